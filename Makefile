@@ -1,0 +1,85 @@
+# The commands of the project. `make cards` and `make test` set themselves up; nothing else is needed.
+#
+# PYTHON   the interpreter to make the virtual environment with (default: the first that fits)
+# ARGS     more arguments for pytest, e.g. make test ARGS="-k facts"
+
+SHELL := /bin/sh
+VENV ?= .venv
+WORKERS ?= 2
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
+
+# Python 3.11 comes first: the locks were resolved on it, and any newer one works too.
+CANDIDATES := $(PYTHON) python3.11 python3.12 python3.13 python3.14 python3
+
+.DEFAULT_GOAL := help
+.PHONY: help cards test lint format types goldens report bench fuzz prepare lock setup setup-test clean
+
+help:  ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+cards: setup  ## render every spec into renders/ (SVG and PNG); what has not changed is skipped
+	@$(BIN)/archdsl render specs -o renders
+
+test: setup-test  ## run the tests
+	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+lint: setup-test types  ## style, formatting and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: setup-test  ## types only
+	@$(BIN)/mypy
+
+format: setup-test  ## rewrite the Python and the specs in the project's form
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+	@$(BIN)/archdsl fmt specs archdsl/std
+
+goldens: setup-test  ## accept what the code prints now as the expected output; read the diff before committing
+	@ARCHDSL_ACCEPT=1 $(BIN)/python -m pytest -n $(WORKERS) -q $(ARGS)
+	@git status --short tests docs
+
+report: setup-test  ## one HTML page: every card before, after and the difference
+	@$(BIN)/archdsl report renders specs -o report/index.html
+
+bench: setup-test  ## times, as ratios measured in one run
+	@$(BIN)/python tests/bench.py $(ARGS)
+
+fuzz: setup-test  ## property tests with many more examples
+	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n $(WORKERS) -m "not slow" $(ARGS)
+
+prepare: setup-test  ## remake the tables that the package prepares ahead (parser, font advances, standard library)
+	@$(BIN)/python -m archdsl.prepare
+
+lock:  ## resolve pyproject.toml anew and write the exact versions
+	@sh .lock/resolve.sh
+
+clean:  ## remove the virtual environment and every cache
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist report *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+setup: $(VENV)/.run
+setup-test: $(VENV)/.test
+
+$(BIN)/python:
+	@for python in $(CANDIDATES); do \
+	  if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	    echo "making $(VENV) with $$("$$python" --version)"; exec "$$python" -m venv --clear $(VENV); \
+	  fi; \
+	done; \
+	echo "archdsl needs Python 3.11 or newer with its venv module, and none was found (tried: $(strip $(CANDIDATES)))." >&2; \
+	echo "Install one (on Debian and Ubuntu: apt-get install python3 python3-venv) or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; \
+	exit 1
+
+# The locks name every package, so pip resolves nothing (--no-deps) and fetches no build tools of its own.
+$(VENV)/.run: .lock/run.txt pyproject.toml | $(BIN)/python
+	@echo "installing archdsl and the packages it needs into $(VENV)"
+	@$(PIP) install --no-deps -r .lock/run.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.test: .lock/test.txt $(VENV)/.run
+	@echo "installing the packages of the tests into $(VENV) (torch is large: this takes a minute or two)"
+	@$(PIP) install --no-deps -r .lock/test.txt
+	@touch $@

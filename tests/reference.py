@@ -1,0 +1,211 @@
+"""Tiny random reference models, built with the public classes of transformers.
+
+A correct translation of a model agrees with its reference on every tensor that enters the result, so the
+reference must be sensitive to all of them: every parameter gets a value of its own, norm weights are not
+one, biases are not zero, and a swapped, missing or transposed tensor moves the logits.
+
+    ref = reference.build("llama+bias", seed=3)
+    ref.config                      # the dictionary of its config.json
+    ref.state                       # name -> float32 tensor, in the published key layout, tied names included
+    ref.tokens                      # int64 [2, 37]
+    ref.logits(torch.float64)       # [2, 37, 257]
+    ref.decoded(torch.float64, 29)  # the last 8 positions again, token by token through the cache
+
+Attention is run as `sdpa`: the eager path of transformers casts its softmax to float32 whatever the dtype,
+which would hide every error below 1e-7 from a comparison in float64.
+"""
+
+import copy
+import functools
+import inspect
+import json
+import math
+import os
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+import torch
+import transformers
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+DATA = Path(__file__).parent / "data"
+BATCH, LENGTH = 2, 37
+FIRST_PLAIN_TOKEN = 3  # 0, 1, 2 are padding, beginning and end
+
+Draw = Callable[[tuple[int, ...]], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A tiny reference model with its input."""
+
+    type: str
+    config: dict[str, Any]
+    tokens: torch.Tensor
+    model: torch.nn.Module
+
+    @property
+    def state(self) -> dict[str, torch.Tensor]:
+        """A copy of every tensor of a checkpoint, in float32."""
+        return {name: t.detach().clone() for name, t in self.model.state_dict().items()}
+
+    @torch.no_grad()
+    def logits(self, dtype: torch.dtype, tokens: torch.Tensor | None = None) -> torch.Tensor:
+        """Logits [B, T, vocab] of one full pass in `dtype`."""
+        model = self._in(dtype)
+        return model(input_ids=self.tokens if tokens is None else tokens, use_cache=False).logits
+
+    @torch.no_grad()
+    def decoded(self, dtype: torch.dtype, prefill: int) -> torch.Tensor:
+        """Logits [B, T - prefill, vocab]: `prefill` tokens at once, the rest one by one through the cache."""
+        model = self._in(dtype)
+        cache = model(input_ids=self.tokens[:, :prefill], use_cache=True).past_key_values
+        steps = []
+        for t in range(prefill, self.tokens.shape[1]):
+            out = model(
+                input_ids=self.tokens[:, t : t + 1], past_key_values=cache, use_cache=True
+            )
+            cache = out.past_key_values
+            steps.append(out.logits[:, -1])
+        return torch.stack(steps, 1)
+
+    @torch.no_grad()
+    def greedy(self, dtype: torch.dtype, prompt: torch.Tensor, count: int) -> torch.Tensor:
+        """`prompt` [B, P] and the `count` most likely tokens after it: int64 [B, P + count]."""
+        model = self._in(dtype)
+        tokens, fresh, cache = prompt, prompt, None
+        for _ in range(count):
+            out = model(input_ids=fresh, past_key_values=cache, use_cache=True)
+            cache, fresh = out.past_key_values, out.logits[:, -1:].argmax(-1)
+            tokens = torch.cat((tokens, fresh), 1)
+        return tokens
+
+    def _in(self, dtype: torch.dtype) -> torch.nn.Module:
+        return self.model if dtype == torch.float32 else copy.deepcopy(self.model).to(dtype)
+
+
+def types() -> list[str]:
+    """Every type of tiny model that `tests/data/tiny.toml` describes."""
+    return list(_table()["types"])
+
+
+def build(kind: str, seed: int = 3) -> Reference:
+    """The tiny model of a type with random weights; the same seed gives the same bits."""
+    config = tiny_config(kind)
+    model = from_config(config, _table()["types"][kind]["class"])
+    randomise(model, seed)
+    draw = torch.Generator().manual_seed(1000 + seed)
+    tokens = torch.randint(
+        FIRST_PLAIN_TOKEN, config["vocab_size"], (BATCH, LENGTH), generator=draw
+    )
+    return Reference(kind, config, tokens, model)
+
+
+def tiny_config(kind: str) -> dict[str, Any]:
+    """The config.json of a type as a dictionary."""
+    row = _table()["types"][kind]
+    config_class = CONFIG_MAPPING[kind.split("+")[0]]
+    known = _fields(config_class) - set(row.get("omit", ()))
+    fields = {k: v for k, v in _table()["base"].items() if k in known} | row.get("config", {})
+    config = config_class(**copy.deepcopy(fields), architectures=[row["class"]])
+    return json.loads(json.dumps(config.to_dict()))
+
+
+def from_config(config: dict[str, Any], class_name: str | None = None) -> torch.nn.Module:
+    """The reference model of a config.json in eval mode, on the current default device."""
+    cls = getattr(transformers, class_name or config["architectures"][0])
+    parsed = CONFIG_MAPPING[config["model_type"]].from_dict(copy.deepcopy(config))
+    return cls._from_config(parsed, attn_implementation="sdpa").eval()
+
+
+def official(slug: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The published configuration of a model and the counts measured on its reference class."""
+    config, counts = (DATA / kind / f"{slug}.json" for kind in ("configs", "counts"))
+    return json.loads(config.read_text()), json.loads(counts.read_text())
+
+
+def official_slugs() -> list[str]:
+    """The models that `tests/data/configs` and `tests/data/counts` hold."""
+    return sorted(path.stem for path in (DATA / "counts").glob("*.json"))
+
+
+@torch.no_grad()
+def randomise(model: torch.nn.Module, seed: int) -> None:
+    """Give every parameter and every learnt buffer a value of its own, in order of their names."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(shape: tuple[int, ...]) -> torch.Tensor:
+        return torch.randn(shape, generator=generator)
+
+    def uniform(shape: tuple[int, ...]) -> torch.Tensor:
+        return torch.rand(shape, generator=generator)
+
+    learnt = dict(model.named_parameters()) | dict(_learnt_buffers(model))
+    for name, tensor in sorted(learnt.items()):
+        if tensor.is_floating_point():
+            tensor.copy_(_value(name, tensor, normal, uniform))
+        else:
+            c = model.config
+            experts = getattr(c, "n_routed_experts", None) or c.num_local_experts
+            rows = [torch.randperm(experts, generator=generator) for _ in range(len(tensor))]
+            tensor.copy_(torch.stack(rows)[:, : tensor.shape[1]])
+
+
+def _value(name: str, old: torch.Tensor, normal: Draw, uniform: Draw) -> torch.Tensor:
+    """A random value in the range in which a tensor of this name matters.
+
+    Decay rates and step sizes of recurrences are drawn where the state neither dies nor explodes, norm
+    weights around what they start from (one, or zero for norms that add one), matrices so that the variance
+    of activations stays about the same from layer to layer.
+    """
+    leaf, low, shape = name.rpartition(".")[2], name.lower(), tuple(old.shape)
+    if "a_log" in leaf.lower():
+        return 1.5 * uniform(shape)
+    if leaf == "dt_bias" or low.endswith("dt_proj.bias"):
+        return -3.0 + 2.5 * uniform(shape)
+    if leaf == "layer_scalar":
+        return 0.6 + 0.5 * uniform(shape)
+    if old.dim() <= 1 and leaf == "weight" and ("norm" in low or "ln_" in low):
+        start = 1.0 if old.abs().max() > 0 else 0.0
+        return start + 0.3 * normal(shape)
+    if leaf.endswith("bias"):
+        return 0.2 * normal(shape)
+    if old.dim() <= 1:
+        return 0.5 + 0.3 * normal(shape)
+    if "embed" in low or low.endswith(("wte.weight", "wpe.weight")):
+        return 0.7 * normal(shape)
+    fan_in = old[0].numel() if "conv" in low else old.shape[-1]
+    gain = 1.0 if "conv" in low else 1.1
+    return normal(shape) * (gain / math.sqrt(fan_in))
+
+
+def _learnt_buffers(model: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """Buffers that a checkpoint holds because training sets them: router biases, scalars, hash tables.
+
+    Fixed tables (rotary frequencies, causal masks) are not among them.
+    """
+    persistent = model.state_dict().keys()
+    for name, buffer in model.named_buffers():
+        leaf = name.rpartition(".")[2]
+        if name in persistent and ("bias" in leaf or leaf in ("layer_scalar", "tid2eid")):
+            yield name, buffer
+
+
+def _fields(config_class: type) -> set[str]:
+    """What a configuration class takes, aliases included."""
+    names = set(inspect.signature(config_class.__init__).parameters)
+    for base in config_class.__mro__:
+        names |= set(getattr(base, "__annotations__", ()))
+        names |= set(getattr(base, "attribute_map", None) or ())
+    return names
+
+
+@functools.cache
+def _table() -> dict[str, Any]:
+    return tomllib.loads((DATA / "tiny.toml").read_text())
