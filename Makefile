@@ -7,7 +7,7 @@ SHELL := /bin/sh
 VENV ?= .venv
 WORKERS ?= 2
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 
 # Python 3.11 comes first: the locks were resolved on it, and any newer one works too.
 CANDIDATES := $(PYTHON) python3.11 python3.12 python3.13 python3.14 python3
@@ -27,6 +27,7 @@ test: setup-test  ## run the tests
 lint: setup-test types  ## style, formatting and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/archdsl fmt --check specs archdsl/std
 
 types: setup-test  ## types only
 	@$(BIN)/mypy
@@ -41,7 +42,7 @@ goldens: setup-test  ## accept what the code prints now as the expected output; 
 	@git status --short tests docs
 
 report: setup-test  ## one HTML page: every card before, after and the difference
-	@$(BIN)/archdsl report renders specs -o report/index.html
+	@$(BIN)/python -m archdsl.report specs -o report/index.html
 
 bench: setup-test  ## times, as ratios measured in one run
 	@$(BIN)/python tests/bench.py $(ARGS)

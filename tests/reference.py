@@ -1,18 +1,19 @@
 """Tiny random reference models, built with the public classes of transformers.
 
-A correct translation of a model agrees with its reference on every tensor that enters the result, so the
-reference must be sensitive to all of them: every parameter gets a value of its own, norm weights are not
-one, biases are not zero, and a swapped, missing or transposed tensor moves the logits.
+A correct translation of a model agrees with its reference on every tensor that enters the result,
+so the reference must be sensitive to all of them: every parameter gets a value of its own, norm
+weights are not one, biases are not zero, and a swapped, missing or transposed tensor moves the
+logits.
 
     ref = reference.build("llama+bias", seed=3)
     ref.config                      # the dictionary of its config.json
-    ref.state                       # name -> float32 tensor, in the published key layout, tied names included
+    ref.state                       # published key -> float32 tensor, tied names included
     ref.tokens                      # int64 [2, 37]
     ref.logits(torch.float64)       # [2, 37, 257]
-    ref.decoded(torch.float64, 29)  # the last 8 positions again, token by token through the cache
+    ref.decoded(torch.float64, 29)  # the last 8 positions, token by token with the cache
 
-Attention is run as `sdpa`: the eager path of transformers casts its softmax to float32 whatever the dtype,
-which would hide every error below 1e-7 from a comparison in float64.
+Attention is run as `sdpa`: the eager path of transformers casts its softmax to float32 whatever the
+dtype, which would hide every error below 1e-7 from a comparison in float64.
 """
 
 import copy
@@ -63,14 +64,12 @@ class Reference:
 
     @torch.no_grad()
     def decoded(self, dtype: torch.dtype, prefill: int) -> torch.Tensor:
-        """Logits [B, T - prefill, vocab]: `prefill` tokens at once, the rest one by one through the cache."""
+        """Logits [B, T - prefill, vocab]: `prefill` tokens at once, the rest one by one."""
         model = self._in(dtype)
         cache = model(input_ids=self.tokens[:, :prefill], use_cache=True).past_key_values
         steps = []
         for t in range(prefill, self.tokens.shape[1]):
-            out = model(
-                input_ids=self.tokens[:, t : t + 1], past_key_values=cache, use_cache=True
-            )
+            out = model(input_ids=self.tokens[:, t : t + 1], past_key_values=cache, use_cache=True)
             cache = out.past_key_values
             steps.append(out.logits[:, -1])
         return torch.stack(steps, 1)
@@ -101,9 +100,7 @@ def build(kind: str, seed: int = 3) -> Reference:
     model = from_config(config, _table()["types"][kind]["class"])
     randomise(model, seed)
     draw = torch.Generator().manual_seed(1000 + seed)
-    tokens = torch.randint(
-        FIRST_PLAIN_TOKEN, config["vocab_size"], (BATCH, LENGTH), generator=draw
-    )
+    tokens = torch.randint(FIRST_PLAIN_TOKEN, config["vocab_size"], (BATCH, LENGTH), generator=draw)
     return Reference(kind, config, tokens, model)
 
 
@@ -160,9 +157,9 @@ def randomise(model: torch.nn.Module, seed: int) -> None:
 def _value(name: str, old: torch.Tensor, normal: Draw, uniform: Draw) -> torch.Tensor:
     """A random value in the range in which a tensor of this name matters.
 
-    Decay rates and step sizes of recurrences are drawn where the state neither dies nor explodes, norm
-    weights around what they start from (one, or zero for norms that add one), matrices so that the variance
-    of activations stays about the same from layer to layer.
+    Decay rates and step sizes of recurrences are drawn where the state neither dies nor explodes,
+    norm weights around what they start from (one, or zero for norms that add one), matrices so that
+    the variance of activations stays about the same from layer to layer.
     """
     leaf, low, shape = name.rpartition(".")[2], name.lower(), tuple(old.shape)
     if "a_log" in leaf.lower():
@@ -186,7 +183,7 @@ def _value(name: str, old: torch.Tensor, normal: Draw, uniform: Draw) -> torch.T
 
 
 def _learnt_buffers(model: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
-    """Buffers that a checkpoint holds because training sets them: router biases, scalars, hash tables.
+    """Buffers that training sets and a checkpoint holds: router biases, scalars, hash tables.
 
     Fixed tables (rotary frequencies, causal masks) are not among them.
     """

@@ -1,0 +1,63 @@
+"""The reference data itself: counts measured again, tiny models random in every parameter."""
+
+from collections import Counter
+
+import pytest
+import torch
+
+import reference
+
+
+@pytest.mark.parametrize("slug", reference.official_slugs())
+def test_counts_are_those_of_the_reference_class(slug: str) -> None:
+    config, counts = reference.official(slug)
+    with torch.device("meta"):
+        model = reference.from_config(config, counts["class"])
+    model.tie_weights()
+    assert sum(p.numel() for p in model.parameters()) == counts["params"]
+    untied = model.named_parameters(remove_duplicate=False)
+    assert sum(p.numel() for _, p in untied) == counts["params_untied"]
+    assert model.get_input_embeddings().weight.numel() == counts["input_embedding"]
+    by_module: Counter[str] = Counter()
+    for name, parameter in model.named_parameters():
+        parts = name.split(".")
+        by_module[".".join(parts[: 2 if parts[0] in ("model", "transformer") else 1])] += (
+            parameter.numel()
+        )
+    assert by_module == counts["modules"]
+    assert sum(counts["layers"].values()) == model.config.num_hidden_layers
+
+
+def test_every_configuration_has_counts_and_the_other_way_round() -> None:
+    configs = {path.stem for path in (reference.DATA / "configs").glob("*.json")}
+    assert configs == set(reference.official_slugs())
+
+
+@pytest.mark.parametrize("kind", reference.types())
+def test_tiny_models_are_random_in_every_parameter(kind: str) -> None:
+    state = reference.build(kind, seed=3).state
+    assert all(t.isfinite().all() and t.unique().numel() > 1 for t in state.values())
+    again, other = reference.build(kind, seed=3).state, reference.build(kind, seed=4).state
+    assert all(torch.equal(t, again[name]) for name, t in state.items())
+    assert not any(torch.equal(t, other[name]) for name, t in state.items())
+
+
+@pytest.mark.parametrize("kind", reference.types())
+def test_every_parameter_reaches_the_logits(kind: str) -> None:
+    ref = reference.build(kind)
+    logits = ref.model(input_ids=ref.tokens, use_cache=False).logits
+    direction = torch.randn(logits.shape, generator=torch.Generator().manual_seed(0))
+    (logits * direction).sum().backward()
+    silent = [n for n, p in ref.model.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not silent
+
+
+@pytest.mark.parametrize("kind", reference.types())
+def test_the_reference_agrees_with_itself(kind: str) -> None:
+    ref = reference.build(kind)
+    full, prefill = ref.logits(torch.float64), reference.LENGTH - 8
+    assert full.shape == (reference.BATCH, reference.LENGTH, ref.config["vocab_size"])
+    decoded = ref.decoded(torch.float64, prefill)
+    assert (decoded - full[:, prefill:]).abs().max() / full.std() < 1e-12
+    single = ref.logits(torch.float32)
+    assert (single - full).abs().max() / full.std() < 1e-4
