@@ -152,7 +152,7 @@ def tracked_files() -> list[Path]:
 
 def test_no_path_of_a_machine() -> None:
     """No tracked text names a folder that only the machine has on which it was written."""
-    roots = ["home", "root", "Users", "work", "tmp/[a-z]", "var/folders", "private/tmp"]
+    roots = ["home", "root", "Users", "work", "tmp", "var/folders", "private"]
     pattern = re.compile(rf"(?<![\w.$}}*-])/(?:{'|'.join(roots)})/[\w.]")
     found = []
     for path in tracked_files():
