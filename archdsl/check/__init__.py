@@ -1,0 +1,16 @@
+"""The type check, once for a block with symbols and once for each application with numbers.
+
+| file | what it holds |
+|---|---|
+| `values.py` | what an expression can mean |
+| `scope.py` | the world of one body: names, assumptions, numbers |
+| `expressions.py` | numbers, choices, calls |
+| `tensors.py` | elementwise operations and broadcasting |
+| `patterns.py` | operations with axes patterns |
+| `interface.py` | settings, signatures, `where`, slots |
+| `apply.py` | recipes, stacks, ties, application |
+| `body.py` | statements, and whole bodies |
+
+What is not checked: that a computation is numerically sensible, that an initialiser is a good one, and
+equalities that need a solver (`//` and `%` are opaque but for what a `where` licenses).
+"""

@@ -1,0 +1,390 @@
+"""Statements, and bodies from the first to the last.
+
+A body is a sequence of bindings that ends with `return`. Bindings may shadow earlier ones; a name
+that nothing uses is an error, because it is a typing mistake more often than not.
+"""
+
+from __future__ import annotations
+
+from archdsl import syntax as s
+from archdsl.check import expressions, interface
+from archdsl.check.scope import SEEN, STREAM, Scope
+from archdsl.check.tensors import tensor
+from archdsl.check.values import (
+    Block,
+    Error,
+    Float,
+    Int,
+    Items,
+    Slot,
+    Tensor,
+    Tensors,
+    Truth,
+    Value,
+    Word,
+    describe,
+)
+from archdsl.diagnostic import Diagnostics, nearest
+from archdsl.dims import DIFFERENT, EQUAL, Dim, substitute
+from archdsl.graph import Initial, Node, Param
+from archdsl.ops import INITIALISERS, INTRINSICS, ROLES
+from archdsl.reals import Ref
+from archdsl.types import TensorType
+
+MAX_NODES = 200_000
+"""Bodies longer than this are refused."""
+
+
+def check_block(block: Block, diagnostics: Diagnostics) -> None:
+    """The generic check of a block: settings are symbols, both sides of every choice are checked."""
+    decl = block.decl
+    scope = Scope(diagnostics, {}, block.globals, block)
+    _header(scope, decl)
+    for setting in decl.settings:
+        _unique(scope, setting.name)
+        if setting.default is not None:
+            value = expressions.evaluate(scope, setting.default)
+            interface.fit(scope, setting, value, setting.default.span, block.name)
+        scope.names[setting.name.name] = symbolic(setting)
+        _words(scope, setting)
+    bind_inputs(scope, decl)
+    interface.assume(scope, decl.where)
+    run(scope, decl)
+
+
+def symbolic(setting: s.SettingDecl) -> Value:
+    """A setting that is known by name only."""
+    name = setting.name.name
+    match setting.kind:
+        case None | s.SimpleKind("dim" | "count"):
+            return Int(Dim.symbol(name))
+        case s.SimpleKind("float"):
+            return Float(Ref(name))
+        case s.SimpleKind("bool"):
+            return Truth(None)
+        case s.SignatureKind(inputs, outputs):
+            return Slot(name, inputs, outputs, None)
+        case s.KindOf("enum"):
+            return Word(None)
+        case s.KindOf("list"):
+            return Items(None)
+    return Error()
+
+
+def _words(scope: Scope, setting: s.SettingDecl) -> None:
+    """The members of enums are names inside the block."""
+    for word in words(setting.kind):
+        scope.names.setdefault(word, Word(word))
+
+
+def words(kind: s.Kind | None) -> list[str]:
+    """The members of an enum, also inside a list."""
+    match kind:
+        case s.KindOf("enum", args):
+            return [a.name for a in args if isinstance(a, s.SimpleKind)]
+        case s.KindOf(_, args):
+            return [w for a in args for w in words(a)]
+    return []
+
+
+def _header(scope: Scope, decl: s.BlockDecl) -> None:
+    if decl.role is not None and decl.role.name.name not in ROLES:
+        name = decl.role.name
+        hint = nearest(name.name, ROLES) or f"one of {', '.join(ROLES)}"
+        scope.fail("unknown-role", f"there is no role {name.name}", name.span, help=hint)
+    if decl.lowers is not None and decl.lowers.intrinsic.name not in INTRINSICS:
+        name = decl.lowers.intrinsic
+        hint = nearest(name.name, INTRINSICS) or f"one of {', '.join(INTRINSICS)}"
+        scope.fail("unknown-intrinsic", f"nothing lowers to {name.name}", name.span, help=hint)
+    for setting in decl.settings:
+        match setting.kind:
+            case s.SimpleKind(name, span) if name not in ("dim", "count", "float", "bool"):
+                hint = "dim, count, float, bool, enum(...), list(...) or a signature"
+                if name == "block":
+                    hint = "a slot needs a type: write [B, T, d] -> [B, T, d]"
+                scope.fail("kind-mismatch", f"there is no kind {name}", span, help=hint)
+            case s.KindOf(name, _, span) if name not in ("enum", "list"):
+                scope.fail("kind-mismatch", f"there is no kind {name}", span)
+    if decl.given:
+        scope.fail("unsupported", "`given` is not handled yet", decl.given[0].span)
+
+
+def _unique(scope: Scope, name: s.Name) -> None:
+    if name.name in scope.names:
+        scope.fail("duplicate-name", f"{name.name} is declared twice", name.span)
+
+
+def bind_inputs(scope: Scope, decl: s.BlockDecl) -> None:
+    """Inputs become nodes; names of axes that are no settings become free axes."""
+    for declared in decl.inputs:
+        for axis in declared.type.axes:
+            if isinstance(axis, s.Name) and axis.name not in scope.names:
+                scope.names[axis.name] = Int(Dim.symbol(axis.name))
+        t = interface.type_of(scope, declared.type)
+        _unique(scope, declared.name)
+        if t is None:
+            scope.names[declared.name.name] = Error()
+            continue
+        node = Node("input", (), (t,), name=declared.name.name, span=declared.name.span)
+        scope.names[declared.name.name] = scope.add(node)
+        scope.bound[declared.name.name] = declared.name.span
+    if SEEN not in scope.names:
+        scope.names[SEEN] = Int(Dim.symbol(SEEN))
+
+
+def run(scope: Scope, decl: s.BlockDecl) -> tuple[int, ...] | None:
+    """The statements of a body; the nodes of its results, or None after a report."""
+    before = len(scope.diagnostics)
+    result: tuple[int, ...] | None = None
+    for statement in decl.body:
+        if result is not None:
+            scope.fail("syntax", "nothing runs after `return`", statement.span)
+            break
+        if len(scope.nodes) > MAX_NODES:
+            scope.fail("too-large", f"more than {MAX_NODES} operations", statement.span)
+            return None
+        if isinstance(statement, s.Result):
+            result = _return(scope, decl, statement)
+        else:
+            _statement(scope, statement)
+    if result is None and not any(isinstance(x, s.Result) for x in decl.body):
+        scope.fail("missing-return", f"{decl.name.name} returns nothing", decl.name.span)
+    if scope.numbers is None:
+        for name, span in scope.bound.items():
+            if name not in scope.used and name != "_":
+                scope.fail("unused-binding", f"{name} is never used", span,
+                           help="remove it, or write _ for a part that nobody needs")  # fmt: skip
+    return result if len(scope.diagnostics) == before else None
+
+
+def _statement(scope: Scope, statement: s.Statement) -> None:
+    match statement:
+        case s.ParamStatement():
+            _param(scope, statement)
+        case s.CacheStatement():
+            _cache(scope, statement)
+        case s.Bind():
+            _bind(scope, statement)
+        case s.Residual():
+            _residual(scope, statement)
+        case _:
+            scope.fail("unsupported", "this statement is not handled yet", statement.span)
+
+
+def _bind(scope: Scope, statement: s.Bind) -> None:
+    if statement.own is not None:
+        scope.fail("unsupported", f"`{statement.own}` is not handled yet", statement.span)
+    value = expressions.evaluate(scope, statement.value)
+    if len(statement.names) == 1:
+        _set(scope, statement.names[0], value)
+        return
+    if isinstance(value, Error):
+        parts: tuple[Value, ...] = tuple(Error() for _ in statement.names)
+    elif isinstance(value, Tensors) and len(value.items) == len(statement.names):
+        parts = value.items
+    else:
+        count = len(value.items) if isinstance(value, Tensors) else 1
+        scope.fail(
+            "wrong-arguments",
+            f"{len(statement.names)} names for {count} value{'s' if count > 1 else ''}",
+            statement.span,
+        )
+        parts = tuple(Error() for _ in statement.names)
+    for name, part in zip(statement.names, parts, strict=True):
+        _set(scope, name, part)
+
+
+def _set(scope: Scope, name: s.Name, value: Value) -> None:
+    if name.name == "_":
+        return
+    known = scope.names.get(name.name)
+    if known is not None and not isinstance(known, Tensor | Tensors | Error):
+        declared = scope.block is not None and any(
+            x.name.name == name.name for x in scope.block.decl.settings
+        )
+        what = "a setting" if declared else describe(known)
+        scope.fail("duplicate-name", f"{name.name} is {what} already", name.span,
+                   help="only tensors may be bound again; choose another name")  # fmt: skip
+        return
+    if isinstance(value, Tensor) and not scope.nodes[value.node].name:
+        node = scope.nodes[value.node]
+        if node.op not in ("input", "param"):
+            scope.nodes[value.node] = _named(node, name.name)
+    if isinstance(value, Tensors):
+        scope.fail("wrong-arguments", f"{len(value.items)} values for one name", name.span)
+        value = Error()
+    scope.names[name.name] = value
+    scope.bound.setdefault(name.name, name.span)
+
+
+def _named(node: Node, name: str) -> Node:
+    return Node(node.op, node.args, node.types, name, node.plan, node.child, node.param,
+                node.scalar, node.index, node.span)  # fmt: skip
+
+
+def _residual(scope: Scope, statement: s.Residual) -> None:
+    name = statement.name
+    base = scope.look(name.name)
+    value = expressions.evaluate(scope, statement.value)
+    if isinstance(value, Error) or isinstance(base, Error):
+        return
+    if not isinstance(base, Tensor):
+        scope.fail("not-a-tensor", f"{name.name} is not a tensor", name.span)
+        return
+    added = tensor(scope, value, statement.value.span)
+    if added is None:
+        return
+    verdict = interface.same(scope, base.type, added.type)
+    if verdict is not EQUAL:
+        scope.fail(
+            "shape-mismatch" if verdict is DIFFERENT else "unknown-equality",
+            "a residual adds tensors of one shape",
+            statement.value.span,
+            note=f"{name.name} is {scope.describe(base.type)}, this is {scope.describe(added.type)}",
+        )
+        return
+    node = Node("residual", (base.node, added.node), (base.type,), name.name, span=statement.span)
+    scope.names[name.name] = scope.add(node)
+
+
+def _param(scope: Scope, statement: s.ParamStatement) -> None:
+    name = statement.name
+    t = interface.type_of(scope, statement.type)
+    guard = True if statement.guard is None else expressions.truth(scope, statement.guard)
+    if t is None or guard is False:
+        scope.names[name.name] = Error()
+        return
+    _unique(scope, name)
+    guarded = statement.guard is not None
+    if statement.keyword == "const":
+        made = _const(scope, statement, t, guarded)
+    else:
+        initial = _initial(scope, statement.initial)
+        made = Param(statement.keyword, name.name, t, initial, guarded) if initial else None
+    if made is None:
+        scope.names[name.name] = Error()
+        return
+    scope.params.append(made)
+    node = Node("param", (), (t,), name=name.name, param=name.name, span=name.span)
+    scope.names[name.name] = scope.add(node)
+    scope.bound[name.name] = name.span
+
+
+def _const(
+    scope: Scope, statement: s.ParamStatement, t: TensorType, guarded: bool
+) -> Param | None:
+    scope.in_const = True
+    try:
+        value = tensor(scope, expressions.evaluate(scope, statement.initial), statement.initial.span)
+    finally:
+        scope.in_const = False
+    if value is None:
+        return None
+    if interface.same(scope, value.type, t) is not EQUAL:
+        scope.fail("shape-mismatch", f"{statement.name.name} is declared {t}", statement.initial.span,
+                   note=f"this is {scope.describe(value.type)}")  # fmt: skip
+        return None
+    return Param("const", statement.name.name, t, None, guarded, value=value.node)
+
+
+def _initial(scope: Scope, expr: s.Expr) -> Initial | None:
+    name, args = "", ()
+    match expr:
+        case s.Name(name):
+            args = ()
+        case s.Call(s.Name(name), args):
+            pass
+    if name not in INITIALISERS:
+        known = ", ".join(INITIALISERS)
+        scope.fail("unknown-name", "this does not say how a parameter begins", expr.span,
+                   help=f"one of {known}")  # fmt: skip
+        return None
+    if len(args) != INITIALISERS[name]:
+        scope.fail("wrong-arguments", f"{name} takes {INITIALISERS[name]} numbers", expr.span)
+        return None
+    values = [expressions.evaluate(scope, a.value) for a in args]
+    numbers = [expressions.real(v) for v in values if isinstance(v, Int | Float)]
+    if len(numbers) != len(values):
+        if not any(isinstance(v, Error) for v in values):
+            scope.fail("not-static", f"{name} takes numbers known in advance", expr.span)
+        return None
+    return Initial(name, tuple(numbers))
+
+
+def _cache(scope: Scope, statement: s.CacheStatement) -> None:
+    if statement.limit is not None:
+        scope.fail("unsupported", f"`cache ... {statement.limit}` is not handled yet", statement.span)
+        return
+    for name in statement.names:
+        value = scope.look(name.name)
+        if isinstance(value, Error):
+            continue
+        if not isinstance(value, Tensor):
+            scope.fail("not-a-tensor", f"{name.name} is not a tensor that could be kept", name.span)
+            continue
+        if Dim.symbol(STREAM) not in value.type.axes:
+            scope.fail(
+                "unbound-axis",
+                f"{name.name} has no axis {STREAM} to keep",
+                name.span,
+                note=f"it is {value.type}",
+                help=f"a cache grows along the streamed axis, which is called {STREAM}",
+            )
+            continue
+        seen = {STREAM: Dim.symbol(SEEN)}
+        axes = tuple(substitute(a, seen) if isinstance(a, Dim) else a for a in value.type.axes)
+        kept = TensorType(value.type.dtype, axes)
+        node = Node("cache", (value.node,), (kept,), name=name.name, span=name.span)
+        scope.names[name.name] = scope.add(node)
+
+
+def _return(scope: Scope, decl: s.BlockDecl, statement: s.Result) -> tuple[int, ...] | None:
+    if statement.keyword == "yield":
+        scope.fail("syntax", "`yield` belongs into scan or loop", statement.span)
+        return None
+    values = [expressions.evaluate(scope, v) for v in statement.values]
+    found: list[Tensor] = []
+    for value, expr in zip(values, statement.values, strict=True):
+        if isinstance(value, Tensors):
+            found.extend(value.items)
+            continue
+        one = tensor(scope, value, expr.span)
+        if one is None:
+            return None
+        found.append(one)
+    expected = [interface.type_of(scope, t) for t in decl.outputs]
+    if len(found) != len(expected):
+        scope.fail("wrong-arguments", f"{len(expected)} results are declared, {len(found)} returned",
+                   statement.span)  # fmt: skip
+        return None
+    for one, t, written in zip(found, expected, decl.outputs, strict=True):
+        if t is None:
+            return None
+        if interface.same(scope, one.type, t) is not EQUAL and not _wrong_result(
+            scope, one, t, statement, written
+        ):
+            return None
+    return tuple(t.node for t in found)
+
+
+def _wrong_result(
+    scope: Scope, one: Tensor, t: TensorType, statement: s.Result, written: s.TypeExpr
+) -> bool:
+    unknown = scope.numbers is None and interface.same(scope, one.type, t) is not DIFFERENT
+    hint = ""
+    code = "unknown-equality" if unknown else "shape-mismatch"
+    if one.type.dtype != t.dtype:
+        code = "dtype-mismatch"
+        hint = "write model_dtype(x)" if one.type.dtype == "float32" else ""
+    elif unknown:
+        hint = "add a `where` that says that they are equal"
+    scope.fail(
+        code,
+        f"declared {written.span.text}, returned {one.type}",
+        statement.values[0].span,
+        note=scope.describe(one.type),
+        help=hint,
+    )
+    return False
+
+

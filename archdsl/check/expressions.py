@@ -1,0 +1,485 @@
+"""The meaning of expressions: numbers and recipes are computed, tensors become nodes.
+
+`evaluate` gives a value and never raises on a wrong spec: it reports and returns an `Error`.
+What tensors do stands in `tensors.py` and `patterns.py`, what blocks do in `apply.py`.
+"""
+
+from __future__ import annotations
+
+import math
+
+from archdsl import syntax as s
+from archdsl.check import apply, patterns, tensors
+from archdsl.check.scope import Scope
+from archdsl.check.values import (
+    BlockRef,
+
+    DateValue,
+    Either,
+    Error,
+    Float,
+    Int,
+    Items,
+    Null,
+    ParamPath,
+    PrimitiveRef,
+    Recipe,
+    Repeat,
+    Schedule,
+    Slot,
+    Tensor,
+    Tensors,
+    Text,
+    Truth,
+    Value,
+    Word,
+    describe,
+)
+from archdsl.diagnostic import nearest
+from archdsl.dims import DIFFERENT, EQUAL, Dim, Verdict, extreme
+from archdsl.ops import OPERATORS, OPS
+from archdsl.reals import FUNCTIONS, Apply, Lit, OfDim, Real
+from archdsl.source import Span
+
+_CONSTANTS: dict[str, Value] = {
+    "true": Truth(True),
+    "false": Truth(False),
+    "null": Null(),
+    "inf": Float(Lit(math.inf)),
+    "pi": Float(Lit(math.pi)),
+}
+_FUNCTIONS = ("stack", "len")
+_COMPARE = ("==", "!=", "<=", ">=", "<", ">")
+MAX_EXPONENT = 64
+"""Powers of dimensions above this are refused: nothing has an axis of x ^ 65."""
+
+
+def evaluate(scope: Scope, expr: s.Expr) -> Value:
+    """The meaning of an expression."""
+    match expr:
+        case s.Number(value):
+            return Int(Dim.number(value)) if isinstance(value, int) else Float(Lit(value))
+        case s.String(value):
+            return Text(value)
+        case s.Date(value):
+            return DateValue(value)
+        case s.Name():
+            return name(scope, expr)
+        case s.Group(items):
+            return _group(scope, items, expr.span)
+        case s.ListExpr(items):
+            return Items(tuple(evaluate(scope, a.value) for a in items))
+        case s.Pipe(stages):
+            return _pipe(scope, stages)
+        case s.Choice():
+            return _choice(scope, expr)
+        case s.Binary("??", left, right):
+            value = evaluate(scope, left)
+            return evaluate(scope, right) if isinstance(value, Null) else value
+        case s.Binary():
+            return _binary(scope, expr)
+        case s.Unary(op, inner):
+            return _unary(scope, op, evaluate(scope, inner), expr.span)
+        case s.Call():
+            return _call(scope, expr)
+        case s.AxesCall():
+            return scope.fail(
+                "wrong-arguments",
+                "an operation with an axes pattern needs operands",
+                expr.span,
+                help="write op[...](x), or x |> op[...]",
+            )
+        case s.Field():
+            return field(scope, expr)
+    what = {s.Scan: "`scan`", s.Loop: "`loop`", s.Key: "a configuration key"}.get(type(expr))
+    return scope.fail("unsupported", f"{what or 'this'} cannot stand here", expr.span)
+
+
+def name(scope: Scope, expr: s.Name) -> Value:
+    """What a name means: own names, those of the file, constants, primitives."""
+    found = scope.look(expr.name)
+    if found is None:
+        found = _CONSTANTS.get(expr.name)
+    if found is not None:
+        return tensors.in_const(scope, found, expr.span) if scope.in_const else found
+    if expr.name in OPS or expr.name in _FUNCTIONS:
+        return PrimitiveRef(expr.name)
+    known = [*scope.names, *scope.globals, *OPS, *_CONSTANTS, *_FUNCTIONS]
+    hint = nearest(expr.name, known)
+    return scope.fail("unknown-name", f"nothing here is called {expr.name}", expr.span, help=hint)
+
+
+def static_int(scope: Scope, expr: s.Expr, what: str) -> Dim | None:
+    """An integer known in advance, or None after a report."""
+    value = evaluate(scope, expr)
+    match value:
+        case Int(d):
+            return d
+        case Error():
+            return None
+    scope.fail("not-static", f"{what} has to be an integer known in advance", expr.span,
+               note=f"this is {describe(value)}")  # fmt: skip
+    return None
+
+
+def truth(scope: Scope, expr: s.Expr) -> bool | None:
+    """A condition on settings: True, False, or None where it is not known (or wrong)."""
+    value = evaluate(scope, expr)
+    match value:
+        case Truth(known):
+            return known
+        case Error():
+            return None
+    scope.fail(
+        "not-static",
+        "a condition has to be about settings",
+        expr.span,
+        note=f"this is {describe(value)}",
+        help="compare settings, or use select(a, b, c) on tensors",
+    )
+    return None
+
+
+def _group(scope: Scope, items: tuple[s.Expr, ...], span: Span) -> Value:
+    if len(items) == 1:
+        return evaluate(scope, items[0])
+    parts = [evaluate(scope, i) for i in items]
+    if parts and all(_is_layer(p) for p in parts):
+        return apply.sequence(scope, [(p, i.span) for p, i in zip(parts, items, strict=True)])
+    values = [tensors.tensor(scope, p, i.span) for p, i in zip(parts, items, strict=True)]
+    found = tuple(v for v in values if v is not None)
+    return Tensors(found) if len(found) == len(items) else Error()
+
+
+def _pipe(scope: Scope, stages: tuple[s.Expr, ...]) -> Value:
+    value = evaluate(scope, stages[0])
+    for stage in stages[1:]:
+        if isinstance(value, Error):
+            return value
+        span = stages[0].span.to(stage.span)
+        value = applied(scope, stage, (value,), span)
+    return value
+
+
+def applied(scope: Scope, fn: s.Expr, args: tuple[Value, ...], span: Span) -> Value:
+    """`fn` applied to values: the right side of a pipe, or a call on tensors."""
+    while isinstance(fn, s.Group) and len(fn.items) == 1:
+        fn = fn.items[0]
+    if isinstance(fn, s.AxesCall):
+        return patterns.operation(scope, fn, args, span)
+    target = evaluate(scope, fn)
+    if isinstance(target, Error):
+        return target
+    if isinstance(target, PrimitiveRef):
+        return tensors.primitive(scope, target.name, args, span)
+    label = fn.name if isinstance(fn, s.Name) else ""
+    return apply.application(scope, target, label, args, fn.span, span)
+
+
+def _choice(scope: Scope, expr: s.Choice) -> Value:
+    known = truth(scope, expr.test)
+    if known is not None:
+        return evaluate(scope, expr.yes if known else expr.no)
+    yes, no = evaluate(scope, expr.yes), evaluate(scope, expr.no)
+    match yes, no:
+        case (Error(), _) | (_, Error()):
+            return Error()
+        case Tensor(type=a), Tensor(type=b):
+            if len(a.axes) != len(b.axes) or any(
+                scope.compare_axes(x, y) is DIFFERENT for x, y in zip(a.axes, b.axes, strict=True)
+            ):
+                return scope.fail(
+                    "shape-mismatch",
+                    "both sides of a choice need one shape",
+                    expr.span,
+                    note=f"{a} if true, {b} if false",
+                )
+            return yes
+        case (Int(a), Int(b)) if a == b:
+            return yes
+        case (Int(), Int()):
+            return Int(Dim.symbol(f"{expr.test.span.text.strip()}?"))
+        case (Truth(), Truth()):
+            return yes if yes == no else Truth(None)
+        case (Word(), Word()):
+            return yes if yes == no else Word(None)
+    return Either(yes, no)
+
+
+def _unary(scope: Scope, op: str, value: Value, span: Span) -> Value:
+    match op, value:
+        case _, Error():
+            return value
+        case "-", Int(d):
+            return Int(d * -1)
+        case "-", Float(Lit(x)):
+            return Float(Lit(-x))
+        case "-", Float(r):
+            return Float(Apply("-", (Lit(0.0), r)))
+        case "not", Truth(known):
+            return Truth(None if known is None else not known)
+    return tensors.primitive(scope, "negative" if op == "-" else "not", (value,), span)
+
+
+def _binary(scope: Scope, expr: s.Binary) -> Value:
+    left, right = evaluate(scope, expr.left), evaluate(scope, expr.right)
+    if isinstance(left, Error) or isinstance(right, Error):
+        return Error()
+    if isinstance(left, Tensor | Tensors) or isinstance(right, Tensor | Tensors):
+        if expr.op not in OPERATORS:
+            return scope.fail(
+                "not-static",
+                f"`{expr.op}` is not an operation on tensors",
+                expr.span,
+                help="dimensions are divided with // and %; tensors with /",
+            )
+        return tensors.primitive(scope, OPERATORS[expr.op], (left, right), expr.span)
+    if expr.op in ("and", "or"):
+        return _logic(scope, expr, left, right)
+    if expr.op in _COMPARE:
+        return _comparison(scope, expr, left, right)
+    if expr.op == "in":
+        return _contains(scope, expr, left, right)
+    if expr.op == "*" and isinstance(left, Int) and _is_layer(right):
+        return Repeat(left.dim, right)
+    return arithmetic(scope, expr.op, left, right, expr.span)
+
+
+def _is_layer(value: Value) -> bool:
+    return isinstance(value, Recipe | Slot | Either | Schedule | Repeat | BlockRef)
+
+
+def _logic(scope: Scope, expr: s.Binary, left: Value, right: Value) -> Value:
+    if not isinstance(left, Truth) or not isinstance(right, Truth):
+        wrong = expr.right if isinstance(left, Truth) else expr.left
+        return scope.fail("kind-mismatch", f"`{expr.op}` joins conditions", wrong.span)
+    decided = expr.op == "or"
+    if decided in (left.value, right.value):
+        return Truth(decided)
+    return Truth(None if None in (left.value, right.value) else not decided)
+
+
+def _comparison(scope: Scope, expr: s.Binary, left: Value, right: Value) -> Value:
+    equal = expr.op == "=="
+    match left, right:
+        case Int(a), Int(b):
+            return Truth(compare_ints(scope, expr.op, a, b))
+        case (Int() | Float(), Int() | Float()):
+            x, y = (number(scope, v, expr.span) for v in (left, right))
+            if x is None or y is None:
+                return Truth(None)
+            return Truth({"==": x == y, "!=": x != y, "<=": x <= y, ">=": x >= y,
+                          "<": x < y, ">": x > y}[expr.op])  # fmt: skip
+        case (Null(), _) | (_, Null()) if expr.op in ("==", "!="):
+            return Truth((left == right) == equal)
+    if expr.op not in ("==", "!="):
+        return scope.fail("kind-mismatch", f"`{expr.op}` compares numbers", expr.span)
+    match left, right:
+        case (Word(a), Word(b)) if a is not None and b is not None:
+            return Truth((a == b) == equal)
+        case (Truth(x), Truth(y)) if x is not None and y is not None:
+            return Truth((x == y) == equal)
+        case Text(a), Text(b):
+            return Truth((a == b) == equal)
+        case (Slot() | Recipe() | BlockRef(), Slot() | Recipe() | BlockRef()):
+            return _same_recipe(left, right, equal)
+        case (Items(a), Items(b)) if a is not None and b is not None:
+            return Truth((a == b) == equal)
+        case (Word() | Truth(), Word() | Truth()):
+            return Truth(None)
+    return scope.fail(
+        "kind-mismatch",
+        f"{describe(left)} cannot be compared with {describe(right)}",
+        expr.span,
+    )
+
+
+def _same_recipe(left: Value, right: Value, equal: bool) -> Value:
+    a = left.recipe if isinstance(left, Slot) else left
+    b = right.recipe if isinstance(right, Slot) else right
+    if a is None or b is None:
+        return Truth(None)
+    return Truth((a == b) == equal)
+
+
+def compare_ints(scope: Scope, op: str, a: Dim, b: Dim) -> bool | None:
+    """A comparison of dimensions, where symbols or numbers decide it."""
+    verdict: Verdict = scope.compare(a, b)
+    if op in ("==", "!="):
+        if verdict is EQUAL:
+            return op == "=="
+        return op == "!=" if verdict is DIFFERENT else None
+    if verdict is EQUAL:
+        return op in ("<=", ">=")
+    x, y = scope.value(a), scope.value(b)
+    if x is None or y is None:
+        return None
+    return {"<=": x <= y, ">=": x >= y, "<": x < y, ">": x > y}[op]
+
+
+def _contains(scope: Scope, expr: s.Binary, left: Value, right: Value) -> Value:
+    if not isinstance(right, Items):
+        return scope.fail("kind-mismatch", "`in` looks into a list", expr.right.span)
+    if right.values is None:
+        return Truth(None)
+    return Truth(left in right.values)
+
+
+def arithmetic(scope: Scope, op: str, left: Value, right: Value, span: Span) -> Value:
+    """Numbers known in advance; integers stay integers under + - * // % and powers of numbers."""
+    match left, right:
+        case Int(a), Int(b) if op != "/":
+            return _integer(scope, op, a, b, span)
+        case (Int() | Float(), Int() | Float()) if op in ("+", "-", "*", "/", "^"):
+            return _checked(scope, Float(Apply(op, (real(left), real(right)))), span)
+    wrong = right if isinstance(left, Int | Float) else left
+    return scope.fail(
+        "kind-mismatch",
+        f"`{op}` takes numbers or tensors",
+        span,
+        note=f"one side is {describe(wrong)}",
+    )
+
+
+def _integer(scope: Scope, op: str, a: Dim, b: Dim, span: Span) -> Value:
+    try:
+        match op:
+            case "+":
+                return Int(a + b)
+            case "-":
+                return Int(a - b)
+            case "*":
+                return Int(a * b)
+            case "//":
+                return Int(a // b)
+            case "%":
+                return Int(a % b)
+    except ZeroDivisionError:
+        return scope.fail("bad-dimension", "division by zero", span)
+    power = b.value
+    if power is None or power < 0:
+        return _checked(scope, Float(Apply("^", (OfDim(a), OfDim(b)))), span)
+    if power > MAX_EXPONENT:
+        return scope.fail("too-large", f"a power above {MAX_EXPONENT}", span)
+    result = Dim.number(1)
+    for _ in range(power):
+        result = result * a
+    return Int(result)
+
+
+def _checked(scope: Scope, value: Float, span: Span) -> Value:
+    """A real number that exists: division by zero and overflow are errors with a place."""
+    try:
+        if scope.numbers is not None:
+            scope.numbers.real(value.real)
+    except (ArithmeticError, ValueError):
+        return scope.fail("bad-value", "this number does not exist", span)
+    return value
+
+
+def real(value: Value) -> Real:
+    """A static number as a real expression; raises TypeError for anything else."""
+    match value:
+        case Int(d):
+            return Lit(float(d.value)) if d.value is not None else OfDim(d)
+        case Float(r):
+            return r
+    raise TypeError(describe(value))
+
+
+def number(scope: Scope, value: Value, span: Span) -> float | None:
+    """The number behind a static value, where it is known."""
+    try:
+        match value:
+            case Int(d):
+                return scope.value(d)
+            case Float(Lit(x)):
+                return x
+            case Float(r) if scope.numbers is not None:
+                return scope.numbers.real(r)
+    except (ArithmeticError, ValueError):
+        scope.fail("bad-value", "this number does not exist", span)
+    return None
+
+
+def field(scope: Scope, expr: s.Field) -> Value:
+    """`embed.w`: a parameter of a submodule."""
+    value = evaluate(scope, expr.value)
+    if isinstance(value, Error | Null):
+        return value
+    path: tuple[str, ...] = ()
+    if isinstance(expr.value, s.Name):
+        path = (expr.value.name,)
+    if isinstance(value, Recipe) and path:
+        statement = value.block.param(expr.name.name)
+        if statement is not None:
+            return ParamPath((*path, expr.name.name), apply.param_type(scope, value, statement))
+        known = [p.name.name for p in value.block.decl.body if isinstance(p, s.ParamStatement)]
+        hint = nearest(expr.name.name, known)
+        message = f"{value.block.name} has no parameter {expr.name.name}"
+        return scope.fail("unknown-name", message, expr.name.span, help=hint)
+    return scope.fail(
+        "kind-mismatch", f"{describe(value)} has no part {expr.name.name}", expr.name.span
+    )
+
+
+def _call(scope: Scope, expr: s.Call) -> Value:
+    if isinstance(expr.fn, s.AxesCall):
+        return applied(scope, expr.fn, _plain(scope, expr), expr.span)
+    target = evaluate(scope, expr.fn)
+    match target:
+        case Error():
+            return target
+        case BlockRef(block):
+            return apply.recipe(scope, block, expr.args, expr.span, expr.fn.span)
+        case PrimitiveRef("stack"):
+            return apply.schedule(scope, expr)
+        case PrimitiveRef("len"):
+            return _length(scope, expr)
+        case PrimitiveRef(op):
+            args = _plain(scope, expr)
+            if op in FUNCTIONS and args and all(isinstance(a, Int | Float) for a in args):
+                return _function(scope, op, args, expr.span)
+            return tensors.primitive(scope, op, args, expr.span)
+    return applied(scope, expr.fn, _plain(scope, expr), expr.span)
+
+
+def _plain(scope: Scope, expr: s.Call) -> tuple[Value, ...]:
+    values = []
+    for arg in expr.args:
+        if not arg.plain:
+            values.append(
+                scope.fail(
+                    "wrong-arguments" if not arg.each else "unsupported",
+                    "tensors are passed in order, without names",
+                    arg.span,
+                )
+            )
+        else:
+            values.append(evaluate(scope, arg.value))
+    return tuple(values)
+
+
+def _function(scope: Scope, op: str, args: tuple[Value, ...], span: Span) -> Value:
+    match op, args:
+        case ("maximum" | "minimum"), (Int(a), Int(b)):
+            return Int(extreme("max" if op == "maximum" else "min", a, b))
+        case ("abs", (Int(d),)) if d.value is not None:
+            return Int(Dim.number(abs(d.value)))
+    wanted = 2 if op in ("maximum", "minimum") else 1
+    if len(args) != wanted:
+        return scope.fail("wrong-arguments", f"{op} takes {wanted} numbers", span)
+    return _checked(scope, Float(Apply(op, tuple(real(a) for a in args))), span)
+
+
+def _length(scope: Scope, expr: s.Call) -> Value:
+    args = _plain(scope, expr)
+    match args:
+        case (Items(values),):
+            symbol = Dim.symbol(expr.span.text.replace(" ", ""))
+            return Int(symbol if values is None else Dim.number(len(values)))
+        case (Error(),):
+            return Error()
+    return scope.fail("wrong-arguments", "len takes a list", expr.span)
+
+

@@ -1,0 +1,418 @@
+"""What a block promises: kinds of settings, types of inputs and outputs, `where`, slots.
+
+Everything here is evaluated in the caller's symbols: a scope whose names are the callee's settings
+with the caller's values. Free axes of the callee are bound by the inputs, left to right; `...` is
+bound once for each application.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace as changed
+
+from archdsl import syntax as s
+from archdsl.check import expressions
+from archdsl.check.scope import SEEN, Scope
+from archdsl.check.values import (
+    Block,
+    BlockRef,
+    Either,
+    Error,
+    Float,
+    Int,
+    Items,
+    Recipe,
+    Slot,
+    Tensor,
+    Truth,
+    Value,
+    Word,
+    describe,
+)
+from archdsl.diagnostic import Diagnostics, Label
+from archdsl.dims import DIFFERENT, EQUAL, UNKNOWN, Dim, Verdict
+from archdsl.source import Span
+from archdsl.types import DTYPES, REST, Axis, Rest, TensorType
+
+# --- settings -------------------------------------------------------------------------------------
+
+
+def settle(
+    scope: Scope, block: Block, given: dict[str, tuple[Value, Span]], span: Span
+) -> tuple[tuple[str, Value], ...] | None:
+    """Values for all settings of a block, defaults filled in; None after a report."""
+    inner = Scope(scope.diagnostics, {}, block.globals, numbers=scope.numbers, facts=scope.facts)
+    inner.frames = scope.frames
+    wrong = False
+    for decl in block.decl.settings:
+        name = decl.name.name
+        if name in given:
+            value, at = given[name]
+        elif decl.default is not None:
+            value, at = expressions.evaluate(inner, decl.default), decl.default.span
+        else:
+            label = Label(decl.name.span, "declared here without a default")
+            scope.fail("missing-setting", f"{block.name} needs a value for {name}", span,
+                       labels=(label,))  # fmt: skip
+            wrong = True
+            value, at = Error(), span
+        value = fit(scope, decl, value, at, block.name)
+        wrong |= isinstance(value, Error)
+        inner.names[name] = value
+    return None if wrong else tuple(inner.names.items())
+
+
+def fit(scope: Scope, decl: s.SettingDecl, value: Value, at: Span, owner: str) -> Value:
+    """A value as a setting of its kind, or an error after a report."""
+    if isinstance(value, Error):
+        return value
+    match decl.kind, value:
+        case (None | s.SimpleKind("dim" | "count"), Int(d)):
+            return _dimension(scope, decl, d, at)
+        case s.SimpleKind("float"), Float():
+            return value
+        case s.SimpleKind("float"), Int(d):
+            return Float(expressions.real(Int(d)))
+        case s.SimpleKind("bool"), Truth():
+            return value
+        case s.SignatureKind(), Slot(recipe=inner) if inner is not None:
+            return inner
+        case s.SignatureKind(), BlockRef(block):
+            found = settle(scope, block, {}, at)
+            return Error() if found is None else Recipe(block, found, (), at)
+        case s.SignatureKind(), (Recipe() | Slot() | Either()):
+            return value
+        case s.KindOf("enum"), Word(name):
+            if name is None or any(getattr(a, "name", "") == name for a in decl.kind.args):
+                return value
+        case s.KindOf("list"), Items():
+            return value
+    kind = decl.kind.span.text if decl.kind else "dimension"
+    return scope.fail(
+        "kind-mismatch",
+        f"{decl.name.name} of {owner} is a {kind}",
+        at,
+        note=f"this is {describe(value)}",
+        labels=(Label(decl.span, "declared here"),),
+    )
+
+
+def _dimension(scope: Scope, decl: s.SettingDecl, d: Dim, at: Span) -> Value:
+    least = 0 if isinstance(decl.kind, s.SimpleKind) and decl.kind.name == "count" else 1
+    value = scope.value(d)
+    if value is not None and value < least:
+        return scope.fail(
+            "bad-dimension", f"{decl.name.name} has to be at least {least}, not {value}", at
+        )
+    if value is not None and value > 2**62:
+        return scope.fail("too-large", f"{decl.name.name} is larger than 2 ^ 62", at)
+    return Int(d)
+
+
+# --- types ----------------------------------------------------------------------------------------
+
+
+def callee(scope: Scope, made: Recipe) -> Scope:
+    """The callee's settings as names, in the caller's symbols."""
+    return Scope(
+        scope.diagnostics,
+        dict(made.settings),
+        made.block.globals,
+        facts=scope.facts,
+        numbers=scope.numbers,
+        frames=scope.frames,
+    )
+
+
+def type_of(scope: Scope, t: s.TypeExpr) -> TensorType | None:
+    """A written type; every axis has to be known. None after a report."""
+    dtype = t.dtype.name if t.dtype else "float"
+    if dtype not in DTYPES:
+        scope.fail("dtype-mismatch", f"there is no dtype {dtype}", t.dtype.span if t.dtype else t.span,
+                   help=f"one of {', '.join(DTYPES)}")  # fmt: skip
+        return None
+    axes: list[Axis] = []
+    for axis in t.axes:
+        if isinstance(axis, s.Dots):
+            axes.extend(scope.rests.get("...", (REST,)))
+            continue
+        if isinstance(axis, s.Name) and axis.name == SEEN and SEEN not in scope.names:
+            axes.append(Dim.symbol(SEEN))
+            continue
+        if isinstance(axis, s.Name) and scope.look(axis.name) is None:
+            scope.fail("unbound-axis", f"nothing says how long {axis.name} is", axis.span,
+                       help="an axis is a setting, or a free axis of an input")  # fmt: skip
+            return None
+        d = expressions.static_int(scope, axis, "an axis")
+        if d is None:
+            return None
+        value = scope.value(d)
+        if value is not None and value < 1:
+            scope.fail("bad-dimension", f"an axis of length {scope.equation(d)}", axis.span)
+            return None
+        axes.append(d)
+    return TensorType(dtype, tuple(axes))
+
+
+def same(scope: Scope, a: TensorType, b: TensorType) -> Verdict:
+    """Whether two types are one: the weakest verdict over their axes."""
+    x, y = scope.expand(a), scope.expand(b)
+    if a.dtype != b.dtype or len(x) != len(y):
+        return DIFFERENT
+    verdicts = [scope.compare_axes(i, j) for i, j in zip(x, y, strict=True)]
+    if DIFFERENT in verdicts:
+        return DIFFERENT
+    return UNKNOWN if UNKNOWN in verdicts else EQUAL
+
+
+def apply(
+    scope: Scope, made: Recipe, args: list[Tensor], fn_span: Span, span: Span
+) -> tuple[TensorType, ...] | None:
+    """The result types of a recipe on tensors, all promises checked; None after a report."""
+    inner = callee(scope, made)
+    decl = made.block.decl
+    if len(decl.inputs) != len(args):
+        takes = ", ".join(i.name.name for i in decl.inputs)
+        scope.fail("wrong-arguments", f"{made.block.name} takes {len(decl.inputs)} inputs ({takes}), "
+                   f"gets {len(args)}", span)  # fmt: skip
+        return None
+    for expected, arg in zip(decl.inputs, args, strict=True):
+        if not _unify(scope, inner, expected.type, arg.type, made, fn_span, span):
+            return None
+    if not _slots_fit(scope, inner, made, fn_span) or not _where(scope, inner, made, fn_span):
+        return None
+    return _types(inner, decl.outputs)
+
+
+def _types(scope: Scope, written: tuple[s.TypeExpr, ...]) -> tuple[TensorType, ...] | None:
+    found = [type_of(scope, t) for t in written]
+    types = tuple(t for t in found if t is not None)
+    return types if len(types) == len(found) else None
+
+
+def apply_slot(
+    scope: Scope, slot: Slot, args: list[Tensor], fn_span: Span, span: Span
+) -> tuple[TensorType, ...] | None:
+    """The result types of a block-valued setting, by its signature."""
+    inner = changed(scope, names=dict(scope.names), rests={})
+    if len(slot.inputs) != len(args):
+        scope.fail("wrong-arguments", f"{slot.name} takes {len(slot.inputs)} inputs, gets {len(args)}",
+                   span)  # fmt: skip
+        return None
+    for expected, arg in zip(slot.inputs, args, strict=True):
+        if not _unify(scope, inner, expected, arg.type, None, fn_span, span):
+            return None
+    return _types(inner, slot.outputs)
+
+
+def _unify(
+    scope: Scope,
+    inner: Scope,
+    expected: s.TypeExpr,
+    actual: TensorType,
+    made: Recipe | None,
+    fn_span: Span,
+    span: Span,
+) -> bool:
+    """Binds the free axes of a written type to a tensor's; False after a report."""
+    written = expected.axes
+    dtype = expected.dtype.name if expected.dtype else "float"
+    what = fn_span.text.split("(")[0].strip() or "this"
+    dots = [i for i, a in enumerate(written) if isinstance(a, s.Dots)]
+    count = len(actual.axes) - len(written) + 1 if dots else 0
+    if dtype != actual.dtype:
+        hint = "write model_dtype(x)" if actual.dtype == "float32" else ""
+        scope.fail("dtype-mismatch", f"{what} expects {expected.span.text}, gets {actual}", span,
+                   help=hint)  # fmt: skip
+        return False
+    if (dots and count < 0) or (not dots and len(written) != len(actual.axes)):
+        scope.fail("shape-mismatch", f"{what} expects {expected.span.text}, gets {actual}", span,
+                   note=f"{len(actual.axes)} axes")  # fmt: skip
+        return False
+    position = 0
+    for axis in written:
+        if isinstance(axis, s.Dots):
+            here = actual.axes[position : position + count]
+            position += count
+            if inner.rests.setdefault("...", here) != here:
+                scope.fail("shape-mismatch", f"`...` of {what} stands for two groups of axes", span)
+                return False
+            continue
+        found = actual.axes[position]
+        position += 1
+        if not _unify_axis(scope, inner, axis, found, actual, made, fn_span, span):
+            return False
+    return True
+
+
+def _unify_axis(
+    scope: Scope,
+    inner: Scope,
+    axis: s.Expr,
+    found: Axis,
+    actual: TensorType,
+    made: Recipe | None,
+    fn_span: Span,
+    span: Span,
+) -> bool:
+    what = fn_span.text.split("(")[0].strip() or "this"
+    if isinstance(found, Rest):
+        scope.fail("shape-mismatch", f"{what} needs to know all axes", span,
+                   note=f"{actual} has axes that only `...` names")  # fmt: skip
+        return False
+    if isinstance(axis, s.Name) and inner.look(axis.name) is None:
+        inner.names[axis.name] = Int(found)
+        return True
+    d = expressions.static_int(inner, axis, "an axis")
+    if d is None:
+        return False
+    verdict = scope.compare(d, found)
+    if verdict is EQUAL:
+        return True
+    last = found is actual.axes[-1]
+    labels: tuple[Label, ...] = ()
+    if made is not None and made.span is not None and made.span != fn_span:
+        labels = (Label(made.span, f"made for {scope.equation(d)}"),)
+    if verdict is UNKNOWN and scope.numbers is None:
+        scope.fail(
+            "unknown-equality",
+            f"{what} expects {d}, and nothing shows that {found} equals it",
+            span,
+            note=f"this is {actual}",
+            labels=labels,
+            help=f"add `where {found} == {d}`, or change one of them",
+        )
+        return False
+    wanted, got = scope.value(d), scope.value(found)
+    unit = " features" if last else ""
+    headline = (
+        f"{what} expects {wanted}{unit}, gets {got}"
+        if wanted is not None and got is not None
+        else f"{what} expects {d}{unit}, gets {found}"
+    )
+    note = scope.describe(actual)
+    hint = f"{axis.span.text} of {made.block.name} is {scope.equation(d)}" if made else ""
+    scope.fail("shape-mismatch", headline, span, note=f"this is {note}", labels=labels, help=hint)
+    return False
+
+
+# --- obligations ----------------------------------------------------------------------------------
+
+
+def _where(scope: Scope, inner: Scope, made: Recipe, fn_span: Span) -> bool:
+    for condition in made.block.decl.where:
+        quiet = changed(inner, diagnostics=Diagnostics())
+        if expressions.truth(quiet, condition) is False:
+            said = _in_numbers(scope, inner, condition)
+            scope.fail(
+                "unmet-where",
+                f"{made.block.name} needs {condition.span.text}",
+                made.span or fn_span,
+                note=said,
+                labels=(Label(condition.span, "asked for here"),),
+            )
+            return False
+    return True
+
+
+def _in_numbers(scope: Scope, inner: Scope, condition: s.Expr) -> str:
+    """The sides of a comparison as the caller's dimensions."""
+    if not isinstance(condition, s.Binary):
+        return ""
+    said = []
+    for side in (condition.left, condition.right):
+        value = expressions.evaluate(changed(inner, diagnostics=Diagnostics()), side)
+        if isinstance(value, Int) and value.dim.symbols():
+            said.append(f"{side.span.text} is {scope.equation(value.dim)}")
+        elif isinstance(value, Int) and side.span.text != str(value.dim):
+            said.append(f"{side.span.text} is {value.dim}")
+    return ", ".join(said)
+
+
+def _slots_fit(scope: Scope, inner: Scope, made: Recipe, fn_span: Span) -> bool:
+    """Every block-valued setting keeps the signature of its slot, for axes nobody knows."""
+    for decl in made.block.decl.settings:
+        if not isinstance(decl.kind, s.SignatureKind):
+            continue
+        value = dict(made.settings)[decl.name.name]
+        problem = _misfit(scope, inner, decl.kind, value)
+        if problem is not None:
+            scope.fail(
+                "shape-mismatch",
+                f"{describe(value)} does not fit {decl.name.name} of {made.block.name}",
+                getattr(value, "span", None) or made.span or fn_span,
+                note=problem,
+                labels=(Label(decl.span, "the signature to keep"),),
+            )
+            return False
+    return True
+
+
+def _misfit(scope: Scope, inner: Scope, kind: s.SignatureKind, value: Value) -> str | None:
+    scratch = changed(inner, names=dict(inner.names), rests={"...": (Rest("'"),)},
+                      diagnostics=Diagnostics())  # fmt: skip
+    for written in (*kind.inputs, *kind.outputs):
+        for axis in written.axes:
+            if isinstance(axis, s.Name) and axis.name != SEEN and scratch.look(axis.name) is None:
+                scratch.names[axis.name] = Int(Dim.symbol(f"{axis.name}'"))
+    inputs, outputs = _types(scratch, kind.inputs), _types(scratch, kind.outputs)
+    if inputs is None or outputs is None:
+        return scratch.diagnostics.items[0].message
+    trial = changed(scope, diagnostics=Diagnostics())
+    found = results(trial, value, [Tensor(-1, t) for t in inputs], kind.span)
+    if found is None:
+        first = trial.diagnostics.items[0]
+        return first.message
+    if len(found) != len(outputs):
+        return f"{len(outputs)} results are asked for, {len(found)} given"
+    for a, b in zip(found, outputs, strict=True):
+        verdict = same(scope, a, b)
+        if verdict is not EQUAL and (verdict is DIFFERENT or scope.numbers is None):
+            return f"{b} is asked for, {a} given"
+    return None
+
+
+def results(
+    scope: Scope, value: Value, args: list[Tensor], span: Span
+) -> tuple[TensorType, ...] | None:
+    """The result types of anything that can fill a slot."""
+    match value:
+        case Recipe():
+            return apply(scope, value, args, span, span)
+        case Slot():
+            return apply_slot(scope, value, args, span, span)
+        case Either(yes, no):
+            first, second = results(scope, yes, args, span), results(scope, no, args, span)
+            return None if second is None else first
+    scope.fail("not-a-block", f"{describe(value)} is not a block", span)
+    return None
+
+
+def assume(scope: Scope, conditions: tuple[s.Expr, ...]) -> None:
+    """What `where` says becomes a fact of the scope: equalities, divisibility among them."""
+    for condition in conditions:
+        if isinstance(condition, s.Binary) and condition.op == "and":
+            assume(scope, (condition.left, condition.right))
+        elif isinstance(condition, s.Binary) and condition.op == "==":
+            left = expressions.evaluate(scope, condition.left)
+            right = expressions.evaluate(scope, condition.right)
+            if isinstance(left, Int) and isinstance(right, Int):
+                scope.facts = scope.facts.plus(left.dim - right.dim)
+        else:
+            expressions.truth(scope, condition)
+
+
+def is_identity(value: Value) -> bool:
+    """Whether a block gives back its only input: its whole body is `return x`."""
+    match value:
+        case Slot(recipe=inner) if inner is not None:
+            return is_identity(inner)
+        case Recipe(block):
+            decl = block.decl
+            match decl.body:
+                case (s.Result("return", (s.Name(name),)),):
+                    return len(decl.inputs) == 1 and decl.inputs[0].name.name == name
+        case BlockRef(block):
+            return is_identity(Recipe(block, ()))
+    return False
+
+

@@ -1,0 +1,202 @@
+"""The world of one body: its names, what is assumed of them, and the numbers behind them.
+
+A generic check has symbols only. A concrete one also knows, for each symbol, an expression in the
+model's settings (`$d`) and streamed axes (`$T`), and the numbers of these. Comparison asks the
+symbols first and the numbers when the symbols cannot tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from archdsl.check.values import Block, Error, Float, Int, Recipe, Tensor, Value
+from archdsl.diagnostic import Diagnostics, Label
+from archdsl.dims import (
+    DIFFERENT,
+    EQUAL,
+    UNKNOWN,
+    Dim,
+    Facts,
+    Verdict,
+    compare,
+    substitute,
+)
+from archdsl.graph import Check, Child, Module, Node, Param
+from archdsl.reals import Real, evaluate, replace
+from archdsl.source import Span
+from archdsl.types import Axis, Rest, TensorType
+
+SEEN = "S"
+"""The canonical seen axis: all positions so far of the streamed axis T."""
+
+STREAM = "T"
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What a concrete check knows: symbols in terms of the model's, and the model's numbers."""
+
+    symbols: dict[str, Dim]
+    reals: dict[str, Real]
+    rests: dict[str, tuple[Axis, ...]]
+    model: Mapping[str, float]
+
+    def of(self, d: Dim) -> Dim:
+        """A dimension as a number, or as a polynomial of streamed axes; raises ZeroDivisionError."""
+        return substitute(substitute(d, self.symbols), self._known)
+
+    def _known(self, name: str) -> Dim | None:
+        value = self.model.get(name)
+        return None if value is None or value != int(value) else Dim.number(int(value))
+
+    def real(self, r: Real) -> float | None:
+        """A real expression as a number; raises ArithmeticError or ValueError."""
+        return evaluate(replace(r, self.symbols, self.reals), dict(self.model))
+
+
+Instantiate = Callable[[Recipe, tuple[TensorType, ...], tuple[str, ...]], Module | None]
+"""Makes the module of an application, the elaborator's part of a concrete check; None after a report."""
+
+
+@dataclass(slots=True)
+class Scope:
+    """Names and facts of a body under construction, and the nodes made so far.
+
+    `bound` maps a name to where it was bound and whether it was used; `frames` is the way here.
+    """
+
+    diagnostics: Diagnostics
+    names: dict[str, Value]
+    globals: Mapping[str, Value]
+    block: Block | None = None
+    facts: Facts = Facts()
+    numbers: Numbers | None = None
+    nodes: list[Node] = field(default_factory=list)
+    params: list[Param] = field(default_factory=list)
+    consts: list[Node] = field(default_factory=list)
+    children: dict[str, Child] = field(default_factory=dict)
+    checks: list[Check] = field(default_factory=list)
+    bound: dict[str, Span] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
+    rests: dict[str, tuple[Axis, ...]] = field(default_factory=dict)
+    frames: tuple[str, ...] = ()
+    instantiate: Instantiate | None = None
+    in_const: bool = False
+
+    def look(self, name: str) -> Value | None:
+        """What a name means here, own names before those of the file; marks it used."""
+        self.used.add(name)
+        found = self.names.get(name)
+        return self.globals.get(name) if found is None else found
+
+    def fail(
+        self,
+        code: str,
+        message: str,
+        span: Span | None,
+        note: str = "",
+        labels: tuple[Label, ...] = (),
+        help: str = "",
+    ) -> Error:
+        """Reports an error and returns the error value."""
+        self.diagnostics.add(code, message, span, note, labels, help, self.frames)
+        return Error()
+
+    def add(self, node: Node) -> Tensor:
+        """Appends a node with one result."""
+        store = self.consts if self.in_const else self.nodes
+        store.append(node)
+        return Tensor(len(store) - 1, node.type)
+
+    def compare(self, a: Dim, b: Dim) -> Verdict:
+        """Symbols first, then numbers."""
+        verdict = compare(a, b, self.facts)
+        if verdict is EQUAL or self.numbers is None:
+            return verdict
+        try:
+            return compare(self.numbers.of(a), self.numbers.of(b))
+        except ZeroDivisionError:
+            return UNKNOWN
+
+    def compare_axes(self, a: Axis, b: Axis) -> Verdict:
+        """Axes as `compare`; `...` equals itself only."""
+        if isinstance(a, Rest) or isinstance(b, Rest):
+            return EQUAL if a == b else DIFFERENT
+        return self.compare(a, b)
+
+    def value(self, d: Dim) -> int | None:
+        """The number behind a dimension, where there is one."""
+        if d.value is not None or self.numbers is None:
+            return d.value
+        try:
+            return self.numbers.of(d).value
+        except ZeroDivisionError:
+            return None
+
+    def expand(self, t: TensorType) -> tuple[Axis, ...]:
+        """A type's axes, with `...` filled in where it is known."""
+        if self.numbers is None:
+            return t.axes
+        axes: list[Axis] = []
+        for axis in t.axes:
+            if isinstance(axis, Rest):
+                axes.extend(self.numbers.rests.get(axis.name, (axis,)))
+            else:
+                axes.append(axis)
+        return tuple(axes)
+
+    def equation(self, d: Dim) -> str:
+        """A dimension in names and numbers: `heads * d_head = 32 * 128 = 4096`."""
+        text = str(d)
+        if d.value is not None or self.numbers is None:
+            return text
+        value = self.value(d)
+        if value is None:
+            return text
+        parts = {}
+        for name in d.symbols():
+            number = self.value(Dim.symbol(name))
+            if number is not None:
+                parts[name] = str(number)
+        if d.name is not None:
+            return f"{text} = {value}"
+        return f"{text} = {_spell(text, parts)} = {value}"
+
+    def describe(self, t: TensorType) -> str:
+        """A type with its dimensions in names and numbers."""
+        said = [self.equation(a) for a in t.axes if isinstance(a, Dim)]
+        said = [x for x in said if " = " in x]
+        return f"{t}" + (f", {', '.join(said)}" if said else "")
+
+    def own(self, value: Value) -> Value:
+        """A number of this body in terms of the model's settings, to be handed to another body."""
+        if self.numbers is None:
+            return value
+        return rooted(value, self.numbers)
+
+
+def rooted(value: Value, numbers: Numbers) -> Value:
+    """A value with this body's symbols replaced by the model's; tensors cannot cross."""
+    match value:
+        case Int(d):
+            return Int(substitute(d, numbers.symbols))
+        case Float(r):
+            return Float(replace(r, numbers.symbols, numbers.reals))
+        case Recipe(block, settings, ties, span):
+            inner = tuple((k, rooted(v, numbers)) for k, v in settings)
+            return Recipe(block, inner, ties, span)
+    return value
+
+
+def _spell(text: str, parts: Mapping[str, str]) -> str:
+    words, word = [], ""
+    for c in [*text, ""]:
+        if c and (c.isalnum() or c == "_"):
+            word += c
+            continue
+        if word:
+            words.append(parts.get(word, word))
+            word = ""
+        words.append(c)
+    return "".join(words)

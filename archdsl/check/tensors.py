@@ -1,0 +1,177 @@
+"""Elementwise operations, broadcasting, and tensors made from dimensions.
+
+Broadcasting is over leading axes only, and a literal 1 stretches; a symbol that happens to be 1
+does not. Dtypes rise from bool over int and float to float32.
+"""
+
+from __future__ import annotations
+
+from archdsl.check.scope import Scope
+from archdsl.check.values import Error, Float, Int, Slot, Tensor, Tensors, Truth, Value, describe
+from archdsl.dims import EQUAL, UNKNOWN, Dim
+from archdsl.graph import Node
+from archdsl.ops import OPS, Op
+from archdsl.reals import OfDim
+from archdsl.source import Span
+from archdsl.types import Axis, Rest, TensorType
+
+_ORDER = {"bool": 0, "int": 1, "float": 2, "float32": 3}
+_FLOATING = ("float", "float32")
+_ONLY_REAL = {
+    "silu", "gelu", "gelu_tanh", "sigmoid", "tanh", "softplus", "logsigmoid", "exp", "log", "sqrt",
+    "rsqrt", "cos", "sin", "divide", "power",
+}  # fmt: skip
+
+
+def tensor(scope: Scope, value: Value, span: Span) -> Tensor | None:
+    """A value as one tensor; numbers become scalars. None after a report."""
+    match value:
+        case Tensor():
+            return value
+        case Tensors((only,)):
+            return only
+        case Int(d):
+            return scope.add(Node("scalar", (), (TensorType("int", ()),), scalar=d, span=span))
+        case Float(r):
+            return scope.add(Node("scalar", (), (TensorType("float", ()),), scalar=r, span=span))
+        case Error():
+            return None
+    scope.fail(
+        "not-a-tensor",
+        "a tensor is needed here",
+        span,
+        note=f"this is {describe(value)}",
+        help="apply it to its inputs first" if not isinstance(value, Tensors | Truth) else "",
+    )
+    return None
+
+
+def in_const(scope: Scope, value: Value, span: Span) -> Value:
+    """A value inside a `const`: other constants may be read, tensors that depend on inputs not."""
+    if not isinstance(value, Tensor):
+        return value
+    node = scope.nodes[value.node]
+    kinds = {p.name: p.kind for p in scope.params}
+    if node.op == "param" and kinds.get(node.param) == "const":
+        return scope.add(Node("param", (), node.types, name=node.name, param=node.param, span=span))
+    return scope.fail("not-static", "a const is computed from settings only", span)
+
+
+def primitive(scope: Scope, name: str, args: tuple[Value, ...], span: Span) -> Value:
+    """An operation of the table without an axes pattern, applied to values."""
+    op = OPS.get(name)
+    if op is None:
+        return scope.fail("wrong-arguments", f"{name} cannot be applied here", span)
+    if op.form in ("reduce", "along", "einsum", "rearrange", "repeat", "gather"):
+        return scope.fail(
+            "pattern-axes",
+            f"{name} needs an axes pattern",
+            span,
+            help=f"write {name}[... a](x), naming the axes",
+        )
+    if len(args) != op.operands:
+        return scope.fail("wrong-arguments", f"{name} takes {op.operands}, gets {len(args)}", span)
+    if op.form == "make":
+        return _make(scope, name, args[0], span)
+    operands = [tensor(scope, a, span) for a in args]
+    found = [t for t in operands if t is not None]
+    if len(found) != len(operands):
+        return Error()
+    return _elementwise(scope, op, found, span)
+
+
+def _elementwise(scope: Scope, op: Op, operands: list[Tensor], span: Span) -> Value:
+    joined = [operands[0].type.axes]
+    for other in operands[1:]:
+        axes = broadcast(scope, joined[-1], other.type.axes)
+        if axes is None:
+            return _unlike(scope, op, operands, span)
+        joined.append(axes)
+    dtype = _dtype(scope, op, operands)
+    if dtype is None:
+        sides = " and ".join(str(t.type) for t in operands)
+        return scope.fail("dtype-mismatch", f"{op.name} does not take {sides}", span)
+    out = TensorType(dtype, joined[-1])
+    return scope.add(Node(op.name, tuple(t.node for t in operands), (out,), span=span))
+
+
+def broadcast(
+    scope: Scope, a: tuple[Axis, ...], b: tuple[Axis, ...]
+) -> tuple[Axis, ...] | None:
+    """The common axes, aligned at the last one; None where they do not fit."""
+    if len(a) < len(b):
+        a, b = b, a
+    lead, tail = a[: len(a) - len(b)], a[len(a) - len(b) :]
+    if any(isinstance(x, Rest) for x in tail) and not any(isinstance(x, Rest) for x in b):
+        return None if b else a
+    out: list[Axis] = [*lead]
+    for x, y in zip(tail, b, strict=True):
+        if isinstance(x, Dim) and x.value == 1:
+            out.append(y)
+        elif (isinstance(y, Dim) and y.value == 1) or scope.compare_axes(x, y) is EQUAL:
+            out.append(x)
+        else:
+            return None
+    return tuple(out)
+
+
+def _unlike(scope: Scope, op: Op, operands: list[Tensor], span: Span) -> Error:
+    a, b = operands[0].type, operands[-1].type
+    sign = op.symbol or op.name
+    unknown = len(a.axes) == len(b.axes) and any(
+        scope.compare_axes(x, y) is UNKNOWN for x, y in zip(a.axes, b.axes, strict=True)
+    )
+    if unknown and scope.numbers is None:
+        return scope.fail(
+            "unknown-equality",
+            f"nothing shows that the sides of `{sign}` have one shape",
+            span,
+            note=f"{a} and {b}",
+            help="add a `where` that says so",
+        )
+    return scope.fail(
+        "shape-mismatch",
+        f"the sides of `{sign}` have different shapes",
+        span,
+        note=f"{scope.describe(a)} and {scope.describe(b)}",
+        help="axes match from the last one on; rearrange[a -> a 1] adds an axis of size 1",
+    )
+
+
+def _dtype(scope: Scope, op: Op, operands: list[Tensor]) -> str | None:
+    types = [t.type.dtype for t in operands]
+    if op.name == "select":
+        if types[0] != "bool":
+            return None
+        types = types[1:]
+    if op.name in ("and", "or", "not") and any(t != "bool" for t in types):
+        return None
+    if op.result in ("bool", "float32", "float"):
+        return op.result
+    # A number known in advance takes the tensor's dtype.
+    scalars = [scope_node(scope, t).op == "scalar" for t in operands][-len(types) :]
+    strong = [t for t, scalar in zip(types, scalars, strict=True) if not scalar] or types
+    top = max(strong, key=_ORDER.__getitem__)
+    if "float" in types and top in ("int", "bool"):
+        top = "float32"
+    if op.name in _ONLY_REAL and top not in _FLOATING:
+        top = "float32"
+    return top
+
+
+def scope_node(scope: Scope, t: Tensor) -> Node:
+    """The node of a tensor, in the body or in the constant being made."""
+    return (scope.consts if scope.in_const else scope.nodes)[t.node]
+
+
+def _make(scope: Scope, name: str, value: Value, span: Span) -> Value:
+    match value:
+        case Error():
+            return value
+        case Int(d):
+            dtype = "int" if name == "positions" else "float32"
+            out = TensorType(dtype, (d,))
+            return scope.add(Node(name, (), (out,), scalar=OfDim(d), span=span))
+        case Slot():
+            pass
+    return scope.fail("not-static", f"{name} takes a dimension", span, note=describe(value))

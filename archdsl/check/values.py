@@ -1,0 +1,227 @@
+"""What an expression means while a body is checked: numbers known in advance, recipes, tensors.
+
+Numbers and recipes own nothing; a tensor is a node of the body. An `Error` is what a wrong
+expression means: it silences everything that depends on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from archdsl.dims import Dim
+from archdsl.reals import Real
+from archdsl.source import Span
+from archdsl.syntax import BlockDecl, ParamStatement, TypeExpr
+from archdsl.types import TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class Int:
+    """An integer known in advance, as a polynomial of symbols."""
+
+    dim: Dim
+
+
+@dataclass(frozen=True, slots=True)
+class Float:
+    real: Real
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """True, False, or None where a generic check cannot know."""
+
+    value: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A member of an `enum`; None where a generic check cannot know which."""
+
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class DateValue:
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Null:
+    """A key that a configuration does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A list; None where a generic check cannot know its items."""
+
+    values: tuple[Value, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """The meaning of a wrong expression."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRef:
+    """A block's name without settings."""
+
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class PrimitiveRef:
+    """A primitive's name: `silu`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A block with its settings; `ties` bind parameters to those of others."""
+
+    block: Block
+    settings: tuple[tuple[str, Value], ...]
+    ties: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    span: Span | None = field(default=None, compare=False)
+
+    def setting(self, name: str) -> Value | None:
+        return dict(self.settings).get(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A block-valued setting inside its block: a signature to hold to, and the recipe, if known."""
+
+    name: str
+    inputs: tuple[TypeExpr, ...]
+    outputs: tuple[TypeExpr, ...]
+    recipe: Value | None
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """A recipe that depends on a setting that a generic check does not know."""
+
+    yes: Value
+    no: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """`n * recipe`: a run of a schedule."""
+
+    count: Dim
+    item: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """`stack(...)`: runs in order, nested where the spec nests them."""
+
+    items: tuple[Repeat, ...]
+    span: Span | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ChildRef:
+    """A submodule of the body being checked: a recipe or schedule under the name of its binding."""
+
+    name: str
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class ParamPath:
+    """`embed.w` as an argument: a parameter to share."""
+
+    path: tuple[str, ...]
+    type: TensorType | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A node of the body."""
+
+    node: int
+    type: TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class Tensors:
+    """Several tensors, from an application or a tuple."""
+
+    items: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """A block declaration with the names that are in sight where it stands."""
+
+    decl: BlockDecl
+    globals: Mapping[str, Value]
+    from_std: bool
+
+    @property
+    def name(self) -> str:
+        return self.decl.name.name
+
+    def param(self, name: str) -> ParamStatement | None:
+        """The declaration of a parameter of that name."""
+        for statement in self.decl.body:
+            if isinstance(statement, ParamStatement) and statement.name.name == name:
+                return statement
+        return None
+
+
+Value = (
+    Int | Float | Truth | Word | Text | DateValue | Null | Items | Error | BlockRef | PrimitiveRef
+    | Recipe | Slot | Either | Repeat | Schedule | ChildRef | ParamPath | Tensor | Tensors
+)  # fmt: skip
+
+
+def describe(value: Value) -> str:
+    """What a value is, for messages: "a tensor", "the block Linear"."""
+    match value:
+        case Int() | Float():
+            return "a number"
+        case Truth():
+            return "true or false"
+        case Word(name):
+            return f"the word {name}" if name else "a word of an enum"
+        case Text():
+            return "a text"
+        case DateValue():
+            return "a date"
+        case Items():
+            return "a list"
+        case BlockRef(block):
+            return f"the block {block.name}"
+        case Recipe(block):
+            return f"the block {block.name} with its settings"
+        case PrimitiveRef(name):
+            return f"the operation {name}"
+        case Slot(name):
+            return f"the block-valued setting {name}"
+        case Schedule() | Repeat():
+            return "a stack"
+        case ChildRef(name):
+            return f"the submodule {name}"
+        case ParamPath():
+            return "a parameter"
+        case Tensor(type=t):
+            return f"a tensor {t}"
+        case Tensors(items):
+            return f"{len(items)} tensors"
+        case Either(yes):
+            return describe(yes)
+    return "nothing"
+
+

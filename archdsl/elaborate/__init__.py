@@ -1,0 +1,13 @@
+"""Variants to models: the concrete check, whose by-product is the model graph.
+
+| file | what it holds |
+|---|---|
+| `variants.py` | settings of a model as numbers, facts, the tiny size |
+| `modules.py` | one module for each distinct application of a block |
+| `cards.py` | directives of `card`, with numbers in their texts |
+| `weights.py` | lines of `hub ... weights`, checked against the model |
+"""
+
+from archdsl.elaborate.variants import elaborate, elaborate_all, tiny
+
+__all__ = ["elaborate", "elaborate_all", "tiny"]

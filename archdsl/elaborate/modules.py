@@ -1,0 +1,227 @@
+"""One module for each distinct application of a block.
+
+Applications that agree in block, settings and input types share a module, so that the work and the
+graph grow with the text of a spec and not with the depth of a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from archdsl import syntax as s
+from archdsl.check import body, expressions, interface
+from archdsl.check.scope import SEEN, STREAM, Numbers, Scope
+from archdsl.check.values import Block, Float, Int, Items, Recipe, Slot, Truth, Value, Word
+from archdsl.diagnostic import Diagnostics
+from archdsl.dims import Dim
+from archdsl.graph import Check, Module, Param, Setting
+from archdsl.graph import Value as Plain
+from archdsl.reals import Lit
+from archdsl.source import Span
+from archdsl.types import TensorType
+
+_Key = tuple[Recipe, tuple[TensorType, ...]]
+
+
+@dataclass(slots=True)
+class Elaborator:
+    """The modules of one model; `numbers` maps the model's symbols (`$d`) to their values."""
+
+    diagnostics: Diagnostics
+    numbers: Mapping[str, float]
+    modules: dict[_Key, Module | None] = field(default_factory=dict)
+    active: list[Block] = field(default_factory=list)
+
+    def instantiate(
+        self, recipe: Recipe, types: tuple[TensorType, ...], frames: tuple[str, ...]
+    ) -> Module | None:
+        """The module of a recipe, all of whose values are in terms of the model's settings."""
+        key = (recipe, types)
+        if key in self.modules:
+            return self.modules[key]
+        if self._recursive(recipe, frames):
+            return None
+        self.active.append(recipe.block)
+        scope = self.scope(recipe.block, dict(recipe.settings), frames)
+        made = self.build(scope, recipe, types)
+        self.active.pop()
+        self.modules[key] = made
+        return made
+
+    def _recursive(self, recipe: Recipe, frames: tuple[str, ...]) -> bool:
+        if recipe.block not in self.active:
+            return False
+        name = recipe.block.name
+        self.diagnostics.add("recursion", f"{name} contains itself", recipe.block.decl.name.span,
+                             frames=frames, help="repeat layers with stack(n * Layer(...))")  # fmt: skip
+        return True
+
+    def scope(self, block: Block, settings: Mapping[str, Value], frames: tuple[str, ...]) -> Scope:
+        """The world of a block: its settings as own symbols with the model's expressions behind."""
+        numbers = Numbers({}, {}, {}, self.numbers)
+        scope = Scope(self.diagnostics, {}, block.globals, block, numbers=numbers)
+        at = block.decl.name.span
+        scope.frames = (*frames, f"{block.name} ({at.source.name}:{at.line})")
+        scope.instantiate = self.instantiate
+        for decl in block.decl.settings:
+            for word in body.words(decl.kind):
+                scope.names.setdefault(word, Word(word))
+            name = decl.name.name
+            value = settings[name]
+            match value:
+                case Int(d):
+                    numbers.symbols[name] = d
+                    value = Int(Dim.symbol(name))
+                case Float(r):
+                    numbers.reals[name] = r
+                    value = body.symbolic(decl)
+            if isinstance(decl.kind, s.SignatureKind):
+                value = Slot(name, decl.kind.inputs, decl.kind.outputs, value)
+            scope.names[name] = value
+        return scope
+
+    def build(self, scope: Scope, recipe: Recipe, types: tuple[TensorType, ...]) -> Module | None:
+        """Checks the body with its numbers and makes the module; None after a report."""
+        decl = recipe.block.decl
+        before = len(self.diagnostics)
+        for declared, t in zip(decl.inputs, types, strict=True):
+            _bind_axes(scope, declared.type, t)
+        bind_seen(scope)
+        body.bind_inputs(scope, decl)
+        interface.assume(scope, decl.where)
+        checks = _run_time_checks(scope, decl)
+        outputs = body.run(scope, decl)
+        if outputs is None or len(self.diagnostics) > before:
+            return None
+        assert scope.numbers is not None
+        inputs = tuple(i for i, n in enumerate(scope.nodes) if n.op == "input")
+        return Module(
+            id=len(self.modules),
+            block=recipe.block.name,
+            role=decl.role.name.name if decl.role else "plumbing",
+            title=_title(scope, decl),
+            doc=decl.doc,
+            settings=tuple(_setting(scope, d, recipe) for d in decl.settings),
+            symbols=scope.numbers.symbols,
+            reals=scope.numbers.reals,
+            rests=scope.numbers.rests,
+            params=tuple(_tied(p, recipe) for p in scope.params),
+            children=tuple(scope.children.values()),
+            nodes=tuple(scope.nodes),
+            consts=tuple(scope.consts),
+            inputs=inputs,
+            outputs=outputs,
+            intrinsic=_intrinsic(scope, decl),
+            checks=checks,
+            from_std=recipe.block.from_std,
+            span=recipe.span,
+        )
+
+
+def _bind_axes(scope: Scope, written: s.TypeExpr, t: TensorType) -> None:
+    """The free axes and `...` of an input, bound to what was passed."""
+    assert scope.numbers is not None
+    count = len(t.axes) - len(written.axes) + 1
+    position = 0
+    for axis in written.axes:
+        if isinstance(axis, s.Dots):
+            scope.numbers.rests["..."] = t.axes[position : position + count]
+            position += count
+            continue
+        found = t.axes[position]
+        position += 1
+        if isinstance(axis, s.Name) and axis.name not in scope.names and isinstance(found, Dim):
+            scope.names[axis.name] = Int(Dim.symbol(axis.name))
+            scope.numbers.symbols[axis.name] = found
+
+
+def bind_seen(scope: Scope) -> None:
+    """S is what was seen of T; a cache on an axis that does not stream keeps nothing back."""
+    assert scope.numbers is not None
+    symbols = scope.numbers.symbols
+    if SEEN in scope.names:
+        return
+    stream = symbols.get(STREAM)
+    streamed = stream is None or stream.name == f"${STREAM}"
+    symbols[SEEN] = Dim.symbol(f"${SEEN}") if streamed or stream is None else stream
+
+
+def _run_time_checks(scope: Scope, decl: s.BlockDecl) -> tuple[Check, ...]:
+    """Conditions that only the length of the input decides."""
+    found = []
+    quiet = replace(scope, diagnostics=Diagnostics())
+    for condition in decl.where:
+        if not isinstance(condition, s.Binary) or condition.op not in ("<=", "<", ">=", ">", "=="):
+            continue
+        left = expressions.evaluate(quiet, condition.left)
+        right = expressions.evaluate(quiet, condition.right)
+        if not isinstance(left, Int) or not isinstance(right, Int):
+            continue
+        if expressions.compare_ints(quiet, condition.op, left.dim, right.dim) is None:
+            if scope.value(left.dim) is None or scope.value(right.dim) is None:
+                found.append(Check(left.dim, condition.op, right.dim))
+    return tuple(found)
+
+
+def _title(scope: Scope, decl: s.BlockDecl) -> str:
+    if decl.role is None or decl.role.title is None:
+        return decl.name.name
+    title = decl.role.title.value
+    for other, condition in decl.role.others:
+        if expressions.truth(scope, condition):
+            title = other.value
+    return title
+
+
+def _intrinsic(scope: Scope, decl: s.BlockDecl) -> str:
+    if decl.lowers is None:
+        return ""
+    if decl.lowers.when is not None and expressions.truth(scope, decl.lowers.when) is not True:
+        return ""
+    return decl.lowers.intrinsic.name
+
+
+def _tied(param: Param, recipe: Recipe) -> Param:
+    return replace(param, tied=dict(recipe.ties).get(param.name, ()))
+
+
+def _setting(scope: Scope, decl: s.SettingDecl, recipe: Recipe) -> Setting:
+    name = decl.name.name
+    kind = decl.kind.span.text if decl.kind else "dim"
+    return plain(scope, name, kind, dict(recipe.settings)[name])
+
+
+def plain(scope: Scope, name: str, kind: str, value: Value) -> Setting:
+    """A setting's value as plain data, with its expression in the model's settings."""
+    match value:
+        case Int(d):
+            return Setting(name, kind, scope.value(d), d)
+        case Float(r):
+            return Setting(name, kind, expressions.number(scope, value, _nowhere(scope)), r)
+        case Recipe(block, settings):
+            inner = tuple(plain(scope, k, "dim", v) for k, v in settings)
+            title = block.decl.role.title if block.decl.role else None
+            shown = title.value if title else block.name
+            return Setting(name, kind, shown, None, block.name, inner)
+    return Setting(name, kind, _data(value))
+
+
+def _data(value: Value) -> Plain:
+    match value:
+        case Truth(known):
+            return known
+        case Word(word):
+            return word
+        case Items(values):
+            return tuple(_data(v) for v in values or ())
+        case Int(d):
+            return d.value
+        case Float(Lit(x)):
+            return x
+    return None
+
+
+def _nowhere(scope: Scope) -> Span:
+    assert scope.block is not None
+    return scope.block.decl.name.span

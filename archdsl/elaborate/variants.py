@@ -1,0 +1,290 @@
+"""A variant, `Llama(d: 4096, ...) { facts }`, as a model.
+
+The model's own settings become symbols `$d` with numbers; what is derived from them stays an
+expression, so that code and cards can say `$heads * $d_head` and not only 4096.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from archdsl import syntax as s
+from archdsl.check import expressions, interface
+from archdsl.check.apply import arguments
+from archdsl.check.scope import Numbers, Scope
+from archdsl.check.values import (
+    Block,
+    BlockRef,
+    Error,
+    Float,
+    Int,
+    Recipe,
+    Value,
+)
+from archdsl.diagnostic import Diagnostics, Label, nearest
+from archdsl.dims import Dim
+from archdsl.elaborate import cards, weights
+from archdsl.elaborate.modules import Elaborator
+from archdsl.graph import Expectation, Model, Module
+from archdsl.reals import Lit, Ref, evaluate
+from archdsl.resolver import Unit
+from archdsl.source import Span
+from archdsl.types import Axis, TensorType
+
+ABOUT: dict[str, str] = {
+    "name": "text", "by": "text", "released": "date", "license": "text", "context": "number",
+    "source": "text", "after": "text", "config": "text", "note": "text",
+}  # fmt: skip
+"""What a variant may say about itself; everything else is computed."""
+
+EXPECTED = (
+    "params", "active", "active_without_embedding", "kv_bytes_per_token",
+    "kv_growing_bytes_per_token", "kv_capped_bytes", "state_bytes", "layers",
+)  # fmt: skip
+"""What `expect` may check."""
+
+
+def elaborate_all(unit: Unit, diagnostics: Diagnostics, only: str | None = None) -> list[Model]:
+    """Every variant of a file that checks, in order; `only` picks one by name."""
+    models = []
+    for decl in unit.variants:
+        if only is None or decl.name.name == only:
+            model = elaborate(unit, decl, diagnostics)
+            if model is not None:
+                models.append(model)
+    known = {v.name.name for v in unit.variants}
+    for card in unit.cards:
+        if card.variant.name not in known:
+            hint = nearest(card.variant.name, known)
+            message = f"there is no variant {card.variant.name}"
+            diagnostics.add("unknown-name", message, card.variant.span, help=hint)
+    return models
+
+
+def elaborate(unit: Unit, decl: s.VariantDecl, diagnostics: Diagnostics) -> Model | None:
+    """The model of a variant; None after a report."""
+    before = len(diagnostics)
+    numbers: dict[str, float] = {}
+    scope = Scope(diagnostics, {}, unit.names, numbers=Numbers({}, {}, {}, numbers))
+    block = _model(scope, decl)
+    settings = None if block is None else _settings(scope, block, decl.value, numbers)
+    if block is None or settings is None:
+        return None
+    root = _root(block, settings, numbers, diagnostics, decl.value.span)
+    if root is None:
+        return None
+    model = Model(
+        decl.name.name, block.name, root, numbers, {}, doc=decl.doc, span=decl.name.span
+    )
+    model = _facts(model, decl, diagnostics)
+    home = _home(unit, block)
+    model = replace(model, card=cards.directives(model, unit, home, diagnostics))
+    model = replace(model, hub=weights.hub(model, home, diagnostics))
+    return model if len(diagnostics) == before else None
+
+
+def _model(scope: Scope, decl: s.VariantDecl) -> Block | None:
+    """The model that a variant instantiates."""
+    fn = decl.value.fn if isinstance(decl.value, s.Call) else decl.value
+    value = expressions.evaluate(scope, fn)
+    if isinstance(value, BlockRef) and value.block.decl.keyword == "model":
+        return value.block
+    if not isinstance(value, Error):
+        scope.fail("not-a-block", f"{decl.name.name} has to be a model with its settings", fn.span,
+                   help="declare it with `model`")  # fmt: skip
+    return None
+
+
+def _home(unit: Unit, block: Block) -> Unit:
+    """The file in which a model is declared, where its hub and its tiny size stand."""
+    pending, seen = [unit], {id(unit)}
+    while pending:
+        here = pending.pop()
+        if block in here.blocks.values():
+            return here
+        for other in here.imports:
+            if id(other) not in seen:
+                seen.add(id(other))
+                pending.append(other)
+    return unit
+
+
+def _settings(
+    scope: Scope, block: Block, expr: s.Expr, numbers: dict[str, float]
+) -> dict[str, Value] | None:
+    """The settings of a model as symbols with numbers, in order; each may use those before it."""
+    given = arguments(scope, block, expr.args if isinstance(expr, s.Call) else ())
+    if given is None:
+        return None
+    out: dict[str, Value] = {}
+    ours = replace(scope, names=out)
+    defaults = Scope(scope.diagnostics, out, block.globals, numbers=scope.numbers)
+    for decl in block.decl.settings:
+        name = decl.name.name
+        source = given.get(name, decl.default)
+        if source is None:
+            scope.fail("missing-setting", f"{block.name} needs a value for {name}", expr.span,
+                       labels=(Label(decl.name.span, "declared here without a default"),))  # fmt: skip
+            return None
+        value = expressions.evaluate(ours if name in given else defaults, source)
+        value = interface.fit(scope, decl, value, source.span, block.name)
+        if isinstance(value, Error):
+            return None
+        if isinstance(value, Int | Float):
+            value = _symbol(name, value, numbers, scope)
+        elif name in given:
+            value = _named(name, value, numbers, scope)
+        out[name] = value
+    return out
+
+
+def _symbol(name: str, value: Int | Float, numbers: dict[str, float], scope: Scope) -> Value:
+    """`$name` with its number."""
+    if isinstance(value, Int):
+        number = scope.value(value.dim)
+        assert number is not None
+        numbers[f"${name}"] = number
+        return Int(Dim.symbol(f"${name}"))
+    real = evaluate(value.real, numbers)
+    assert real is not None
+    numbers[f"${name}"] = real
+    return Float(Ref(f"${name}"))
+
+
+def _named(name: str, value: Value, numbers: dict[str, float], scope: Scope) -> Value:
+    """A recipe that a variant gives: its own numbers become symbols `$position_base`."""
+    match value:
+        case Int(d) if d.value is not None:
+            return _symbol(name, value, numbers, scope)
+        case Float(Lit()):
+            return _symbol(name, value, numbers, scope)
+        case Recipe(block, settings, ties, span):
+            inner = tuple((k, _named(f"{name}_{k}", v, numbers, scope)) for k, v in settings)
+            return Recipe(block, inner, ties, span)
+    return value
+
+
+def _root(
+    block: Block,
+    settings: Mapping[str, Value],
+    numbers: dict[str, float],
+    diagnostics: Diagnostics,
+    span: Span,
+) -> Module | None:
+    """The module of a whole model: its free axes are the model's own."""
+    elaborator = Elaborator(diagnostics, numbers)
+    types = []
+    for declared in block.decl.inputs:
+        axes: list[Axis] = []
+        for axis in declared.type.axes:
+            if isinstance(axis, s.Name) and axis.name not in settings:
+                axes.append(Dim.symbol(f"${axis.name}"))
+            else:
+                label = Label(axis.span, "here")
+                diagnostics.add("unbound-axis", "an input of a model has named axes", declared.span,
+                                labels=[label], help="write tokens: int[B, T]")  # fmt: skip
+                return None
+        dtype = declared.type.dtype.name if declared.type.dtype else "float"
+        types.append(TensorType(dtype, tuple(axes)))
+    made = Recipe(block, tuple(settings.items()), (), span)
+    return elaborator.instantiate(made, tuple(types), ())
+
+
+def _facts(model: Model, decl: s.VariantDecl, diagnostics: Diagnostics) -> Model:
+    """What a variant says about itself, and what it expects."""
+    about: dict[str, str | int] = {}
+    expectations = []
+    for fact in decl.facts:
+        if isinstance(fact, s.Expect):
+            expectation = _expectation(fact, diagnostics)
+            expectations.extend([expectation] if expectation else [])
+            continue
+        kind, name = ABOUT.get(fact.name.name), fact.name.name
+        match kind, fact.value:
+            case None, _:
+                hint = nearest(name, [*ABOUT, *EXPECTED])
+                help = hint or f"one of {', '.join(ABOUT)}; numbers are checked with `expect`"
+                diagnostics.add("unknown-fact", f"a variant says nothing of {name}", fact.name.span,
+                                help=help)  # fmt: skip
+            case ("text", s.String(value)) | ("date", s.Date(value)):
+                about[name] = value
+            case "number", s.Number(number) if isinstance(number, int):
+                about[name] = number
+            case _:
+                diagnostics.add("kind-mismatch", f"{name} is a {kind}", fact.value.span)
+    return replace(model, about=about, expectations=tuple(expectations))
+
+
+def _expectation(fact: s.Expect, diagnostics: Diagnostics) -> Expectation | None:
+    if fact.name.name not in EXPECTED:
+        hint = nearest(fact.name.name, EXPECTED) or f"one of {', '.join(EXPECTED)}"
+        diagnostics.add("unknown-fact", f"there is no count {fact.name.name}", fact.name.span,
+                        help=hint)  # fmt: skip
+        return None
+    if not isinstance(fact.value, s.Number) or not isinstance(fact.value.value, int):
+        diagnostics.add("kind-mismatch", "an expected count is a number", fact.value.span)
+        return None
+    return Expectation(
+        fact.name.name, fact.value.value, _unit(fact.value.text), fact.tolerance, fact.span
+    )
+
+
+def _unit(text: str) -> int:
+    """What the last digit of a number counts: 671B counts billions, 1.24M ten thousands."""
+    units = {"Ki": 2**10, "Mi": 2**20, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
+    for suffix, unit in units.items():
+        if text.endswith(suffix):
+            digits = text.removesuffix(suffix).partition(".")[2]
+            return max(1, round(unit / 10 ** len(digits)))
+    return 1
+
+
+def tiny(unit: Unit, model: Model, diagnostics: Diagnostics) -> Model | None:
+    """A model of the same structure at the size that `tiny` gives, or None where nothing does.
+
+    Integers come from `tiny`, or from defaults; everything else is as in the model.
+    """
+    decl = _variant(unit, model)
+    found = _tiny_decl(unit, model.family)
+    if decl is None or found is None:
+        return None
+    home, sizes = found
+    entries = {e.name.name: e for e in sizes.entries}
+    args = [s.Arg(e.value, e.span, name=e.name) for e in sizes.entries]
+    block = home.blocks[model.family]
+    order = [x.name.name for x in block.decl.settings]
+    if isinstance(decl.value, s.Call):
+        for i, arg in enumerate(decl.value.args):
+            name = arg.name.name if arg.name else order[i]
+            if name in entries or _is_size(block, name):
+                continue
+            args.append(replace(arg, name=s.Name(name, arg.span)))
+    call = s.Call(s.Name(model.family, decl.value.span), tuple(args), decl.value.span)
+    small = s.VariantDecl(decl.name, call, (), "", decl.span)
+    return elaborate(unit if model.family in unit.names else home, small, diagnostics)
+
+
+def _variant(unit: Unit, model: Model) -> s.VariantDecl | None:
+    return next((v for v in unit.variants if v.name.name == model.id), None)
+
+
+def _tiny_decl(unit: Unit, family: str) -> tuple[Unit, s.TinyDecl] | None:
+    for here in (unit, *unit.imports):
+        for decl in here.tinies:
+            if decl.model.name == family and family in here.blocks:
+                return here, decl
+    return None
+
+
+def _is_size(block: Block, name: str) -> bool:
+    """Whether a setting is a dimension or a count, which `tiny` or a default gives."""
+    for decl in block.decl.settings:
+        if decl.name.name == name:
+            plain = decl.kind is None or (
+                isinstance(decl.kind, s.SimpleKind) and decl.kind.name in ("dim", "count")
+            )
+            return plain and decl.default is not None
+    return False
+
+

@@ -1,0 +1,117 @@
+"""Lines of `hub ... weights`: targets that exist, patterns that fit their shapes.
+
+    layers[i].mix.q_proj.w, layers[i].mix.k_proj.w <- "h.{i}.qk.weight" [d (n + m) -> n d, m d]
+
+The right side of a pattern is matched with the shapes of the targets; the left side then says what
+the tensor of the checkpoint has to look like.
+"""
+
+from __future__ import annotations
+
+import re
+
+from archdsl import syntax as s
+from archdsl.check import patterns
+from archdsl.check.scope import Numbers, Scope
+from archdsl.diagnostic import Diagnostics
+from archdsl.graph import Hub, Model, Module, Param, WeightRule
+from archdsl.resolver import Unit
+from archdsl.types import TensorType, replace_axes
+
+_BRACE = re.compile(r"\{([^{}]*)\}")
+
+
+def hub(model: Model, home: Unit, diagnostics: Diagnostics) -> Hub | None:
+    """The map of checkpoint keys for a model, or None where its file has none."""
+    for decl in home.hubs:
+        if decl.model.name == model.family:
+            return _hub(model, decl, diagnostics)
+    return None
+
+
+def _hub(model: Model, decl: s.HubDecl, diagnostics: Diagnostics) -> Hub:
+    rules, skips = [], []
+    for line in decl.weights:
+        if isinstance(line, s.Skip):
+            skips.append(line.source.value)
+            continue
+        rule = _rule(model, line, diagnostics)
+        if rule is not None:
+            rules.append(rule)
+    _unfilled(model, decl, rules, diagnostics)
+    return Hub(tuple(t.value for t in decl.types), tuple(rules), tuple(skips))
+
+
+def _rule(model: Model, line: s.WeightMap, diagnostics: Diagnostics) -> WeightRule | None:
+    """A line for this model; None where no layer has its targets."""
+    paths = [_path(t) for t in line.targets]
+    found = [_find(model.root, p) for p in paths]
+    if not any(found):
+        return None
+    if not all(found):
+        missing = next(t for t, f in zip(line.targets, found, strict=True) if not f)
+        diagnostics.add("hub-weights", f"{missing.span.text} is no parameter of the model",
+                        missing.span)  # fmt: skip
+        return None
+    indices = {step[1:-1] for p in paths for step in p if step.startswith("[")}
+    for source in line.sources:
+        for name in _BRACE.findall(source.value):
+            if name not in indices:
+                diagnostics.add("hub-weights", f"{{{name}}} is no index of the target", source.span)
+                return None
+    plan = None
+    if line.pattern is not None:
+        types = [_rooted(model, f[0]) for f in found if f]
+        scope = Scope(diagnostics, {}, {}, numbers=Numbers({}, {}, {}, model.numbers))
+        plan = patterns.inverse(scope, line.pattern, types, line.span)
+        if plan is None:
+            return None
+    return WeightRule(tuple(paths), tuple(x.value for x in line.sources), plan)
+
+
+def _path(target: s.Target) -> tuple[str, ...]:
+    steps = [f"[{x.span.text}]" if not _is_name_step(target, x) else x.span.text for x in target.steps]
+    return (target.name.name, *steps)
+
+
+def _is_name_step(target: s.Target, step: s.Name | s.Expr) -> bool:
+    """Steps after a dot are names; those in brackets may be names too, so look at the text."""
+    before = step.span.source.text[: step.span.start].rstrip()
+    return before.endswith(".")
+
+
+def _find(module: Module, path: tuple[str, ...]) -> list[tuple[Module, Param]]:
+    """The parameters that a path means, in every layer that has it."""
+    here = [module]
+    for step in path[:-1]:
+        if not step.startswith("["):
+            here = [m for x in here for c in x.children if c.name == step for _, m in c.modules]
+    return [(m, p) for m in here for p in m.params if p.name == path[-1] and p.kind != "const"]
+
+
+def _rooted(model: Model, found: tuple[Module, Param]) -> TensorType:
+    module, param = found
+    return replace_axes(param.type, dict(module.symbols), dict(module.rests))
+
+
+def _unfilled(
+    model: Model, decl: s.HubDecl, rules: list[WeightRule], diagnostics: Diagnostics
+) -> None:
+    """Every parameter of the model has a line."""
+    filled = {tuple(x for x in t if not x.startswith("[")) for r in rules for t in r.targets}
+    for path, param in parameters(model.root):
+        if path not in filled and not param.tied:
+            said = ".".join(path)
+            diagnostics.add("hub-weights", f"no line fills {said}", decl.model.span,
+                            help=f'add: {said} <- "..."')  # fmt: skip
+
+
+def parameters(module: Module, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Param]]:
+    """Paths of all parameters and buffers, the layers of a stack taken together, in order."""
+    found: dict[tuple[str, ...], Param] = {
+        (*path, p.name): p for p in module.params if p.kind != "const"
+    }
+    for child in module.children:
+        for _, inner in child.modules:
+            found.update(parameters(inner, (*path, child.name)))
+    return list(found.items())

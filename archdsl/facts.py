@@ -1,0 +1,266 @@
+"""Counts of a model, all computed from its graph, and the facts that specs expect.
+
+    parameters   every parameter once; a tied one belongs to its first place
+    active       experts scaled by top_k / experts, everything else once, the input table included
+    KV bytes     bf16, what all layers keep of each token
+    FLOPs        of matrix products, 2 for each multiply-add, for one token with `context` keys in sight
+
+FLOPs follow `torch.utils.flop_counter`: elementwise work and look-ups count nothing, attention counts
+every key up to the context, masked or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from archdsl.axes import factors
+from archdsl.diagnostic import Diagnostics
+from archdsl.dims import Dim, product, substitute
+from archdsl.graph import Child, Model, Module, Node, runs
+from archdsl.types import TensorType
+
+KV_BYTES = 2
+"""Bytes of a cached number: bf16."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What can be counted of a model. Everything is computed on first use."""
+
+    model: Model
+    _memo: dict[tuple[str, int], Dim] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def params(self) -> int:
+        """Parameters, each once."""
+        return sum(n for _, n in self.parts)
+
+    @cached_property
+    def active(self) -> int:
+        """Parameters that work on one token; the same as `params` without experts."""
+        return self.params
+
+    @cached_property
+    def active_without_embedding(self) -> int:
+        """`active` without the table that tokens are looked up in, unless the head is tied to it."""
+        return self.active - self.input_embedding
+
+    @cached_property
+    def input_embedding(self) -> int:
+        """Parameters of the tables that the model's own integer inputs index."""
+        root = self.model.root
+        tables = [
+            c for c in root.children if any(m.role == "embedding" for _, m in c.modules)
+        ]
+        fed = [c for c in tables if self._fed_by_input(c)]
+        return sum(self._params(m) for c in fed for _, m in c.modules)
+
+    def _fed_by_input(self, child: Child) -> bool:
+        nodes = self.model.root.nodes
+        return any(
+            n.op == "apply" and n.child == child.name and any(nodes[a].op == "input" for a in n.args)
+            for n in nodes
+        )
+
+    @cached_property
+    def parts(self) -> tuple[tuple[str, int], ...]:
+        """(role, parameters) of the parts of the model, the largest first."""
+        found: dict[str, int] = {}
+        for role, count in self._by_role(self.model.root, ""):
+            found[role] = found.get(role, 0) + count
+        return tuple(sorted(((r, n) for r, n in found.items() if n), key=lambda x: (-x[1], x[0])))
+
+    def _by_role(self, module: Module, role: str) -> Iterator[tuple[str, int]]:
+        """Parameters under the outermost role that means something to a reader."""
+        own = self._own(module)
+        if own:
+            yield role or module.role, own
+        for child in module.children:
+            for count, inner in child.modules:
+                shown = role or ("" if inner.role in ("layer", "plumbing", "residual") else inner.role)
+                if child.name in self._heads and not role and module is self.model.root:
+                    shown = "head"
+                for r, n in self._by_role(inner, shown):
+                    tied = {p for p, _ in child.ties}
+                    yield r, count * (n if not tied else self._untied(inner, tied))
+
+    @cached_property
+    def _heads(self) -> frozenset[str]:
+        """Children of the root whose result the model returns."""
+        root = self.model.root
+        return frozenset(root.nodes[o].child for o in root.outputs if root.nodes[o].op == "apply")
+
+    def _own(self, module: Module) -> int:
+        return sum(self.size(module, p.type) for p in module.params if p.kind == "param" and not p.tied)
+
+    def _untied(self, module: Module, tied: set[str]) -> int:
+        return sum(
+            self.size(module, p.type)
+            for p in module.params
+            if p.kind == "param" and p.name not in tied
+        )
+
+    def _params(self, module: Module) -> int:
+        return self._own(module) + sum(
+            n * self._params(m) for c in module.children for n, m in c.modules
+        )
+
+    def size(self, module: Module, t: TensorType) -> int:
+        """Elements of a tensor whose shape is known in full; raises ValueError otherwise."""
+        value = product(self.model.shape(module, t)).value
+        if value is None:
+            raise ValueError(f"{t} depends on the input")
+        return value
+
+    # --- cache ------------------------------------------------------------------------------------
+
+    @cached_property
+    def kv_bytes_per_token(self) -> int:
+        """Bytes that all layers keep of each token, windows as if they kept everything."""
+        return self.kv_growing_bytes_per_token
+
+    @cached_property
+    def kv_growing_bytes_per_token(self) -> int:
+        """Bytes by which the cache really grows with each token."""
+        return KV_BYTES * self._kept(self.model.root)
+
+    kv_capped_bytes: int = 0
+    state_bytes: int = 0
+
+    def _kept(self, module: Module) -> int:
+        """Cached numbers for each token, of all applications in a module."""
+        own = 0
+        for node in module.nodes:
+            if node.op == "cache":
+                axes = self.model.shape(module, node.type)
+                own += _number(product(a for a in axes if a.name not in ("B", "S")))
+        applied = {c.name: c for c in module.children}
+        for node in module.nodes:
+            if node.op == "apply":
+                own += sum(n * self._kept(m) for n, m in applied[node.child].modules)
+        return own
+
+    def kv_bytes(self, context: int) -> int:
+        """Bytes of the whole cache at a context of so many tokens, for one sequence."""
+        return context * self.kv_growing_bytes_per_token + self.kv_capped_bytes + self.state_bytes
+
+    # --- FLOPs ------------------------------------------------------------------------------------
+
+    def flops_per_token(self, context: int) -> int:
+        """FLOPs of one more token with `context` keys in sight (its own included)."""
+        flops = self._flops(self.model.root)
+        one = {"B": Dim.number(1), "T": Dim.number(1), "S": Dim.number(context)}
+        return _number(substitute(flops, one))
+
+    def _flops(self, module: Module) -> Dim:
+        """FLOPs of a module as a polynomial of B, T and S."""
+        key = ("flops", module.id)
+        if key not in self._memo:
+            total = Dim()
+            children = {c.name: c for c in module.children}
+            for node in module.nodes:
+                if node.op == "einsum":
+                    total = total + self._einsum(module, node)
+                elif node.op == "apply":
+                    for count, inner in children[node.child].modules:
+                        total = total + self._flops(inner) * count
+            self._memo[key] = total
+        return self._memo[key]
+
+    def _einsum(self, module: Module, node: Node) -> Dim:
+        """2 for each multiply-add of every pair of operands contracted."""
+        assert node.plan is not None
+        axes: dict[str, Dim] = {}
+        for term, arg in zip(node.plan.left, node.args, strict=True):
+            shape = self.model.shape(module, module.nodes[arg].type)
+            named = len([i for i in term if str(i) != "..."])
+            axes["..."] = product(shape[: len(shape) - named]) if "..." in map(str, term) else axes.get(
+                "...", Dim.number(1)
+            )
+            for f in factors(term):
+                if str(f) != "...":
+                    axes[f.name] = self.model.number(module, f.dim)  # type: ignore[union-attr]
+        if len(node.args) < 2:
+            return Dim()
+        return product(axes.values()) * 2 * (len(node.args) - 1)
+
+    # --- layers -----------------------------------------------------------------------------------
+
+    @cached_property
+    def layers(self) -> int:
+        """Layers of all stacks of the model."""
+        return sum(c.length for c in self.model.root.children if c.segments)
+
+    @cached_property
+    def schedule(self) -> tuple[tuple[int, Module], ...]:
+        """Runs of equal layers in order, as (count, module)."""
+        found: list[tuple[int, Module]] = []
+        for child in self.model.root.children:
+            for count, module in runs(child.segments):
+                if found and found[-1][1] is module:
+                    found[-1] = (found[-1][0] + count, module)
+                else:
+                    found.append((count, module))
+        return tuple(found)
+
+    @property
+    def tied(self) -> bool:
+        """Whether a parameter of the model is used in two places."""
+        return any(c.ties for c in self.model.root.children)
+
+    def record(self) -> dict[str, object]:
+        """The counts as plain data, as `archdsl facts --json` prints them."""
+        context = self.model.about.get("context")
+        record: dict[str, object] = {
+            "variant": self.model.id,
+            "name": self.model.name,
+            "file": self.model.span.source.name if self.model.span else "",
+            **{k: v for k, v in self.model.about.items() if k != "name"},
+            "params": self.params,
+            "active": self.active,
+            "active_without_embedding": self.active_without_embedding,
+            "kv_bytes_per_token": self.kv_bytes_per_token,
+            "kv_growing_bytes_per_token": self.kv_growing_bytes_per_token,
+            "kv_capped_bytes": self.kv_capped_bytes,
+            "state_bytes": self.state_bytes,
+            "layers": self.layers,
+            "parts": dict(self.parts),
+            "schedule": [[n, m.title] for n, m in self.schedule],
+            "tied": self.tied,
+        }
+        if isinstance(context, int):
+            record["kv_bytes_at_context"] = self.kv_bytes(context)
+            record["flops_per_token_at_context"] = self.flops_per_token(context)
+        return record
+
+
+def _number(d: Dim) -> int:
+    if d.value is None:
+        raise ValueError(f"{d} is not a number")
+    return d.value
+
+
+def check_expectations(facts: Facts, diagnostics: Diagnostics) -> None:
+    """Reports every `expect` that the counts do not meet."""
+    for expected in facts.model.expectations:
+        count = getattr(facts, expected.fact)
+        if expected.tolerance is not None:
+            met = abs(count - expected.value) <= expected.tolerance * expected.value
+        else:
+            met = _rounded(count, expected.unit) == expected.value
+        if not met:
+            largest = ", ".join(f"{role} {n:,}" for role, n in facts.parts[:4])
+            diagnostics.add(
+                "fact-mismatch",
+                f"{expected.fact} of {facts.model.id} is {count:,}",
+                expected.span,
+                note=f"expected {expected.value:,}",
+                help=f"the largest parts: {largest}",
+            )
+
+
+def _rounded(count: int, unit: int) -> int:
+    """To the nearest multiple of a unit, halves up."""
+    return (2 * count + unit) // (2 * unit) * unit

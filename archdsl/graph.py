@@ -1,0 +1,293 @@
+"""The model graph: a concrete model, as every later stage reads it.
+
+A `Model` has a root `Module`. A module is one application of a block: its settings as numbers, its
+parameters, its children and its body as nodes in topological order. Equal applications are one
+module: a stack of 61 equal layers has one module and a count, so nothing here grows with depth.
+
+Shapes are kept in the block's own symbols, for they read well in code and on cards. `symbols` of a
+module says what each symbol is in terms of the model's settings (`$d`) and streamed axes (`$B`,
+`$T`, `$S`), and `Model.numbers` what those are:
+
+    node.types[0]                  [B, heads, T, d_head]
+    model.shape(module, type)      (B, 32, T, 128)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from archdsl.axes import Plan
+from archdsl.dims import Dim, substitute
+from archdsl.reals import Real, evaluate, replace
+from archdsl.source import Span
+from archdsl.types import Axis, Rest, TensorType
+
+# Operations of nodes beyond the primitives of `ops.py`.
+STRUCTURAL = ("input", "param", "scalar", "apply", "item", "residual", "cache")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One value of a body (several, where an application or a rearrangement gives several).
+
+    `op` is a primitive of `ops.py` or structural:
+    `input`     an input of the block; `name` says which
+    `param`     a parameter, buffer or constant; `param` says which
+    `scalar`    a number known in advance, in `scalar`; its type has no axes
+    `apply`     the child `child` applied to `args`
+    `item`      result `index` of the only argument
+    `residual`  x + f(x), written `x += f(x)`; args are (x, f(x))
+    `cache`     what was kept of `args[0]` so far and it; axis T becomes S
+    """
+
+    op: str
+    args: tuple[int, ...] = ()
+    types: tuple[TensorType, ...] = ()
+    name: str = ""
+    plan: Plan | None = None
+    child: str = ""
+    param: str = ""
+    scalar: Real | Dim | None = None
+    index: int = 0
+    span: Span | None = None
+
+    @property
+    def type(self) -> TensorType:
+        return self.types[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Initial:
+    """How a parameter begins: `normal(0.02)`, `zeros`; arguments are real expressions."""
+
+    name: str
+    args: tuple[Real, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A parameter, a buffer or a constant. A constant's value is `nodes[value]` of `Module.consts`.
+
+    `guard` is set where the spec says `when`: the parameter exists in some applications only.
+    """
+
+    kind: str
+    name: str
+    type: TensorType
+    initial: Initial | None
+    guarded: bool = False
+    tied: tuple[str, ...] = ()
+    value: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """`count` times an item in a row: a module, or segments again for a nested schedule."""
+
+    count: int
+    item: Module | tuple[Segment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A submodule of a body, by the name of its binding.
+
+    Exactly one of these is set: `module` for a single block, `segments` for a stack.
+    `inline` marks an application without a binding, which owns no parameters.
+    `path` of each of `ties` is a path from the body that binds the child: ("w", ("embed", "w")).
+    """
+
+    name: str
+    module: Module | None = None
+    segments: tuple[Segment, ...] = ()
+    inline: bool = False
+    ties: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    @property
+    def modules(self) -> tuple[tuple[int, Module], ...]:
+        """Every distinct module in it with how often it occurs, in order of first occurrence."""
+        if self.module is not None:
+            return ((1, self.module),)
+        found: dict[int, tuple[int, Module]] = {}
+        for count, module in _flat(self.segments):
+            before = found.get(module.id, (0, module))[0]
+            found[module.id] = (before + count, module)
+        return tuple(found.values())
+
+    @property
+    def length(self) -> int:
+        """The number of layers of a stack; 1 for a single block."""
+        return sum(n for n, _ in self.modules)
+
+
+def runs(segments: tuple[Segment, ...]) -> Iterator[tuple[int, Module]]:
+    """The schedule in order as (count, module), nested repeats unrolled lazily."""
+    for segment in segments:
+        if isinstance(segment.item, Module):
+            yield segment.count, segment.item
+        else:
+            for _ in range(segment.count):
+                yield from runs(segment.item)
+
+
+def _flat(segments: tuple[Segment, ...], times: int = 1) -> Iterator[tuple[int, Module]]:
+    for segment in segments:
+        if isinstance(segment.item, Module):
+            yield segment.count * times, segment.item
+        else:
+            yield from _flat(segment.item, segment.count * times)
+
+
+Value = int | float | bool | str | None | tuple["Value", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting with its value; `of` says how the model's own settings give it (`$d // $heads`).
+
+    For a block-valued setting, `value` is the title of the block and `block` its name, with the
+    block's own settings in `inner`.
+    """
+
+    name: str
+    kind: str
+    value: Value
+    of: Real | Dim | None = None
+    block: str = ""
+    inner: tuple[Setting, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A condition on streamed axes that can only be tested when the model runs: `T <= context`."""
+
+    left: Dim
+    op: str
+    right: Dim
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Module:
+    """One application of a block. `id` numbers the modules of a model in order of first use."""
+
+    id: int
+    block: str
+    role: str
+    title: str
+    doc: str
+    settings: tuple[Setting, ...]
+    symbols: Mapping[str, Dim]
+    reals: Mapping[str, Real]
+    rests: Mapping[str, tuple[Axis, ...]]
+    params: tuple[Param, ...]
+    children: tuple[Child, ...]
+    nodes: tuple[Node, ...]
+    consts: tuple[Node, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    intrinsic: str = ""
+    checks: tuple[Check, ...] = ()
+    from_std: bool = False
+    span: Span | None = None
+
+    def child(self, name: str) -> Child:
+        """The child of that name; raises KeyError."""
+        for child in self.children:
+            if child.name == name:
+                return child
+        raise KeyError(name)
+
+    def setting(self, name: str) -> Value:
+        """The value of a setting; raises KeyError."""
+        for setting in self.settings:
+            if setting.name == name:
+                return setting.value
+        raise KeyError(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """`expect params: 671B`: the number, the unit of its last digit, a relative tolerance."""
+
+    fact: str
+    value: int
+    unit: int
+    tolerance: float | None
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CardDirective:
+    """`callout(layers.mix): "..."`: a word, paths as tuples of steps, options, and a text or number.
+
+    A step is a name, or `[Name]` for the layers of that block in a stack.
+    """
+
+    word: str
+    paths: tuple[tuple[str, ...], ...] = ()
+    names: tuple[str, ...] = ()
+    text: str = ""
+    number: int | None = None
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WeightRule:
+    """A line of `hub ... weights`: targets are paths of parameters, `[i]` marks an index step.
+
+    `sources` are checkpoint keys with `{i}`; `plan` says how one tensor becomes several, or others.
+    """
+
+    targets: tuple[tuple[str, ...], ...]
+    sources: tuple[str, ...]
+    plan: Plan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """How checkpoints of published `model_type`s name the model's parameters."""
+
+    types: tuple[str, ...]
+    weights: tuple[WeightRule, ...]
+    skips: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A variant, elaborated. `id` is its name in the spec, `about` its facts as written."""
+
+    id: str
+    family: str
+    root: Module
+    numbers: Mapping[str, float]
+    about: Mapping[str, str | int]
+    expectations: tuple[Expectation, ...] = ()
+    card: tuple[CardDirective, ...] = ()
+    hub: Hub | None = None
+    doc: str = ""
+    span: Span | None = None
+    modules: tuple[Module, ...] = field(default=(), repr=False)
+
+    @property
+    def name(self) -> str:
+        """What readers call it."""
+        return str(self.about.get("name") or self.id)
+
+    def number(self, module: Module, d: Dim) -> Dim:
+        """A dimension in a module's symbols as a number, or in `B`, `T`, `S` where it has these."""
+        rooted = substitute(d, module.symbols)
+        known = {k: Dim.number(int(v)) for k, v in self.numbers.items() if v == int(v)}
+        plain = substitute(rooted, known)
+        return substitute(plain, {n: Dim.symbol(n.lstrip("$")) for n in plain.symbols()})
+
+    def shape(self, module: Module, t: TensorType) -> tuple[Dim, ...]:
+        """The axes of a type as numbers, `...` filled in."""
+        axes: list[Axis] = []
+        for axis in t.axes:
+            axes.extend(module.rests.get(axis.name, ()) if isinstance(axis, Rest) else (axis,))
+        return tuple(self.number(module, a) for a in axes if isinstance(a, Dim))
+
+    def real(self, module: Module, r: Real) -> float | None:
+        """A real expression in a module's symbols as a number."""
+        return evaluate(replace(r, module.symbols, module.reals), dict(self.numbers))

@@ -1,0 +1,94 @@
+"""Text to syntax tree. Always returns a tree, and all syntax errors found on the way.
+
+The text is first looked over (encoding, size, brackets), then parsed with the tables of
+`grammar/arch.lark`. After an error, parsing starts again at the next declaration, so that one run
+reports the errors of every declaration.
+
+| file | what it holds |
+|---|---|
+| `tables.py` | the grammar, and the parser tables prepared from it |
+| `build.py` | Lark's tree to the nodes of `syntax.py` |
+| `explain.py` | brackets, depth, and errors in plain English |
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from lark import Token, Tree
+from lark.exceptions import UnexpectedInput
+
+from archdsl.diagnostic import Diagnostics
+from archdsl.parser.build import build_file, comments_of
+from archdsl.parser.explain import explain, look_over, too_deep
+from archdsl.parser.tables import parser
+from archdsl.source import MAX_BYTES, Source, Span
+from archdsl.syntax import Declaration, File
+
+_DECLARATION = re.compile(r"^(?:use|block|model|tiny|variant|card|hub)\b", re.MULTILINE)
+
+
+def read(path: Path, name: str, diagnostics: Diagnostics) -> Source | None:
+    """The text of a file, or None and a diagnostic that says why it cannot be read."""
+    try:
+        if path.is_dir():
+            diagnostics.add("unreadable", f"{name} is a folder, not a spec", None, name=name)
+            return None
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        reason = error.strerror or "it cannot be read"
+        diagnostics.add("unreadable", f"{name}: {reason}", None, name=name)
+        return None
+    return decode(data, name, path, diagnostics)
+
+
+def decode(data: bytes, name: str, path: Path | None, diagnostics: Diagnostics) -> Source | None:
+    """Bytes as a source, or None and a diagnostic with the place of the first wrong byte."""
+    if len(data) > MAX_BYTES:
+        limit = f"{MAX_BYTES // 1_000_000} MB"
+        diagnostics.add("too-large", f"{name} is longer than {limit}", None, name=name)
+        return None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        readable = Source(name, data.decode("utf-8", errors="replace"), path)
+        start = len(data[: error.start].decode("utf-8", errors="replace"))
+        diagnostics.add(
+            "encoding",
+            f"byte {error.start} is not UTF-8",
+            Span(readable, start, start + 1),
+            help="save the file as UTF-8",
+        )
+        return None
+    return Source(name, text.replace("\r\n", "\n"), path)
+
+
+def parse(source: Source, diagnostics: Diagnostics) -> File:
+    """The declarations of a source; errors go to `diagnostics`, what could be read is returned."""
+    items: list[Declaration] = []
+    if look_over(source, diagnostics):
+        for start, tree in _trees(source, diagnostics):
+            if too_deep(source, tree, diagnostics):
+                continue
+            items.extend(build_file(source, tree, start, diagnostics))
+    return File(source, tuple(items), comments_of(source))
+
+
+def _trees(source: Source, diagnostics: Diagnostics) -> list[tuple[int, Tree[Token]]]:
+    """Lark trees with the offset at which each begins; more than one only after errors."""
+    try:
+        return [(0, parser().parse(source.text))]
+    except UnexpectedInput:
+        pass
+    starts = [m.start() for m in _DECLARATION.finditer(source.text)]
+    if not starts or source.text[: starts[0]].strip():
+        starts.insert(0, 0)
+    trees = []
+    for start, end in zip(starts, [*starts[1:], len(source.text)], strict=True):
+        try:
+            trees.append((start, parser().parse(source.text[start:end])))
+        except UnexpectedInput as error:
+            explain(source, start, end, error, diagnostics)
+    return trees

@@ -1,0 +1,174 @@
+"""What can be said about a text that does not parse, in plain English.
+
+Before parsing, `look_over` refuses what a parser answers badly: null bytes, brackets that do not
+match, nesting without end. Lark's set of expected terminals then becomes a sentence.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lark import Token, Tree
+from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+
+from archdsl.diagnostic import Diagnostics, Label, printable
+from archdsl.source import Source, Span
+
+MAX_NESTING = 60
+"""Brackets deeper than this are refused; real specs nest six deep."""
+
+MAX_CHAIN = 200
+"""Operators in one expression, not counting the stages of a pipe, which are free."""
+
+_TOKENS = re.compile(r'#[^\n]*|"(?:\\.|[^"\\\n])*"|[(){}\[\]]|\x00')
+_PAIRS = {")": "(", "]": "[", "}": "{"}
+_WORDS = {
+    "use": "USE", "block": "KIND", "model": "KIND", "param": "PARAM", "return": "RESULT",
+    "cache": "CACHE", "variant": "VARIANT", "card": "CARD", "hub": "HUB", "where": "WHERE",
+}  # fmt: skip
+_PLAIN = {
+    "NAME": "a name", "NUMBER": "a number", "INT": "a number", "STRING": "a text in quotes",
+    "RBRACE": "`}`", "LBRACE": "`{`", "RPAR": "`)`", "LPAR": "`(`", "RSQB": "`]`", "LSQB": "`[`",
+    "COMMA": "`,`", "COLON": "`:`", "EQUAL": "`=`", "DOT": "`.`", "ELLIPSIS": "`...`",
+    "$END": "the end of the file", "DATE": "a date", "RATIO": "a percentage", "KIND": "`block` or `model`",
+    "PARAM": "`param`", "RESULT": "`return`", "OWN": "`share`", "LIMIT": "`last` or `every`",
+    "STREAM": "`stream`", "COMPARE": "a comparison", "SIGN": "`+` or `-`", "TIMES": "`*` or `/`",
+    "POWER": "`^`", "OR": "`or`", "AND": "`and`", "IN": "`in`",
+}  # fmt: skip
+_VALUE = {"NAME", "NUMBER", "LPAR", "LSQB"}
+_OPERATOR = {"SIGN", "TIMES", "POWER", "COMPARE"}
+
+
+def look_over(source: Source, diagnostics: Diagnostics) -> bool:
+    """Whether the text is fit to be parsed: no null bytes, brackets that match, bounded nesting."""
+    stack: list[tuple[str, int]] = []
+    for match in _TOKENS.finditer(source.text):
+        mark, here = match.group(), Span(source, match.start(), match.end())
+        if mark == "\x00":
+            diagnostics.add("syntax", "a null byte in the text", here, help="remove it")
+            return False
+        if mark in "([{":
+            stack.append((mark, match.start()))
+            if len(stack) > MAX_NESTING:
+                diagnostics.add(
+                    "too-large",
+                    f"brackets nest deeper than {MAX_NESTING}",
+                    here,
+                    help="bind inner parts to names",
+                )
+                return False
+        elif mark in _PAIRS:
+            if not stack or stack[-1][0] != _PAIRS[mark]:
+                _mismatch(source, stack, mark, here, diagnostics)
+                return False
+            stack.pop()
+    if stack:
+        mark, start = stack[-1]
+        opened = Span(source, start, start + 1)
+        closing = next(c for c, o in _PAIRS.items() if o == mark)
+        diagnostics.add(
+            "syntax", f"this `{mark}` is never closed", opened, help=f"add the missing `{closing}`"
+        )
+        return False
+    return True
+
+
+def _mismatch(
+    source: Source, stack: list[tuple[str, int]], mark: str, here: Span, diagnostics: Diagnostics
+) -> None:
+    if not stack:
+        diagnostics.add("syntax", f"this `{mark}` closes nothing", here, help="remove it")
+        return
+    opening, start = stack[-1]
+    label = Label(Span(source, start, start + 1), f"`{opening}` is still open here")
+    closing = next(c for c, o in _PAIRS.items() if o == opening)
+    diagnostics.add(
+        "syntax",
+        f"`{mark}` where `{closing}` was expected",
+        here,
+        labels=[label],
+        help=f"close the `{opening}` first",
+    )
+
+
+def too_deep(source: Source, tree: Tree[Token], diagnostics: Diagnostics) -> bool:
+    """Whether an expression has more operators in a row than later stages should have to bear."""
+    limit = 2 * MAX_NESTING + MAX_CHAIN
+    pending: list[tuple[Tree[Token], int]] = [(tree, 0)]
+    while pending:
+        node, depth = pending.pop()
+        if depth > limit:
+            start = getattr(node.meta, "start_pos", 0)
+            diagnostics.add(
+                "too-large",
+                f"an expression with more than {MAX_CHAIN} operators",
+                Span(source, start, start + 1),
+                help="bind parts of it to names",
+            )
+            return True
+        for i, child in enumerate(node.children):
+            if isinstance(child, Tree):
+                flat = node.data == "pipe" and i == 0
+                pending.append((child, depth if flat else depth + 1))
+    return False
+
+
+def explain(
+    source: Source, start: int, end: int, error: UnexpectedInput, diagnostics: Diagnostics
+) -> None:
+    """One diagnostic for one of Lark's exceptions, raised on the text from `start` to `end`."""
+    here = start + (error.pos_in_stream or 0)
+    if isinstance(error, UnexpectedCharacters):
+        found = source.text[here : here + 1]
+        if found == '"':
+            message, help = "a text in quotes that does not end on its line", "close it with a `\"`"
+        else:
+            message, help = f"`{printable(found)}` has no meaning here", _expected(error.allowed)
+        diagnostics.add("syntax", message, Span(source, here, here + 1), help=help)
+        return
+    if not isinstance(error, UnexpectedToken):
+        here = len(source.text[:end].rstrip())
+        diagnostics.add("syntax", "the text ends too early", Span(source, here - 1, here))
+        return
+    expected = set(error.accepts or error.expected)
+    if error.token.type == "$END":
+        here = len(source.text[:end].rstrip())
+        span = Span(source, max(here - 1, 0), here)
+        diagnostics.add("syntax", "the declaration ends too early", span, help=_expected(expected))
+        return
+    token = error.token
+    span = Span(source, start + (token.start_pos or 0), start + (token.end_pos or 0))
+    diagnostics.add("syntax", _headline(token, expected), span, help=_expected(expected))
+
+
+def _headline(token: Token, expected: set[str]) -> str:
+    text = printable(str(token))
+    if token.type == "NAME" and "NAME" not in expected and _OPERATOR & expected:
+        return f"`{text}` follows a finished expression"
+    if text in _WORDS and "NAME" in expected:
+        return f"`{text}` is a keyword and cannot be used as a name"
+    return f"`{text}` is not expected here"
+
+
+def _expected(expected: set[str] | None) -> str:
+    if not expected:
+        return ""
+    if expected >= _VALUE:
+        return "an expression is expected"
+    names = []
+    for terminal in sorted(expected):
+        if terminal in _OPERATOR and len(expected) > 4:
+            continue
+        names.append(_PLAIN.get(terminal, f"`{_symbol(terminal)}`"))
+    names = sorted(set(names))[:6]
+    return f"expected {' or '.join(names)}" if len(names) < 3 else f"expected one of {', '.join(names)}"
+
+
+_SYMBOLS = {
+    "__ANON_0": "->", "__ANON_1": "+=", "__ANON_2": "??", "__ANON_3": "|>", "__ANON_4": "<-",
+    "TILDE": "~", "MINUS": "-", "PLUS": "+",
+}  # fmt: skip
+
+
+def _symbol(terminal: str) -> str:
+    return _SYMBOLS.get(terminal, terminal.lower())

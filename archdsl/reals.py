@@ -1,0 +1,115 @@
+"""Real numbers known before a model runs, kept as expressions so that emitted code can say them.
+
+    >>> scale = Apply("^", (OfDim(Dim.symbol("K")), Lit(-0.5)))
+    >>> evaluate(scale, {"K": 64})
+    0.125
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from archdsl.dims import Dim, substitute
+
+
+@dataclass(frozen=True, slots=True)
+class Lit:
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A setting of kind `float`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfDim:
+    dim: Dim
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """An operator of `+ - * / ^` or a function of `FUNCTIONS`."""
+
+    op: str
+    args: tuple[Real, ...]
+
+
+Real = Lit | Ref | OfDim | Apply
+
+FUNCTIONS: dict[str, Callable[..., float]] = {
+    "exp": math.exp,
+    "log": math.log,
+    "sqrt": math.sqrt,
+    "cos": math.cos,
+    "sin": math.sin,
+    "tanh": math.tanh,
+    "abs": abs,
+    "floor": math.floor,
+    "ceil": math.ceil,
+    "maximum": max,
+    "minimum": min,
+}
+"""Functions of numbers known in advance; those of tensors stand in `ops.py`."""
+
+_OPERATORS: dict[str, Callable[[float, float], float]] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b,
+    "^": lambda a, b: float(a**b),
+}
+
+
+def evaluate(r: Real, numbers: Mapping[str, float]) -> float | None:
+    """The value, or None where a symbol has none.
+
+    Raises ArithmeticError or ValueError where the value does not exist.
+    """
+    match r:
+        case Lit(value):
+            return value
+        case Ref(name):
+            return numbers.get(name)
+        case OfDim(d):
+            known = {k: Dim.number(int(v)) for k, v in numbers.items() if v == int(v)}
+            return substitute(d, known).value
+        case Apply(op, args):
+            values = [evaluate(a, numbers) for a in args]
+            if any(v is None for v in values):
+                return None
+            result = (_OPERATORS.get(op) or FUNCTIONS[op])(*(v for v in values if v is not None))
+            if isinstance(result, complex) or not math.isfinite(result):
+                raise ArithmeticError(f"{op} has no finite value here")
+            return result
+
+
+def replace(r: Real, dims: Mapping[str, Dim], reals: Mapping[str, Real]) -> Real:
+    """The expression with settings replaced; a name without a replacement stays."""
+    match r:
+        case Ref(name):
+            return reals.get(name, r)
+        case OfDim(d):
+            return OfDim(substitute(d, dims))
+        case Apply(op, args):
+            return Apply(op, tuple(replace(a, dims, reals) for a in args))
+    return r
+
+
+def text(r: Real) -> str:
+    """The expression as a spec would say it."""
+    match r:
+        case Lit(value):
+            return f"{value:g}"
+        case Ref(name):
+            return name
+        case OfDim(d):
+            return str(d) if len(d.terms) <= 1 else f"({d})"
+        case Apply(op, (a, b)) if op in _OPERATORS:
+            return f"({text(a)} {op} {text(b)})"
+        case Apply(op, args):
+            return f"{op}({', '.join(map(text, args))})"

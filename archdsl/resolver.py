@@ -1,0 +1,207 @@
+"""Names across files: imports, declarations, and what is in sight where.
+
+`use std.core: Linear` looks into the standard library, `use specs.llama: Llama` into the specs that
+ship with the package, `use ./parts: Foo` beside the file itself. A path has names only, so that it
+cannot leave these places. Files are read once; a cycle of imports is reported with its chain.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from archdsl import syntax as s
+from archdsl.check.values import Block, BlockRef, Value
+from archdsl.diagnostic import Diagnostics, nearest
+from archdsl.parser import parse, read
+from archdsl.parser.tables import digest
+from archdsl.source import Source
+
+PACKAGE = Path(__file__).parent
+STD = PACKAGE / "std"
+PREPARED = STD / "std.bin"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unit:
+    """One file with its names resolved."""
+
+    file: s.File
+    blocks: Mapping[str, Block]
+    names: Mapping[str, Value]
+    variants: tuple[s.VariantDecl, ...]
+    tinies: tuple[s.TinyDecl, ...]
+    cards: tuple[s.CardDecl, ...]
+    hubs: tuple[s.HubDecl, ...]
+    from_std: bool
+    imports: tuple[Unit, ...] = ()
+
+    @property
+    def source(self) -> Source:
+        return self.file.source
+
+
+def specs_folder() -> Path:
+    """The specs that ship with the package: inside it, or at the top of a checkout."""
+    inside = PACKAGE / "specs"
+    return inside if inside.is_dir() else PACKAGE.parent / "specs"
+
+
+@dataclass(slots=True)
+class Library:
+    """The files read so far in one run."""
+
+    diagnostics: Diagnostics
+    units: dict[Path, Unit | None] = field(default_factory=dict)
+    chain: list[tuple[Path, str]] = field(default_factory=list)
+
+    def load(self, path: Path, name: str) -> Unit | None:
+        """The unit of a file; None when it cannot be read."""
+        key = path.resolve()
+        if key in self.units:
+            return self.units[key]
+        if key.parent == STD:
+            file = _prepared(key.name) or self._parse(path, name)
+        else:
+            file = self._parse(path, name)
+        unit = None if file is None else self.resolve(file, path)
+        self.units[key] = unit
+        return unit
+
+    def _parse(self, path: Path, name: str) -> s.File | None:
+        source = read(path, name, self.diagnostics)
+        return None if source is None else parse(source, self.diagnostics)
+
+    def resolve(self, file: s.File, path: Path | None) -> Unit:
+        """Imports and declarations of a parsed file."""
+        folder = path.parent if path is not None else Path.cwd()
+        key = path.resolve() if path is not None else Path("-")
+        self.chain.append((key, file.source.name))
+        names: dict[str, Value] = {}
+        imports: list[Unit] = []
+        for item in file.items:
+            if isinstance(item, s.Use):
+                unit = self._use(item, folder, names)
+                imports.extend([unit] if unit is not None else [])
+        self.chain.pop()
+        return self._declare(file, key, names, tuple(imports))
+
+    def _use(self, use: s.Use, folder: Path, names: dict[str, Value]) -> Unit | None:
+        target, shown = locate(use.path, folder)
+        at = use.path_span
+        if not target.is_file():
+            known = [p.stem for p in target.parent.glob("*.arch")] if target.parent.is_dir() else []
+            hint = nearest(target.stem, known)
+            self.diagnostics.add("unknown-import", f"there is no {shown}", at, help=hint)
+            return None
+        opened = [key for key, _ in self.chain]
+        if target.resolve() in opened:
+            first = opened.index(target.resolve())
+            chain = " -> ".join([n for _, n in self.chain[first:]] + [self.chain[first][1]])
+            self.diagnostics.add("import-cycle", f"files import each other: {chain}", at,
+                                 help="move what both need into a third file")  # fmt: skip
+            return None
+        unit = self.load(target, shown)
+        if unit is None:
+            return None
+        for name in use.names:
+            if name.name not in unit.blocks:
+                hint = nearest(name.name, unit.blocks)
+                message = f"{shown} has no block {name.name}"
+                self.diagnostics.add("unknown-import", message, name.span, help=hint)
+            elif name.name in names:
+                message = f"{name.name} is imported twice"
+                self.diagnostics.add("duplicate-name", message, name.span)
+            else:
+                names[name.name] = BlockRef(unit.blocks[name.name])
+        return unit
+
+    def _declare(
+        self, file: s.File, key: Path, names: dict[str, Value], imports: tuple[Unit, ...]
+    ) -> Unit:
+        from_std = key.parent == STD
+        blocks: dict[str, Block] = {}
+        variants: dict[str, s.VariantDecl] = {}
+        for item in file.items:
+            match item:
+                case s.BlockDecl():
+                    if item.name.name in names:
+                        self._twice(item.name)
+                        continue
+                    block = Block(item, names, from_std)
+                    blocks[item.name.name] = block
+                    names[item.name.name] = BlockRef(block)
+                case s.VariantDecl():
+                    if item.name.name in variants:
+                        self._twice(item.name)
+                    variants[item.name.name] = item
+        return Unit(
+            file,
+            blocks,
+            names,
+            tuple(variants.values()),
+            tuple(i for i in file.items if isinstance(i, s.TinyDecl)),
+            tuple(i for i in file.items if isinstance(i, s.CardDecl)),
+            tuple(i for i in file.items if isinstance(i, s.HubDecl)),
+            from_std,
+            imports,
+        )
+
+    def _twice(self, name: s.Name) -> None:
+        message = f"{name.name} is defined twice"
+        self.diagnostics.add("duplicate-name", message, name.span)
+
+
+def locate(path: str, folder: Path) -> tuple[Path, str]:
+    """The file that an import path means, and what messages call it."""
+    if path.startswith("./"):
+        parts = path[2:].replace(".", "/").split("/")
+        return folder.joinpath(*parts).with_suffix(".arch"), f"./{'/'.join(parts)}.arch"
+    parts = path.replace(".", "/").split("/")
+    if parts[0] == "std":
+        base = STD
+    elif parts[0] == "specs":
+        base = specs_folder()
+    else:
+        return folder.joinpath(*parts).with_suffix(".arch"), f"{'/'.join(parts)}.arch"
+    return base.joinpath(*parts[1:]).with_suffix(".arch"), f"{'/'.join(parts)}.arch"
+
+
+# --- the standard library, parsed ahead of time ---------------------------------------------------
+
+_loaded: dict[str, s.File] = {}
+
+
+def std_digest() -> str:
+    """What the prepared library depends on: the grammar, the tree's definition, the library's text."""
+    import hashlib
+
+    parts = [digest().encode(), (PACKAGE / "syntax.py").read_bytes()]
+    parts += [p.name.encode() + p.read_bytes() for p in sorted(STD.glob("*.arch"))]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def prepare_std() -> bytes:
+    """The parsed files of the standard library as bytes, after a digest line."""
+    diagnostics = Diagnostics()
+    files = {}
+    for path in sorted(STD.glob("*.arch")):
+        source = read(path, f"std/{path.name}", diagnostics)
+        assert source is not None
+        plain = Source(source.name, source.text)
+        files[path.name] = parse(plain, diagnostics)
+    assert not diagnostics.items, diagnostics.items[0].text()
+    return std_digest().encode() + b"\n" + pickle.dumps(files, protocol=5)
+
+
+def _prepared(name: str) -> s.File | None:
+    if not _loaded:
+        try:
+            stored, _, data = PREPARED.read_bytes().partition(b"\n")
+            if stored == std_digest().encode():
+                _loaded.update(pickle.loads(data))
+        except (OSError, pickle.UnpicklingError, EOFError, AttributeError):
+            return None
+    return _loaded.get(name)

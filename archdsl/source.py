@@ -1,0 +1,72 @@
+"""Text with a name, and places in it.
+
+A `Source` is one file as it was read; a `Span` is a half-open range of its characters. Everything
+that is built from text keeps its span, so that a message can always point at the cause.
+
+    >>> source = Source("a.arch", "use std.core: Linear\\nblock A")
+    >>> source.position(21)
+    (2, 1)
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MAX_BYTES = 4_000_000
+"""A spec longer than this is refused: the largest real ones have a few kilobytes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """The text of one spec. `name` is what messages call it, `path` where it lies (None: standard input)."""
+
+    name: str
+    text: str
+    path: Path | None = None
+    starts: tuple[int, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        starts = [0]
+        starts.extend(i + 1 for i, c in enumerate(self.text) if c == "\n")
+        object.__setattr__(self, "starts", tuple(starts))
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Line and column of a character, both counted from 1."""
+        line = bisect_right(self.starts, offset) - 1
+        return line + 1, offset - self.starts[line] + 1
+
+    def line(self, number: int) -> str:
+        """The text of a line, counted from 1, without its line break."""
+        start = self.starts[number - 1]
+        end = self.starts[number] if number < len(self.starts) else len(self.text)
+        return self.text[start:end].rstrip("\r\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Characters `start` to `end` (exclusive) of a source."""
+
+    source: Source
+    start: int
+    end: int
+
+    @property
+    def line(self) -> int:
+        """The line on which the span begins, counted from 1."""
+        return self.source.position(self.start)[0]
+
+    @property
+    def column(self) -> int:
+        """The column at which the span begins, counted from 1."""
+        return self.source.position(self.start)[1]
+
+    @property
+    def text(self) -> str:
+        """What stands there."""
+        return self.source.text[self.start : self.end]
+
+    def to(self, other: Span) -> Span:
+        """From the beginning of this span to the end of another one."""
+        return Span(self.source, self.start, other.end)
