@@ -1,0 +1,230 @@
+"""Positions of all nodes and wires of a diagram, diagrams within groups first.
+
+Coordinates are the diagram's own; drawing shifts them to where the page has room. A group's frame
+runs through its ports: its lower border through the one where values enter, its upper border
+through the other.
+"""
+
+from dataclasses import dataclass
+
+from archdsl import text
+from archdsl.geometry import Box, Point, around
+from archdsl.layout import route
+from archdsl.layout.layers import Cell, Layers, layered
+from archdsl.layout.measure import BADGE_HEIGHT, Extent, badge_width, leaf
+from archdsl.layout.route import Wire
+from archdsl.theme import Sizes
+from archdsl.view.types import Badge, Diagram, Node
+
+_SIDE_PADDING = 24.0
+_LANE_PADDING = 20.0
+_BADGE_ARROW = 15.0
+COUNT_SIZE = 17.0
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedBadge:
+    """A badge's pill, and the end of its arrow on the node it belongs to."""
+
+    badge: Badge
+    node: str
+    box: Box
+    tip: Point
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A node and its box; for a group, the diagram inside, in the same coordinates."""
+
+    node: Node
+    box: Box
+    inner: "Arranged | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arranged:
+    """A diagram with positions. `frame` is its border when it stands in a group, `reach` holds all
+    of it.
+    """
+
+    placed: tuple[Placed, ...]
+    wires: tuple[Wire, ...]
+    badges: tuple[PlacedBadge, ...]
+    frame: Box
+    reach: Box
+    entry: float
+    exit: float
+    gaps: int
+
+    def moved(self, dx: float, dy: float) -> "Arranged":
+        """The same, shifted."""
+        return Arranged(
+            tuple(_moved_node(found, dx, dy) for found in self.placed),
+            tuple(_moved_wire(found, dx, dy) for found in self.wires),
+            tuple(_moved_badge(found, dx, dy) for found in self.badges),
+            self.frame.moved(dx, dy),
+            self.reach.moved(dx, dy),
+            self.entry + dx,
+            self.exit + dx,
+            self.gaps,
+        )
+
+
+def _moved_point(point: Point, dx: float, dy: float) -> Point:
+    return Point(point.x + dx, point.y + dy)
+
+
+def _moved_node(found: Placed, dx: float, dy: float) -> Placed:
+    inner = found.inner.moved(dx, dy) if found.inner else None
+    return Placed(found.node, found.box.moved(dx, dy), inner)
+
+
+def _moved_wire(found: Wire, dx: float, dy: float) -> Wire:
+    points = tuple(_moved_point(point, dx, dy) for point in found.points)
+    label_at = _moved_point(found.label_at, dx, dy) if found.label_at else None
+    return Wire(found.edge, points, found.arrow, label_at)
+
+
+def _moved_badge(found: PlacedBadge, dx: float, dy: float) -> PlacedBadge:
+    tip = _moved_point(found.tip, dx, dy)
+    return PlacedBadge(found.badge, found.node, found.box.moved(dx, dy), tip)
+
+
+def arrange(diagram: Diagram, sizes: Sizes, gap: float | None = None) -> Arranged:
+    """Give every node and wire of `diagram` a place; layers are `gap` pixels apart at least."""
+    if not diagram.nodes:
+        empty = Box(0, 0, 0, 0)
+        return Arranged((), (), (), empty, empty, 0.0, 0.0, 0)
+    gap = sizes.gap if gap is None else gap
+    inner = {
+        node.id: arrange(node.inner, sizes, gap) for node in diagram.nodes if node.inner is not None
+    }
+    extents = {
+        node.id: _group(node, inner[node.id])
+        if node.inner is not None
+        else leaf(node, sizes, diagram.roomy)
+        for node in diagram.nodes
+    }
+    labels = {
+        (edge.source, edge.target): text.line_width(edge.label, sizes.small) + 10.0
+        for edge in diagram.edges
+        if edge.label
+    }
+    layers = layered(diagram, extents, sizes.lane if diagram.roomy else 18.0, labels)
+    for name, found in inner.items():
+        layers.cells[name].out = found.exit - found.entry
+    residual = [edge for edge in diagram.edges if edge.form == "residual"]
+    plan = route.plan(layers, residual, sizes)
+    heights = [max((cell.extent.height for cell in row), default=0.0) for row in layers.rows]
+    gaps = [route.gap_height(plan, n, sizes, gap) for n in range(len(layers.rows) - 1)]
+    rows = _row_tops(heights, gaps)
+    tops, bottoms = _levels(layers, rows, heights)
+    placed = tuple(_place(cell, tops, inner) for cell in layers.cells.values())
+    wires = tuple(route.wires(plan, tops, bottoms, rows, sizes))
+    total = sum(found.gaps for found in inner.values()) + len(gaps)
+    return _framed(placed, wires, sizes, total)
+
+
+def _group(node: Node, inner: Arranged) -> Extent:
+    """A group's extent: its frame, and what stands over its left border."""
+    over = inner.frame.x - inner.reach.x
+    if node.count > 1:
+        over = max(over, text.width(count_label(node.count), COUNT_SIZE, text.BOLD) + 10.0)
+    left = inner.entry - inner.frame.x + over
+    return Extent(left, inner.frame.right - inner.entry, inner.frame.height)
+
+
+def count_label(count: int) -> str:
+    """How often a group repeats, as it stands beside the group."""
+    return f"× {count:,}"
+
+
+def _row_tops(heights: list[float], gaps: list[float]) -> list[float]:
+    """The y of each layer's upper edge; the highest layer's is 0."""
+    tops = [0.0] * len(heights)
+    for row in range(len(heights) - 2, -1, -1):
+        tops[row] = tops[row + 1] + heights[row + 1] + gaps[row]
+    return tops
+
+
+def _levels(
+    layers: Layers, rows: list[float], heights: list[float]
+) -> tuple[dict[int, float], dict[int, float]]:
+    """Top and bottom of each cell, in the middle of its layer."""
+    tops: dict[int, float] = {}
+    bottoms: dict[int, float] = {}
+    for row, top, height in zip(layers.rows, rows, heights, strict=True):
+        for cell in row:
+            tops[id(cell)] = top + (height - cell.extent.height) / 2
+            bottoms[id(cell)] = tops[id(cell)] + cell.extent.height
+    return tops, bottoms
+
+
+def _place(cell: Cell, tops: dict[int, float], inner: dict[str, Arranged]) -> Placed:
+    assert cell.node is not None
+    top = tops[id(cell)]
+    found = inner.get(cell.node.id)
+    if found is not None:
+        shifted = found.moved(cell.x - found.entry, top - found.frame.y)
+        return Placed(cell.node, shifted.frame, shifted)
+    width = cell.extent.left + cell.extent.right
+    return Placed(cell.node, Box(cell.left, top, width, cell.extent.height))
+
+
+def _framed(
+    placed: tuple[Placed, ...],
+    wires: tuple[Wire, ...],
+    sizes: Sizes,
+    gaps: int,
+) -> Arranged:
+    """Add the frame around the nodes, and the badges, which stand over its left border."""
+    spots = [Box(point.x, point.y, 0, 0) for wire in wires for point in wire.points]
+    ink = around([_reach(found) for found in placed] + spots)
+    lanes = max((spot.x for spot in spots), default=ink.x) >= ink.right - 0.01
+    widths = [badge_width(badge.label, sizes) for found in placed for badge in found.node.badges]
+    left = ink.x - _SIDE_PADDING
+    for found in placed:
+        for badge in found.node.badges:
+            wide = badge_width(badge.label, sizes)
+            left = min(left, found.box.x - _BADGE_ARROW - wide / 2)
+    right = ink.right + (_LANE_PADDING if lanes else _SIDE_PADDING)
+    frame = Box(left, ink.y, right - left, ink.height)
+    badges = tuple(spot for found in placed for spot in _badges(found, left, sizes))
+    reach = around([frame, *(found.box for found in badges)]) if widths else frame
+    entry = next((found.box.x for found in placed if found.node.form == "port"), None)
+    ports = [found.box.x for found in placed if found.node.form == "port"]
+    middle = _middle(placed)
+    return Arranged(
+        placed,
+        wires,
+        badges,
+        frame,
+        reach,
+        middle if entry is None else entry,
+        ports[-1] if ports else middle,
+        gaps,
+    )
+
+
+def _middle(placed: tuple[Placed, ...]) -> float:
+    return placed[0].box.middle.x
+
+
+def _reach(found: Placed) -> Box:
+    """All that a node covers, with what stands over a group's border."""
+    if found.inner is None:
+        return found.box
+    return around([found.box, found.inner.reach])
+
+
+def _badges(found: Placed, border: float, sizes: Sizes) -> list[PlacedBadge]:
+    """A node's badges, one above the other, in the middle of the frame's left border."""
+    step = BADGE_HEIGHT + 5.0
+    first = found.box.middle.y - step * (len(found.node.badges) - 1) / 2
+    spots: list[PlacedBadge] = []
+    for number, badge in enumerate(found.node.badges):
+        middle = first + number * step
+        wide = badge_width(badge.label, sizes)
+        box = Box(border - wide / 2, middle - BADGE_HEIGHT / 2, wide, BADGE_HEIGHT)
+        spots.append(PlacedBadge(badge, found.node.id, box, Point(found.box.x, middle)))
+    return spots

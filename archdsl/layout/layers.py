@@ -1,0 +1,347 @@
+"""Layers, order and columns of a diagram: the method of Sugiyama, Tagawa and Toda (1981).
+
+Every node gets a layer above all that it reads. A wire that passes layers gets a cell in each of
+them, so that no box can come to lie on it. Sweeps order the cells so that few wires cross; then
+each cell moves as near to its neighbours' columns as its own neighbours in the layer allow. The
+last is a least-squares problem with an exact solution in linear time (pool adjacent violators),
+which keeps straight what can be.
+"""
+
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from archdsl.layout.measure import Extent
+from archdsl.view.types import Diagram, Edge, Node
+
+_WIRE = Extent(8.0, 8.0, 0.0)
+_ORDER_SWEEPS = 6
+_COLUMN_SWEEPS = 6
+_CHAIN_SWEEPS = 4
+_SIDE_WEIGHT = 0.02
+
+
+@dataclass(slots=True, eq=False)
+class Cell:
+    """A place in a layer: a node, or a wire that passes by (`node` is None).
+
+    `x` is where wires enter, its axis; they leave at `x + out`.
+    """
+
+    node: Node | None
+    extent: Extent
+    layer: int
+    x: float = 0.0
+    out: float = 0.0
+    below: list[tuple["Cell", float]] = field(default_factory=list)
+    above: list[tuple["Cell", float]] = field(default_factory=list)
+
+    @property
+    def left(self) -> float:
+        """The left edge."""
+        return self.x - self.extent.left
+
+    @property
+    def right(self) -> float:
+        """The right edge."""
+        return self.x + self.extent.right
+
+
+@dataclass(slots=True)
+class Layers:
+    """The cells layer by layer from below, and for each flow edge the cells that it passes."""
+
+    rows: list[list[Cell]]
+    cells: dict[str, Cell]
+    courses: list[tuple[Edge, list[Cell]]]
+
+
+def ranks(diagram: Diagram) -> dict[str, int]:
+    """Each node's layer: one above the highest node that it reads; `late` ones just below their
+    reader.
+    """
+    inputs: dict[str, list[str]] = defaultdict(list)
+    outputs: dict[str, list[str]] = defaultdict(list)
+    for edge in diagram.edges:
+        inputs[edge.target].append(edge.source)
+        outputs[edge.source].append(edge.target)
+    order = _topological(diagram, inputs, outputs)
+    rank: dict[str, int] = {}
+    for name in order:
+        rank[name] = max((rank[source] + 1 for source in inputs[name]), default=0)
+    nodes = {node.id: node for node in diagram.nodes}
+    first = diagram.nodes[0].id
+    for name in reversed(order):
+        alone = not inputs[name] and name != first
+        if (nodes[name].late or alone) and outputs[name]:
+            rank[name] = min(rank[target] for target in outputs[name]) - 1
+    return rank
+
+
+def _topological(
+    diagram: Diagram, inputs: dict[str, list[str]], outputs: dict[str, list[str]]
+) -> list[str]:
+    waiting = {node.id: len(inputs[node.id]) for node in diagram.nodes}
+    ready = [name for name, count in waiting.items() if count == 0]
+    order: list[str] = []
+    while ready:
+        name = ready.pop()
+        order.append(name)
+        for target in outputs[name]:
+            waiting[target] -= 1
+            if waiting[target] == 0:
+                ready.append(target)
+    if len(order) < len(waiting):
+        raise ValueError("a diagram must have no cycle")
+    return order
+
+
+def layered(
+    diagram: Diagram,
+    extents: Mapping[str, Extent],
+    spacing: float,
+    labels: Mapping[tuple[str, str], float],
+) -> Layers:
+    """Place the nodes of `diagram` in layers and columns, `spacing` pixels apart at least.
+
+    `labels` holds the widths of the edges' labels, each of which stands right of its wire's last
+    piece.
+    """
+    rank = ranks(diagram)
+    cells = {node.id: Cell(node, extents[node.id], rank[node.id]) for node in diagram.nodes}
+    rows: list[list[Cell]] = [[] for _ in range(max(rank.values(), default=-1) + 1)]
+    for cell in cells.values():
+        rows[cell.layer].append(cell)
+    fed = {edge.target for edge in diagram.edges}
+    courses: list[tuple[Edge, list[Cell]]] = []
+    for edge in diagram.edges:
+        if edge.form == "flow":
+            course = _course(cells[edge.source], cells[edge.target], rows)
+            side = edge.source not in fed and edge.source != diagram.nodes[0].id
+            _join(course, _SIDE_WEIGHT if side else 1.0)
+            _make_room(course[-2], labels.get((edge.source, edge.target), 0.0))
+            courses.append((edge, course))
+    _order(rows)
+    _columns(rows, spacing)
+    return Layers(rows, cells, courses)
+
+
+def _course(source: Cell, target: Cell, rows: list[list[Cell]]) -> list[Cell]:
+    """The cells of a wire from `source` to `target`, new ones in the layers between."""
+    between = [Cell(None, _WIRE, layer) for layer in range(source.layer + 1, target.layer)]
+    for cell in between:
+        rows[cell.layer].append(cell)
+    return [source, *between, target]
+
+
+def _make_room(cell: Cell, label: float) -> None:
+    """Widen a cell to the right, so that a label fits beside the wire that leaves it."""
+    if label:
+        extent = cell.extent
+        cell.extent = Extent(extent.left, max(extent.right, label + 2.0), extent.height)
+
+
+def _join(course: list[Cell], share: float) -> None:
+    """Make neighbours of a wire's cells; the straighter a piece should be, the greater its weight.
+    """
+    for low, high in itertools.pairwise(course):
+        weight = share * (8.0 if low.node is None and high.node is None else 1.0)
+        low.above.append((high, weight))
+        high.below.append((low, weight))
+
+
+def _order(rows: list[list[Cell]]) -> None:
+    """Order the cells of each layer: operands from left to right, then sweeps while crossings
+    remain.
+    """
+    place = _discovery(rows)
+    for row in rows:
+        row.sort(key=lambda cell: place[id(cell)])
+    best, fewest = [list(row) for row in rows], _crossings(rows)
+    for sweep in range(_ORDER_SWEEPS):
+        if fewest == 0:
+            break
+        upward = sweep % 2 == 0
+        for row in rows if upward else reversed(rows):
+            _sort_by_neighbours(row, rows, upward)
+        found = _crossings(rows)
+        if found < fewest:
+            best, fewest = [list(row) for row in rows], found
+    for row, order in zip(rows, best, strict=True):
+        row[:] = order
+
+
+def _discovery(rows: list[list[Cell]]) -> dict[int, int]:
+    """When a walk from the results down, first operand first, meets each cell."""
+    met: dict[int, int] = {}
+    for row in reversed(rows):
+        for root in row:
+            if root.above or id(root) in met:
+                continue
+            stack = [root]
+            while stack:
+                cell = stack.pop()
+                if id(cell) not in met:
+                    met[id(cell)] = len(met)
+                    stack.extend(below for below, _ in reversed(cell.below))
+    return met
+
+
+def _sort_by_neighbours(row: list[Cell], rows: list[list[Cell]], upward: bool) -> None:
+    """Sort a layer by the mean place of each cell's neighbours in the layer next to it."""
+    layer = row[0].layer if row else 0
+    other = layer - 1 if upward else layer + 1
+    if not 0 <= other < len(rows):
+        return
+    place = {id(cell): float(number) for number, cell in enumerate(rows[other])}
+    means: dict[int, float] = {}
+    for number, cell in enumerate(row):
+        near = [place[id(found)] for found, _ in (cell.below if upward else cell.above)]
+        means[id(cell)] = sum(near) / len(near) if near else float(number)
+    row.sort(key=lambda cell: means[id(cell)])
+
+
+def _crossings(rows: list[list[Cell]]) -> int:
+    """How many pairs of wires cross between layers."""
+    total = 0
+    for low, high in itertools.pairwise(rows):
+        if len(low) < 2 and len(high) < 2:
+            continue
+        place = {id(cell): number for number, cell in enumerate(high)}
+        ends = [[place[id(found)] for found, _ in cell.above] for cell in low]
+        total += _inversions([end for found in ends for end in sorted(found)])
+    return total
+
+
+def _inversions(values: Sequence[int]) -> int:
+    """Pairs in the wrong order, by merging (n log n)."""
+    if len(values) < 2:
+        return 0
+    half = len(values) // 2
+    left, right = list(values[:half]), list(values[half:])
+    count = _inversions(left) + _inversions(right)
+    left.sort()
+    right.sort()
+    at = 0
+    for value in right:
+        while at < len(left) and left[at] <= value:
+            at += 1
+        count += len(left) - at
+    return count
+
+
+def _columns(rows: list[list[Cell]], spacing: float) -> None:
+    """Give every cell its column."""
+    for row in rows:
+        at = 0.0
+        for cell in row:
+            cell.x = at + cell.extent.left
+            at = cell.right + spacing
+        for cell in row:
+            cell.x -= (at - spacing) / 2
+    if all(len(row) < 2 for row in rows):
+        for row in rows:
+            for cell in row:
+                cell.x = 0.0
+        return
+    for sweep in range(_COLUMN_SWEEPS):
+        upward = sweep % 2 == 0
+        for row in rows if upward else reversed(rows):
+            _settle(row, spacing, upward)
+    chains = _chains(rows)
+    for _ in range(_CHAIN_SWEEPS):
+        _straighten(chains, rows, spacing)
+
+
+def _chains(rows: list[list[Cell]]) -> list[list[Cell]]:
+    """All paths on which every wire is the only one out of its lower and into its upper cell."""
+    chains: list[list[Cell]] = []
+    met: set[int] = set()
+    for row in rows:
+        for cell in row:
+            if id(cell) in met:
+                continue
+            chain = [cell]
+            while (above := _only_above(chain[-1])) is not None:
+                chain.append(above)
+            met.update(id(found) for found in chain)
+            chains.append(chain)
+    return chains
+
+
+def _only_above(cell: Cell) -> Cell | None:
+    above = cell.above[0][0] if len(cell.above) == 1 and not cell.out else None
+    return above if above is not None and len(above.below) == 1 else None
+
+
+def _straighten(chains: list[list[Cell]], rows: list[list[Cell]], spacing: float) -> None:
+    """Give all cells of a chain one column, as near to what the chain hangs on as there is room."""
+    place = {id(cell): number for row in rows for number, cell in enumerate(row)}
+    for chain in chains:
+        low, high = -math.inf, math.inf
+        for cell in chain:
+            row, number = rows[cell.layer], place[id(cell)]
+            if number:
+                low = max(low, row[number - 1].right + spacing + cell.extent.left)
+            if number + 1 < len(row):
+                high = min(high, row[number + 1].left - spacing - cell.extent.right)
+        if low > high:
+            continue
+        wish = min(high, max(low, _wish(chain)))
+        for cell in chain:
+            cell.x = wish
+
+
+def _wish(chain: list[Cell]) -> float:
+    """Where a chain would like to stand: over and under the cells that it hangs on."""
+    first, last = chain[0], chain[-1]
+    near = [(cell.x + cell.out, weight) for cell, weight in first.below]
+    near += [(cell.x, weight * (0.05 if _is_wide(cell) else 1.0)) for cell, weight in last.above]
+    total = sum(weight for _, weight in near)
+    if total == 0.0:
+        return sum(cell.x for cell in chain) / len(chain)
+    return sum(x * weight for x, weight in near) / total
+
+
+def _is_wide(cell: Cell) -> bool:
+    return cell.node is not None and cell.node.wide
+
+
+def _settle(row: list[Cell], spacing: float, upward: bool) -> None:
+    """Move the cells of a layer as near to those below, or above, as their distances allow."""
+    wishes: list[tuple[float, float]] = []
+    offset = 0.0
+    for number, cell in enumerate(row):
+        if number:
+            offset += row[number - 1].extent.right + spacing + cell.extent.left
+        near = cell.below if upward else cell.above
+        weight = sum(found[1] for found in near)
+        wish = sum(found.x * share for found, share in near) / weight if weight else cell.x
+        wishes.append((wish - offset, weight or 0.001))
+    offset = 0.0
+    for number, (cell, value) in enumerate(zip(row, rising(wishes), strict=True)):
+        if number:
+            offset += row[number - 1].extent.right + spacing + cell.extent.left
+        cell.x = value + offset
+
+
+def rising(wishes: list[tuple[float, float]]) -> list[float]:
+    """The never falling values nearest to the wishes (value, weight) in the sense of least squares.
+    """
+    pools: list[tuple[float, float, int]] = []
+    for value, weight in wishes:
+        pool = (value, weight, 1)
+        while pools and pools[-1][0] > pool[0]:
+            before = pools.pop()
+            total = before[1] + pool[1]
+            mean = (before[0] * before[1] + pool[0] * pool[1]) / total
+            pool = (mean, total, before[2] + pool[2])
+        pools.append(pool)
+    return [value for value, _, count in pools for _ in range(count)]
+
+
+def spread(extent: Extent, left: float, right: float) -> Extent:
+    """An extent that reaches at least so far."""
+    return Extent(max(extent.left, left), max(extent.right, right), extent.height)

@@ -1,0 +1,96 @@
+"""How large a node must be for its label: the first pass of the layout."""
+
+from dataclasses import dataclass
+
+from archdsl import text
+from archdsl.theme import Sizes
+from archdsl.view.types import Case, Node, Tone
+
+OPERATOR_RADIUS = 9.0
+PILL_HEIGHT = 26.0
+BADGE_HEIGHT = 27.0
+CHOICE_PADDING = 8.0
+CHOICE_LABEL = 17.0
+_PADDING = 14.0
+_LEAST_ROOMY: dict[Tone, float] = {"quiet": 152.0}
+_LEAST_SMALL = 92.0
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How far a node reaches to the left and right of its axis, where wires enter, and its height.
+    """
+
+    left: float
+    right: float
+    height: float
+
+
+def centred(width: float, height: float) -> Extent:
+    """The extent of a node whose axis is its middle."""
+    return Extent(width / 2, width / 2, height)
+
+
+def first_weight(node: Node) -> text.Weight:
+    """Weight of a node's first line where its runs do not say: stronger when a second line follows.
+    """
+    return text.SEMIBOLD if node.tone in ("strong", "soft") or len(node.lines) > 1 else text.REGULAR
+
+
+def label_width(node: Node, sizes: Sizes) -> float:
+    """Width of a node's label, the first line in the body size and the others small."""
+    widths = [
+        text.line_width(found, sizes.body if number == 0 else sizes.small)
+        for number, found in enumerate(node.lines)
+    ]
+    return max(widths, default=0.0)
+
+
+def label_height(lines: int, sizes: Sizes) -> float:
+    """Height of a label of so many lines, from the first capital to the last baseline."""
+    return text.CAPITAL * sizes.body + max(0, lines - 1) * (sizes.small + 5.0)
+
+
+def leaf(node: Node, sizes: Sizes, roomy: bool) -> Extent:
+    """The extent of a node that holds no diagram."""
+    match node.form:
+        case "port":
+            return Extent(0.0, 0.0, 0.0)
+        case "operator":
+            return centred(2 * OPERATOR_RADIUS, 2 * OPERATOR_RADIUS)
+        case "terminal":
+            return centred(label_width(node, sizes), label_height(len(node.lines), sizes) + 13.0)
+        case "pill":
+            return centred(max(60.0, label_width(node, sizes) + 2 * _PADDING), PILL_HEIGHT)
+        case "choice":
+            return centred(*choice(node, sizes))
+        case _:
+            return centred(*box(node, sizes, roomy))
+
+
+def box(node: Node, sizes: Sizes, roomy: bool) -> tuple[float, float]:
+    """Width and height of a block's box."""
+    least = _LEAST_ROOMY.get(node.tone, 188.0) if roomy else _LEAST_SMALL
+    padding = 24.0 if roomy else 20.0
+    badges = len(node.badges) * (BADGE_HEIGHT + 5.0) - 5.0
+    height = max(label_height(len(node.lines), sizes) + padding, badges)
+    return max(least, label_width(node, sizes) + 2 * _PADDING), round(height)
+
+
+def case(found: Case, sizes: Sizes) -> tuple[float, float]:
+    """Width and height of the box of one of a choice's blocks."""
+    width = label_width(found.node, sizes) + 2 * 12.0
+    over = text.line_width(found.label, sizes.small)
+    return max(76.0, width, over + 8.0), box(found.node, sizes, roomy=True)[1]
+
+
+def choice(node: Node, sizes: Sizes) -> tuple[float, float]:
+    """Width and height of a choice: its blocks side by side in a frame, each under its count."""
+    boxes = [case(found, sizes) for found in node.cases]
+    width = sum(found[0] for found in boxes) + CHOICE_PADDING * (len(boxes) + 1)
+    return width, max(found[1] for found in boxes) + 2 * CHOICE_PADDING + CHOICE_LABEL
+
+
+def badge_width(label: text.Line, sizes: Sizes) -> float:
+    """Width of a badge's pill."""
+    return max(58.0, text.line_width(label, sizes.body) + 2 * 12.0)

@@ -1,0 +1,287 @@
+"""Where the parts of a card stand: header, strip, tower, insets, callouts, facts.
+
+Insets and callouts stand right of the tower, in the order of the nodes that they speak of, so that
+no two leaders cross, and as near to the height of those nodes as there is room. The facts have the
+right margin; an inset below them may use their width. Where the insets need more height than the
+tower, the tower's gaps grow, not the paper's white.
+"""
+
+from dataclasses import dataclass
+
+from archdsl import text
+from archdsl.geometry import Box, Point, around, crosses
+from archdsl.layout.arrange import Arranged, Placed, arrange
+from archdsl.layout.layers import rising
+from archdsl.layout.measure import CHOICE_LABEL, CHOICE_PADDING, case
+from archdsl.theme import Sizes
+from archdsl.view.types import Callout, Inset, View
+
+STRIP_WIDTH = 26.0
+FACTS_WIDTH = 212.0
+INSET_PADDING = 24.0
+HEADING = 15.0
+CALLOUT_SIZE = 13.0
+_HEADER = 100.0
+_BELOW_HEADER = 28.0
+_COLUMN_GAP = 54.0
+_ITEM_GAP = 24.0
+_CALLOUT_WIDTH = 230.0
+_MOST_STRETCH = 1.9
+_FACT_ROW = 20.5
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedInset:
+    """An inset's frame, its wrapped subtitle and its diagram in the coordinates of the page."""
+
+    inset: Inset
+    box: Box
+    subtitle: tuple[text.Line, ...]
+    diagram: Arranged
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedCallout:
+    """A callout's box and lines."""
+
+    callout: Callout
+    box: Box
+    lines: tuple[text.Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Leader:
+    """The dotted line from a node of the tower to what speaks of it."""
+
+    source: str
+    target: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A card with positions. `facts` and `strip` are the boxes in which these are drawn."""
+
+    view: View
+    width: float
+    height: float
+    header: Box
+    tower: Arranged
+    insets: tuple[PlacedInset, ...]
+    callouts: tuple[PlacedCallout, ...]
+    leaders: tuple[Leader, ...]
+    facts: Box
+    strip: Box | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """An inset or a callout with its size, before it has a place; `wish` is the y it should be near
+    to.
+    """
+
+    about: Inset | Callout
+    width: float
+    height: float
+    wish: float
+    diagram: Arranged | None = None
+    lines: tuple[text.Line, ...] = ()
+
+
+def page(view: View, sizes: Sizes) -> Page:
+    """Arrange a card at its natural size."""
+    tower = arrange(view.tower, sizes)
+    spots = positions(tower)
+    items = _items(view, spots, sizes)
+    needed = sum(item.height for item in items) + _ITEM_GAP * max(0, len(items) - 1)
+    if needed > tower.reach.height and tower.gaps:
+        most = sizes.gap * _MOST_STRETCH
+        gap = min(most, sizes.gap + (needed - tower.reach.height) / tower.gaps)
+        tower = arrange(view.tower, sizes, gap)
+    top = _HEADER + _BELOW_HEADER
+    left = sizes.margin + (78.0 if view.strip else 0.0)
+    height = max(tower.reach.height, needed, facts_height(view))
+    lift = top - tower.reach.y + max(0.0, (height - tower.reach.height) / 2)
+    tower = tower.moved(left - tower.reach.x, lift)
+    return _composed(view, tower, _items(view, positions(tower), sizes), top, height, sizes)
+
+
+def _composed(
+    view: View, tower: Arranged, items: list[_Item], top: float, height: float, sizes: Sizes
+) -> Page:
+    spots = positions(tower)
+    column = tower.reach.right + _COLUMN_GAP
+    tops = _tops(items, top, height)
+    facts_bottom = top + facts_height(view) + _ITEM_GAP
+    upper = [item.width for item, y in zip(items, tops, strict=True) if y < facts_bottom]
+    lower = [item.width for item, y in zip(items, tops, strict=True) if y >= facts_bottom]
+    upper_width = max(upper, default=0.0)
+    facts_left = column + (upper_width + 36.0 if upper else 0.0)
+    right = max([facts_left + FACTS_WIDTH, *(column + width for width in lower)])
+    facts_left = right - FACTS_WIDTH
+    insets, callouts = [], []
+    for number, (item, y) in enumerate(zip(items, tops, strict=True)):
+        edge = facts_left - 36.0 if y < facts_bottom else right
+        box = Box(column, y, edge - column, item.height)
+        match item.about:
+            case Inset():
+                below = tops[number + 1] - _ITEM_GAP if number + 1 < len(items) else top + height
+                insets.append(_inset(item, item.about, _stretched(box, below)))
+            case Callout():
+                tight = Box(box.x, box.y, item.width, box.height)
+                callouts.append(PlacedCallout(item.about, tight, item.lines))
+    ends = [(found.inset.target, found.inset.id, found.box) for found in insets]
+    ends += [(found.callout.target, found.callout.id, found.box) for found in callouts]
+    leaders = tuple(
+        _leader(spots, source, target, box) for source, target, box in ends if source in spots
+    )
+    bottom = max(tower.reach.bottom, top + height)
+    strip = _strip(view, tower, sizes)
+    if strip is not None and view.strip is not None:
+        bottom = max(bottom, strip.bottom + 14.0 + 16.0 * len(view.strip.kinds))
+    return Page(
+        view=view,
+        width=round(right + sizes.margin),
+        height=round(bottom + sizes.margin * 0.8),
+        header=Box(sizes.margin, 0.0, right - sizes.margin, _HEADER),
+        tower=tower,
+        insets=tuple(insets),
+        callouts=tuple(callouts),
+        leaders=leaders,
+        facts=Box(facts_left, top, FACTS_WIDTH, facts_height(view)),
+        strip=strip,
+    )
+
+
+def positions(found: Arranged) -> dict[str, Box]:
+    """The box of every node, also inside groups and choices, by id."""
+    boxes: dict[str, Box] = {}
+    for placed in found.placed:
+        boxes[placed.node.id] = placed.box
+        if placed.inner is not None:
+            boxes |= positions(placed.inner)
+        boxes |= dict(case_boxes(placed))
+    return boxes
+
+
+def case_boxes(placed: Placed, sizes: Sizes | None = None) -> list[tuple[str, Box]]:
+    """The boxes of a choice's blocks, side by side."""
+    boxes: list[tuple[str, Box]] = []
+    at = placed.box.x + CHOICE_PADDING
+    for found in placed.node.cases:
+        width, _ = case(found, sizes or Sizes())
+        top = placed.box.y + CHOICE_PADDING + CHOICE_LABEL
+        height = placed.box.bottom - CHOICE_PADDING - top
+        boxes.append((found.node.id, Box(at, top, width, height)))
+        at += width + CHOICE_PADDING
+    return boxes
+
+
+def _items(view: View, spots: dict[str, Box], sizes: Sizes) -> list[_Item]:
+    """Insets and callouts with their sizes, from the highest target to the lowest."""
+    items = [_measured_inset(inset, spots, sizes) for inset in view.insets]
+    for callout in view.callouts:
+        lines = text.wrap(callout.text, CALLOUT_SIZE, _CALLOUT_WIDTH)
+        width = max((text.line_width(found, CALLOUT_SIZE) for found in lines), default=0.0) + 16.0
+        items.append(
+            _Item(
+                callout, width, 18.0 * len(lines) + 8.0, _wish(callout.target, spots), lines=lines
+            )
+        )
+    return sorted(items, key=lambda item: item.wish)
+
+
+def _wish(target: str, spots: dict[str, Box]) -> float:
+    return spots[target].middle.y if target in spots else 0.0
+
+
+def _measured_inset(inset: Inset, spots: dict[str, Box], sizes: Sizes) -> _Item:
+    diagram = arrange(inset.diagram, sizes)
+    title = text.line_width(inset.title, HEADING)
+    inner = max(diagram.reach.width, title, 220.0)
+    lines = text.wrap(inset.subtitle, sizes.small + 1.0, inner)
+    height = inset_heading(len(lines)) + diagram.reach.height + INSET_PADDING
+    wish = _wish(inset.target, spots)
+    return _Item(inset, inner + 2 * INSET_PADDING, height, wish, diagram, lines)
+
+
+def inset_heading(lines: int) -> float:
+    """Height of an inset's title with so many lines of subtitle, and of the white above and below.
+    """
+    return INSET_PADDING + HEADING + 17.0 * lines + 16.0
+
+
+def _tops(items: list[_Item], top: float, height: float) -> list[float]:
+    """The items' upper edges: in order, apart, as near to their wishes as can be, within the page.
+    """
+    offsets, at = [], 0.0
+    for item in items:
+        offsets.append(at)
+        at += item.height + _ITEM_GAP
+    room = max(0.0, height - (at - _ITEM_GAP)) if items else 0.0
+    wishes = [
+        (item.wish - item.height / 2 - offset, 1.0)
+        for item, offset in zip(items, offsets, strict=True)
+    ]
+    free = [min(top + room, max(top, value)) for value in rising(wishes)]
+    return [value + offset for value, offset in zip(free, offsets, strict=True)]
+
+
+def _stretched(box: Box, below: float) -> Box:
+    """A frame that reaches down to the next one where little white would be left between."""
+    left_over = below - box.bottom
+    return Box(box.x, box.y, box.width, below - box.y) if 0.0 < left_over < 60.0 else box
+
+
+def _inset(item: _Item, inset: Inset, box: Box) -> PlacedInset:
+    assert item.diagram is not None
+    heading = inset_heading(len(item.lines))
+    free = box.height - heading - INSET_PADDING - item.diagram.reach.height
+    reach = item.diagram.reach
+    dx = box.middle.x - reach.middle.x
+    dy = box.y + heading + free / 2 - reach.y
+    return PlacedInset(inset, box, item.lines, item.diagram.moved(dx, dy))
+
+
+def _leader(spots: dict[str, Box], source: str, target: str, box: Box) -> Leader:
+    """From the right edge of a node to the left edge of a frame, level where that is possible."""
+    start = spots[source]
+    y = min(
+        box.bottom - min(18.0, box.height / 2),
+        max(box.y + min(18.0, box.height / 2), start.middle.y),
+    )
+    end = Point(box.x, y)
+    straight = (Point(start.right, start.middle.y), end)
+    others = [
+        spot
+        for name, spot in spots.items()
+        if name != source and not spot.holds(start) and spot.width
+    ]
+    if not any(crosses(*straight, spot) for spot in others):
+        return Leader(source, target, straight)
+    below = start.bottom + CHOICE_PADDING / 2
+    x = start.middle.x
+    around_right = max(spot.right for spot in spots.values() if spot.has(Point(x, below)))
+    return Leader(
+        source,
+        target,
+        (Point(x, start.bottom), Point(x, below), Point(around_right, below), end),
+    )
+
+
+def _strip(view: View, tower: Arranged, sizes: Sizes) -> Box | None:
+    """The strip's cells: as high as the model's frame, no cell higher than a line of text."""
+    if view.strip is None:
+        return None
+    frame = around([found.box for found in tower.placed if found.node.form == "group"])
+    pitch = min(20.0, (frame.height - 8.0) / max(1, len(view.strip.cells)))
+    height = pitch * len(view.strip.cells)
+    return Box(sizes.margin + 12.0, frame.bottom - height, STRIP_WIDTH, height)
+
+
+def facts_height(view: View) -> float:
+    """Height of the panel of facts."""
+    parts = 58.0 + 20.0 * len(view.facts.parts) if view.facts.parts else 0.0
+    rows = 26.0 + _FACT_ROW * len(view.facts.rows)
+    sources = 22.0 + 15.0 * len(view.facts.sources) if view.facts.sources else 0.0
+    return parts + rows + sources

@@ -1,0 +1,297 @@
+"""Wires: from node to node with square corners, each horizontal piece in a track of its own.
+
+Between two layers lies a gap. A wire that changes its column does so in one of the gap's tracks;
+wires from the same node share a track (a bus), others that would meet get different ones. An
+operator is entered from the side where nothing stands in between. A residual wire leaves its node
+in the gap above, runs up a lane beside everything it passes and enters its operator from that side:
+
+        ⊕◄──┐
+        ▲   │        the lane lies right of all boxes between fork and operator
+      [mix] │
+        ├───┘        the fork, in the lowest track of the gap
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from archdsl.geometry import Point
+from archdsl.layout.layers import Cell, Layers, spread
+from archdsl.layout.measure import OPERATOR_RADIUS
+from archdsl.theme import Sizes
+from archdsl.view.types import Edge
+
+_FIRST_TRACK = 9.0
+_ARROW_ROOM = 13.0
+_LABEL_ROOM = 30.0
+_SAME = 0.5
+_LEAST_PORT_DISTANCE = 14.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A wire's corners from its source to its target, and where its label starts on its baseline.
+    """
+
+    edge: Edge
+    points: tuple[Point, ...]
+    arrow: bool
+    label_at: Point | None = None
+
+
+@dataclass(slots=True)
+class Piece:
+    """A horizontal piece of a wire in a gap: from column `start` to column `end`, and its track."""
+
+    start: float
+    end: float
+    net: tuple[str, int]
+    track: int = 0
+
+
+@dataclass(slots=True)
+class Route:
+    """A wire before heights are known: the gaps' pieces it takes, and how it enters its target.
+
+    `side` is -1 or 1 when it enters an operator from the left or right, 0 from below.
+    """
+
+    edge: Edge
+    course: list[Cell]
+    pieces: dict[int, Piece] = field(default_factory=dict)
+    port: float = 0.0
+    side: int = 0
+    lane: float | None = None
+
+
+@dataclass(slots=True)
+class Plan:
+    """All routes of a diagram, the number of tracks in each gap and the gaps that hold labels."""
+
+    routes: list[Route]
+    tracks: list[int]
+    labelled: set[int]
+    right: float
+
+
+def plan(layers: Layers, residual: list[Edge], sizes: Sizes) -> Plan:
+    """Choose ports, sides, lanes and tracks."""
+    _widen(layers)
+    entered: dict[int, list[Route]] = defaultdict(list)
+    routes = [Route(edge, course) for edge, course in layers.courses]
+    for route in routes:
+        entered[id(route.course[-1])].append(route)
+    taken = {edge.target for edge in residual}
+    for found in entered.values():
+        _enter(found, layers, taken)
+    for route in routes:
+        _jogs(route)
+    lanes = _lanes(layers, residual, sizes)
+    tracks = _tracks(layers, [*routes, *lanes])
+    labelled = {route.course[-1].layer - 1 for route in routes if route.edge.label}
+    right = max((route.lane for route in lanes if route.lane is not None), default=0.0)
+    return Plan([*routes, *lanes], tracks, labelled, right)
+
+
+def _widen(layers: Layers) -> None:
+    """Let each `wide` node reach over all the columns below it, as far as its neighbours leave
+    room.
+    """
+    for row in layers.rows:
+        for number, cell in enumerate(row):
+            if cell.node is None or not cell.node.wide or not cell.below:
+                continue
+            columns = [found.x for found, _ in cell.below]
+            left, right = min(columns) - 34.0, max(columns) + 34.0
+            if number:
+                left = max(left, row[number - 1].right + 12.0)
+            if number + 1 < len(row):
+                right = min(right, row[number + 1].left - 12.0)
+            cell.extent = spread(cell.extent, cell.x - left, right - cell.x)
+
+
+def _enter(routes: list[Route], layers: Layers, taken: set[str]) -> None:
+    """Choose where the wires into one node arrive."""
+    target = routes[0].course[-1]
+    node = target.node
+    assert node is not None
+    if node.form == "operator":
+        sides = {1} if node.id in taken else set()
+        for route in routes:
+            away = _leaves(route.course[-2]) - target.x
+            side = (away > 0) - (away < 0)
+            free = abs(away) > _SAME and side not in sides
+            if len(routes) + len(sides) > 1 and free and _clear(route.course[-2], target, layers):
+                route.side = side
+                sides.add(side)
+            route.port = target.x
+        return
+    if len(routes) == 1 and not node.wide:
+        routes[0].port = target.x
+        return
+    order = sorted(routes, key=lambda route: _leaves(route.course[-2]))
+    low, high = target.left + 12.0, target.right - 12.0
+    wishes = [min(high, max(low, _leaves(route.course[-2]))) for route in order]
+    step = min(_LEAST_PORT_DISTANCE, (high - low) / max(1, len(order) - 1))
+    for number, route in enumerate(order):
+        least = order[number - 1].port + step if number else low
+        route.port = min(max(wishes[number], least), high - step * (len(order) - 1 - number))
+
+
+def _leaves(cell: Cell) -> float:
+    return cell.x + cell.out
+
+
+def _clear(source: Cell, target: Cell, layers: Layers) -> bool:
+    """Whether a wire straight up from `source` and then sideways into `target` meets no other cell.
+    """
+    low, high = sorted((_leaves(source), target.x))
+    return not any(
+        cell is not target and cell.left - 5.0 < high and cell.right + 5.0 > low
+        for cell in layers.rows[target.layer]
+    )
+
+
+def _jogs(route: Route) -> None:
+    """The pieces by which a wire changes its column on the way up."""
+    course = route.course
+    for number in range(len(course) - 1):
+        low, high = course[number], course[number + 1]
+        last = number == len(course) - 2
+        start = _leaves(low)
+        end = route.port if last else high.x
+        if (last and route.side) or abs(start - end) <= _SAME:
+            continue
+        joins = last and high.node is not None and high.node.form == "operator"
+        net = ("into", id(high)) if joins else ("from", id(low))
+        route.pieces[low.layer] = Piece(start, end, net)
+
+
+def _lanes(layers: Layers, residual: list[Edge], sizes: Sizes) -> list[Route]:
+    """Routes of the residual wires, each in a lane right of all that any of them passes."""
+    routes = [
+        Route(edge, [layers.cells[edge.source], layers.cells[edge.target]]) for edge in residual
+    ]
+    spans = [(route.course[0].layer, route.course[1].layer) for route in routes]
+    passed = [
+        cell for low, high in spans for row in layers.rows[low + 1 : high + 1] for cell in row
+    ]
+    base = max((cell.right for cell in passed), default=0.0) + sizes.lane * 0.9
+    levels: list[list[tuple[int, int]]] = []
+    for _, route in sorted(enumerate(routes), key=lambda found: _length(found[1])):
+        low, high = route.course[0].layer, route.course[1].layer
+        level = next(
+            (n for n, used in enumerate(levels) if all(high <= a or b <= low for a, b in used)),
+            len(levels),
+        )
+        if level == len(levels):
+            levels.append([])
+        levels[level].append((low, high))
+        route.lane = base + level * 12.0
+        _enter_from_lane(route, layers)
+    return routes
+
+
+def _length(route: Route) -> int:
+    return route.course[1].layer - route.course[0].layer
+
+
+def _enter_from_lane(route: Route, layers: Layers) -> None:
+    """Fork in the gap above the source; enter an operator from the right, anything else from below.
+    """
+    source, target = route.course
+    assert route.lane is not None and target.node is not None
+    route.port = target.x
+    route.pieces[source.layer] = Piece(_leaves(source), route.lane, ("from", id(source)))
+    row = layers.rows[target.layer]
+    if target.node.form == "operator" and row[-1] is target:
+        route.side = 1
+    else:
+        route.pieces[target.layer - 1] = Piece(route.lane, route.port, ("into", id(target)))
+
+
+def _tracks(layers: Layers, routes: list[Route]) -> list[int]:
+    """Give every piece a track; pieces of one net share it. Returns the number of tracks of each
+    gap.
+    """
+    gaps: dict[int, dict[tuple[str, int], list[Piece]]] = defaultdict(lambda: defaultdict(list))
+    for route in routes:
+        for gap, piece in route.pieces.items():
+            gaps[gap][piece.net].append(piece)
+    counts = [0] * max(0, len(layers.rows) - 1)
+    for gap, nets in gaps.items():
+        used: list[list[tuple[float, float]]] = []
+        for (direction, _), pieces in sorted(nets.items(), key=lambda item: _reach(item[1])):
+            low, high = _reach(pieces)
+            order = range(len(used)) if direction == "from" else range(len(used) - 1, -1, -1)
+            track = next(
+                (t for t in order if all(high + 6.0 < a or b < low - 6.0 for a, b in used[t])),
+                len(used),
+            )
+            if track == len(used):
+                used.append([])
+            used[track].append((low, high))
+            for piece in pieces:
+                piece.track = track
+        counts[gap] = len(used)
+    return counts
+
+
+def _reach(pieces: list[Piece]) -> tuple[float, float]:
+    ends = [end for piece in pieces for end in (piece.start, piece.end)]
+    return min(ends), max(ends)
+
+
+def gap_height(found: Plan, gap: int, sizes: Sizes, least: float) -> float:
+    """Height of a gap in pixels: room for its tracks, an arrow and perhaps a label."""
+    tracks = found.tracks[gap]
+    needed = _FIRST_TRACK + (tracks - 1) * sizes.track + _ARROW_ROOM if tracks else 0.0
+    if gap in found.labelled:
+        needed = max(least, needed) + (_LABEL_ROOM - _ARROW_ROOM if tracks else 8.0)
+    return max(least, needed)
+
+
+def wires(
+    found: Plan, tops: dict[int, float], bottoms: dict[int, float], rows: list[float], sizes: Sizes
+) -> list[Wire]:
+    """The wires' corners. `tops` and `bottoms` are those of cells, by identity; `rows` the layers'
+    tops.
+    """
+    return [_drawn(route, tops, bottoms, rows, sizes) for route in found.routes]
+
+
+def _drawn(
+    route: Route, tops: dict[int, float], bottoms: dict[int, float], rows: list[float], sizes: Sizes
+) -> Wire:
+    source, target = route.course[0], route.course[-1]
+    points = [Point(_leaves(source), tops[id(source)])]
+    for gap in sorted(route.pieces):
+        piece = route.pieces[gap]
+        height = rows[gap] - _FIRST_TRACK - piece.track * sizes.track
+        if route.lane is not None and gap == source.layer:
+            points = []
+        points += [Point(piece.start, height), Point(piece.end, height)]
+    if route.side:
+        middle = (tops[id(target)] + bottoms[id(target)]) / 2
+        points += [
+            Point(points[-1].x, middle),
+            Point(target.x + route.side * OPERATOR_RADIUS, middle),
+        ]
+    else:
+        points.append(Point(route.port, bottoms[id(target)]))
+    arrow = target.node is not None and target.node.form != "port"
+    label_at = Point(points[-1].x + 7.0, points[-1].y + 16.0) if route.edge.label else None
+    return Wire(route.edge, _straightened(points), arrow, label_at)
+
+
+def _straightened(points: list[Point]) -> tuple[Point, ...]:
+    """The corners alone: no point between two others on a straight line, none twice."""
+    kept: list[Point] = []
+    for point in points:
+        if kept and abs(point.x - kept[-1].x) < 0.01 and abs(point.y - kept[-1].y) < 0.01:
+            continue
+        if len(kept) > 1:
+            a, b = kept[-2], kept[-1]
+            if abs((b.x - a.x) * (point.y - b.y) - (b.y - a.y) * (point.x - b.x)) < 0.01:
+                kept.pop()
+        kept.append(point)
+    return tuple(kept)

@@ -1,0 +1,85 @@
+"""A scene as PDF, by cairo: vector, the shipped font embedded, text selectable, no date.
+
+cairo asks fontconfig for fonts and takes another silently where it finds none of the name. The
+shipped font is therefore made known to fontconfig before anything is drawn, under a name that no
+other font has.
+"""
+
+import ctypes
+import ctypes.util
+from functools import cache
+from typing import Any
+
+from archdsl.fonts import STYLES, truetype
+from archdsl.render.svg import pixels, to_svg
+from archdsl.scene.shapes import Scene
+
+INSTALL = "install it with `apt install libcairo2`, `dnf install cairo` or `brew install cairo`"
+
+
+_DATE = "2000-01-01T00:00:00Z"
+
+
+class MissingLibrary(Exception):
+    """A library of the system is not there; the message says in one line how to install it."""
+
+
+def to_pdf(scene: Scene, *, width: str | None = None, scale: float = 1.0) -> bytes:
+    """PDF bytes of a scene, `width` wide (`85mm`) or at 96 scene pixels an inch times `scale`.
+
+    Raises MissingLibrary where the system has no cairo, ValueError for a width that is no length.
+    """
+    drawn = pixels(width) if width is not None else scene.width * scale
+    return _cairo(scene, "PDFSurface", drawn)
+
+
+def cairo_png(scene: Scene, across: int) -> bytes:
+    """PNG bytes of a scene, `across` pixels wide, where resvg is missing."""
+    return _cairo(scene, "PNGSurface", float(across))
+
+
+def _cairo(scene: Scene, surface: str, width: float) -> bytes:
+    """What a surface of cairosvg makes of the scene."""
+    try:
+        import cairosvg.surface as surfaces
+    except ImportError as error:
+        raise MissingLibrary(
+            "PDF needs the Python package cairosvg: pip install cairosvg"
+        ) from error
+    except OSError as error:
+        raise MissingLibrary(f"PDF needs the system library cairo: {INSTALL}") from error
+    _announce_fonts()
+    kind: Any = getattr(surfaces, surface)
+    if surface == "PDFSurface":
+        kind = _undated(kind, scene.title)
+    svg = to_svg(scene, fonts="split").encode("utf-8")
+    height = width * scene.height / scene.width
+    data: bytes = kind.convert(bytestring=svg, output_width=width, output_height=height)
+    return data
+
+
+def _undated(base: Any, title: str) -> Any:
+    """A PDF surface whose file says a fixed date, so that equal pictures are equal files."""
+    from cairocffi import constants
+
+    class Undated(base):  # type: ignore[misc]
+        def _create_surface(self, width: float, height: float) -> Any:
+            made, width, height = super()._create_surface(width, height)
+            made.set_metadata(constants.PDF_METADATA_TITLE, title)
+            made.set_metadata(constants.PDF_METADATA_CREATE_DATE, _DATE)
+            return made, width, height
+
+    return Undated
+
+
+@cache
+def _announce_fonts() -> None:
+    """Add the shipped font files to fontconfig's current configuration, for this process only."""
+    name = ctypes.util.find_library("fontconfig") or "libfontconfig.so.1"
+    try:
+        library = ctypes.CDLL(name)
+    except OSError as error:
+        raise MissingLibrary(f"PDF needs the system library fontconfig: {INSTALL}") from error
+    for weight in STYLES:
+        if not library.FcConfigAppFontAddFile(None, str(truetype(weight)).encode()):
+            raise MissingLibrary("fontconfig does not read the shipped font: update fontconfig")

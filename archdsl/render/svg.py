@@ -1,0 +1,229 @@
+"""A scene as SVG: text stays text, ids and titles stay with the blocks, fonts come along on
+request.
+
+Strings of a spec enter only as text nodes and attribute values of the XML tree, which escapes them.
+Ids are reduced to letters, digits, `.`, `_` and `-`. Coordinates are rounded to a tenth of a pixel.
+"""
+
+import base64
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from archdsl import text
+from archdsl.fonts import FAMILY, own_family, woff2
+from archdsl.scene.shapes import Circle, Group, Item, Path, Rect, Scene, Text, shapes
+
+Fonts = Literal["embedded", "named", "split"]
+"""embedded: the font travels in the file, for browsers. named: the family only. split: a family per
+weight, for renderers that know regular and bold alone.
+"""
+
+_SAFE_LINK = re.compile(r"https?://[^\s\"'<>]+\Z")
+
+
+def to_svg(
+    scene: Scene,
+    *,
+    width: str | None = None,
+    scale: float = 1.0,
+    fonts: Fonts = "embedded",
+    prefix: str = "",
+) -> str:
+    """SVG text of a scene.
+
+    `width`: width with a CSS unit (`85mm`), the height follows. `scale`: factor on the size in
+    pixels. `prefix`: put before every id, so that two pictures can share a page. Raises ValueError
+    for a width that is not a positive number with mm, cm, in, pt or px.
+    """
+    import svgwrite
+    from svgwrite.container import Style
+
+    shown = size(scene, width, scale)
+    drawing = svgwrite.Drawing(size=shown, debug=False)
+    drawing["viewBox"] = f"0 0 {_number(scene.width)} {_number(scene.height)}"
+    drawing["role"] = "img"
+    drawing["font-family"] = FAMILY if fonts == "split" else f"{FAMILY}, Inter, sans-serif"
+    drawing.set_desc(_clean(scene.title) or None, _clean(scene.description) or None)
+    if fonts == "embedded":
+        drawing.defs.add(Style(_font_faces(scene)))
+    pen = _Pen(drawing, scene.palette, fonts, _safe_id(prefix))
+    for item in scene.items:
+        drawing.add(pen.element(item))
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{drawing.tostring()}\n'
+
+
+def pixels(length: str) -> float:
+    """CSS pixels (96 an inch) of a length such as `85mm` or `3.25in`.
+
+    Raises ValueError for anything that is not a positive number with mm, cm, in, pt or px.
+    """
+    found = _LENGTH.match(length)
+    if found is None or float(found[1]) <= 0:
+        raise ValueError(f"{length!r} is no length: write a number with mm, cm, in, pt or px")
+    return float(found[1]) * _UNITS[found[2] or "px"]
+
+
+def size(scene: Scene, width: str | None, scale: float) -> tuple[str, str]:
+    """Width and height as SVG attributes."""
+    if width is None:
+        return _number(scene.width * scale), _number(scene.height * scale)
+    pixels(width)
+    found = _LENGTH.match(width)
+    assert found is not None
+    number, unit = float(found[1]) * scale, found[2] or "px"
+    return f"{_number(number)}{unit}", f"{number * scene.height / scene.width:.3f}{unit}"
+
+
+_UNITS = {"mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96.0, "pt": 96 / 72, "px": 1.0}
+_LENGTH = re.compile(r"(\d+(?:\.\d+)?)(mm|cm|in|pt|px)?\Z")
+
+
+def _number(value: float) -> str:
+    """A coordinate to a tenth of a pixel, as short as can be."""
+    return (
+        f"{value:.1f}".removesuffix(".0").replace("-0", "0")
+        if abs(value) < 0.05
+        else (f"{value:.1f}".removesuffix(".0"))
+    )
+
+
+def _clean(shown: str) -> str:
+    """Text without characters that XML forbids."""
+    return "".join(c for c in shown if c >= " " and not 0xD800 <= ord(c) <= 0xDFFF and c < "\ufffe")
+
+
+def _safe_id(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", name)
+
+
+def _font_faces(scene: Scene) -> str:
+    """CSS that carries the weights which the scene uses."""
+    used = {
+        run.weight for shape in shapes(scene.items) if isinstance(shape, Text) for run in shape.runs
+    }
+    return "".join(
+        f'@font-face{{font-family:"{FAMILY}";font-weight:{weight};'
+        f"src:url(data:font/woff2;base64,{base64.b64encode(woff2(weight).read_bytes()).decode()})}}"
+        for weight in sorted(used)
+    )
+
+
+class _Pen:
+    """Turns items into elements of one drawing."""
+
+    def __init__(self, drawing: Any, palette: Mapping[str, str], fonts: Fonts, prefix: str) -> None:
+        self.drawing = drawing
+        self.palette = palette
+        self.fonts = fonts
+        self.prefix = f"{prefix}-" if prefix else ""
+
+    def element(self, item: Item) -> Any:
+        match item:
+            case Group():
+                return self._group(item)
+            case Rect(box=box):
+                made = self.drawing.rect(
+                    (_number(box.x), _number(box.y)), (_number(box.width), _number(box.height))
+                )
+                if item.radius:
+                    made["rx"] = _number(min(item.radius, box.width / 2, box.height / 2))
+            case Circle(centre=centre):
+                made = self.drawing.circle(
+                    (_number(centre.x), _number(centre.y)), _number(item.radius)
+                )
+            case Path():
+                made = self.drawing.path(_commands(item))
+                made["stroke-linejoin"] = "round"
+            case Text():
+                return self._text(item)
+        self._paint(made, item)
+        return made
+
+    def _group(self, group: Group) -> Any:
+        made = self.drawing.g()
+        if group.id:
+            made["id"] = self.prefix + _safe_id(group.id)
+        if group.kind:
+            made["class"] = _safe_id(group.kind)
+        if group.title:
+            made.set_desc(_clean(group.title))
+        for item in group.items:
+            made.add(self.element(item))
+        if not _SAFE_LINK.match(group.link):
+            return made
+        anchor = self.drawing.a(group.link)
+        anchor.add(made)
+        return anchor
+
+    def _paint(self, made: Any, shape: Rect | Circle | Path) -> None:
+        made["fill"] = self.palette[shape.fill] if shape.fill else "none"
+        if shape.stroke:
+            made["stroke"] = self.palette[shape.stroke]
+            made["stroke-width"] = f"{shape.width:g}"
+        if isinstance(shape, (Rect, Path)) and shape.dash:
+            made["stroke-dasharray"] = " ".join(f"{length:g}" for length in shape.dash)
+
+    def _text(self, shape: Text) -> Any:
+        """One element a line; a run of another tone or weight is a span with a place of its own."""
+        made = self.drawing.text("")
+        made["y"] = _number(shape.origin.y)
+        made["font-size"] = f"{shape.size:g}"
+        made["x"] = _number(shape.origin.x)
+        if len(shape.runs) == 1:
+            made.text = text.printable(shape.runs[0].text)
+            if shape.anchor != "start":
+                made["text-anchor"] = shape.anchor
+            self._style(made, shape.runs[0])
+            return made
+        made["x"] = _number(shape.left)
+        if "  " in text.plain(shape.runs):
+            made["xml:space"] = "preserve"
+        for run, x in _spans(shape):
+            span = self.drawing.tspan(text.printable(run.text))
+            span["x"], span["y"] = _number(x), _number(shape.origin.y)
+            self._style(span, run)
+            made.add(span)
+        return made
+
+    def _style(self, made: Any, run: text.Run) -> None:
+        made["fill"] = self.palette[run.tone]
+        if self.fonts == "split":
+            made["font-family"] = own_family(run.weight)
+        elif run.weight != text.REGULAR:
+            made["font-weight"] = str(run.weight)
+
+
+def _spans(shape: Text) -> list[tuple[text.Run, float]]:
+    """Runs and where each starts. A leading space goes to the run before: at a start it would be
+    lost.
+    """
+    found: list[tuple[text.Run, float]] = []
+    x = shape.left
+    for run in shape.runs:
+        bare = run.text.lstrip(" ")
+        lead = run.text[: len(run.text) - len(bare)]
+        if found and lead:
+            last, start = found[-1]
+            found[-1] = text.Run(last.text + lead, last.tone, last.weight), start
+        x += text.width(lead, shape.size, run.weight)
+        if bare:
+            found.append((text.Run(bare, run.tone, run.weight), x))
+        x += text.width(bare, shape.size, run.weight)
+    return found
+
+
+def _commands(path: Path) -> str:
+    """An SVG path of straight lines, level and upright ones in short form."""
+    first, *rest = path.points
+    said = [f"M{_number(first.x)} {_number(first.y)}"]
+    before = first
+    for point in rest:
+        if _number(point.x) == _number(before.x):
+            said.append(f"V{_number(point.y)}")
+        elif _number(point.y) == _number(before.y):
+            said.append(f"H{_number(point.x)}")
+        else:
+            said.append(f"L{_number(point.x)} {_number(point.y)}")
+        before = point
+    return "".join(said) + ("Z" if path.closed else "")

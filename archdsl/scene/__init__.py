@@ -1,0 +1,1 @@
+"""The scene: finished shapes with positions. Renderers read `shapes.py`, the rest draws it."""

@@ -1,0 +1,212 @@
+"""A card's page as shapes: what every form and tone looks like."""
+
+from collections.abc import Iterable
+
+from archdsl import text
+from archdsl.geometry import Box, Point
+from archdsl.layout.arrange import COUNT_SIZE, Arranged, Placed, PlacedBadge, count_label
+from archdsl.layout.measure import CHOICE_LABEL, label_height
+from archdsl.layout.page import case_boxes
+from archdsl.layout.route import Wire
+from archdsl.scene.shapes import Circle, Group, Item, Path, Rect, Text
+from archdsl.theme import Sizes
+from archdsl.view.types import Node
+
+_FILLS = {
+    "plain": ("surface", "ink"),
+    "quiet": ("surface", "ink"),
+    "strong": ("strong", "strong"),
+    "soft": ("accent_soft", "accent"),
+    "cached": ("cached_soft", "cached"),
+    "shared": ("shared_soft", "shared"),
+    "accent": ("accent_wash", "accent"),
+    "frame": ("frame", "rule"),
+}
+_ON_STRONG = {"ink": "on_strong", "quiet": "on_strong_quiet", "accent": "accent_on_strong"}
+_ARROW_LENGTH, _ARROW_HALF = 8.0, 3.6
+_MARK = 4.2
+
+
+def diagram(found: Arranged, sizes: Sizes) -> list[Item]:
+    """A diagram: frames first, then wires, then what stands on them."""
+    items: list[Item] = []
+    for placed in found.placed:
+        if placed.inner is not None:
+            items.extend(_frame(placed, sizes))
+    for wired in found.wires:
+        items.extend(wire(wired, sizes))
+    for placed in found.placed:
+        if placed.inner is not None:
+            items.extend(diagram(placed.inner, sizes))
+        elif placed.node.form != "port":
+            items.append(node(placed, sizes))
+    for badge in found.badges:
+        items.extend(_badge(badge, sizes))
+    return items
+
+
+def arrow(tip: Point, before: Point, paint: str = "ink") -> Path:
+    """An arrow's head at `tip`, for a wire that comes from `before`, level or upright."""
+    dx, dy = tip.x - before.x, tip.y - before.y
+    length = (dx * dx + dy * dy) ** 0.5 or 1.0
+    ux, uy = dx / length, dy / length
+    foot = Point(tip.x - ux * _ARROW_LENGTH, tip.y - uy * _ARROW_LENGTH)
+    wing_x, wing_y = -uy * _ARROW_HALF, ux * _ARROW_HALF
+    corners = (
+        tip,
+        Point(foot.x + wing_x, foot.y + wing_y),
+        Point(foot.x - wing_x, foot.y - wing_y),
+    )
+    return Path(corners, fill=paint, closed=True)
+
+
+def wire(found: Wire, sizes: Sizes) -> list[Item]:
+    """A wire with its arrow and its label."""
+    forks = found.edge.form == "residual"
+    items: list[Item] = [
+        Path(
+            found.points,
+            use="wire",
+            stroke="ink",
+            width=sizes.line,
+            source="" if forks else found.edge.source,
+            target=found.edge.target,
+        )
+    ]
+    if found.arrow and len(found.points) > 1:
+        items.append(arrow(found.points[-1], found.points[-2]))
+    if found.label_at is not None:
+        items.append(Text(found.label_at, found.edge.label, sizes.small))
+    return items
+
+
+def _frame(placed: Placed, sizes: Sizes) -> list[Item]:
+    """A group's border, and at its left how often it repeats."""
+    fill, stroke = _FILLS[placed.node.tone]
+    accented = placed.node.tone == "accent"
+    radius, width = (16.0, 1.6) if accented else (22.0, 1.4)
+    shapes: list[Item] = [Rect(placed.box, radius, fill, stroke, width, id=placed.node.id)]
+    if placed.node.count > 1:
+        spot = Point(placed.box.x - 8.0, placed.box.y + 24.0)
+        runs = text.line(count_label(placed.node.count), "accent", text.BOLD)
+        shapes.append(Text(spot, runs, COUNT_SIZE, "end"))
+    if placed.node.lines:
+        spot = Point(placed.box.x + 16.0, placed.box.y + 20.0)
+        shapes.append(Text(spot, placed.node.lines[0], sizes.small, inside=placed.node.id))
+    return [Group(tuple(shapes), f"{placed.node.id}.frame", "group", placed.node.tooltip)]
+
+
+def node(placed: Placed, sizes: Sizes) -> Group:
+    """A node with its label."""
+    found, box = placed.node, placed.box
+    shapes: list[Item]
+    match found.form:
+        case "operator":
+            shapes = _operator(found, box, sizes)
+        case "terminal":
+            shapes = _terminal(found, box, sizes)
+        case "pill":
+            shapes = _labelled(found, box, box.height / 2, sizes)
+        case "choice":
+            shapes = _choice(placed, sizes)
+        case _:
+            shapes = _labelled(found, box, 9.0 if len(found.lines) > 1 else 8.0, sizes)
+    return Group(tuple(shapes), found.id, found.form, found.tooltip, found.link)
+
+
+def _labelled(found: Node, box: Box, radius: float, sizes: Sizes) -> list[Item]:
+    fill, stroke = _FILLS[found.tone]
+    width = 1.4 if found.tone in ("soft", "cached", "shared") else 1.2
+    return [
+        Rect(box, radius, fill, stroke, width, id=found.id),
+        *_label(found.lines, box, found.id, sizes, found.tone == "strong"),
+    ]
+
+
+def _label(
+    lines: Iterable[text.Line], box: Box, inside: str, sizes: Sizes, on_strong: bool
+) -> list[Item]:
+    """Lines in the middle of a box: the first in the body size, the others small."""
+    found = list(lines)
+    at = box.middle.y - label_height(len(found), sizes) / 2 + text.CAPITAL * sizes.body
+    texts: list[Item] = []
+    for number, runs in enumerate(found):
+        size = sizes.body if number == 0 else sizes.small
+        shown = tuple(
+            text.Run(
+                run.text, _ON_STRONG.get(run.tone, run.tone) if on_strong else run.tone, run.weight
+            )
+            for run in runs
+        )
+        texts.append(Text(Point(box.middle.x, at), shown, size, "middle", inside))
+        at += sizes.small + 5.0
+    return texts
+
+
+def _operator(found: Node, box: Box, sizes: Sizes) -> list[Item]:
+    """A circle with its mark: strokes for sum and product, a letter for others."""
+    middle, radius = box.middle, box.width / 2
+    circle = Circle(middle, radius, "surface", "ink", sizes.line, found.id)
+    strokes: list[Item]
+    x, y = middle
+    slant = _MARK * 0.75
+    match found.mark:
+        case "+":
+            lines = [((x - _MARK, y), (x + _MARK, y)), ((x, y - _MARK), (x, y + _MARK))]
+        case "×":
+            lines = [
+                ((x - slant, y - slant), (x + slant, y + slant)),
+                ((x - slant, y + slant), (x + slant, y - slant)),
+            ]
+        case "−":
+            lines = [((x - _MARK, y), (x + _MARK, y))]
+        case _:
+            size = sizes.small
+            spot = Point(x, y + text.CAPITAL * size / 2)
+            return [
+                circle,
+                Text(spot, text.line(found.mark, "ink", text.SEMIBOLD), size, "middle", found.id),
+            ]
+    strokes = [Path((Point(*a), Point(*b)), stroke="ink", width=sizes.line) for a, b in lines]
+    return [circle, *strokes]
+
+
+def _terminal(found: Node, box: Box, sizes: Sizes) -> list[Item]:
+    at = box.y + (box.height + text.CAPITAL * sizes.body) / 2
+    return [
+        Text(Point(box.middle.x, at), runs, sizes.body, "middle", id=found.id)
+        for runs in found.lines[:1]
+    ]
+
+
+def _choice(placed: Placed, sizes: Sizes) -> list[Item]:
+    """The blocks of which each layer has one, in a frame, each under its count."""
+    items: list[Item] = [Rect(placed.box, 13.0, "surface", "quiet", 1.1, id=placed.node.id)]
+    for found, (name, box) in zip(placed.node.cases, case_boxes(placed, sizes), strict=True):
+        spot = Point(box.middle.x, box.y - CHOICE_LABEL / 2 + 3.0)
+        shapes = _labelled(found.node, box, 8.0, sizes)
+        items.append(Text(spot, found.label, sizes.small, "middle", placed.node.id))
+        items.append(Group(tuple(shapes), name, "box", found.node.tooltip, found.node.link))
+    return items
+
+
+def _badge(found: PlacedBadge, sizes: Sizes) -> list[Item]:
+    box = found.box
+    start = Point(box.right, found.tip.y)
+    name = found.badge.id
+    pill: tuple[Item, ...] = (
+        Rect(box, box.height / 2, "surface", "ink", 1.3, id=name),
+        *_label((found.badge.label,), box, name, sizes, on_strong=False),
+    )
+    return [
+        Path(
+            (start, found.tip),
+            use="wire",
+            stroke="ink",
+            width=sizes.line,
+            source=name,
+            target=found.node,
+        ),
+        arrow(found.tip, start),
+        Group(pill, name, "badge", found.badge.tooltip),
+    ]

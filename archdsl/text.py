@@ -1,0 +1,139 @@
+"""Text as cards use it: runs of one tone and weight, measured with the shipped font's advances.
+
+The font's subset has neither kerning nor ligatures, so a width is a plain sum, the same in every
+renderer:
+
+    width("RoPE", 10, 400) == (advance R + advance o + advance P + advance E) * 10 / UNITS
+
+A character outside the subset is reduced to its base letter, or else shown as a hollow square, so
+that a card looks the same on machines with and without other fonts.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+
+from archdsl.fonts.advances import ADVANCES, CAP_HEIGHT, CHARACTERS, UNITS
+
+Weight = int
+REGULAR, SEMIBOLD, BOLD = 400, 600, 700
+
+LINE_HEIGHT = 1.3
+"""Distance of two baselines, in font sizes."""
+CAPITAL = CAP_HEIGHT / UNITS
+"""Height of a capital letter, in font sizes."""
+DESCENT = 0.21
+"""How far letters such as g reach below the baseline, in font sizes."""
+
+_WIDTHS = {weight: dict(zip(CHARACTERS, row, strict=True)) for weight, row in ADVANCES.items()}
+_MISSING = "□"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A piece of a line: its text, the theme's role that colours it, its weight (400, 600 or 700).
+    """
+
+    text: str
+    tone: str = "ink"
+    weight: Weight = REGULAR
+
+
+Line = tuple[Run, ...]
+
+
+def line(text: str, tone: str = "ink", weight: Weight = REGULAR) -> Line:
+    """A line of one run."""
+    return (Run(text, tone, weight),)
+
+
+def plain(runs: Line) -> str:
+    """The characters of a line."""
+    return "".join(run.text for run in runs)
+
+
+@lru_cache(maxsize=8192)
+def printable(text: str) -> str:
+    """`text` with only characters of the shipped font; white space and control characters become
+    spaces.
+    """
+    known = _WIDTHS[REGULAR]
+    if all(character in known for character in text):
+        return text
+    shown: list[str] = []
+    for character in text:
+        if character in known:
+            shown.append(character)
+        elif character.isspace() or unicodedata.category(character).startswith("C"):
+            shown.append(" ")
+        else:
+            base = unicodedata.normalize("NFKD", character)
+            letters = "".join(part for part in base if not unicodedata.combining(part))
+            shown.append(letters if letters and all(c in known for c in letters) else _MISSING)
+    return "".join(shown)
+
+
+@lru_cache(maxsize=8192)
+def width(text: str, size: float, weight: Weight = REGULAR) -> float:
+    """Width in pixels of `text` set at `size` pixels."""
+    widths = _WIDTHS[weight]
+    return sum(map(widths.__getitem__, printable(text))) * size / UNITS
+
+
+def line_width(runs: Line, size: float) -> float:
+    """Width in pixels of a line of several runs."""
+    return sum(width(run.text, size, run.weight) for run in runs)
+
+
+def wrap(runs: Line, size: float, limit: float) -> tuple[Line, ...]:
+    """Break a line at spaces so that none is wider than `limit` pixels; a longer word keeps its own
+    line.
+    """
+    words = _words(runs)
+    lines: list[list[Run]] = [[]]
+    used = 0.0
+    for word in words:
+        extent = line_width(word, size)
+        space = width(" ", size, word[0].weight) if lines[-1] else 0.0
+        if lines[-1] and used + space + extent > limit:
+            lines.append([])
+            used = space = 0.0
+        if lines[-1]:
+            last = lines[-1][-1]
+            lines[-1][-1] = Run(last.text + " ", last.tone, last.weight)
+        lines[-1].extend(word)
+        used += space + extent
+    return tuple(_joined(found) for found in lines if found)
+
+
+def _words(runs: Line) -> list[Line]:
+    """The words of a line; a word may change its tone in the middle."""
+    words: list[list[Run]] = [[]]
+    for run in runs:
+        for number, piece in enumerate(run.text.split(" ")):
+            if number and words[-1]:
+                words.append([])
+            if piece:
+                words[-1].append(Run(piece, run.tone, run.weight))
+    return [tuple(word) for word in words if word]
+
+
+def _joined(runs: list[Run]) -> Line:
+    """Neighbours of the same tone and weight as one run."""
+    joined: list[Run] = []
+    for run in runs:
+        if joined and (joined[-1].tone, joined[-1].weight) == (run.tone, run.weight):
+            joined[-1] = Run(joined[-1].text + run.text, run.tone, run.weight)
+        else:
+            joined.append(run)
+    return tuple(joined)
+
+
+def fitted(text: str, size: float, limit: float, weight: Weight = REGULAR) -> str:
+    """`text`, shortened with an ellipsis if it is wider than `limit` pixels."""
+    if width(text, size, weight) <= limit:
+        return text
+    kept = text
+    while kept and width(kept + "…", size, weight) > limit:
+        kept = kept[:-1]
+    return kept.rstrip() + "…"

@@ -1,0 +1,138 @@
+"""Colours and sizes by role. A picture names roles only; a theme says what they look like.
+
+Colours are chosen in OKLCH (Ottosson, 2020), where equal steps look equal, so that one rule makes
+the same set of tints for every hue: a family's accent differs from another's in hue, never in
+weight. The hues of `cached` (orange) and `shared` (green) belong to their meaning and are no
+family's accent.
+"""
+
+import math
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+HUES = (262.0, 305.0, 200.0, 350.0, 235.0, 285.0, 20.0, 330.0)
+"""Hues that families share out, in degrees."""
+CACHED_HUE, SHARED_HUE = 50.0, 160.0
+
+MINIMUM_CONTRAST = 4.5
+"""Contrast of text against what lies under it, as WCAG 2 asks at level AA."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Font sizes, gaps and lines in pixels."""
+
+    title: float = 34.0
+    heading: float = 15.0
+    body: float = 13.0
+    small: float = 11.0
+    line: float = 1.3
+    gap: float = 20.0
+    track: float = 9.0
+    lane: float = 24.0
+    margin: float = 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """A theme's name, the colour (#rrggbb) of each role, and the sizes."""
+
+    name: str
+    colours: Mapping[str, str]
+    sizes: Sizes = Sizes()
+
+
+def colour(lightness: float, chroma: float, hue: float) -> str:
+    """#rrggbb of an OKLCH colour; the chroma gives way where a screen cannot show it."""
+    while True:
+        channels = _linear_rgb(lightness, chroma, hue)
+        if chroma <= 0.0 or all(-1e-4 <= value <= 1.0001 for value in channels):
+            break
+        chroma = max(0.0, chroma - 0.004)
+    return "#" + "".join(f"{_encoded(value):02x}" for value in channels)
+
+
+def _linear_rgb(lightness: float, chroma: float, hue: float) -> tuple[float, float, float]:
+    a = chroma * math.cos(math.radians(hue))
+    b = chroma * math.sin(math.radians(hue))
+    long = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3
+    medium = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3
+    short = (lightness - 0.0894841775 * a - 1.2914855480 * b) ** 3
+    return (
+        4.0767416621 * long - 3.3077115913 * medium + 0.2309699292 * short,
+        -1.2684380046 * long + 2.6097574011 * medium - 0.3413193965 * short,
+        -0.0041960863 * long - 0.7034186147 * medium + 1.7076147010 * short,
+    )
+
+
+def _encoded(value: float) -> int:
+    value = min(1.0, max(0.0, value))
+    curved = 12.92 * value if value <= 0.0031308 else 1.055 * value ** (1 / 2.4) - 0.055
+    return round(255 * curved)
+
+
+def luminance(rgb: str) -> float:
+    """Relative luminance of #rrggbb, 0 to 1."""
+    values = [int(rgb[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    red, green, blue = (v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in values)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast ratio of two colours, 1 to 21 (WCAG 2)."""
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def hue_of(family: str) -> float:
+    """The hue of a family's accent: always the same for the same name."""
+    return HUES[zlib.crc32(family.encode("utf-8")) % len(HUES)]
+
+
+def light(family: str) -> Theme:
+    """Dark ink on white paper."""
+    greys = {
+        "paper": "#ffffff", "ink": "#1d232a", "quiet": "#535d68", "rule": "#c4ccd3",
+        "frame": "#f6f8fa", "surface": "#ffffff", "faint": "#e4e8ec", "neutral": "#aab4be",
+        "strong": "#27303b", "on_strong": "#ffffff", "on_strong_quiet": "#cfd7e0",
+    }  # fmt: skip
+    tints = (
+        ("", 0.485, 0.17),
+        ("_soft", 0.915, 0.045),
+        ("_wash", 0.955, 0.022),
+        ("_on_strong", 0.82, 0.1),
+    )
+    return Theme("light", greys | _tinted(family, tints))
+
+
+def dark(family: str) -> Theme:
+    """Light ink on dark paper; the strongest box is the lightest."""
+    greys = {
+        "paper": "#14181d", "ink": "#e8ecf0", "quiet": "#a2adb8", "rule": "#48525d",
+        "frame": "#191e24", "surface": "#20262d", "faint": "#2b323a", "neutral": "#6c7783",
+        "strong": "#dde4eb", "on_strong": "#14181d", "on_strong_quiet": "#46505b",
+    }  # fmt: skip
+    tints = (
+        ("", 0.77, 0.12),
+        ("_soft", 0.36, 0.08),
+        ("_wash", 0.255, 0.04),
+        ("_on_strong", 0.46, 0.17),
+    )
+    return Theme("dark", greys | _tinted(family, tints))
+
+
+def _tinted(family: str, tints: tuple[tuple[str, float, float], ...]) -> dict[str, str]:
+    """The four tints of each hue: line and text, fill of a box, fill of a group, text on the
+    strongest box.
+    """
+    hues = {"accent": hue_of(family), "cached": CACHED_HUE, "shared": SHARED_HUE}
+    return {
+        name + suffix: colour(lightness, chroma, hue)
+        for name, hue in hues.items()
+        for suffix, lightness, chroma in tints
+    }
+
+
+THEMES = {"light": light, "dark": dark}
+"""Themes by the name that the command line knows."""

@@ -1,0 +1,181 @@
+"""What a card shows, before anything has a position: every type of the view, immutable.
+
+A view is a tower (a diagram), insets (diagrams of their own, opened from a node of the tower), a
+strip of layers, callouts and facts. A diagram is a graph drawn upwards: nodes, and edges from below
+to above.
+
+    Diagram((Node("x", "terminal", ...), Node("up", "box", ...)), (Edge("x", "up"),))
+
+Strings come from specs and are not trusted: renderers write them as text, never as markup.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from archdsl.text import Line
+
+Form = Literal["box", "pill", "operator", "terminal", "port", "group", "choice"]
+"""box: a block. pill: a small operation. operator: a circle with a mark, where values meet.
+terminal: text where values enter or leave. port: the point where a wire passes a group's border.
+group: a diagram in a frame. choice: blocks of which each layer has one.
+"""
+
+Tone = Literal["plain", "quiet", "strong", "soft", "cached", "shared", "accent", "frame"]
+"""The role of a node's colours: plain white, quiet white and narrower, strong dark, soft in the
+family's colour, cached orange, shared green, accent the repeated block, frame the model as a whole.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """A small pill at a node's side, with an arrow into it: what acts inside the node (RoPE,
+    QK-norm).
+    """
+
+    id: str
+    label: Line
+    tooltip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One of the blocks of a choice, and what stands above it: the number of layers that have it.
+    """
+
+    node: "Node"
+    label: Line
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node of a diagram. `id` is a path in the model (`layers.mix`) and unique in the view.
+
+    `lines`: the label, its first line larger. `mark`: what an operator's circle shows. `inner`: a
+    group's diagram. `count`: how often a group repeats. `cases`: the blocks of a choice. `wide`:
+    drawn across all the wires that enter it. `late`: placed next to what reads it, not to what it
+    reads.
+    """
+
+    id: str
+    form: Form
+    lines: tuple[Line, ...] = ()
+    tone: Tone = "plain"
+    mark: str = ""
+    badges: tuple[Badge, ...] = ()
+    inner: "Diagram | None" = None
+    count: int = 1
+    cases: tuple[Case, ...] = ()
+    wide: bool = False
+    late: bool = False
+    tooltip: str = ""
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A wire from one node up to another. A residual one goes round, in a lane at the side.
+
+    `label` stands beside the wire, where it arrives.
+    """
+
+    source: str
+    target: str
+    form: Literal["flow", "residual"] = "flow"
+    label: Line = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Diagram:
+    """Nodes and the wires between them. Edges into a node come in the order of its operands.
+
+    `roomy` asks for the large boxes of a tower; an inset's are small.
+    """
+
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+    roomy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Inset:
+    """A node of the tower, opened beside it."""
+
+    id: str
+    target: str
+    title: Line
+    subtitle: Line
+    diagram: Diagram
+    tone: Literal["accent", "quiet"] = "quiet"
+
+
+@dataclass(frozen=True, slots=True)
+class Callout:
+    """A remark about a node of the tower."""
+
+    id: str
+    target: str
+    text: Line
+
+
+@dataclass(frozen=True, slots=True)
+class LayerKind:
+    """A kind of layer in the strip: its name, the theme's role of its colour, how many layers have
+    it.
+    """
+
+    name: str
+    tone: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """The schedule: one cell a layer, from the first (below). `cells` are indices into `kinds`."""
+
+    kinds: tuple[LayerKind, ...]
+    cells: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the parameter count: its name, the theme's role of its colour, its parameters."""
+
+    name: str
+    tone: str
+    params: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A row of the panel of facts."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The panel of facts: where the parameters are, rows of names and values, sources."""
+
+    parts: tuple[Part, ...]
+    rows: tuple[Fact, ...]
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All that a card shows. `family` decides the accent; `description` is a sentence about the
+    model.
+    """
+
+    name: str
+    family: str
+    title: str
+    subtitle: Line
+    tower: Diagram
+    facts: Facts
+    strip: Strip | None = None
+    insets: tuple[Inset, ...] = ()
+    callouts: tuple[Callout, ...] = ()
+    description: str = ""
+    link: str = ""
