@@ -69,24 +69,28 @@ class Initial:
 class Param:
     """A parameter, a buffer or a constant. A constant's value is `nodes[value]` of `Module.consts`.
 
-    `guard` is set where the spec says `when`: the parameter exists in some applications only.
+    `guard` names the condition where the spec says `when`: the parameter exists in some applications only.
     """
 
     kind: str
     name: str
     type: TensorType
     initial: Initial | None
-    guarded: bool = False
+    guard: str = ""
     tied: tuple[str, ...] = ()
     value: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """`count` times an item in a row: a module, or segments again for a nested schedule."""
+    """`count` times an item in a row: a module, or segments again for a nested schedule.
+
+    `of` says how the model's settings give the count.
+    """
 
     count: int
     item: Module | tuple[Segment, ...]
+    of: Dim | None = None
 
 
 @dataclass(frozen=True, slots=True)

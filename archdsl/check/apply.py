@@ -422,7 +422,8 @@ def _segments(
         if made is None or count is None:
             return None
         if count:
-            segments.append(Segment(count, made))
+            assert scope.numbers is not None
+            segments.append(Segment(count, made, substitute(item.count, scope.numbers.symbols)))
     return tuple(segments)
 
 

@@ -255,7 +255,7 @@ def _param(scope: Scope, statement: s.ParamStatement) -> None:
         scope.names[name.name] = Error()
         return
     _unique(scope, name)
-    guarded = statement.guard is not None
+    guarded = _guard_name(statement)
     if statement.keyword == "const":
         made = _const(scope, statement, t, guarded)
     else:
@@ -270,8 +270,18 @@ def _param(scope: Scope, statement: s.ParamStatement) -> None:
     scope.bound[name.name] = name.span
 
 
+def _guard_name(statement: s.ParamStatement) -> str:
+    """The setting that a parameter depends on, or a name for a longer condition."""
+    match statement.guard:
+        case None:
+            return ""
+        case s.Name(name):
+            return name
+    return f"has_{statement.name.name}"
+
+
 def _const(
-    scope: Scope, statement: s.ParamStatement, t: TensorType, guarded: bool
+    scope: Scope, statement: s.ParamStatement, t: TensorType, guarded: str
 ) -> Param | None:
     scope.in_const = True
     try:

@@ -15,7 +15,7 @@ from archdsl.check.scope import SEEN, STREAM, Numbers, Scope
 from archdsl.check.values import Block, Float, Int, Items, Recipe, Slot, Truth, Value, Word
 from archdsl.diagnostic import Diagnostics
 from archdsl.dims import Dim
-from archdsl.graph import Check, Module, Param, Setting
+from archdsl.graph import Check, Child, Module, Param, Setting
 from archdsl.graph import Value as Plain
 from archdsl.reals import Lit
 from archdsl.source import Span
@@ -107,7 +107,7 @@ class Elaborator:
             reals=scope.numbers.reals,
             rests=scope.numbers.rests,
             params=tuple(_tied(p, recipe) for p in scope.params),
-            children=tuple(scope.children.values()),
+            children=_ordered(scope),
             nodes=tuple(scope.nodes),
             consts=tuple(scope.consts),
             inputs=inputs,
@@ -117,6 +117,12 @@ class Elaborator:
             from_std=recipe.block.from_std,
             span=recipe.span,
         )
+
+
+def _ordered(scope: Scope) -> tuple[Child, ...]:
+    """Children in the order of their bindings, inline ones last."""
+    order = {name: i for i, name in enumerate(scope.names)}
+    return tuple(sorted(scope.children.values(), key=lambda c: order.get(c.name, len(order))))
 
 
 def _bind_axes(scope: Scope, written: s.TypeExpr, t: TensorType) -> None:

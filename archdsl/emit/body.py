@@ -1,0 +1,416 @@
+"""The body of a block as statements of `forward`.
+
+Nodes that have a name in the spec, or are used twice, become assignments; the others are written
+into the expression that uses them. A name carries the letters of its axes: `q_BHTK`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from archdsl.axes import Merge, RestFactor, factors
+from archdsl.dims import Dim
+from archdsl.emit import plan as p
+from archdsl.emit.names import safe, suffix
+from archdsl.emit.rearrange import rearrange, split_call, view
+from archdsl.emit.spell import (
+    AND,
+    ATOM,
+    COMPARE,
+    OR,
+    PLUS,
+    POWER,
+    TIMES,
+    UNARY,
+    Text,
+    spell_dim,
+    spell_real,
+)
+from archdsl.graph import Child, Module, Node
+from archdsl.ops import OPS
+
+WIDTH = 78
+"""Expressions longer than this are bound to a name of their own."""
+
+_LEVELS = {
+    "add": PLUS, "subtract": PLUS, "multiply": TIMES, "divide": TIMES, "power": POWER,
+    "negative": UNARY, "not": UNARY, "and": AND, "or": OR,
+    "equal": COMPARE, "different": COMPARE, "less": COMPARE, "less_equal": COMPARE,
+    "greater": COMPARE, "greater_equal": COMPARE,
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Writer:
+    """The statements of one body under construction.
+
+    `settings` and `axes` collect what the text refers to, for `__init__` and for the lines that read
+    lengths from shapes.
+    """
+
+    plan: p.Plan
+    module: Module
+    store: str = "cache"
+    table: bool = False
+    settings: set[str] = field(default_factory=set)
+    axes: set[str] = field(default_factory=set)
+    lines: list[str] = field(default_factory=list)
+    uses_start: bool = False
+    values: dict[int, Text] = field(default_factory=dict)
+    parts: dict[int, list[Text]] = field(default_factory=dict)
+    users: dict[int, list[int]] = field(default_factory=dict)
+    last: dict[int, int] = field(default_factory=dict)
+    holder: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def unit(self) -> p.Unit:
+        return self.plan.unit(self.module)
+
+    @property
+    def nodes(self) -> Sequence[Node]:
+        return self.module.consts if self.table else self.module.nodes
+
+    # Symbols.
+
+    def look(self, name: str) -> str:
+        """The Python expression for a setting or an axis of this block."""
+        if name in self.module.symbols or name in self.module.reals:
+            if name in p.setting_names(self.module):
+                self.settings.add(name)
+                return safe(name) if self.unit.is_function else f"self.{safe(name)}"
+        if name not in p.free_axes(self.module) and name == "S":
+            self.uses_start = True
+            self.axes.add("T")
+            return "(start + T)"
+        self.axes.add(name)
+        return safe(name)
+
+    def dim(self, d: Dim) -> Text:
+        return spell_dim(d, self.look)
+
+    # Which nodes get names.
+
+    def prepare(self, outputs: Sequence[int]) -> None:
+        """Counts uses, and finds how long every value is needed."""
+        nodes = self.nodes
+        users: dict[int, list[int]] = {}
+        for i, node in enumerate(nodes):
+            for a in node.args:
+                users.setdefault(a, []).append(i)
+        for o in outputs:
+            users.setdefault(o, []).append(len(nodes))
+        self.users = users
+        where: dict[int, int] = {len(nodes): len(nodes)}
+        for i in reversed(range(len(nodes))):
+            where[i] = i if self.named(i) else max((where[u] for u in users.get(i, [])), default=i)
+        for i in range(len(nodes)):
+            self.last[i] = max((where[u] for u in users.get(i, [])), default=i)
+
+    def named(self, i: int) -> bool:
+        """Whether a node becomes an assignment."""
+        node = self.nodes[i]
+        if node.op in ("input", "param", "scalar", "item"):
+            return False
+        if node.op == "cache" or len(node.types) > 1:
+            return True
+        if self.is_stack(node):
+            return True
+        if len(self.users.get(i, [])) > 1:
+            return True
+        return bool(node.name) and self.users.get(i) != [len(self.nodes)]
+
+    def is_stack(self, node: Node) -> bool:
+        """Whether a node is a loop over layers."""
+        return node.op == "apply" and bool(self.module.child(node.child).segments)
+
+    def fresh(self, i: int, base: str) -> str:
+        """A variable for a node that overwrites nothing still needed."""
+        name = f"{safe(base)}{suffix(self.nodes[i].types[0])}"
+        number = 2
+        found = name
+        while (h := self.holder.get(found)) is not None and self.last[h] > i:
+            found, number = f"{name}_{number}", number + 1
+        self.holder[found] = i
+        return found
+
+    def hint(self, i: int) -> str:
+        """A name for a node without one: that of the value it goes into."""
+        for user in self.users.get(i, []):
+            if user < len(self.nodes):
+                node = self.nodes[user]
+                if node.name and node.op not in ("cache",):
+                    return node.name
+                return self.hint(user)
+        return "y"
+
+    # Nodes.
+
+    def run(self, outputs: Sequence[int]) -> list[Text]:
+        """Writes all statements; the expressions of the results."""
+        self.prepare(outputs)
+        for i, node in enumerate(self.nodes):
+            if node.op == "item":
+                continue
+            if len(node.types) > 1:
+                self.several(i, node)
+                continue
+            text = self.node(i, node)
+            if node.op == "cache" or self.is_stack(node):
+                self.values[i] = text
+                continue
+            if self.named(i):
+                name = self.fresh(i, node.name or self.hint(i))
+                if text.text != name:
+                    self.lines.append(f"{name} = {text.text}")
+                text = Text(name)
+            elif len(text.text) > WIDTH and node.op not in ("scalar", "param", "input"):
+                name = self.fresh(i, node.name or self.hint(i))
+                self.lines.append(f"{name} = {text.text}")
+                text = Text(name)
+            self.values[i] = text
+        return [self.values[o] for o in outputs]
+
+    def several(self, i: int, node: Node) -> None:
+        """A node with several results, bound on one line."""
+        items = [j for j, n in enumerate(self.nodes) if n.op == "item" and n.args == (i,)]
+        names = []
+        for j in items:
+            name = self.fresh(j, self.nodes[j].name) if self.users.get(j) else "_"
+            names.append(name)
+            self.values[j] = Text(name)
+        if node.op == "rearrange":
+            assert node.plan is not None
+            operands = [self.values[a] for a in node.args]
+            split = split_call(node.plan, operands[0], self.look)
+            if split is not None:
+                self.lines.append(f"{', '.join(names)} = {split}")
+                return
+            results = rearrange(node.plan, operands, self.look)
+            self.lines.append(f"{', '.join(names)} = {', '.join(r.text for r in results)}")
+            return
+        self.lines.append(f"{', '.join(names)} = {self.node(i, node).text}")
+
+    def node(self, i: int, node: Node) -> Text:
+        """One node as an expression."""
+        args = [self.values[a] for a in node.args]
+        match node.op:
+            case "input":
+                name = self.fresh(i, node.name)
+                return Text(name)
+            case "param":
+                return Text(safe(node.param) if self.table else f"self.{safe(node.param)}")
+            case "scalar":
+                assert node.scalar is not None
+                if isinstance(node.scalar, Dim):
+                    return self.dim(node.scalar)
+                return spell_real(node.scalar, self.look)
+            case "residual":
+                return Text(f"{args[0].at(PLUS)} + {args[1].at(PLUS)}", PLUS)
+            case "cache":
+                return self.cached(i, node, args[0])
+            case "apply":
+                return self.apply(i, node, args)
+            case "positions" | "arange":
+                return self.made(node)
+            case "rearrange":
+                assert node.plan is not None
+                return rearrange(node.plan, args, self.look)[0]
+            case "einsum":
+                return self.einsum(node, args)
+            case "gather":
+                return Text(f"{args[0].at(ATOM)}[{args[1].text}]")
+            case "softmax" | "sum" | "mean" | "max":
+                return self.reduce(node, args[0])
+        return self.elementwise(node, args)
+
+    def elementwise(self, node: Node, args: list[Text]) -> Text:
+        op = OPS[node.op]
+        if node.op == "model_dtype":
+            return Text(f"{args[0].at(ATOM)}.to({self.reference()}.dtype)")
+        level = _LEVELS.get(node.op, ATOM)
+        if level == ATOM:
+            inner = [a.at(ATOM) if op.torch.startswith("{0}.") else a.text for a in args]
+            return Text(op.torch.format(*inner))
+        if level == UNARY:
+            return Text(op.torch.format(args[0].at(UNARY)), UNARY)
+        if level == POWER:
+            return Text(op.torch.format(args[0].at(ATOM), args[1].at(UNARY)), POWER)
+        right = level if node.op in ("add", "multiply") else level - 1
+        return Text(op.torch.format(args[0].at(level), args[1].at(right)), level)
+
+    def reference(self) -> str:
+        """An input in the model's dtype and on its device."""
+        ranked = sorted(self.module.inputs, key=lambda i: self.module.nodes[i].type.dtype != "float")
+        node = self.module.nodes[ranked[0]]
+        return f"{safe(node.name)}{suffix(node.type)}"
+
+    def made(self, node: Node) -> Text:
+        device = "device" if self.table else f"{self.reference()}.device"
+        axis = node.type.axes[0]
+        assert isinstance(axis, Dim)
+        size = self.dim(axis)
+        if node.op == "arange":
+            return Text(f"torch.arange({size.text}, dtype=torch.float32, device={device})")
+        if p.streamed(self.module, node):
+            self.uses_start = True
+            return Text(f"torch.arange(start, start + {size.at(PLUS)}, device={device})")
+        return Text(f"torch.arange({size.text.strip('()')}, device={device})")
+
+    def reduce(self, node: Node, arg: Text) -> Text:
+        assert node.plan is not None
+        left = node.plan.left[0]
+        if node.plan.right:
+            kept = {str(x) for x in node.plan.right[0]}
+            gone = [i for i, x in enumerate(left) if str(x) not in kept]
+            keep = len(node.plan.right[0]) == len(left)
+        else:
+            gone = [i for i, x in enumerate(left) if not isinstance(x, RestFactor)]
+            keep = False
+        dims = [str(i - len(left)) if "..." in map(str, left[:i]) else str(i) for i in gone]
+        axes = dims[0] if len(dims) == 1 else f"({', '.join(dims)})"
+        if node.op == "softmax" and len(dims) > 1:
+            lead = f"{dims[0]}, {dims[-1]}"
+            return Text(f"{arg.at(ATOM)}.flatten({lead}).softmax(-1).view_as({arg.text})")
+        template = OPS[node.op].torch
+        filled = template.format(arg.at(ATOM), axes=axes, keep=", keepdim=True" if keep else "")
+        return Text(filled)
+
+    def einsum(self, node: Node, args: list[Text]) -> Text:
+        """Operands with merged axes are split before, results merged after."""
+        assert node.plan is not None
+        letters: dict[str, str] = {"...": "..."}
+        pool = [c for c in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"]
+        for term in (*node.plan.left, *node.plan.right):
+            for f in factors(term):
+                if f.name not in letters:
+                    wish = f.name if len(f.name) == 1 else f.name[0]
+                    free = wish if wish in pool else pool[0]
+                    letters[f.name] = free
+                    pool.remove(free)
+        sides, operands = [], []
+        for term, arg in zip(node.plan.left, args, strict=True):
+            flat = factors(term)
+            split = view(term, flat, arg, self.look) if any(isinstance(i, Merge) for i in term) else arg
+            operands.append(split.text)
+            sides.append("".join(letters[f.name] for f in flat))
+        out = node.plan.right[0]
+        flat = factors(out)
+        spec = f"{', '.join(sides)} -> {''.join(letters[f.name] for f in flat)}".replace(" ", "")
+        text = Text(f'torch.einsum("{spec}", {", ".join(operands)})')
+        return view(flat, out, text, self.look) if any(isinstance(i, Merge) for i in out) else text
+
+    # Caches and applications.
+
+    def cached(self, i: int, node: Node, arg: Text) -> Text:
+        self.uses_start = True
+        name = self.fresh(i, node.name)
+        axis = next(
+            j for j, a in enumerate(node.type.axes) if isinstance(a, Dim) and a.name == "S"
+        )
+        self.lines.append(
+            f'{name} = keep({self.store}, "{safe(node.name)}", {arg.text}, start, dim={axis})'
+        )
+        return Text(name)
+
+    def apply(self, i: int, node: Node, args: list[Text]) -> Text:
+        child = self.module.child(node.child)
+        if child.segments:
+            return self.stack(i, node, child, args)
+        assert child.module is not None
+        inner = child.module
+        unit = self.plan.unit(inner)
+        texts = [a.text for a in args]
+        if unit.is_function:
+            short = self.inlined(inner, args)
+            if short is not None:
+                return short
+            texts += [self.argument(inner, name) for name in unit.arguments]
+            if unit.starts:
+                self.uses_start = True
+                texts.append("start")
+            return Text(f"{unit.name}({', '.join(texts)})")
+        texts += self.threads(inner, child.name)
+        return Text(f"self.{safe(child.name)}({', '.join(texts)})")
+
+    def threads(self, inner: Module, name: str) -> list[str]:
+        """What is passed through: the number of tokens before, and the child's part of the cache."""
+        found = []
+        if self.plan.needs_start(inner):
+            self.uses_start = True
+            found.append("start")
+        if self.plan.keeps(inner):
+            found.append(self.part(name))
+        return found
+
+    def part(self, name: str) -> str:
+        """The part of the cache that belongs to a child."""
+        if len(caching(self.plan, self.module)) == 1 and not any(
+            n.op == "cache" for n in self.module.nodes
+        ):
+            return self.store
+        return f'part({self.store}, "{safe(name)}")'
+
+    def inlined(self, inner: Module, args: list[Text]) -> Text | None:
+        """A function of a single operation, written where it is used."""
+        ops = [n for n in inner.nodes if n.op not in ("input",)]
+        if len(ops) != 1 or ops[0].op not in OPS or OPS[ops[0].op].form not in ("map", "zip"):
+            return None
+        if len(args) != len(ops[0].args):
+            return None
+        order = [inner.inputs.index(a) for a in ops[0].args]
+        return self.elementwise(ops[0], [args[j] for j in order])
+
+    def argument(self, inner: Module, name: str) -> str:
+        """A setting of a function's block, said in this block's names."""
+        value = inner.symbols.get(name, inner.reals.get(name))
+        for own in p.setting_names(self.module):
+            if value in (self.module.symbols.get(own), self.module.reals.get(own)):
+                return self.look(own)
+        for own in p.free_axes(self.module):
+            if value is not None and value == self.module.symbols.get(own):
+                return self.look(own)
+        if isinstance(value, Dim):
+            return str(self.plan.model.number(inner, Dim.symbol(name)))
+        assert value is not None
+        return repr(self.plan.model.real(inner, inner.reals[name]))
+
+    def stack(self, i: int, node: Node, child: Child, args: list[Text]) -> Text:
+        """A loop over layers."""
+        name = self.fresh(i, node.name or self.nodes[node.args[0]].name or "x")
+        if args[0].text != name:
+            self.lines.append(f"{name} = {args[0].text}")
+        modules = [m for _, m in child.modules]
+        starts = any(self.plan.needs_start(m) for m in modules)
+        keeps = any(self.plan.keeps(m) for m in modules)
+        extra = ", start" if starts else ""
+        self.uses_start |= starts
+        target = f"self.{safe(child.name)}"
+        if keeps:
+            store = self.part(child.name)
+            self.lines.append(f"for i, layer in enumerate({target}):")
+            self.lines.append(f"    {name} = layer({name}{extra}, part({store}, i))")
+        else:
+            self.lines.append(f"for layer in {target}:")
+            self.lines.append(f"    {name} = layer({name}{extra})")
+        return Text(name)
+
+
+def caching(plan: p.Plan, module: Module) -> list[Child]:
+    """The children that keep something."""
+    return [c for c in module.children if any(plan.keeps(m) for _, m in c.modules)]
+
+
+def shape_lines(writer: Writer) -> list[str]:
+    """Lines that read the lengths of free axes from the inputs."""
+    found: dict[int, list[tuple[int, str]]] = {}
+    for name, (which, axis) in p.free_axes(writer.module).items():
+        if name in writer.axes:
+            found.setdefault(which, []).append((axis, name))
+    lines = []
+    for which, axes in sorted(found.items()):
+        node = writer.module.nodes[writer.module.inputs[which]]
+        variable = f"{safe(node.name)}{suffix(node.type)}"
+        for axis, name in sorted(axes):
+            lines.append(f"{safe(name)} = {variable}.shape[{axis}]")
+    return lines

@@ -1,0 +1,155 @@
+"""Published checkpoints: the table of keys, and the functions that reshape fused tensors."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from archdsl.axes import Plan as AxesPlan
+from archdsl.emit.names import safe
+from archdsl.emit.rearrange import rearrange, split_call
+from archdsl.emit.spell import Text
+from archdsl.graph import Model, WeightRule
+
+LOADING = '''
+def parameters_from(published: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """A state dict of `Model` from tensors under their published names.
+
+    Raises ValueError for a parameter without a tensor, a tensor without a parameter, another shape,
+    or a quantised checkpoint.
+    """
+    expected = model.state_dict()
+    state: dict[str, Tensor] = {}
+    used: set[str] = set()
+    for sources, targets, convert in CHECKPOINT:
+        for index in indices(targets[0], expected):
+            names = [t.format(*index) for t in targets]
+            key = next((s.format(*index) for s in sources if s.format(*index) in published), None)
+            if key is None:
+                continue
+            used.add(key)
+            tensor = published[key]
+            if not tensor.is_floating_point() or tensor.element_size() < 2:
+                raise ValueError(f"{key} is {tensor.dtype}: quantised checkpoints cannot be loaded")
+            parts = convert(tensor) if convert else (tensor,)
+            for name, part in zip(names, parts, strict=True):
+                if part.shape != expected[name].shape:
+                    wanted, found = tuple(expected[name].shape), tuple(part.shape)
+                    raise ValueError(f"{key} gives {name} the shape {found}, not {wanted}")
+                state[name] = part
+    for copy, first in TIED.items():
+        if copy in state and not torch.equal(state[copy], state[first]):
+            raise ValueError(f"{copy} differs from {first}, to which it is tied")
+        state[copy] = state[first]
+    missing = sorted(expected.keys() - state.keys())
+    if missing:
+        raise ValueError(f"no tensor for {', '.join(missing[:5])} ({len(missing)} in all)")
+    left = sorted(k for k in published if k not in used and not any(s.fullmatch(k) for s in SKIPPED))
+    if left:
+        raise ValueError(f"no parameter for {', '.join(left[:5])} ({len(left)} in all)")
+    return state
+
+
+def indices(target: str, names: Mapping[str, Tensor]) -> list[tuple[str, ...]]:
+    """The layer numbers for which a path with `{}` names a parameter."""
+    pattern = re.compile(re.escape(target).replace(r"\\{\\}", r"(\\d+)"))
+    return [m.groups() for n in names if (m := pattern.fullmatch(n))]
+
+
+def load(
+    directory: str | Path, device: str = "cpu", dtype: torch.dtype = torch.float32
+) -> "Model":
+    """The model with the weights of a published checkpoint (`*.safetensors` in a folder).
+
+    Raises FileNotFoundError without such files, ValueError where they do not fit the model.
+    """
+    from safetensors.torch import load_file
+
+    files = sorted(Path(directory).glob("*.safetensors"))
+    if not files:
+        raise FileNotFoundError(f"{directory} holds no .safetensors files")
+    published = {k: v for f in files for k, v in load_file(f).items()}
+    with torch.device("meta"):
+        model = Model(Config())
+    state = parameters_from(published, model)
+    model.to_empty(device=device)
+    model.load_state_dict(state)
+    tie(model)
+    return model.to(dtype).eval()
+'''
+
+
+def checkpoint_lines(model: Model) -> list[str]:
+    """The table of keys and what reads it; nothing for a model without a `hub`."""
+    if model.hub is None:
+        return []
+    functions: dict[str, str] = {}
+    rows = []
+    for rule in model.hub.weights:
+        sources = _tuple([_literal(x, rule) for x in rule.sources])
+        targets = _tuple([f'"{_path(t)}"' for t in rule.targets])
+        convert = _convert(rule.plan, functions) if rule.plan is not None else "None"
+        rows.append(f"    ({sources}, {targets}, {convert}),")
+    skips = ", ".join(f"re.compile({_pattern(s)})" for s in model.hub.skips)
+    tied = ", ".join(f'"{a}": "{b}"' for a, b in ties(model))
+    return [
+        *(line for text in functions.values() for line in (*text.split("\n"), "", "")),
+        "# Published keys (the first that is there counts), the parameters they fill, and how.",
+        "CHECKPOINT: tuple[tuple[tuple[str, ...], tuple[str, ...], Any], ...] = (",
+        *rows,
+        ")",
+        f"SKIPPED: tuple[re.Pattern[str], ...] = ({skips}{',' if skips else ''})",
+        f"TIED: dict[str, str] = {{{tied}}}",
+        "",
+        *LOADING.split("\n"),
+    ]
+
+
+def _tuple(items: list[str]) -> str:
+    return f"({items[0]},)" if len(items) == 1 else f"({', '.join(items)})"
+
+
+def ties(model: Model) -> list[tuple[str, str]]:
+    """(path of the copy, path of the first place) of tied parameters of the model's own children."""
+    return [
+        (f"{safe(c.name)}.{safe(param)}", ".".join(map(safe, path)))
+        for c in model.root.children
+        for param, path in c.ties
+    ]
+
+
+def _path(target: tuple[str, ...]) -> str:
+    return ".".join("{}" if step.startswith("[") else safe(step) for step in target)
+
+
+def _literal(source: str, rule: WeightRule) -> str:
+    """A key with `{i}` as a format string; JSON quotes it, so that it stays a string."""
+    text = source
+    for step in rule.targets[0]:
+        if step.startswith("["):
+            text = text.replace(f"{{{step[1:-1]}}}", "\0")
+    return json.dumps(text.replace("{", "{{").replace("}", "}}").replace("\0", "{}"))
+
+
+def _pattern(skip: str) -> str:
+    """A key to skip as a regular expression: `{i}` is a number, all else stands for itself."""
+    parts = [re.escape(x) for x in re.split(r"\{\w+\}", skip)]
+    return json.dumps(r"\d+".join(parts))
+
+
+def _convert(plan: AxesPlan, functions: dict[str, str]) -> str:
+    """The name of a function that does what a pattern says, written once."""
+    key = str(plan)
+    if key not in functions:
+        name = f"convert_{len(functions) + 1}"
+        look = str
+        operand = Text("x")
+        split = split_call(plan, operand, look)
+        results = [r.text for r in rearrange(plan, [operand], look)]
+        body = split or _tuple(results)
+        functions[key] = (
+            f"def {name}(x: Tensor) -> tuple[Tensor, ...]:\n"
+            f'    """{key}"""\n'
+            f"    return {body}"
+        )
+    return functions[key].split("(")[0].removeprefix("def ")

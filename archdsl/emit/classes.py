@@ -1,0 +1,365 @@
+"""Classes and functions of the emitted file."""
+
+from __future__ import annotations
+
+
+
+from archdsl.dims import Dim
+from archdsl.emit import plan as p
+from archdsl.emit.body import Writer, caching, shape_lines
+from archdsl.emit.intrinsics import kernel, variable
+from archdsl.emit.names import docstring, safe
+from archdsl.emit.spell import Look, spell_dim, spell_real, whole
+from archdsl.graph import Child, Initial, Module, Param, Segment
+from archdsl.types import TensorType
+
+
+def unit_lines(plan: p.Plan, unit: p.Unit) -> list[str]:
+    """The text of a class or a function."""
+    if unit.is_function:
+        return _function(plan, unit)
+    return _class(plan, unit)
+
+
+def forward_of(plan: p.Plan, unit: p.Unit, store: str = "cache") -> tuple[Writer, list[str]]:
+    """The statements of a body."""
+    writer = Writer(plan, unit.module, store)
+    if plan.lowered(unit.module):
+        return writer, kernel(writer)
+    results = writer.run(unit.module.outputs)
+    lines = [*writer.lines, f"return {', '.join(r.text for r in results)}"]
+    return writer, [*shape_lines(writer), *lines]
+
+
+def _function(plan: p.Plan, unit: p.Unit) -> list[str]:
+    module = unit.module
+    writer, body = forward_of(plan, unit)
+    unit.arguments = [n for n in p.setting_names(module) if n in writer.settings]
+    unit.starts = writer.uses_start
+    inputs = [f"{variable(module.nodes[i])}: Tensor" for i in module.inputs]
+    inputs += [f"{safe(n)}: {_python_type(module, n)}" for n in unit.arguments]
+    inputs += ["start: int"] if unit.starts else []
+    result = "Tensor" if len(module.outputs) == 1 else f"tuple[{', '.join(['Tensor'] * len(module.outputs))}]"
+    return [
+        *_signature(f"def {unit.name}(", inputs, f") -> {result}:", ""),
+        *docstring(_doc(module), "    "),
+        *(f"    {line}" for line in body),
+    ]
+
+
+def _signature(head: str, inputs: list[str], tail: str, indent: str) -> list[str]:
+    line = f"{indent}{head}{', '.join(inputs)}{tail}"
+    if len(line) <= 100:
+        return [line]
+    inner = f"{indent}    {', '.join(inputs)}"
+    if len(inner) <= 99:
+        return [f"{indent}{head}", inner, f"{indent}{tail}"]
+    return [f"{indent}{head}", *(f"{indent}    {i}," for i in inputs), f"{indent}{tail}"]
+
+
+def _doc(module: Module) -> str:
+    text = module.doc.replace("\n", " ") or module.title
+    return f"{text}\n\n{signature(module)}"
+
+
+def signature(module: Module) -> str:
+    """`x: [B, T, d] -> [B, T, d]`, as the spec says it."""
+    inputs = ", ".join(f"{module.nodes[i].name}: {module.nodes[i].type}" for i in module.inputs)
+    outputs = ", ".join(str(module.nodes[o].type) for o in module.outputs)
+    return f"{inputs} -> {outputs}"
+
+
+def _python_type(module: Module, name: str) -> str:
+    return "int" if name in module.symbols else "float"
+
+
+# --- classes --------------------------------------------------------------------------------------
+
+
+def _class(plan: p.Plan, unit: p.Unit) -> list[str]:
+    module = unit.module
+    writer, body = forward_of(plan, unit)
+    tables, reads = table_lines(plan, unit)
+    cache_lines = new_cache_lines(plan, unit, writer)
+    stored = writer.settings | reads
+    init = _init(plan, unit, stored)
+    inputs = ["self", *(f"{variable(module.nodes[i])}: Tensor" for i in module.inputs)]
+    inputs += ["start: int = 0"] if plan.needs_start(module) else []
+    inputs += ["cache: Any = None"] if plan.keeps(module) else []
+    result = "Tensor" if len(module.outputs) == 1 else "tuple[Tensor, ...]"
+    lines = [
+        f"class {unit.name}(nn.Module):",
+        *docstring(_doc(module), "    "),
+        "",
+        *init,
+        *tables,
+        "",
+        *_signature("def forward(", inputs, f") -> {result}:", "    "),
+        *(f"        {line}" for line in body),
+        *cache_lines,
+    ]
+    return lines
+
+
+def params_of(unit: p.Unit) -> dict[str, tuple[Param, bool]]:
+    """Parameters of a class, with whether some of its modules lack them."""
+    found: dict[str, Param] = {}
+    for module in (unit.module, *unit.modules):
+        for param in module.params:
+            found.setdefault(param.name, param)
+    return {
+        name: (param, any(all(q.name != name for q in m.params) for m in unit.modules))
+        for name, param in found.items()
+    }
+
+
+def _init(plan: p.Plan, unit: p.Unit, stored: set[str]) -> list[str]:
+    module = unit.module
+    used: set[str] = set(stored)
+    look = _init_look(plan, unit, used)
+    made: list[str] = []
+    guards: list[str] = []
+    for param, optional in params_of(unit).values():
+        if param.kind == "const":
+            continue
+        made.extend(_param_lines(param, optional, look))
+        if optional and param.guard not in guards:
+            guards.append(param.guard)
+    for child in plan.children(module):
+        if not _silent(plan, child):
+            made.extend(_child_lines(plan, child, look))
+    names = [n for n in p.setting_names(module) if n in used]
+    if unit.takes_config:
+        arguments = ["config: Config = Config()" if unit.name == "Model" else "config: Config"]
+        keep = [f"self.{safe(n)} = {_root(plan, module, n)}" for n in names if n in stored]
+    else:
+        unit.arguments = names
+        arguments = [f"{safe(n)}: {_python_type(module, n)}" for n in names]
+        keep = [f"self.{safe(n)} = {safe(n)}" for n in names if n in stored]
+    arguments += [f"{safe(g)}: bool = False" for g in guards]
+    if any(param.kind == "const" for param in module.params):
+        made += [
+            "for name, table in self.tables().items():",
+            "    self.register_buffer(name, table, persistent=False)",
+        ]
+    return [
+        *_signature("def __init__(", ["self", *arguments], ") -> None:", "    "),
+        "        super().__init__()",
+        *(f"        {line}" for line in (*keep, *made)),
+    ]
+
+
+def _silent(plan: p.Plan, child: Child) -> bool:
+    """Whether a child is a function and needs no submodule."""
+    return all(plan.unit(m).is_function for _, m in child.modules)
+
+
+def _init_look(plan: p.Plan, unit: p.Unit, used: set[str]) -> Look:
+    module = unit.module
+    names = set(p.setting_names(module))
+
+    def look(name: str) -> str:
+        if name.startswith("$"):
+            return f"config.{safe(name[1:])}"
+        if unit.takes_config:
+            return f"({_root(plan, module, name)})" if _compound(module, name) else _root(plan, module, name)
+        if name in names:
+            used.add(name)
+            return safe(name)
+        return str(plan.model.number(module, Dim.symbol(name)))
+
+    return look
+
+
+def _compound(module: Module, name: str) -> bool:
+    value = module.symbols.get(name)
+    return value is not None and value.name is None and value.value is None
+
+
+def _root(plan: p.Plan, module: Module, name: str) -> str:
+    """A setting of a block in terms of the Config."""
+    look: Look = lambda symbol: f"config.{safe(symbol[1:])}"  # noqa: E731
+    if name in module.symbols:
+        return spell_dim(module.symbols[name], look).text
+    return spell_real(module.reals[name], look).text
+
+
+def _param_lines(param: Param, optional: bool, look: Look) -> list[str]:
+    shape = ", ".join(spell_dim(a, look).text for a in param.type.axes if isinstance(a, Dim))
+    name = f"self.{safe(param.name)}"
+    assert param.initial is not None
+    value, after = _initial(param.initial, shape, look)
+    if param.kind == "buffer":
+        dtype = {"int": "dtype=torch.long", "bool": "dtype=torch.bool"}.get(param.type.dtype, "")
+        value = value if not dtype else f"torch.zeros({shape}, {dtype})"
+        return [f'self.register_buffer("{safe(param.name)}", {value})']
+    lines = [f"{name} = nn.Parameter({value})"]
+    if optional:
+        lines = [f"{name} = nn.Parameter({value}) if {safe(param.guard)} else None"]
+        after = [f"if {safe(param.guard)}:", *(f"    {a}" for a in after)] if after else []
+    return [*lines, *(a.format(name=name) for a in after)]
+
+
+def _initial(initial: Initial, shape: str, look: Look) -> tuple[str, list[str]]:
+    """The tensor, and what is done to it afterwards."""
+    args = [spell_real(a, look).text for a in initial.args]
+    match initial.name:
+        case "zeros" | "ones":
+            return f"torch.{initial.name}({shape})", []
+        case "fill":
+            return f"torch.full(({shape},), {args[0]})", []
+        case "identity":
+            return f"torch.eye({shape})", []
+        case "uniform":
+            return f"torch.empty({shape})", [f"nn.init.uniform_({{name}}, {args[0]}, {args[1]})"]
+    return f"torch.empty({shape})", [f"nn.init.normal_({{name}}, std={args[0]})"]
+
+
+# --- submodules -----------------------------------------------------------------------------------
+
+
+def _child_lines(plan: p.Plan, child: Child, look: Look) -> list[str]:
+    name = f"self.{safe(child.name)}"
+    if child.module is not None:
+        lines = [f"{name} = {constructor(plan, child.module, look)}"]
+        for param, path in child.ties:
+            lines.append(f"{name}.{safe(param)} = self.{'.'.join(map(safe, path))}  # one tensor, two places")
+        return lines
+    return _stack_lines(plan, name, child.segments, look)
+
+
+def constructor(plan: p.Plan, module: Module, look: Look) -> str:
+    """`Linear(config.d, config.heads * config.d_head, bias=True)`."""
+    unit = plan.unit(module)
+    if unit.takes_config:
+        return f"{unit.name}(config)"
+    args = []
+    for name in unit.arguments:
+        if name in module.symbols:
+            args.append(spell_dim(module.symbols[name], look).text)
+        else:
+            args.append(spell_real(module.reals[name], look).text)
+    for param, optional in params_of(unit).values():
+        if optional and any(q.name == param.name for q in module.params):
+            args.append(f"{safe(param.guard)}=True")
+    return f"{unit.name}({', '.join(args)})"
+
+
+def _stack_lines(
+    plan: p.Plan, name: str, segments: tuple[Segment, ...], look: Look
+) -> list[str]:
+    if len(segments) == 1 and isinstance(segments[0].item, Module):
+        made = constructor(plan, segments[0].item, look)
+        return [f"{name} = nn.ModuleList({made} for _ in range({_times(segments[0], look)}))"]
+    lines = ["layers: list[nn.Module] = []", *_segment_lines(plan, segments, look, "")]
+    return [*lines, f"{name} = nn.ModuleList(layers)"]
+
+
+def _segment_lines(
+    plan: p.Plan, segments: tuple[Segment, ...], look: Look, indent: str
+) -> list[str]:
+    lines: list[str] = []
+    for segment in segments:
+        if isinstance(segment.item, Module):
+            made = constructor(plan, segment.item, look)
+            if segment.count == 1:
+                lines.append(f"{indent}layers.append({made})")
+            else:
+                lines.append(
+                    f"{indent}layers += [{made} for _ in range({_times(segment, look)})]"
+                )
+        else:
+            lines.append(f"{indent}for _ in range({_times(segment, look)}):")
+            lines += _segment_lines(plan, segment.item, look, indent + "    ")
+    return lines
+
+
+def _times(segment: Segment, look: Look) -> str:
+    return spell_dim(segment.of, look).text if segment.of is not None else whole(segment.count)
+
+
+# --- tables and caches ----------------------------------------------------------------------------
+
+
+def table_lines(plan: p.Plan, unit: p.Unit) -> tuple[list[str], set[str]]:
+    """The method that computes constants, and the settings it reads."""
+    module = unit.module
+    consts = [q for q in module.params if q.kind == "const"]
+    if not consts:
+        return [], set()
+    writer = Writer(plan, module, table=True)
+    read = {n.param for n in module.nodes if n.op == "param" and writer_uses(module, n.param)}
+    lines: list[str] = []
+    writer.prepare([q.value for q in consts if q.value is not None])
+    done = 0
+    for param in consts:
+        assert param.value is not None
+        for i in range(done, param.value + 1):
+            writer.values[i] = writer.node(i, module.consts[i])
+        done = param.value + 1
+        lines.append(f"{safe(param.name)} = {writer.values[param.value].text}")
+    kept = ", ".join(f'"{safe(q.name)}": {safe(q.name)}' for q in consts if q.name in read)
+    text = [
+        "",
+        "    def tables(self, device: torch.device | None = None) -> dict[str, Tensor]:",
+        '        """What the settings alone decide, in single precision."""',
+        *(f"        {line}" for line in (*writer.lines, *lines)),
+        f"        return {{{kept}}}",
+        "",
+        "    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:",
+        "        # Tables keep their precision when parameters are cast, and survive `to_empty`.",
+        "        super()._apply(fn, recurse)",
+        f"        for name, table in self.tables(self.{safe(sorted(read)[0])}.device).items():",
+        "            setattr(self, name, table)",
+        "        return self",
+    ]
+    return text, writer.settings
+
+
+def writer_uses(module: Module, param: str) -> bool:
+    """Whether a body reads a constant."""
+    reads = [i for i, n in enumerate(module.nodes) if n.op == "param" and n.param == param]
+    used = {a for n in module.nodes for a in n.args} | set(module.outputs)
+    return any(i in used for i in reads)
+
+
+def new_cache_lines(plan: p.Plan, unit: p.Unit, writer: Writer) -> list[str]:
+    """The method that allocates what a block keeps, or nothing."""
+    module = unit.module
+    if not plan.keeps(module):
+        return []
+    body = cache_value(plan, module, writer)
+    return [
+        "",
+        "    def new_cache(self, batch: int, length: int, **kind: Any) -> Any:",
+        '        """Empty places for `length` tokens of `batch` sequences."""',
+        *(f"        {line}" for line in body),
+    ]
+
+
+def cache_value(plan: p.Plan, module: Module, writer: Writer) -> list[str]:
+    """The statement that returns the places of a module and its children."""
+    own = [n for n in module.nodes if n.op == "cache"]
+    inner = caching(plan, module)
+    entries = [
+        (safe(n.name), f"torch.empty({_places(n.type, writer)}, **kind)") for n in own
+    ]
+    for child in inner:
+        call = "new_cache(batch, length, **kind)"
+        name = f"self.{safe(child.name)}"
+        value = f"[layer.{call} for layer in {name}]" if child.segments else f"{name}.{call}"
+        entries.append((safe(child.name), value))
+    if not own and len(inner) == 1:
+        return [f"return {entries[0][1]}"]
+    return ["return {", *(f'    "{k}": {v},' for k, v in entries), "}"]
+
+
+def _places(t: TensorType, writer: Writer) -> str:
+    special = {"B": "batch", "S": "length"}
+    sizes = []
+    for axis in t.axes:
+        if isinstance(axis, Dim):
+            sizes.append(special.get(axis.name or "") or writer.dim(axis).text)
+    return ", ".join(sizes)
+
+

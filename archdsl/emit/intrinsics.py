@@ -1,0 +1,87 @@
+"""Fused kernels that stand for a body: how PyTorch spells them.
+
+An intrinsic is a promise of the block: `linear` has parameters `w` and perhaps `b`, the norms have a
+setting `eps`. That body and kernel give the same is tested on the emitted code of both.
+"""
+
+from __future__ import annotations
+
+from archdsl.emit.body import Writer
+from archdsl.emit.names import safe, suffix
+from archdsl.emit.plan import streamed
+from archdsl.graph import Module, Node
+from archdsl.ops import OPS
+
+
+def kernel(writer: Writer) -> list[str]:
+    """The statements of a lowered body, the last one `return`."""
+    module = writer.module
+    names = [variable(module.nodes[i]) for i in module.inputs]
+    for i, name in zip(module.inputs, names, strict=True):
+        writer.holder[name] = i
+    match module.intrinsic:
+        case "linear":
+            bias = ", self.b" if any(p.name == "b" for p in module.params) else ""
+            return [f"return F.linear({names[0]}, self.w{bias})"]
+        case "embedding":
+            return [f"return F.embedding({names[0]}, self.w)"]
+        case "rms_norm":
+            x = names[0]
+            normed = f"F.rms_norm({x}.float(), self.g.shape, eps={writer.look('eps')})"
+            return [f"return {normed}.to({x}.dtype) * self.g"]
+        case "layer_norm":
+            eps = writer.look("eps")
+            return [f"return F.layer_norm({names[0]}, self.g.shape, self.g, self.b, {eps})"]
+    return _attention(writer, names)
+
+
+def variable(node: Node) -> str:
+    """The name of an input in the emitted code."""
+    return f"{safe(node.name)}{suffix(node.type)}"
+
+
+def _attention(writer: Writer, names: list[str]) -> list[str]:
+    """Scaled dot-product attention; a causal mask is left to the kernel where it can be."""
+    module = writer.module
+    q, k, v = names
+    visible = next(c.module for c in module.children if c.module and c.module.role == "plumbing")
+    grouped = module.symbols.get("H") != module.symbols.get("G")
+    gqa = ", enable_gqa=True" if grouped else ""
+    begins = [n for n in module.nodes if n.op == "positions" and streamed(module, n)]
+    now = f"torch.arange({'start, start + T' if begins else 'T'}, device={q}.device)"
+    seen = f"torch.arange(S, device={q}.device)"
+    lengths = f"T, S = {q}.shape[2], {k}.shape[2]"
+    mask = f"{writer.plan.unit(visible).name}({now}, {seen})"
+    call = f"F.scaled_dot_product_attention({q}, {k}, {v}"
+    if not begins or not causal(visible):
+        writer.uses_start |= bool(begins)
+        return [lengths, f"mask = {mask}", f"return {call}, attn_mask=mask{gqa})"]
+    writer.uses_start = True
+    return [
+        lengths,
+        "if T == 1:  # a single new token sees everything",
+        f"    return {call}{gqa})",
+        "if start == 0:",
+        f"    return {call}, is_causal=True{gqa})",
+        f"mask = {mask}",
+        f"return {call}, attn_mask=mask{gqa})",
+    ]
+
+
+def causal(module: Module) -> bool:
+    """Whether a predicate on positions is `query >= key`, and nothing else."""
+    if len(module.outputs) != 1:
+        return False
+    node = module.nodes[module.outputs[0]]
+    sides = [_origin(module, a) for a in node.args]
+    wanted = {"greater_equal": list(module.inputs), "less_equal": list(reversed(module.inputs))}
+    return node.op in wanted and sides == wanted[node.op]
+
+
+def _origin(module: Module, index: int) -> int:
+    """The input that a value is, seen through rearrangements that only add axes of size 1."""
+    node = module.nodes[index]
+    while node.op == "rearrange" and OPS[node.op].form == "rearrange":
+        index = node.args[0]
+        node = module.nodes[index]
+    return index

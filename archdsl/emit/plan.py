@@ -1,0 +1,196 @@
+"""Which blocks become classes, which functions, and what each needs to be told.
+
+A block without parameters, constants and caches is a function. Others are classes. Applications of
+a block share a class when their bodies are the same; a leaf takes its numbers as arguments, a block
+with submodules takes the `Config`, so that its submodules can say `config.heads * config.d_head`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from archdsl.dims import Dim
+from archdsl.emit.names import class_name, function_name
+from archdsl.graph import Child, Model, Module, Node
+from archdsl.reals import OfDim, Real, Ref
+from archdsl.reals import Apply as RealApply
+from archdsl.types import Rest
+
+
+@dataclass(slots=True, eq=False)
+class Unit:
+    """A class or a function of the emitted file, and the modules that it stands for.
+
+    `arguments` are the settings that it has to be told, `starts` whether a function needs `start`;
+    both are known once its text is written.
+    """
+
+    name: str
+    kind: str
+    modules: list[Module]
+    arguments: list[str] = field(default_factory=list)
+    starts: bool = False
+
+    @property
+    def module(self) -> Module:
+        """The module that the text is written from: the one with the most parameters."""
+        return max(self.modules, key=lambda m: (len(m.params), -m.id))
+
+    @property
+    def is_function(self) -> bool:
+        return self.kind == "function"
+
+    @property
+    def takes_config(self) -> bool:
+        return self.kind == "config"
+
+
+@dataclass(slots=True)
+class Plan:
+    """The units in the order in which they have to stand in the file."""
+
+    model: Model
+    lower: bool
+    units: list[Unit] = field(default_factory=list)
+    of: dict[int, Unit] = field(default_factory=dict)
+    _starts: dict[int, bool] = field(default_factory=dict)
+    _keeps: dict[int, bool] = field(default_factory=dict)
+
+    def unit(self, module: Module) -> Unit:
+        return self.of[module.id]
+
+    def lowered(self, module: Module) -> bool:
+        """Whether the fused kernel stands for the body."""
+        return self.lower and bool(module.intrinsic)
+
+    def children(self, module: Module) -> Iterator[Child]:
+        """The submodules that code is written for: none where a kernel stands for the body."""
+        if not self.lowered(module) or module.intrinsic == "sdpa":
+            yield from module.children
+
+    def needs_start(self, module: Module) -> bool:
+        """Whether a module has to know how many tokens came before."""
+        if module.id not in self._starts:
+            own = any(
+                n.op == "cache" or (n.op == "positions" and streamed(module, n))
+                for n in module.nodes
+            )
+            self._starts[module.id] = own or any(
+                self.needs_start(m) for c in module.children for _, m in c.modules
+            )
+        return self._starts[module.id]
+
+    def keeps(self, module: Module) -> bool:
+        """Whether a module keeps something of the tokens it has seen."""
+        if module.id not in self._keeps:
+            own = any(n.op == "cache" for n in module.nodes)
+            self._keeps[module.id] = own or any(
+                self.keeps(m) for c in module.children for _, m in c.modules
+            )
+        return self._keeps[module.id]
+
+
+def streamed(module: Module, node: Node) -> bool:
+    """Whether the axis of `positions` is the streamed one, which begins at an offset."""
+    axis = node.type.axes[0]
+    return isinstance(axis, Dim) and bool({"$T"} & _rooted(module, axis))
+
+
+def _rooted(module: Module, d: Dim) -> set[str]:
+    return {s for name in d.symbols() for s in module.symbols.get(name, Dim.symbol(name)).symbols()}
+
+
+def make(model: Model, lower: bool) -> Plan:
+    """The plan of a model."""
+    plan = Plan(model, lower)
+    taken: set[str] = {"Model", "Config", "Cache"}
+    seen: dict[object, Unit] = {}
+    _visit(plan, model.root, taken, seen, root=True)
+    return plan
+
+
+def _visit(
+    plan: Plan, module: Module, taken: set[str], seen: dict[object, Unit], root: bool = False
+) -> None:
+    if module.id in plan.of:
+        return
+    for child in plan.children(module):
+        for _, inner in child.modules:
+            _visit(plan, inner, taken, seen)
+    kind = "config" if root else _kind(plan, module)
+    key = _key(plan, module, kind)
+    unit = seen.get(key)
+    if unit is None:
+        if root:
+            name = "Model"
+        elif kind == "function":
+            name = function_name(module.block, taken)
+        else:
+            name = class_name(module.block, taken)
+        unit = Unit(name, kind, [])
+        seen[key] = unit
+        plan.units.append(unit)
+    unit.modules.append(module)
+    plan.of[module.id] = unit
+
+
+def _kind(plan: Plan, module: Module) -> str:
+    if not module.params and not any(
+        not plan.unit(m).is_function for c in plan.children(module) for _, m in c.modules
+    ):
+        return "function"
+    inner = [m for c in plan.children(module) for _, m in c.modules]
+    return "config" if any(not plan.unit(m).is_function for m in inner) else "leaf"
+
+
+def _key(plan: Plan, module: Module, kind: str) -> object:
+    """What has to agree for two modules to share their text."""
+    children = tuple(
+        (c.name, bool(c.segments), tuple((plan.unit(m).name, n) for n, m in c.modules))
+        for c in plan.children(module)
+    )
+    if kind == "leaf" and plan.lowered(module):
+        # A kernel's text depends on which optional parameters there may be, not on which there are.
+        return (module.block, "kernel", kind)
+    nodes = tuple(_plain(n) for n in (*module.nodes, *module.consts))
+    key: tuple[object, ...] = (module.block, kind, nodes, module.params, children, module.intrinsic)
+    if kind == "config":
+        key = (*key, tuple(sorted(module.symbols.items())), tuple(sorted(module.reals.items(), key=str)))
+    return key
+
+
+def _plain(n: Node) -> object:
+    return (n.op, n.args, n.types, n.name, str(n.plan), n.child, n.param, n.scalar, n.index)
+
+
+def reals_of(r: Real | Dim | None) -> frozenset[str]:
+    """All symbols of a static expression."""
+    match r:
+        case Dim():
+            return r.symbols()
+        case Ref(name):
+            return frozenset((name,))
+        case OfDim(d):
+            return d.symbols()
+        case RealApply(_, args):
+            return frozenset().union(*(reals_of(a) for a in args))
+    return frozenset()
+
+
+def setting_names(module: Module) -> list[str]:
+    """The settings that are numbers, in the order of the declaration."""
+    return [s.name for s in module.settings if s.name in module.symbols or s.name in module.reals]
+
+
+def free_axes(module: Module) -> dict[str, tuple[int, int]]:
+    """Axes that inputs introduce: name to (position among the inputs, axis from the end if negative)."""
+    own = set(setting_names(module))
+    found: dict[str, tuple[int, int]] = {}
+    for i, index in enumerate(module.inputs):
+        axes = module.nodes[index].type.axes
+        rest = any(isinstance(a, Rest) for a in axes)
+        for j, axis in enumerate(axes):
+            if isinstance(axis, Dim) and axis.name and axis.name not in own:
+                found.setdefault(axis.name, (i, j - len(axes) if rest else j))
+    return found

@@ -1,0 +1,190 @@
+"""Axes patterns as views: unflatten, permute, flatten, split, cat.
+
+    rearrange[B T (h k) -> B h T k]     x.unflatten(2, (h, k)).transpose(1, 2)
+"""
+
+from __future__ import annotations
+
+from archdsl.axes import Cut, Factor, Item, Merge, Plan, RestFactor, factors, pieces, size
+from archdsl.emit.spell import ATOM, Look, Text, spell_dim
+
+Term = tuple[Item, ...]
+
+
+def rearrange(plan: Plan, operands: list[Text], look: Look) -> list[Text]:
+    """The results of a plan, discarded ones left out."""
+    parts: list[tuple[Term, Text]] = []
+    for term, operand in zip(plan.left, operands, strict=True):
+        parts.extend(_cut(term, operand, look))
+    results: list[Text] = []
+    queue = iter(parts)
+    for i, term in enumerate(plan.right):
+        if i in plan.discarded:
+            next(queue, None)
+            continue
+        wanted = pieces(term)
+        if len(wanted) == 1:
+            source, text = next(queue)
+            results.append(view(source, wanted[0], text, look))
+            continue
+        results.append(_join(term, [next(queue) for _ in wanted], look))
+    return results
+
+
+def _cut(term: Term, operand: Text, look: Look) -> list[tuple[Term, Text]]:
+    """An operand as its pieces, each with the term that is left of it."""
+    wanted = pieces(term)
+    if len(wanted) == 1:
+        return [(term, operand)]
+    # Split merged axes first, so that the cut is an axis of its own.
+    flat: list[Item] = []
+    for item in term:
+        if isinstance(item, Merge) and any(isinstance(i, Cut) for i in item.items):
+            flat.extend(item.items)
+        else:
+            flat.append(item)
+    text = view(term, tuple(flat), operand, look)
+    where = next(i for i, item in enumerate(flat) if isinstance(item, Cut))
+    cut = flat[where]
+    assert isinstance(cut, Cut)
+    dim = _dim(tuple(flat), where)
+    sizes = [_size(Merge(p), look) for p in cut.parts]
+    if len(set(sizes)) == 1:
+        split = f"{text.at(ATOM)}.chunk({len(sizes)}, {dim})"
+    else:
+        split = f"{text.at(ATOM)}.split(({', '.join(sizes)}), {dim})"
+    names = pieces(tuple(flat))
+    return [(piece, Text(f"{split}[{i}]")) for i, piece in enumerate(names)]
+
+
+def split_call(plan: Plan, operand: Text, look: Look) -> str | None:
+    """`x.chunk(2, -1)` when the results are the pieces as they come, so that one line can bind them."""
+    if len(plan.left) != 1 or plan.discarded:
+        return None
+    parts = _cut(plan.left[0], operand, look)
+    if len(parts) != len(plan.right) or len(parts) < 2:
+        return None
+    if any(p != r for (p, _), r in zip(parts, plan.right, strict=True)):
+        return None
+    return parts[0][1].text.removesuffix("[0]")
+
+
+def _join(term: Term, parts: list[tuple[Term, Text]], look: Look) -> Text:
+    """Pieces side by side along the axis of the cut."""
+    wanted = pieces(term)
+    flat: list[Item] = []
+    for item in term:
+        if isinstance(item, Merge) and any(isinstance(i, Cut) for i in item.items):
+            flat.extend(item.items)
+        else:
+            flat.append(item)
+    where = next(i for i, item in enumerate(flat) if isinstance(item, Cut))
+    texts = [
+        view(source, target, text, look).text
+        for (source, text), target in zip(parts, pieces(tuple(flat)), strict=True)
+    ]
+    assert len(wanted) == len(texts)
+    joined = Text(f"torch.cat(({', '.join(texts)}), {_dim(tuple(flat), where)})")
+    return joined if tuple(flat) == term else view(tuple(flat), term, joined, look)
+
+
+def view(source: Term, target: Term, text: Text, look: Look) -> Text:
+    """One term as another with the same factors."""
+    ours = [f for f in factors(source) if str(f) != "1"]
+    theirs = [f for f in factors(target) if str(f) != "1"]
+    if _only_ones(source, target):
+        return _insert(source, target, text)
+    text = _unflatten(source, text, look)
+    expanded = [f for f in factors(source)]
+    if len(expanded) != len(ours):
+        text = _drop_ones(expanded, text)
+    text = _permute(ours, theirs, text)
+    return _flatten(theirs, target, text)
+
+
+def _only_ones(source: Term, target: Term) -> bool:
+    plain = all(isinstance(i, Factor | RestFactor) for i in (*source, *target))
+    return plain and [i for i in source if str(i) != "1"] == [i for i in target if str(i) != "1"]
+
+
+def _insert(source: Term, target: Term, text: Text) -> Text:
+    """Axes of size 1 that come or go, the others as they are."""
+    if source == target:
+        return text
+    if any(str(i) == "1" for i in source):
+        text = _drop_ones(list(factors(source)), text)
+    if not any(str(i) == "1" for i in target):
+        return text
+    marks = ["None" if str(i) == "1" else "..." if str(i) == "..." else ":" for i in target]
+    return Text(f"{text.at(ATOM)}[{', '.join(marks)}]")
+
+
+def _drop_ones(items: list[Factor | RestFactor], text: Text) -> Text:
+    dims = [_dim(tuple(items), i) for i, f in enumerate(items) if str(f) == "1"]
+    if len(dims) == 1:
+        return Text(f"{text.at(ATOM)}.squeeze({dims[0]})")
+    return Text(f"{text.at(ATOM)}.squeeze(({', '.join(dims)}))")
+
+
+def _unflatten(source: Term, text: Text, look: Look) -> Text:
+    # From the last axis on, so that the numbers of those before stay right.
+    for i in reversed(range(len(source))):
+        item = source[i]
+        if isinstance(item, Merge):
+            sizes = ", ".join(_size(x, look) for x in factors(item.items))
+            text = Text(f"{text.at(ATOM)}.unflatten({_dim(source, i, expanded=True)}, ({sizes}))")
+    return text
+
+
+def _permute(
+    ours: list[Factor | RestFactor], theirs: list[Factor | RestFactor], text: Text
+) -> Text:
+    if ours == theirs:
+        return text
+    pool = list(enumerate(ours))
+    order: list[int] = []
+    for f in theirs:
+        found = next(i for i, g in pool if g.name == f.name)
+        order.append(found)
+        pool = [(i, g) for i, g in pool if i != found]
+    moved = [i for i, j in enumerate(order) if i != j]
+    if len(moved) == 2:
+        a, b = (_dim(tuple(ours), i) for i in moved)
+        return Text(f"{text.at(ATOM)}.transpose({a}, {b})")
+    if any(isinstance(f, RestFactor) for f in ours):
+        dims = [_dim(tuple(ours), i) for i in range(len(ours)) if str(ours[i]) != "..."]
+        to = [_dim(tuple(theirs), order.index(i)) for i in range(len(ours)) if str(ours[i]) != "..."]
+        return Text(f"{text.at(ATOM)}.movedim(({', '.join(dims)}), ({', '.join(to)}))")
+    return Text(f"{text.at(ATOM)}.permute({', '.join(map(str, order))})")
+
+
+def _flatten(theirs: list[Factor | RestFactor], target: Term, text: Text) -> Text:
+    position = 0
+    spans: list[tuple[int, int]] = []
+    ones: list[int] = []
+    for i, item in enumerate(target):
+        if str(item) == "1":
+            ones.append(i)
+            continue
+        count = len([f for f in factors((item,)) if str(f) != "1"])
+        if count > 1:
+            spans.append((position, position + count - 1))
+        position += count
+    for start, end in reversed(spans):
+        a, b = _dim(tuple(theirs), start), _dim(tuple(theirs), end)
+        text = Text(f"{text.at(ATOM)}.flatten({a}, {b})")
+    if ones:
+        marks = ["None" if str(i) == "1" else "..." if str(i) == "..." else ":" for i in target]
+        text = Text(f"{text.at(ATOM)}[{', '.join(marks)}]")
+    return text
+
+
+def _dim(items: Term | tuple[Factor | RestFactor, ...], index: int, expanded: bool = False) -> str:
+    """The number of an axis: from the end where `...` comes before it."""
+    if any(str(i) == "..." for i in items[:index]):
+        return str(index - len(items))
+    return str(index)
+
+
+def _size(item: Item, look: Look) -> str:
+    return spell_dim(size(item), look).text

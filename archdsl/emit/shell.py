@@ -1,0 +1,364 @@
+"""The emitted file from its first line to its last: header, `Config`, blocks, `Model`, smoke test."""
+
+from __future__ import annotations
+
+from archdsl.dims import Dim
+from archdsl.emit import classes, plan
+from archdsl.emit.checkpoint import checkpoint_lines, ties
+from archdsl.emit.names import comment, docstring, letter, safe
+from archdsl.emit.plan import Plan, Unit, reals_of
+from archdsl.emit.spell import number, whole
+from archdsl.emit.wrap import wrap
+from archdsl.facts import Facts
+from archdsl.graph import Model, Module
+from archdsl.types import Rest
+
+_IMPORTS = """from __future__ import annotations
+
+{standard}from dataclasses import dataclass
+{paths}from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn"""
+
+_KEEP = '''
+def keep(cache: Any, name: str, new: Tensor, start: int, dim: int) -> Tensor:
+    """Everything kept so far: `new` behind the first `start` places, or alone without a cache."""
+    if cache is None:
+        return new
+    cache[name].narrow(dim, start, new.shape[dim]).copy_(new)
+    return cache[name].narrow(dim, 0, start + new.shape[dim])
+
+
+def part(cache: Any, name: str | int) -> Any:
+    """The part of a cache that belongs to a submodule or a layer."""
+    return None if cache is None else cache[name]
+'''
+
+_CACHE = '''
+@dataclass
+class Cache:
+    """What decoding keeps: `seen` of `length` places are filled."""
+
+    length: int
+    kept: Any
+    seen: int = 0
+'''
+
+_GENERATE = '''
+    @torch.no_grad()
+    def generate(
+        self,
+        tokens: Tensor,
+        max_new_tokens: int,
+        temperature: float = 0.0,
+        top_k: int | None = None,
+        stop: int | None = None,
+    ) -> Tensor:
+        """Continues `tokens` [B, T] by up to `max_new_tokens`, greedily at temperature 0.
+
+        Ends early when every sequence has produced the token `stop`.
+        """
+        if max_new_tokens < 1:
+            return tokens
+        cache = self.new_cache(tokens.shape[0], tokens.shape[1] + max_new_tokens)
+        logits = self(tokens, cache=cache)[:, -1]
+        done = torch.zeros(tokens.shape[0], dtype=torch.bool, device=tokens.device)
+        for step in range(max_new_tokens):
+            if temperature <= 0:
+                new = logits.argmax(-1, keepdim=True)
+            else:
+                logits = logits / temperature
+                if top_k is not None:
+                    least = logits.topk(min(top_k, logits.shape[-1])).values[:, -1:]
+                    logits = logits.masked_fill(logits < least, -float("inf"))
+                new = torch.multinomial(logits.softmax(-1), 1)
+            tokens = torch.cat((tokens, new), 1)
+            done |= new[:, 0] == stop if stop is not None else False
+            if done.all() or step + 1 == max_new_tokens:
+                break
+            logits = self(new, cache=cache)[:, -1]
+        return tokens
+'''
+
+_MAIN = '''
+def main() -> None:
+    """Smoke test: a random model of the smallest size, run whole and token by token."""
+    torch.manual_seed(0)
+    config = Config{tiny}
+    model = Model(config).eval()
+    tokens = torch.randint(config.{vocab}, (2, 16))
+    with torch.no_grad():
+        whole = model(tokens)
+        cache = model.new_cache(2, 16)
+        steps = [model(tokens[:, t : t + 1], cache=cache) for t in range(16)]
+    difference = (whole - torch.cat(steps, 1)).abs().max().item()
+    assert difference < 1e-4, difference
+    count = sum(p.numel() for p in model.parameters())
+    print(f"{{count:,}} parameters; logits {{list(whole.shape)}}; with a cache the same to {{difference:.0e}}")
+    print(model.generate(tokens[:1, :4], max_new_tokens=8).tolist()[0])
+
+
+if __name__ == "__main__":
+    main()
+'''
+
+
+def emit(model: Model, tiny: Model | None = None, lower: bool = True) -> str:
+    """The PyTorch source of a model.
+
+    `tiny` gives the sizes of the smoke test. With `lower=False` every body is written out, no
+    fused kernel stands for it: slow, and the meaning of the spec to the letter.
+    """
+    made = plan.make(model, lower)
+    body: list[str] = []
+    for unit in made.units:
+        if unit.name != "Model" and not _vanishes(made, unit):
+            body += ["", "", *classes.unit_lines(made, unit)]
+        elif unit.name != "Model":
+            classes.unit_lines(made, unit)
+    root = _model(made)
+    loading = checkpoint_lines(model)
+    tail = _main(model, tiny)
+    keeps = made.keeps(model.root)
+    helpers = [*_KEEP.rstrip().split("\n"), ""] if keeps else []
+    cache = _CACHE.rstrip().split("\n")
+    parts = [
+        *_header(model),
+        *_imports(model, body + root + loading),
+        "",
+        "",
+        *_config(model, tiny),
+        "",
+        *cache,
+        "",
+        *helpers,
+        *body[1:],
+        "",
+        "",
+        *root,
+        *(["", "", *_tie(model)] if loading else []),
+        *(["", "", *loading] if loading else []),
+        *tail,
+    ]
+    return _tidy(parts)
+
+
+def _vanishes(made: Plan, unit: Unit) -> bool:
+    """Functions of one operation are written where they are used."""
+    from archdsl.emit.body import Writer
+    from archdsl.emit.spell import Text
+
+    if not unit.is_function:
+        return False
+    inputs = [Text("x") for _ in unit.module.inputs]
+    return Writer(made, unit.module).inlined(unit.module, inputs) is not None
+
+
+def _header(model: Model) -> list[str]:
+    source = model.span.source.name if model.span else ""
+    count = Facts(model).params
+    lines = [
+        f"{comment(model.name)}: {count:,} parameters.",
+        "",
+        f"Written by archdsl from {comment(source)}. Letters at the end of names are axes:",
+        _legend(model),
+    ]
+    return docstring("\n".join(lines), "")
+
+
+def _legend(model: Model) -> str:
+    """What the letters mean, in the order of the alphabet."""
+    meaning: dict[str, set[str]] = {"B": {"batch"}, "T": {"tokens"}, "S": {"tokens seen so far"}}
+    for module in _modules(model.root):
+        for node in module.nodes:
+            for t in node.types:
+                for axis in t.axes:
+                    if isinstance(axis, Rest) or axis.name is None or len(axis.name) == 1:
+                        continue
+                    mark = letter(axis)
+                    if mark is not None:
+                        meaning.setdefault(mark, set()).add(axis.name)
+    said = [f"{k} {' or '.join(sorted(v))}" for k, v in sorted(meaning.items())]
+    return ", ".join(said) + "."
+
+
+def _modules(root: Module) -> list[Module]:
+    found: dict[int, Module] = {}
+    pending = [root]
+    while pending:
+        module = pending.pop()
+        if module.id not in found:
+            found[module.id] = module
+            pending.extend(m for c in module.children for _, m in c.modules)
+    return [found[k] for k in sorted(found)]
+
+
+def _imports(model: Model, text: list[str]) -> list[str]:
+    joined = "\n".join(text)
+    standard = "".join(
+        f"import {name}\n" for name in ("math", "re") if f"{name}." in joined
+    )
+    abstract = [n for n in ("Callable", "Mapping") if f"{n}[" in joined]
+    if abstract:
+        standard += f"from collections.abc import {', '.join(abstract)}\n"
+    paths = "from pathlib import Path\n" if "Path(" in joined else ""
+    return _IMPORTS.format(standard=standard, paths=paths).split("\n")
+
+
+def _config(model: Model, tiny: Model | None) -> list[str]:
+    names = [n for n in model.numbers if _used(model, n)]
+    kinds = {n: "int" if isinstance(model.numbers[n], int) else "float" for n in names}
+    lines = [
+        "@dataclass(frozen=True)",
+        "class Config:",
+        *docstring(f"The settings of {comment(model.name)}.", "    "),
+        "",
+        *(f"    {safe(n[1:])}: {kinds[n]} = {_value(model.numbers[n])}" for n in names),
+    ]
+    if tiny is not None:
+        small = [f"{safe(n[1:])}={_value(tiny.numbers[n])}" for n in names
+                 if n in tiny.numbers and tiny.numbers[n] != model.numbers[n]]  # fmt: skip
+        lines += [
+            "",
+            "    @classmethod",
+            "    def tiny(cls) -> Config:",
+            '        """The smallest model of this shape."""',
+            f"        return cls({', '.join(small)})",
+        ]
+    return lines
+
+
+def _value(value: float) -> str:
+    return whole(value) if isinstance(value, int) else number(value)
+
+
+def _used(model: Model, symbol: str) -> bool:
+    """Whether any block of the model depends on a setting."""
+    for module in _modules(model.root):
+        here = {s for d in module.symbols.values() for s in d.symbols()}
+        here |= {s for r in module.reals.values() for s in reals_of(r)}
+        if module is model.root:
+            here = {s for c in module.children for g in c.segments for s in _counts(g.of)}
+            here |= {f"${s}" for p in module.params for a in p.type.axes if isinstance(a, Dim) for s in a.symbols()}
+            here |= {f"${s}" for c in module.checks for d in (c.left, c.right) for s in d.symbols()}
+            here |= {"$vocab"} if symbol == _vocab(model) else set()
+        if symbol in here:
+            return True
+    return False
+
+
+def _counts(d: Dim | None) -> frozenset[str]:
+    return d.symbols() if d is not None else frozenset()
+
+
+def _vocab(model: Model) -> str | None:
+    """The setting that says how many tokens there are: the last axis of the result."""
+    root = model.root
+    axis = root.nodes[root.outputs[0]].type.axes[-1]
+    return f"${axis.name}" if isinstance(axis, Dim) and axis.name else None
+
+
+def _model(made: Plan) -> list[str]:
+    """The class `Model`: the root's body between reading the cache and advancing it."""
+    module = made.model.root
+    unit = made.unit(module)
+    writer, body = classes.forward_of(made, unit, store="kept")
+    tables, reads = classes.table_lines(made, unit)
+    init = classes._init(made, unit, writer.settings | reads | _checked(made))
+    inputs = [f"{classes.variable(module.nodes[i])}: Tensor" for i in module.inputs]
+    first = classes.variable(module.nodes[module.inputs[0]])
+    length = f"{first}.shape[1]"
+    *statements, last = body
+    lines = [
+        "class Model(nn.Module):",
+        *docstring(f"{comment(made.model.name)}.\n\n{classes.signature(module)}", "    "),
+        "",
+        *init,
+        *tables,
+        "",
+        *classes._signature(
+            "def forward(", ["self", *inputs, "cache: Cache | None = None"], ") -> Tensor:", "    "
+        ),
+        *docstring(
+            "Logits for every position. With a cache, the tokens follow those seen before.", "        "
+        ),
+        "        start, kept = (0, None) if cache is None else (cache.seen, cache.kept)",
+        *(f"        {line}" for line in _limits(made, length)),
+        *(f"        {line}" for line in statements),
+        "        if cache is not None:",
+        f"            cache.seen = start + {length}",
+        f"        {last}",
+        "",
+        "    def new_cache(self, batch: int, length: int) -> Cache:",
+        '        """An empty cache for `batch` sequences of up to `length` tokens."""',
+        "        first = next(self.parameters())",
+        '        kind = {"device": first.device, "dtype": first.dtype}',
+        *_kept(made, writer),
+        *_GENERATE.rstrip().split("\n"),
+    ]
+    return lines
+
+
+def _kept(made: Plan, writer: classes.Writer) -> list[str]:
+    body = classes.cache_value(made, made.model.root, writer)
+    if not made.keeps(made.model.root):
+        return ["        return Cache(length, None)"]
+    if len(body) == 1:
+        return [f"        return Cache(length, {body[0].removeprefix('return ')})"]
+    body[0] = "kept = {"
+    return [*(f"        {line}" for line in body), "        return Cache(length, kept)"]
+
+
+def _checked(made: Plan) -> set[str]:
+    names = set(plan.setting_names(made.model.root))
+    return {s for c in made.model.root.checks for d in (c.left, c.right) for s in d.symbols() if s in names}
+
+
+def _limits(made: Plan, length: str) -> list[str]:
+    """Conditions on the number of tokens, as the spec states them, and the room in the cache."""
+    lines = [
+        f"if cache is not None and start + {length} > cache.length:",
+        '    raise ValueError(f"the cache has room for {cache.length} tokens")',
+    ]
+    writer = classes.Writer(made, made.model.root)
+    for check in made.model.root.checks:
+        sides = []
+        for side in (check.left, check.right):
+            text = writer.dim(side).text
+            sides.append(f"start + {length}" if side.name == "T" else text)
+        lines.append(f"if not {sides[0]} {check.op} {sides[1]}:")
+        lines.append(f'    raise ValueError(f"{{start + {length}}} tokens: the model needs '
+                     f'{check.left} {check.op} {{{sides[1]}}}")')  # fmt: skip
+    return lines
+
+
+def _tie(model: Model) -> list[str]:
+    lines = [
+        "def tie(model: Model) -> None:",
+        '    """Makes tied parameters one tensor again, after they were replaced one by one."""',
+    ]
+    found = ties(model)
+    for copy, first in found:
+        lines.append(f"    model.{copy} = model.{first}")
+    return lines if found else [*lines[:1], '    """Nothing is tied in this model."""']
+
+
+def _main(model: Model, tiny: Model | None) -> list[str]:
+    vocab = (_vocab(model) or "$vocab")[1:]
+    text = _MAIN.format(tiny=".tiny()" if tiny is not None else "()", vocab=safe(vocab))
+    return ["", *text.rstrip().split("\n")]
+
+
+def _tidy(lines: list[str]) -> str:
+    """No trailing blanks, never more than two empty lines in a row."""
+    out: list[str] = []
+    for line in lines:
+        line = line.rstrip()
+        if not line and len(out) > 1 and not out[-1] and not out[-2]:
+            continue
+        out.extend(wrap(line))
+    return "\n".join(out).strip() + "\n"
+
+
