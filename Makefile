@@ -50,7 +50,7 @@ bench: setup-test  ## times, as ratios measured in one run
 fuzz: setup-test  ## property tests with many more examples
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n $(WORKERS) -m "not slow" $(ARGS)
 
-prepare: setup-test  ## remake the tables that the package prepares ahead (parser, font advances, standard library)
+prepare: setup  ## remake the tables that are prepared ahead (parser, standard library); set-up does it by itself
 	@$(BIN)/python -m archdsl.prepare
 
 lock:  ## resolve pyproject.toml anew and write the exact versions
@@ -60,8 +60,8 @@ clean:  ## remove the virtual environment and every cache
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist report *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-setup: $(VENV)/.run
-setup-test: $(VENV)/.test
+setup: $(VENV)/.prepared
+setup-test: $(VENV)/.test $(VENV)/.prepared
 
 $(BIN)/python:
 	@for python in $(CANDIDATES); do \
@@ -83,4 +83,9 @@ $(VENV)/.run: .lock/run.txt pyproject.toml | $(BIN)/python
 $(VENV)/.test: .lock/test.txt $(VENV)/.run
 	@echo "installing the packages of the tests into $(VENV) (torch is large: this takes a minute or two)"
 	@$(PIP) install --no-deps -r .lock/test.txt
+	@touch $@
+
+# Start-up is four times faster with these; stale ones are never used.
+$(VENV)/.prepared: $(VENV)/.run grammar/arch.lark archdsl/syntax.py $(wildcard archdsl/parser/*.py archdsl/std/*.arch)
+	@$(BIN)/python -m archdsl.prepare >/dev/null
 	@touch $@

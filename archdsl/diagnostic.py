@@ -4,7 +4,8 @@
       --> mine.arch:21:14
 
 Stages append to a `Diagnostics` list and go on, so that one run shows all errors of a file. A value
-whose computation failed is an error value that silences what depends on it: one mistake, one message.
+whose computation failed is an error value that silences what depends on it: one mistake makes one
+message.
 """
 
 from __future__ import annotations
@@ -58,6 +59,9 @@ CODES: dict[str, str] = {
     "unsupported": "a form of the language that this stage does not handle",
 }
 """Every diagnostic has one of these codes; they are stable."""
+
+MAX_SHOWN = 1000
+"""More errors than this are counted, not kept: nobody reads them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +117,14 @@ class Diagnostic:
 
 @dataclass(slots=True)
 class Diagnostics:
-    """The errors of one run, in the order in which they were found."""
+    """The errors of one run, in the order in which they were found, one for each code and place.
+
+    `len` counts reports, so that a stage sees that it failed also where it failed before.
+    """
 
     items: list[Diagnostic] = field(default_factory=list)
+    reports: int = 0
+    _seen: set[tuple[str, Span | str]] = field(default_factory=set, repr=False)
 
     def add(
         self,
@@ -128,12 +137,19 @@ class Diagnostics:
         frames: tuple[str, ...] = (),
         name: str = "",
     ) -> None:
-        found = Diagnostic(code, message, span, note, tuple(labels), help, frames, name)
-        if not any(_same(found, other) for other in self.items):
+        """Reports an error."""
+        self.put(Diagnostic(code, message, span, note, tuple(labels), help, frames, name))
+
+    def put(self, found: Diagnostic) -> None:
+        """Appends a diagnostic, unless there is one of its code at its place."""
+        self.reports += 1
+        key = (found.code, found.message if found.span is None else found.span)
+        if key not in self._seen and len(self.items) < MAX_SHOWN:
+            self._seen.add(key)
             self.items.append(found)
 
     def __len__(self) -> int:
-        return len(self.items)
+        return self.reports
 
 
 class SpecError(Exception):
@@ -153,10 +169,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def to_json(diagnostics: Iterable[Diagnostic]) -> str:
     """A JSON array of records, one diagnostic each."""
     return json.dumps([d.record() for d in diagnostics], indent=2, ensure_ascii=False)
-
-
-def _same(a: Diagnostic, b: Diagnostic) -> bool:
-    return a.code == b.code and a.span == b.span and (a.span is not None or a.message == b.message)
 
 
 def _place(span: Span | None, name: str) -> dict[str, object]:
@@ -182,14 +194,15 @@ def _render(d: Diagnostic, color: bool) -> str:
         lines = [head, f"  {blue}-->{off} {printable(d.name)}"] if d.name else [head]
         lines += [f"   {blue}={off} help: {printable(d.help)}"] if d.help else []
         return "\n".join(lines)
+    home = d.span.source
     marks = sorted(
         [(d.span, d.note, "^"), *((x.span, x.text, "-") for x in d.labels)],
-        key=lambda m: (m[0].source is not d.span.source, m[0].source.name, m[0].start),
+        key=lambda m: (m[0].source is not home, m[0].source.name, m[0].start),
     )
+    source, shown = home, 0
     width = max(len(str(m[0].line)) for m in marks)
     bar = f"{' ' * width} {blue}|{off}"
     lines = [head, f"{' ' * width}{blue}-->{off} {printable(d.place)}", bar]
-    source, shown = d.span.source, 0
     for span, text, mark in marks:
         if span.source is not source:
             lines.append(f"{' ' * width}{blue}:::{off} {printable(span.source.name)}:{span.line}")
@@ -197,8 +210,11 @@ def _render(d: Diagnostic, color: bool) -> str:
         if span.line != shown:
             lines.append(f"{blue}{span.line:>{width}} |{off} {_line(span)}".rstrip())
             shown = span.line
-        lines.append(f"{bar} {red if mark == '^' else blue}{_underline(span, mark)} {printable(text)}".rstrip() + off)
-    lines += [f"{bar[:-len(off) - 1] if color else bar[:-1]}= in {printable(f)}{off}" for f in d.frames]
+        tone = red if mark == "^" else blue
+        lines.append(f"{bar} {tone}{_underline(span, mark)} {printable(text)}".rstrip() + off)
+    lines += [
+        f"{bar[: -len(off) - 1] if color else bar[:-1]}= in {printable(f)}{off}" for f in d.frames
+    ]
     if d.help:
         lines.append(f"{' ' * width} {blue}={off} help: {printable(d.help)}")
     return "\n".join(lines)

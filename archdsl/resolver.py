@@ -1,7 +1,7 @@
 """Names across files: imports, declarations, and what is in sight where.
 
-`use std.core: Linear` looks into the standard library, `use specs.llama: Llama` into the specs that
-ship with the package, `use ./parts: Foo` beside the file itself. A path has names only, so that it
+`use std.core: Linear` looks into the standard library, `use specs.family: Model` into the specs
+that ship with the package, `use ./parts: Foo` beside the file itself. A path has names only, so that it
 cannot leave these places. Files are read once; a cycle of imports is reported with its chain.
 """
 
@@ -22,6 +22,8 @@ from archdsl.source import Source
 PACKAGE = Path(__file__).parent
 STD = PACKAGE / "std"
 PREPARED = STD / "std.bin"
+MAX_IMPORTS = 30
+"""A chain of files that import one another is no longer than this."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +42,7 @@ class Unit:
 
     @property
     def source(self) -> Source:
+        """The text of the file."""
         return self.file.source
 
 
@@ -56,6 +59,7 @@ class Library:
     diagnostics: Diagnostics
     units: dict[Path, Unit | None] = field(default_factory=dict)
     chain: list[tuple[Path, str]] = field(default_factory=list)
+    main: Unit | None = None
 
     def load(self, path: Path, name: str) -> Unit | None:
         """The unit of a file; None when it cannot be read."""
@@ -69,6 +73,19 @@ class Library:
         unit = None if file is None else self.resolve(file, path)
         self.units[key] = unit
         return unit
+
+    def add(self, file: s.File, path: Path | None) -> Unit:
+        """The unit of a file that is parsed already: the one that the run is about."""
+        unit = self.resolve(file, path)
+        self.units[path.resolve() if path is not None else Path("-")] = unit
+        self.main = unit
+        return unit
+
+    @property
+    def own(self) -> list[Unit]:
+        """The file that the run is about and what it imports, without the standard library."""
+        found = [u for u in self.units.values() if u is not None]
+        return [u for u in found if u is self.main or not u.from_std]
 
     def _parse(self, path: Path, name: str) -> s.File | None:
         source = read(path, name, self.diagnostics)
@@ -102,6 +119,9 @@ class Library:
             chain = " -> ".join([n for _, n in self.chain[first:]] + [self.chain[first][1]])
             self.diagnostics.add("import-cycle", f"files import each other: {chain}", at,
                                  help="move what both need into a third file")  # fmt: skip
+            return None
+        if len(opened) > MAX_IMPORTS:
+            self.diagnostics.add("too-large", f"imports go deeper than {MAX_IMPORTS} files", at)
             return None
         unit = self.load(target, shown)
         if unit is None:
@@ -137,6 +157,11 @@ class Library:
                     if item.name.name in variants:
                         self._twice(item.name)
                     variants[item.name.name] = item
+        for item in file.items:
+            if isinstance(item, s.TinyDecl | s.HubDecl) and item.model.name not in blocks:
+                hint = nearest(item.model.name, blocks)
+                message = f"there is no model {item.model.name} in this file"
+                self.diagnostics.add("unknown-name", message, item.model.span, help=hint)
         return Unit(
             file,
             blocks,
@@ -175,7 +200,7 @@ _loaded: dict[str, s.File] = {}
 
 
 def std_digest() -> str:
-    """What the prepared library depends on: the grammar, the tree's definition, the library's text."""
+    """What the prepared library depends on: the grammar, the tree's types, the library's text."""
     import hashlib
 
     parts = [digest().encode(), (PACKAGE / "syntax.py").read_bytes()]

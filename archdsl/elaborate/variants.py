@@ -1,4 +1,4 @@
-"""A variant, `Llama(d: 4096, ...) { facts }`, as a model.
+"""A variant, `Decoder(d: 4096, ...) { facts }`, as a model.
 
 The model's own settings become symbols `$d` with numbers; what is derived from them stays an
 expression, so that code and cards can say `$heads * $d_head` and not only 4096.

@@ -1,0 +1,26 @@
+"""The command line.
+
+| file | what it holds |
+|---|---|
+| `commands.py` | the commands and their options |
+| `targets.py` | `PATH[:Variant]`, folders, standard input |
+| `output.py` | diagnostics, files replaced in one step, progress |
+| `rendering.py` | cards into files, unchanged ones skipped |
+
+Exit codes: 0 all is well, 1 a spec has errors, 2 the command was not understood or a file cannot be
+read or written, 3 a library of the system is missing.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+
+
+def main() -> None:
+    """The entry point of `archdsl`: runs a command and exits with its code."""
+    # A command lives for a moment: looking for cycles costs more than it would free.
+    gc.set_threshold(200_000)
+    from archdsl.cli.commands import run
+
+    sys.exit(run(sys.argv[1:]))

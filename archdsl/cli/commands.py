@@ -1,0 +1,236 @@
+"""The commands: what each takes, and what it does with a checked spec."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from archdsl import __version__
+from archdsl.cli.output import Progress, Stop, tell, usage, write
+from archdsl.cli.rendering import TYPES, Folder, Look, digest, draw
+from archdsl.cli.targets import Target, checked, targets, the_target, the_variant
+from archdsl.diagnostic import Diagnostic, printable
+from archdsl.pipeline import THEMES, Checked, Variant
+
+_FORMAT = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="Form of error messages.",
+)
+_SPECS = click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+
+
+def run(arguments: list[str]) -> int:
+    """Runs a command and returns its exit code; a bug of the program raises under --debug only."""
+    debug = "--debug" in arguments
+    try:
+        cli.main(arguments, prog_name="archdsl", standalone_mode=False)
+    except Stop as stop:
+        if str(stop):
+            print(f"archdsl: {stop}", file=sys.stderr)
+        return stop.code
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        # The reader has gone, as `| head` does; what is left in the buffer must not be flushed.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except MemoryError:
+        print("archdsl: this spec needs more memory than there is", file=sys.stderr)
+        return 1
+    except Exception as error:
+        if debug:
+            raise
+        said = printable(f"{type(error).__name__}: {error}")[:200]
+        message = f"a mistake of the program itself ({said}); `archdsl --debug ...` tells where"
+        print(f"archdsl: {message}", file=sys.stderr)
+        return 1
+    return 0
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.option("--debug", is_flag=True, help="Tell where the program itself fails.")
+def cli(debug: bool) -> None:
+    """Neural-network architectures from one text: checked, counted, drawn and run.
+
+    A SPEC is a file, FILE:Variant, a folder of .arch files, or - for standard input.
+    """
+
+
+@cli.command()
+@_SPECS
+@_FORMAT
+def check(specs: tuple[str, ...], form: str) -> None:
+    """Check specs: types, shapes, conditions and expected facts."""
+    found: list[Diagnostic] = []
+    for target in targets(specs):
+        result = checked(target, tiny=True)
+        found.extend(result.diagnostics)
+        if form == "text":
+            tell(result.diagnostics, form, sys.stderr)
+            if not result.diagnostics:
+                count = len(result.variants)
+                print(f"{printable(target.name)}: ok, {count} variant{'s' if count != 1 else ''}")
+    if form == "json":
+        tell(found, form, sys.stdout)
+    if found:
+        raise Stop(1, _counted(len(found)) if form == "text" else "")
+
+
+@cli.command()
+@_SPECS
+@_FORMAT
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array of objects.")
+@click.option("--context", type=click.IntRange(min=1), help="Cache and FLOPs at so many tokens.")
+def facts(specs: tuple[str, ...], form: str, as_json: bool, context: int | None) -> None:
+    """Print what can be counted: parameters, cache, FLOPs, layers."""
+    records = []
+    for target in targets(specs):
+        for variant in _sound(target, form).variants:
+            record = variant.facts.record()
+            if context is not None:
+                record["context"] = context
+                record["kv_bytes_at_context"] = variant.facts.kv_bytes(context)
+                record["flops_per_token_at_context"] = variant.facts.flops_per_token(context)
+            records.append(record)
+    if as_json:
+        write("-", json.dumps(records, indent=2, ensure_ascii=False) + "\n")
+    else:
+        write("-", "\n".join(_table(record) for record in records))
+
+
+@cli.command()
+@click.argument("spec", metavar="SPEC")
+@_FORMAT
+@click.option(
+    "-o", "--output", default="-", metavar="FILE", help="Where to write; - is standard output."
+)
+def torch(spec: str, form: str, output: str) -> None:
+    """Write a variant as a PyTorch module.
+
+    The module is one file that needs only torch.
+    """
+    target = the_target(spec)
+    variant = the_variant(target, _sound(target, form))
+    write(output, variant.torch())
+
+
+@cli.command()
+@_SPECS
+@_FORMAT
+@click.option("-o", "--output", required=True, metavar="FILE|FOLDER",
+              help="A file .svg, .png or .pdf, a folder, or -.")  # fmt: skip
+@click.option("-t", "--type", "types", type=click.Choice(TYPES), multiple=True,
+              help="Formats for a folder (default: svg and png), or the format of -.")  # fmt: skip
+@click.option("--theme", type=click.Choice(THEMES), default="light", help="Colours.")
+@click.option("--width", metavar="LENGTH", help="Width of the picture, such as 85mm.")
+@click.option("--scale", type=click.FloatRange(min=0.01, max=100), help="Factor on the size.")
+@click.option("--dpi", type=click.FloatRange(min=1, max=10_000), help="Dots an inch of a PNG.")
+def render(
+    specs: tuple[str, ...], form: str, output: str, types: tuple[str, ...], **look: Any
+) -> None:
+    """Draw cards.
+
+    The suffix of the output says the format; a folder takes a file for each variant.
+    """
+    shown = Look(**look)
+    if output != "-" and (Path(output).is_dir() or output.endswith("/") or not Path(output).suffix):
+        _render_folder(specs, form, Path(output), types or ("svg", "png"), shown)
+        return
+    type = Path(output).suffix[1:].lower() if output != "-" else (types or ("svg",))[0]
+    if type not in TYPES or (types and types != (type,)):
+        raise usage(f"{printable(output)}: a card is written as .svg, .png or .pdf")
+    if len(specs) > 1:
+        raise usage("several specs need a folder as output")
+    target = the_target(specs[0])
+    variant = the_variant(target, _sound(target, form))
+    write(output, _drawn(variant, type, shown))
+
+
+def _render_folder(
+    specs: tuple[str, ...], form: str, path: Path, types: tuple[str, ...], look: Look
+) -> None:
+    """Every variant of every spec that checks; specs with errors leave their files as they are."""
+    found = targets(specs)
+    folder, progress, wrong = Folder(path, look), Progress(len(found)), 0
+    places: dict[str, str] = {}
+    for target in found:
+        progress.step(printable(target.name))
+        result = checked(target)
+        if result.diagnostics:
+            progress.end()
+            tell(result.diagnostics, form, sys.stderr)
+            wrong += 1
+            continue
+        for variant in result.variants:
+            id = variant.model.id
+            other = places.setdefault(id.casefold(), target.name)
+            if other != target.name:
+                raise usage(f"{other} and {target.name} both have a variant {id}: one file for two")
+            made_from = digest(result, id, look)
+            for type in dict.fromkeys(types):
+                folder.put(id, type, made_from, partial(_drawn, variant, type, look))
+    progress.end()
+    folder.close()
+    print(f"{path.as_posix()}: {folder.written} written, {folder.kept} unchanged", file=sys.stderr)
+    if wrong:
+        raise Stop(1, f"{wrong} of {len(found)} specs with errors")
+
+
+def _drawn(variant: Variant, type: str, look: Look) -> bytes:
+    """A picture; a size that cannot be drawn and a missing library end the command."""
+    try:
+        return draw(variant, type, look)
+    except ValueError as error:
+        raise usage(str(error)) from error
+    except Exception as error:
+        from archdsl.render.pdf import MissingLibrary
+
+        if isinstance(error, MissingLibrary):
+            raise Stop(3, str(error)) from error
+        raise
+
+
+def _sound(target: Target, form: str) -> Checked:
+    """A spec without errors; raises Stop after telling them."""
+    result = checked(target)
+    if result.diagnostics:
+        tell(result.diagnostics, form, sys.stderr)
+        raise Stop(1, _counted(len(result.diagnostics)) if form == "text" else "")
+    return result
+
+
+def _counted(errors: int) -> str:
+    return f"{errors} error{'s' if errors != 1 else ''}"
+
+
+def _table(record: dict[str, Any]) -> str:
+    """A record for people: one fact a line."""
+    lines = [f"{record['name']} ({record['variant']})"]
+    for key, value in record.items():
+        if key in ("name", "variant"):
+            continue
+        if isinstance(value, dict):
+            value = ", ".join(f"{k} {v:,}" for k, v in value.items())
+        elif isinstance(value, list):
+            value = ", ".join(f"{n} x {title}" for n, title in value)
+        elif isinstance(value, bool):
+            value = "yes" if value else "no"
+        elif isinstance(value, int):
+            value = f"{value:,}"
+        lines.append(f"  {key.replace('_', ' '):28} {printable(str(value))}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,122 @@
+"""Cards into files. In a folder, a card whose spec and program have not changed is not drawn again.
+
+The folder's `.digests.json` says of each file which digest of inputs it was made from, and the
+digest of its bytes: a file that was changed by hand is made anew. It is for the machine, not for a
+repository.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from archdsl.cli.output import write
+from archdsl.pipeline import Checked, Variant
+from archdsl.resolver import PACKAGE, Unit
+
+TYPES = ("svg", "png", "pdf")
+DIGESTS = ".digests.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How cards are drawn. `scale` None: the format's own."""
+
+    theme: str = "light"
+    width: str | None = None
+    scale: float | None = None
+    dpi: float | None = None
+
+
+def draw(variant: Variant, type: str, look: Look) -> bytes:
+    """The bytes of a card. Raises ValueError for a wrong size, and MissingLibrary."""
+    theme, width = look.theme, look.width
+    match type:
+        case "svg":
+            return variant.svg(theme=theme, width=width, scale=look.scale or 1.0).encode("utf-8")
+        case "pdf":
+            return variant.pdf(theme=theme, width=width, scale=look.scale or 1.0)
+    return variant.png(theme=theme, width=width, scale=look.scale or 2.0, dpi=look.dpi)
+
+
+class Folder:
+    """A folder of cards with the digests of what they were made from."""
+
+    def __init__(self, path: Path, look: Look) -> None:
+        self.path, self.look = path, look
+        self.digests = _read(path / DIGESTS)
+        self.written = self.kept = 0
+
+    def current(self, variant: str, type: str, inputs: str) -> bool:
+        """Whether the file is there as it was made from these inputs."""
+        known = self.digests.get(f"{variant}.{type}")
+        if known is None or known[0] != inputs:
+            return False
+        try:
+            data = (self.path / f"{variant}.{type}").read_bytes()
+        except OSError:
+            return False
+        return hashlib.sha256(data).hexdigest() == known[1]
+
+    def put(self, variant: str, type: str, inputs: str, make: Callable[[], bytes]) -> None:
+        """Makes a file, unless it is current."""
+        if self.current(variant, type, inputs):
+            self.kept += 1
+            return
+        data = make()
+        write(str(self.path / f"{variant}.{type}"), data)
+        self.digests[f"{variant}.{type}"] = [inputs, hashlib.sha256(data).hexdigest()]
+        self.written += 1
+
+    def close(self) -> None:
+        """Writes the digests of the files that are still there."""
+        if self.written:
+            left = {k: v for k, v in sorted(self.digests.items()) if (self.path / k).is_file()}
+            write(str(self.path / DIGESTS), json.dumps(left, indent=1) + "\n")
+
+
+def _read(path: Path) -> dict[str, list[str]]:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {k: v for k, v in found.items() if isinstance(v, list) and len(v) == 2}
+
+
+def digest(checked: Checked, variant: str, look: Look) -> str:
+    """What a card depends on: the texts of the spec and its imports, the look, the program."""
+    assert checked.unit is not None
+    parts = [variant, repr(look), program()]
+    for unit in _texts(checked.unit, set()):
+        parts += [unit.source.name.rpartition("/")[2], unit.source.text]
+    return hashlib.sha256("\0".join(parts).encode("utf-8")).hexdigest()
+
+
+def _texts(unit: Unit, seen: set[int]) -> Iterator[Unit]:
+    if id(unit) not in seen:
+        seen.add(id(unit))
+        yield unit
+        for part in unit.imports:
+            yield from _texts(part, seen)
+
+
+@cache
+def program() -> str:
+    """A digest of the program that draws: its files, and the libraries that write pictures."""
+    made = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*")):
+        if path.suffix in (".py", ".ttf", ".woff2"):
+            made.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
+    for library in ("svgwrite", "resvg-py", "cairosvg"):
+        try:
+            made.update(f"{library} {metadata.version(library)}\0".encode())
+        except metadata.PackageNotFoundError:
+            made.update(f"{library} is missing\0".encode())
+    return made.hexdigest()

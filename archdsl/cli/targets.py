@@ -1,0 +1,115 @@
+"""What a command works on: `PATH`, `PATH:Variant`, a folder of specs, or `-` for standard input."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from archdsl.cli.output import Stop, usage
+from archdsl.diagnostic import Diagnostics, nearest, printable
+from archdsl.parser import decode
+from archdsl.pipeline import Checked, Variant, check_path, check_source
+from archdsl.source import MAX_BYTES
+
+STDIN = "<stdin>"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A spec (path None: standard input) and the variant that is meant, or all of them."""
+
+    path: Path | None
+    variant: str | None
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return STDIN if self.path is None else self.path.as_posix()
+
+
+def targets(words: tuple[str, ...]) -> list[Target]:
+    """The specs that the words of a command line mean, folders with all below them.
+
+    Raises Stop for a path that is not there and for a folder without specs.
+    """
+    found = [target for word in words for target in _target(word)]
+    if sum(target.path is None for target in found) > 1:
+        raise usage("standard input can be read only once")
+    return list(dict.fromkeys(found))
+
+
+def _target(word: str) -> Iterator[Target]:
+    path, variant = Path(word), None
+    name, colon, last = word.rpartition(":")
+    if colon and last.isidentifier() and not path.exists():
+        path, variant = Path(name), last
+    if str(path) == "-":
+        yield Target(None, variant)
+    elif path.is_dir():
+        specs = sorted(p for p in path.rglob("*.arch") if p.is_file())
+        if not specs:
+            raise usage(f"there is no spec in the folder {printable(path.as_posix())}")
+        if variant is not None:
+            raise usage(f"{printable(word)} names a variant of a folder: name the file")
+        yield from (Target(spec, None) for spec in specs)
+    elif path.exists():
+        yield Target(path, variant)
+    else:
+        known = [p.name for p in path.parent.glob("*.arch")] if path.parent.is_dir() else []
+        hint = nearest(path.name, known)
+        raise usage(
+            f"there is no file {printable(path.as_posix())}" + (f": {hint}" if hint else "")
+        )
+
+
+def checked(target: Target, *, tiny: bool = False) -> Checked:
+    """The check of a target. Raises Stop where it has no such variant."""
+    if target.path is not None:
+        found = check_path(target.path, target.name, only=target.variant, tiny=tiny)
+    else:
+        diagnostics = Diagnostics()
+        source = decode(sys.stdin.buffer.read(MAX_BYTES + 1), STDIN, None, diagnostics)
+        if source is None:
+            return Checked(None, (), tuple(diagnostics.items))
+        found = check_source(source, only=target.variant, tiny=tiny)
+    missing = target.variant is not None and target.variant not in found.names
+    if missing and not found.diagnostics:
+        raise usage(_no_variant(target, found))
+    return found
+
+
+def _no_variant(target: Target, found: Checked) -> str:
+    assert target.variant is not None
+    if not found.names:
+        return f"{printable(target.name)} declares no variant"
+    said = nearest(target.variant, found.names) or f"it has {_listed(found.names)}"
+    return f"{printable(target.name)} has no variant {target.variant}: {said}"
+
+
+def the_variant(target: Target, found: Checked) -> Variant:
+    """The only variant of a spec without errors. Raises Stop where there are none or several."""
+    if len(found.variants) == 1:
+        return found.variants[0]
+    name = printable(target.name)
+    if not found.variants:
+        raise usage(f"{name} declares no variant")
+    names = tuple(v.model.id for v in found.variants)
+    raise usage(f"{name} has {len(names)} variants: name one, {name}:{names[0]} ({_listed(names)})")
+
+
+def the_target(word: str) -> Target:
+    """The only spec that a word means. Raises Stop for a folder of several."""
+    found = targets((word,))
+    if len(found) > 1:
+        raise usage(f"{printable(word)} has {len(found)} specs: name one")
+    return found[0]
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    shown = ", ".join(names[:8])
+    return shown if len(names) <= 8 else f"{shown} and {len(names) - 8} more"
+
+
+__all__ = ["Stop", "Target", "checked", "targets", "the_target", "the_variant"]

@@ -1,0 +1,178 @@
+"""The corridor: every stage in order, from a text to a checked model, a card and a module.
+
+    checked = check_path(Path("specs/x.arch"), "specs/x.arch")
+    checked.diagnostics                      what is wrong, () for a spec that checks
+    checked.variants[0].facts.params         an int
+    checked.variants[0].svg()                a card
+
+A block is checked twice, with symbols and with numbers. Where both find fault with one place, the
+concrete message is the better one: it has names and numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archdsl import elaborate, parser
+from archdsl.check.body import check_block
+from archdsl.diagnostic import Diagnostic, Diagnostics
+from archdsl.facts import Facts, check_expectations
+from archdsl.graph import Model
+from archdsl.resolver import Library, Unit
+from archdsl.source import Source, Span
+
+if TYPE_CHECKING:
+    from archdsl.scene.shapes import Scene
+
+THEMES = ("light", "dark")
+_GENERIC_ONLY_IF_ALONE = ("unknown-equality", "shape-mismatch")
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A variant that checks. Drawings and code are made when they are asked for."""
+
+    model: Model
+    facts: Facts
+    unit: Unit
+
+    def svg(self, *, theme: str = "light", width: str | None = None, scale: float = 1.0) -> str:
+        """The card as SVG, `width` wide (`85mm`). Raises ValueError for a wrong size or theme."""
+        from archdsl.render.svg import to_svg
+
+        return to_svg(self.scene(theme), width=width, scale=scale)
+
+    def png(
+        self,
+        *,
+        theme: str = "light",
+        width: str | None = None,
+        scale: float = 2.0,
+        dpi: float | None = None,
+    ) -> bytes:
+        """The card as PNG, `scale` pixels for each of the SVG's, or `width` wide at so many dots an
+        inch. Raises ValueError for a wrong size or theme.
+        """
+        from archdsl.render.png import to_png
+
+        return to_png(self.scene(theme), width=width, scale=scale, dpi=dpi)
+
+    def pdf(self, *, theme: str = "light", width: str | None = None, scale: float = 1.0) -> bytes:
+        """The card as PDF. Raises ValueError for a wrong size or theme, and
+        `render.pdf.MissingLibrary` where the system has no cairo.
+        """
+        from archdsl.render.pdf import to_pdf
+
+        return to_pdf(self.scene(theme), width=width, scale=scale)
+
+    def torch(self) -> str:
+        """The text of a Python file that needs only torch and builds the model."""
+        from archdsl.emit import emit
+
+        return emit(self.model, elaborate.tiny(self.unit, self.model, Diagnostics()))
+
+    def scene(self, theme: str = "light") -> Scene:
+        """The card as shapes with positions. Raises ValueError for a theme that there is not."""
+        from archdsl import theme as themes
+        from archdsl.scene.card import card
+        from archdsl.view import view
+
+        if theme not in THEMES:
+            raise ValueError(f"there is no theme {theme!r}: {' or '.join(THEMES)}")
+        colours = themes.dark if theme == "dark" else themes.light
+        return card(view(self.model, self.facts), colours(self.model.family))
+
+    def _repr_svg_(self) -> str:
+        return self.svg()
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the check of one spec found: its variants that check, and everything that is wrong.
+
+    `unit` is None for a text that could not be read.
+    """
+
+    unit: Unit | None
+    variants: tuple[Variant, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The variants that the spec declares, those with errors included."""
+        return tuple(v.name.name for v in self.unit.variants) if self.unit else ()
+
+
+def check_path(path: Path, name: str, only: str | None = None, tiny: bool = True) -> Checked:
+    """Reads and checks a spec; messages call it `name`. `only` picks one variant."""
+    diagnostics = Diagnostics()
+    source = parser.read(path, name, diagnostics)
+    if source is None:
+        return Checked(None, (), tuple(diagnostics.items))
+    return check_source(source, only, tiny)
+
+
+def check_source(source: Source, only: str | None = None, tiny: bool = True) -> Checked:
+    """Checks a text. Imports of `./` are looked for beside its path, or in the current folder.
+
+    `tiny`: the tiny sizes too, which only emitted code needs.
+    """
+    before, generic, concrete = Diagnostics(), Diagnostics(), Diagnostics()
+    unit, variants = None, list[Variant]()
+    try:
+        library = Library(before)
+        unit = library.add(parser.parse(source, before), source.path)
+        for part in library.own:
+            for block in part.blocks.values():
+                check_block(block, generic)
+        for model in elaborate.elaborate_all(unit, concrete, only):
+            facts = Facts(model)
+            check_expectations(facts, concrete)
+            variants.append(Variant(model, facts, unit))
+        if tiny:
+            _check_tiny(variants, concrete)
+    except RecursionError:
+        concrete.add("too-large", "this spec nests too deeply", Span(source, 0, 1),
+                     help="bind inner parts to names")  # fmt: skip
+    found = in_order([*before.items, *without_echoes(generic.items, concrete.items)], source)
+    return Checked(unit, tuple(variants), found)
+
+
+def _check_tiny(variants: list[Variant], diagnostics: Diagnostics) -> None:
+    """The tiny size of each model, at the structure of its first variant."""
+    for family in dict.fromkeys(v.model.family for v in variants):
+        first = next(v for v in variants if v.model.family == family)
+        inner = Diagnostics()
+        elaborate.tiny(first.unit, first.model, inner)
+        for found in inner.items:
+            frames = (*found.frames, f"the tiny size of {family}")
+            diagnostics.put(replace(found, frames=frames))
+
+
+def without_echoes(
+    generic: Iterable[Diagnostic], concrete: Iterable[Diagnostic]
+) -> list[Diagnostic]:
+    """Both lists, with one message for each place.
+
+    Shapes that symbols could not show to be equal are told in numbers, where numbers are at hand;
+    everything else is told once, as the generic check said it.
+    """
+    numbers = list(concrete)
+    told = {d.span for d in numbers if d.span is not None}
+    kept = [d for d in generic if d.code not in _GENERIC_ONLY_IF_ALONE or d.span not in told]
+    places = {d.span for d in kept if d.span is not None}
+    return kept + [d for d in numbers if d.span not in places]
+
+
+def in_order(diagnostics: Iterable[Diagnostic], source: Source) -> tuple[Diagnostic, ...]:
+    """By place: this file first, then the others by name; what has no place comes before all."""
+
+    def place(d: Diagnostic) -> tuple[bool, bool, str, int]:
+        if d.span is None:
+            return False, False, "", 0
+        return True, d.span.source is not source, d.span.source.name, d.span.start
+
+    return tuple(sorted(diagnostics, key=place))
