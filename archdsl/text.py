@@ -106,6 +106,23 @@ def wrap(runs: Line, size: float, limit: float) -> tuple[Line, ...]:
     return tuple(_joined(found) for found in lines if found)
 
 
+def balanced(runs: Line, size: float, limit: float) -> tuple[Line, ...]:
+    """Like `wrap`, with lines as even as they can be without there being more of them."""
+    lines = wrap(runs, size, limit)
+    low, high = limit / 3, limit
+    while high - low > 2.0:
+        middle = (low + high) / 2
+        if len(wrap(runs, size, middle)) > len(lines) or _widest(runs, size) > middle:
+            low = middle
+        else:
+            high = middle
+    return wrap(runs, size, high)
+
+
+def _widest(runs: Line, size: float) -> float:
+    return max((line_width(word, size) for word in _words(runs)), default=0.0)
+
+
 def _words(runs: Line) -> list[Line]:
     """The words of a line; a word may change its tone in the middle."""
     words: list[list[Run]] = [[]]

@@ -127,9 +127,7 @@ def arrange(diagram: Diagram, sizes: Sizes, gap: float | None = None) -> Arrange
 
 def _group(node: Node, inner: Arranged) -> Extent:
     """A group's extent: its frame, and what stands over its left border."""
-    over = inner.frame.x - inner.reach.x
-    if node.count > 1:
-        over = max(over, text.width(count_label(node.count), COUNT_SIZE, text.BOLD) + 10.0)
+    over = max(inner.frame.x - inner.reach.x, count_width(node))
     left = inner.entry - inner.frame.x + over
     return Extent(left, inner.frame.right - inner.entry, inner.frame.height)
 
@@ -137,6 +135,13 @@ def _group(node: Node, inner: Arranged) -> Extent:
 def count_label(count: int) -> str:
     """How often a group repeats, as it stands beside the group."""
     return f"× {count:,}"
+
+
+def count_width(node: Node) -> float:
+    """How far a group's count reaches to the left of its border."""
+    if node.count < 2:
+        return 0.0
+    return text.width(count_label(node.count), COUNT_SIZE, text.BOLD) + 14.0
 
 
 def _row_tops(heights: list[float], gaps: list[float]) -> list[float]:
@@ -214,7 +219,9 @@ def _reach(found: Placed) -> Box:
     """All that a node covers, with what stands over a group's border."""
     if found.inner is None:
         return found.box
-    return around([found.box, found.inner.reach])
+    reach = around([found.box, found.inner.reach])
+    over = count_width(found.node)
+    return around([reach, Box(found.box.x - over, found.box.y, over, 0.0)])
 
 
 def _badges(found: Placed, border: float, sizes: Sizes) -> list[PlacedBadge]:

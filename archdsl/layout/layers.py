@@ -20,7 +20,7 @@ _WIRE = Extent(8.0, 8.0, 0.0)
 _ORDER_SWEEPS = 6
 _COLUMN_SWEEPS = 6
 _CHAIN_SWEEPS = 4
-_SIDE_WEIGHT = 0.02
+_SIDE_WEIGHT = 1e-6
 
 
 @dataclass(slots=True, eq=False)

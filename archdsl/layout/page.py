@@ -6,7 +6,7 @@ right margin; an inset below them may use their width. Where the insets need mor
 tower, the tower's gaps grow, not the paper's white.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from archdsl import text
 from archdsl.geometry import Box, Point, around, crosses
@@ -14,7 +14,7 @@ from archdsl.layout.arrange import Arranged, Placed, arrange
 from archdsl.layout.layers import rising
 from archdsl.layout.measure import CHOICE_LABEL, CHOICE_PADDING, case
 from archdsl.theme import Sizes
-from archdsl.view.types import Callout, Inset, View
+from archdsl.view.types import Callout, Fact, Facts, Inset, View
 
 STRIP_WIDTH = 26.0
 FACTS_WIDTH = 212.0
@@ -25,9 +25,12 @@ _HEADER = 100.0
 _BELOW_HEADER = 28.0
 _COLUMN_GAP = 54.0
 _ITEM_GAP = 24.0
-_CALLOUT_WIDTH = 230.0
+_CALLOUT_WIDTH = 290.0
+_MOST_PUSH = 90.0
 _MOST_STRETCH = 1.9
-_FACT_ROW = 20.5
+FACT_ROW = 20.5
+FACT_LINE = 15.0
+_MOST_PITCH = 26.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ class _Item:
     width: float
     height: float
     wish: float
+    least: float = 0.0
     diagram: Arranged | None = None
     lines: tuple[text.Line, ...] = ()
 
@@ -93,17 +97,38 @@ def page(view: View, sizes: Sizes) -> Page:
     tower = arrange(view.tower, sizes)
     spots = positions(tower)
     items = _items(view, spots, sizes)
-    needed = sum(item.height for item in items) + _ITEM_GAP * max(0, len(items) - 1)
+    needed = _needed(_pushed(items, view, 0.0))
     if needed > tower.reach.height and tower.gaps:
         most = sizes.gap * _MOST_STRETCH
         gap = min(most, sizes.gap + (needed - tower.reach.height) / tower.gaps)
         tower = arrange(view.tower, sizes, gap)
     top = _HEADER + _BELOW_HEADER
     left = sizes.margin + (78.0 if view.strip else 0.0)
-    height = max(tower.reach.height, needed, facts_height(view))
+    height = max(tower.reach.height, needed, facts_height(view.facts, sizes))
     lift = top - tower.reach.y + max(0.0, (height - tower.reach.height) / 2)
     tower = tower.moved(left - tower.reach.x, lift)
-    return _composed(view, tower, _items(view, positions(tower), sizes), top, height, sizes)
+    items = _pushed(_items(view, positions(tower), sizes), view, top)
+    return _composed(view, tower, items, top, height, sizes)
+
+
+def _needed(items: list[_Item]) -> float:
+    """The height that items take one below the other, none above its `least`."""
+    at = 0.0
+    for item in items:
+        at = max(at, item.least) + item.height + _ITEM_GAP
+    return at - _ITEM_GAP if items else 0.0
+
+
+def _pushed(items: list[_Item], view: View, top: float) -> list[_Item]:
+    """Let an item that would nearly be below the facts start there, where it may use their width.
+    """
+    below = facts_height(view.facts, Sizes()) + _ITEM_GAP
+    at = 0.0
+    for number, item in enumerate(items):
+        if number and at < below <= at + _MOST_PUSH:
+            return [*items[:number], replace(item, least=top + below), *items[number + 1 :]]
+        at += item.height + _ITEM_GAP
+    return items
 
 
 def _composed(
@@ -112,7 +137,8 @@ def _composed(
     spots = positions(tower)
     column = tower.reach.right + _COLUMN_GAP
     tops = _tops(items, top, height)
-    facts_bottom = top + facts_height(view) + _ITEM_GAP
+    panel_height = facts_height(view.facts, sizes)
+    facts_bottom = top + panel_height + _ITEM_GAP - 0.5
     upper = [item.width for item, y in zip(items, tops, strict=True) if y < facts_bottom]
     lower = [item.width for item, y in zip(items, tops, strict=True) if y >= facts_bottom]
     upper_width = max(upper, default=0.0)
@@ -148,7 +174,7 @@ def _composed(
         insets=tuple(insets),
         callouts=tuple(callouts),
         leaders=leaders,
-        facts=Box(facts_left, top, FACTS_WIDTH, facts_height(view)),
+        facts=Box(facts_left, top, FACTS_WIDTH, panel_height),
         strip=strip,
     )
 
@@ -181,7 +207,7 @@ def _items(view: View, spots: dict[str, Box], sizes: Sizes) -> list[_Item]:
     """Insets and callouts with their sizes, from the highest target to the lowest."""
     items = [_measured_inset(inset, spots, sizes) for inset in view.insets]
     for callout in view.callouts:
-        lines = text.wrap(callout.text, CALLOUT_SIZE, _CALLOUT_WIDTH)
+        lines = text.balanced(callout.text, CALLOUT_SIZE, _CALLOUT_WIDTH)
         width = max((text.line_width(found, CALLOUT_SIZE) for found in lines), default=0.0) + 16.0
         items.append(
             _Item(
@@ -202,7 +228,7 @@ def _measured_inset(inset: Inset, spots: dict[str, Box], sizes: Sizes) -> _Item:
     lines = text.wrap(inset.subtitle, sizes.small + 1.0, inner)
     height = inset_heading(len(lines)) + diagram.reach.height + INSET_PADDING
     wish = _wish(inset.target, spots)
-    return _Item(inset, inner + 2 * INSET_PADDING, height, wish, diagram, lines)
+    return _Item(inset, inner + 2 * INSET_PADDING, height, wish, 0.0, diagram, lines)
 
 
 def inset_heading(lines: int) -> float:
@@ -224,7 +250,11 @@ def _tops(items: list[_Item], top: float, height: float) -> list[float]:
         for item, offset in zip(items, offsets, strict=True)
     ]
     free = [min(top + room, max(top, value)) for value in rising(wishes)]
-    return [value + offset for value, offset in zip(free, offsets, strict=True)]
+    tops: list[float] = []
+    for item, value, offset in zip(items, free, offsets, strict=True):
+        least = tops[-1] + items[len(tops) - 1].height + _ITEM_GAP if tops else top
+        tops.append(max(value + offset, item.least, least))
+    return tops
 
 
 def _stretched(box: Box, below: float) -> Box:
@@ -274,14 +304,37 @@ def _strip(view: View, tower: Arranged, sizes: Sizes) -> Box | None:
     if view.strip is None:
         return None
     frame = around([found.box for found in tower.placed if found.node.form == "group"])
-    pitch = min(20.0, (frame.height - 8.0) / max(1, len(view.strip.cells)))
+    pitch = min(_MOST_PITCH, (frame.height - 8.0) / max(1, len(view.strip.cells)))
     height = pitch * len(view.strip.cells)
-    return Box(sizes.margin + 12.0, frame.bottom - height, STRIP_WIDTH, height)
+    groups = [
+        spot.box
+        for found in tower.placed
+        if found.inner is not None
+        for spot in found.inner.placed
+        if spot.node.form == "group"
+    ]
+    middle = around(groups).middle.y if groups else frame.middle.y
+    top = min(frame.bottom - height, max(frame.y, middle - height / 2))
+    return Box(sizes.margin + 12.0, top, STRIP_WIDTH, height)
 
 
-def facts_height(view: View) -> float:
+def facts_height(facts: Facts, sizes: Sizes) -> float:
     """Height of the panel of facts."""
-    parts = 58.0 + 20.0 * len(view.facts.parts) if view.facts.parts else 0.0
-    rows = 26.0 + _FACT_ROW * len(view.facts.rows)
-    sources = 22.0 + 15.0 * len(view.facts.sources) if view.facts.sources else 0.0
+    parts = 58.0 + 20.0 * len(facts.parts) if facts.parts else 0.0
+    extra = sum(len(fact_lines(fact, sizes)) - 1 for fact in facts.rows)
+    rows = 18.0 + FACT_ROW * len(facts.rows) + FACT_LINE * extra
+    lines = sum(len(source_lines(source, sizes)) for source in facts.sources)
+    sources = 12.0 + FACT_LINE * lines if lines else 0.0
     return parts + rows + sources
+
+
+def fact_lines(fact: Fact, sizes: Sizes) -> tuple[text.Line, ...]:
+    """The lines of a fact's value, which stand right of its name."""
+    size = sizes.body - 1.0
+    room = FACTS_WIDTH - text.width(fact.name, size) - 14.0
+    return text.wrap(text.line(fact.value, "ink", text.SEMIBOLD), size, room) or ((),)
+
+
+def source_lines(source: str, sizes: Sizes) -> tuple[text.Line, ...]:
+    """The lines of a source, at the foot of the panel."""
+    return text.wrap(text.line(source, "quiet"), sizes.small, FACTS_WIDTH)

@@ -278,7 +278,7 @@ def _drawn(
         ]
     else:
         points.append(Point(route.port, bottoms[id(target)]))
-    arrow = target.node is not None and target.node.form != "port"
+    arrow = target.node is not None and target.node.form not in ("port", "group")
     label_at = Point(points[-1].x + 7.0, points[-1].y + 16.0) if route.edge.label else None
     return Wire(route.edge, _straightened(points), arrow, label_at)
 

@@ -4,11 +4,15 @@ from archdsl import text
 from archdsl.geometry import Box, Point
 from archdsl.layout.page import (
     CALLOUT_SIZE,
+    FACT_LINE,
+    FACT_ROW,
     HEADING,
     INSET_PADDING,
     Page,
     PlacedCallout,
     PlacedInset,
+    fact_lines,
+    source_lines,
 )
 from archdsl.layout.page import page as paged
 from archdsl.scene import draw
@@ -116,9 +120,9 @@ def _strip(strip: Strip, box: Box, sizes: Sizes) -> Group:
         items.append(Rect(cell, radius, strip.kinds[strip.cells[first]].tone))
     items.extend(_layer_numbers(strip, box, pitch, sizes))
     middle = box.middle.x
-    items.append(
-        Text(Point(middle, box.y - 9.0), text.line("layers", "quiet"), sizes.small, "middle")
-    )
+    if len(strip.kinds) > 1:
+        spot = Point(middle, box.y - 9.0)
+        items.append(Text(spot, text.line("layers", "quiet"), sizes.small, "middle"))
     for number, kind in enumerate(strip.kinds):
         tone = "accent" if kind.tone.startswith("accent") else "quiet"
         legend = text.line(f"{kind.count:,} {kind.name}".strip(), tone, text.SEMIBOLD)
@@ -171,15 +175,19 @@ def _facts(facts: Facts, box: Box, sizes: Sizes) -> Group:
     items.append(Path((Point(box.x, y), Point(box.right, y)), stroke="rule", width=1.0))
     y += 10.0
     for fact in facts.rows:
-        items.extend(_row(fact.name, fact.value, box, y, 0.0, "quiet", sizes))
-        y += 20.5
+        first, *more = fact_lines(fact, sizes)
+        items.extend(_row(fact.name, text.plain(first), box, y, 0.0, "quiet", sizes))
+        for shown in more:
+            y += FACT_LINE
+            items.append(Text(Point(box.right, y + 10.0), shown, sizes.body - 1.0, "end"))
+        y += FACT_ROW
     if facts.sources:
-        y += 6.0
         items.append(Path((Point(box.x, y), Point(box.right, y)), stroke="rule", width=1.0))
+        y += 3.0
         for source in facts.sources:
-            y += 15.0
-            shown = text.fitted(source, sizes.small - 1.0, box.width)
-            items.append(Text(Point(box.x, y), text.line(shown, "quiet"), sizes.small - 1.0))
+            for shown in source_lines(source, sizes):
+                y += FACT_LINE
+                items.append(Text(Point(box.x, y), shown, sizes.small))
     return Group(tuple(items), "facts", "facts")
 
 

@@ -1,0 +1,197 @@
+"""A module's body as a diagram: operations that move numbers without computing contract into wires.
+
+What is drawn follows from what a node is. An application is a box, or a pill where its block is a
+mere function; a residual sum is an operator with a wire round the side; sums and products of two
+computed values are operators; what is cached is a box of its own. Parameters, numbers, positions
+and everything that depends on them alone stay out of the picture, save what owns parameters (a
+position embedding).
+
+    q = x |> q_proj |> rearrange[...] |> rope       x ── q · 4,096 ── RoPE ──
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from archdsl.graph import Model, Module
+from archdsl.graph import Node as Value
+from archdsl.ops import OPS
+from archdsl.text import Line
+from archdsl.view.types import Diagram, Edge, Node
+
+_MARKS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷"}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a body is drawn: its model and module, and the path that its nodes' ids begin with."""
+
+    model: Model
+    module: Module
+    path: str
+    hidden: frozenset[str] = frozenset()
+
+
+Applied = Callable[[Place, Value, str], Node | None]
+"""How an application is drawn: from the place, the graph's node and an id; None contracts it."""
+Labelled = Callable[[Place, Value], Line]
+"""What stands beside the wire that carries a value into a wide node."""
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A diagram in the making. `ends[i]`: the drawn nodes that value i comes from."""
+
+    place: Place
+    nodes: list[Node] = field(default_factory=list)
+    edges: list[Edge] = field(default_factory=list)
+    ends: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    names: dict[str, int] = field(default_factory=dict)
+
+    def named(self, name: str) -> str:
+        """An id that nothing in the diagram has."""
+        base = f"{self.place.path}.{name}" if self.place.path else name
+        number = self.names[base] = self.names.get(base, 0) + 1
+        return base if number == 1 else f"{base}.{number}"
+
+    def add(self, node: Node, value: int, sources: tuple[tuple[str, ...], ...]) -> None:
+        self.nodes.append(node)
+        self.ends[value] = (node.id,)
+        for source in dict.fromkeys(name for found in sources for name in found):
+            self.edges.append(Edge(source, node.id))
+
+
+def body(
+    place: Place, entry: Callable[[Value, str], Node], applied: Applied, labelled: Labelled | None
+) -> tuple[Diagram, tuple[str, ...]]:
+    """The diagram of a module's body, and the ids of the nodes that its outputs come from.
+
+    `entry` draws an input, `applied` an application, `labelled` says what stands beside wires into
+    wide nodes.
+    """
+    draft = _Draft(place)
+    for number, value in enumerate(place.module.nodes):
+        _draw(draft, number, value, entry, applied)
+    outputs = tuple(
+        dict.fromkeys(name for out in place.module.outputs for name in draft.ends.get(out, ()))
+    )
+    needed = _needed(draft, outputs)
+    nodes = tuple(node for node in draft.nodes if node.id in needed)
+    edges = tuple(edge for edge in draft.edges if edge.source in needed and edge.target in needed)
+    if labelled is not None:
+        edges = _labelled(draft, nodes, edges, labelled)
+    return Diagram(nodes, edges), outputs
+
+
+def _needed(draft: _Draft, outputs: tuple[str, ...]) -> set[str]:
+    """Everything that an output depends on."""
+    sources: dict[str, list[str]] = {}
+    for edge in draft.edges:
+        sources.setdefault(edge.target, []).append(edge.source)
+    needed: set[str] = set()
+    waiting = list(outputs)
+    while waiting:
+        name = waiting.pop()
+        if name not in needed:
+            needed.add(name)
+            waiting.extend(sources.get(name, ()))
+    return needed
+
+
+def _draw(
+    draft: _Draft,
+    number: int,
+    value: Value,
+    entry: Callable[[Value, str], Node],
+    applied: Applied,
+) -> None:
+    """Draw one value of a body, or contract it into the wires of what it comes from."""
+    sources = tuple(draft.ends[arg] for arg in value.args if draft.ends.get(arg))
+    match value.op:
+        case "input":
+            draft.add(entry(value, draft.named(value.name)), number, ())
+        case "apply":
+            child = draft.place.module.child(value.child)
+            owns = any(module.params or module.children for _, module in child.modules)
+            if sources or (owns and not value.args) or (owns and _positional(draft, value)):
+                node = applied(draft.place, value, draft.named(value.child))
+                if node is not None:
+                    draft.add(node, number, sources)
+                    return
+            _contract(draft, number, sources)
+        case "residual":
+            node = Node(draft.named("sum"), "operator", mark="+", tooltip="residual sum")
+            draft.nodes.append(node)
+            skip, branch = (draft.ends.get(arg, ()) for arg in value.args)
+            draft.edges += [Edge(source, node.id) for source in branch]
+            draft.edges += [Edge(source, node.id, "residual") for source in skip]
+            draft.ends[number] = (node.id,)
+        case "cache":
+            draft.add(_cache(draft, value), number, sources)
+        case _:
+            _operation(draft, number, value, sources)
+
+
+def _positional(draft: _Draft, value: Value) -> bool:
+    """Whether an application reads positions and nothing else."""
+    return all(draft.place.module.nodes[arg].op == "positions" for arg in value.args)
+
+
+def _contract(draft: _Draft, number: int, sources: tuple[tuple[str, ...], ...]) -> None:
+    draft.ends[number] = tuple(dict.fromkeys(name for found in sources for name in found))
+
+
+def _cache(draft: _Draft, value: Value) -> Node:
+    from archdsl.text import SEMIBOLD, line
+    from archdsl.view import words
+
+    place = draft.place
+    kept = words.per_token(place.model, place.module, value.type)
+    lines = (line(f"cached {value.name}", "ink", SEMIBOLD), line(f"{kept} a token", "quiet"))
+    return Node(draft.named(f"{value.name}.cache"), "box", lines, "cached", late=True)
+
+
+def _operation(
+    draft: _Draft, number: int, value: Value, sources: tuple[tuple[str, ...], ...]
+) -> None:
+    """A primitive: an operator of two computed values, a pill with a label, or nothing."""
+    from archdsl.text import line
+
+    op = OPS.get(value.op)
+    distinct = tuple(dict.fromkeys(sources))
+    shown = op.label if op is not None else value.op
+    if value.op in _MARKS and len(distinct) > 1:
+        mark = _MARKS[value.op]
+        node = Node(draft.named(value.op), "operator", mark=mark, tooltip=value.op)
+    elif value.op == "rearrange" and len(distinct) > 1:
+        node = Node(draft.named("concat"), "pill", (line("concat"),), tooltip=str(value.plan))
+    elif not sources or not shown or value.op in draft.place.hidden or _by_number(draft, value):
+        _contract(draft, number, sources)
+        return
+    else:
+        tooltip = f"{op.doc if op else ''} {value.plan or ''}".strip()
+        node = Node(draft.named(value.op), "pill", (line(shown),), tooltip=tooltip)
+    draft.add(node, number, sources)
+
+
+def _by_number(draft: _Draft, value: Value) -> bool:
+    """Whether an operation of two operands has a plain number for one of them."""
+    nodes = draft.place.module.nodes
+    numbers = any(nodes[arg].op in ("scalar", "param") for arg in value.args)
+    return value.op in (*_MARKS, "power") and numbers
+
+
+def _labelled(
+    draft: _Draft, nodes: tuple[Node, ...], edges: tuple[Edge, ...], labelled: Labelled
+) -> tuple[Edge, ...]:
+    """Put the names and shapes of values beside the wires that enter wide nodes."""
+    wide = {node.id for node in nodes if node.wide}
+    origin: dict[str, Value] = {}
+    for number, found in draft.ends.items():
+        if len(found) == 1:
+            origin[found[0]] = draft.place.module.nodes[number]
+    return tuple(
+        replace(edge, label=labelled(draft.place, origin[edge.source]))
+        if edge.target in wide and edge.source in origin
+        else edge
+        for edge in edges
+    )

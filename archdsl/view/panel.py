@@ -1,0 +1,174 @@
+"""Header, strip of layers and panel of facts: what a card says in words and numbers."""
+
+from collections.abc import Iterator
+
+from archdsl.facts import Facts as Counts
+from archdsl.graph import Model, Module
+from archdsl.text import SEMIBOLD, Line, Run
+from archdsl.view import words
+from archdsl.view.types import Fact, Facts, LayerKind, Part, Strip
+
+_TONES = {
+    "feed_forward": "accent", "expert": "accent", "attention": "strong", "recurrence": "strong",
+    "embedding": "neutral", "head": "rule", "router": "cached", "norm": "quiet",
+    "convolution": "shared",
+}  # fmt: skip
+_KIND_TONES = ("accent", "neutral", "strong", "shared", "rule", "cached")
+_MOST_PARTS = 5
+_MOST_CELLS = 400
+_SEPARATOR = "   ·   "
+
+
+def subtitle(model: Model, counts: Counts) -> Line:
+    """Parameters, maker, date and context in a line."""
+    runs = [Run(words.short(counts.params), "accent", SEMIBOLD), Run(" parameters", "quiet")]
+    if counts.active != counts.params:
+        runs += [Run(", ", "quiet"), Run(words.short(counts.active), "accent", SEMIBOLD)]
+        runs.append(Run(" active per token", "quiet"))
+    about = model.about
+    said = [str(about["by"])] if "by" in about else []
+    said += [words.date(str(about["released"]))] if "released" in about else []
+    runs += [Run(_SEPARATOR + text, "quiet") for text in said]
+    if isinstance(context := about.get("context"), int):
+        runs.append(Run(f"{_SEPARATOR}context ", "quiet"))
+        runs.append(Run(words.tokens(context), "accent", SEMIBOLD))
+    return tuple(runs)
+
+
+def strip(counts: Counts) -> Strip | None:
+    """One cell a layer, a tone for each kind of layer; None for models of one layer or very many.
+    """
+    runs = counts.schedule
+    total = sum(count for count, _ in runs)
+    if not 1 < total <= _MOST_CELLS:
+        return None
+    kinds: dict[int, int] = {}
+    sizes: dict[int, int] = {}
+    modules: dict[int, Module] = {}
+    cells: list[int] = []
+    for count, module in runs:
+        kind = kinds.setdefault(module.id, len(kinds))
+        modules[kind] = module
+        sizes[kind] = sizes.get(kind, 0) + count
+        cells += [kind] * count
+    found = list(modules.values())
+    legend = tuple(
+        LayerKind(_kind_name(module, found), _KIND_TONES[kind % len(_KIND_TONES)], sizes[kind])
+        for kind, module in modules.items()
+    )
+    return Strip(legend, tuple(cells))
+
+
+def _kind_name(module: Module, others: list[Module]) -> str:
+    """A kind of layer by the block that the other kinds do not have."""
+    if len(others) == 1:
+        return "layers"
+    for child in module.children:
+        titles = {m.title for other in others for c in other.children if c.name == child.name
+                  for _, m in c.modules}  # fmt: skip
+        if len(titles) > 1:
+            return child.modules[0][1].title
+    return module.title
+
+
+def panel(model: Model, counts: Counts, chosen: tuple[str, ...]) -> Facts:
+    """Where the parameters are, then rows; `chosen` names rows, none means all."""
+    rows = list(_rows(model, counts))
+    if chosen:
+        known = dict(rows)
+        shown = tuple(known[key] for key in chosen if key in known)
+    else:
+        shown = tuple(fact for key, fact in rows if key not in ("params", "vocab", "context"))
+    source = model.about.get("source")
+    return Facts(_parts(counts), shown, (str(source),) if source else ())
+
+
+def _parts(counts: Counts) -> tuple[Part, ...]:
+    """The largest parts by role, the others in one."""
+    parts = [
+        Part(_part_name(role, counts), _TONES.get(role, "quiet"), count)
+        for role, count in counts.parts[:_MOST_PARTS]
+    ]
+    rest = sum(count for _, count in counts.parts[_MOST_PARTS:])
+    return (*parts, Part("other", "quiet", rest)) if rest else tuple(parts)
+
+
+def _part_name(role: str, counts: Counts) -> str:
+    name = role.replace("_", "-")
+    return f"tied {name}" if role == "embedding" and counts.tied else name
+
+
+def _rows(model: Model, counts: Counts) -> Iterator[tuple[str, Fact]]:
+    """(name that a card chooses it by, row) of everything worth a row."""
+    context = model.about.get("context")
+    yield "params", Fact("parameters", f"{counts.params:,}")
+    if counts.active != counts.params:
+        share = 100 * counts.active / counts.params
+        yield "active", Fact("active per token", f"{share:.1f} %")
+    if counts.kv_growing_bytes_per_token:
+        yield (
+            "kv_bytes_per_token",
+            Fact("KV cache / token", words.size(counts.kv_growing_bytes_per_token)),
+        )
+    if isinstance(context, int):
+        name = words.tokens(context)
+        yield "kv_bytes", Fact(f"at {name} context", words.size(counts.kv_bytes(context)))
+        flops = words.short(counts.flops_per_token(context)).replace("B", "G")
+        yield "flops", Fact(f"FLOPs / token at {name}", flops)
+        yield "context", Fact("context", f"{context:,}")
+    yield "tied", Fact("tied embeddings", "yes" if counts.tied else "no")
+    for width in _widths(model):
+        yield "width", Fact("width", f"{width:,}")
+    for module in _positions(model.root):
+        reals = [words.real(s) for s in module.settings if isinstance(s.value, float)]
+        if reals:
+            yield "position", Fact(module.title, " · ".join(reals[:2]))
+    for key, name in (("vocab", "vocabulary"), ("license", "licence"), ("after", "after")):
+        value = model.numbers.get(f"${key}") if key == "vocab" else model.about.get(key)
+        if value is not None:
+            yield key, Fact(name, f"{int(value):,}" if key == "vocab" else str(value))
+
+
+def _widths(model: Model) -> Iterator[int]:
+    """The width of what passes from layer to layer, of the first stack."""
+    for value in model.root.nodes:
+        if value.op == "apply" and model.root.child(value.child).segments:
+            width = model.shape(model.root, value.type)[-1].value
+            if width is not None:
+                yield width
+            return
+
+
+def _positions(module: Module) -> Iterator[Module]:
+    """The outermost blocks of role position, each once."""
+    seen: set[int] = set()
+    waiting = [module]
+    while waiting:
+        here = waiting.pop()
+        if here.id in seen:
+            continue
+        seen.add(here.id)
+        if here.role == "position":
+            yield here
+        else:
+            waiting += [m for child in reversed(here.children) for _, m in child.modules]
+
+
+def description(model: Model, counts: Counts) -> str:
+    """A sentence about the architecture, for those who cannot see it."""
+    layers = "; ".join(
+        f"{count:,} × {module.title} ({', '.join(_slots(module))})"
+        for count, module in counts.schedule
+    )
+    parts = [f"{model.name}: {words.short(counts.params)} parameters"]
+    if layers:
+        parts.append(f"{counts.layers:,} layers: {layers}")
+    if counts.kv_growing_bytes_per_token:
+        parts.append(f"{words.size(counts.kv_growing_bytes_per_token)} of cache for each token")
+    return ". ".join(parts) + "."
+
+
+def _slots(module: Module) -> list[str]:
+    """The titles of what a layer applies, in order."""
+    applied = [value.child for value in module.nodes if value.op == "apply"]
+    return [m.title for name in applied for _, m in module.child(name).modules]

@@ -1,0 +1,258 @@
+"""The tower: the model from its tokens to its logits, stacks as groups that say how often they
+repeat.
+"""
+
+import itertools
+from dataclasses import replace
+
+from archdsl.graph import Child, Model, Module, Segment
+from archdsl.graph import Node as Value
+from archdsl.text import Line, line
+from archdsl.view import words
+from archdsl.view.body import Place, body
+from archdsl.view.types import Badge, Case, Diagram, Edge, Node, Tone
+
+_TONES: dict[str, Tone] = {
+    "norm": "quiet",
+    "attention": "strong",
+    "recurrence": "strong",
+    "convolution": "strong",
+    "feed_forward": "soft",
+    "router": "soft",
+    "expert": "soft",
+}
+_OPENED = ("layer", "residual")
+FRAME = "model"
+
+
+def tower(model: Model, hidden: frozenset[str] = frozenset()) -> Diagram:
+    """Tokens below, the model in its frame, what comes out above."""
+    place = Place(model, model.root, "", hidden)
+    inner = _ported(place, "")
+    first = next((v for v in model.root.nodes if v.op == "input"), None)
+    below = Node("below", "terminal", (line(first.name if first else "input", "quiet"),))
+    frame = Node(FRAME, "group", tone="frame", inner=inner)
+    above = Node("above", "terminal", (_result(model),))
+    edges = (Edge(below.id, frame.id), Edge(frame.id, above.id))
+    return Diagram((below, frame, above), edges, roomy=True)
+
+
+def _result(model: Model) -> Line:
+    """What leaves the model: logits where the last axis is that of the table which reads the input.
+    """
+    root = model.root
+    found = root.nodes[root.outputs[0]].type
+    last = model.shape(root, found)[-1] if found.axes else None
+    for value in root.nodes:
+        if value.op == "apply" and any(root.nodes[arg].op == "input" for arg in value.args):
+            for _, module in root.child(value.child).modules:
+                table = next((p for p in module.params if p.kind == "param"), None)
+                if module.role == "embedding" and table is not None and last is not None:
+                    rows = model.shape(module, table.type)[0]
+                    if rows == last:
+                        return line(f"logits · vocabulary {rows.value:,}", "quiet")
+    return line(words.shape(model, root, found), "quiet")
+
+
+def _ported(place: Place, path: str) -> Diagram:
+    """A module's body between the ports of its group."""
+    name = f"{path}." if path else ""
+    below, above = Node(f"{name}in", "port"), Node(f"{name}out", "port")
+
+    def entry(value: Value, _: str) -> Node:
+        first = place.module.nodes[place.module.inputs[0]]
+        return (
+            below
+            if value is first
+            else Node(f"{name}{value.name}", "terminal", (line(value.name),))
+        )
+
+    inner, outputs = body(place, entry, applied, None)
+    nodes = inner.nodes if below in inner.nodes else (below, *inner.nodes)
+    edges = (*inner.edges, *(Edge(output, above.id) for output in outputs))
+    return Diagram((*nodes, above), edges, roomy=True)
+
+
+def applied(place: Place, value: Value, name: str) -> Node | None:
+    """An application in the tower: a stack as a group, a block as a box."""
+    child = place.module.child(value.child)
+    if child.segments:
+        return _stack(place, child, name)
+    assert child.module is not None
+    return block(place, value, child.module, name)
+
+
+def _stack(place: Place, child: Child, name: str) -> Node:
+    """One group where all layers are built alike, groups within a group where they are not."""
+    modules = [module for _, module in child.modules]
+    if len(modules) == 1 or _alike(modules):
+        return _group(place, modules, [n for n, _ in child.modules], name)
+    return Node(name, "group", tone="frame", inner=_segments(place, child.segments, name))
+
+
+def _alike(modules: list[Module]) -> bool:
+    """Whether layers differ only in the blocks of their slots."""
+    first = modules[0]
+    skeleton = [(node.op, node.args, node.child) for node in first.nodes]
+    return all(
+        module.block == first.block
+        and [(node.op, node.args, node.child) for node in module.nodes] == skeleton
+        for module in modules[1:]
+    )
+
+
+def _segments(place: Place, segments: tuple[Segment, ...], path: str) -> Diagram:
+    """A schedule in order, each run a group."""
+    below, above = Node(f"{path}.in", "port"), Node(f"{path}.out", "port")
+    groups: list[Node] = []
+    for number, segment in enumerate(segments):
+        name = f"{path}.{number + 1}"
+        if isinstance(segment.item, Module):
+            groups.append(_group(place, [segment.item], [segment.count], name))
+        else:
+            inner = _segments(place, segment.item, name)
+            groups.append(Node(name, "group", tone="frame", inner=inner, count=segment.count))
+    chain = [below, *groups, above]
+    edges = tuple(Edge(a.id, b.id) for a, b in itertools.pairwise(chain))
+    return Diagram(tuple(chain), edges, roomy=True)
+
+
+def _group(place: Place, modules: list[Module], counts: list[int], name: str) -> Node:
+    """The repeated block, open; slots that hold different blocks show them side by side."""
+    inner = _ported(Place(place.model, modules[0], name, place.hidden), name)
+    if len(modules) > 1:
+        inner = replace(
+            inner,
+            nodes=tuple(_with_cases(place, node, modules, counts, name) for node in inner.nodes),
+        )
+    tooltip = f"{modules[0].title}: {sum(counts):,} layers"
+    return Node(name, "group", tone="accent", inner=inner, count=sum(counts), tooltip=tooltip)
+
+
+def _with_cases(
+    place: Place, node: Node, modules: list[Module], counts: list[int], path: str
+) -> Node:
+    """A slot's node, as a choice where the layers' blocks differ there."""
+    slot = node.id.removeprefix(f"{path}.")
+    found: dict[int, tuple[Module, int]] = {}
+    for module, count in zip(modules, counts, strict=True):
+        for child in module.children:
+            if child.name == slot and child.module is not None:
+                before = found.get(child.module.id, (child.module, 0))[1]
+                found[child.module.id] = child.module, before + count
+    if len(found) < 2:
+        return node
+    cases = tuple(
+        Case(_box(place, module, f"{node.id}.{number + 1}"), _count_label(module, count))
+        for number, (module, count) in enumerate(found.values())
+    )
+    return Node(node.id, "choice", cases=cases, tooltip=node.tooltip)
+
+
+def _count_label(module: Module, count: int) -> Line:
+    tone = "accent" if _TONES.get(module.role) in ("soft", "strong") else "quiet"
+    return line(f"{count:,} layers", tone, 600)
+
+
+def block(place: Place, value: Value, module: Module, name: str) -> Node | None:
+    """A block in the tower: opened if it only wraps others, a pill if it is a function, else a box.
+    """
+    if module.role in _OPENED and module.children:
+        inner = _ported(Place(place.model, module, name, place.hidden), name)
+        return Node(name, "group", (line(module.title, "quiet"),), "frame", inner=inner)
+    if module.role == "plumbing" and not module.params:
+        return Node(name, "pill", (line(module.title),)) if computes(module) else None
+    node = _box(place, module, name)
+    if module.role == "embedding":
+        tone: Tone = "quiet" if _reads_positions(place.module, value) else "plain"
+        return replace(node, lines=(line(_table(place.module, value, module)),), tone=tone)
+    if place.module is place.model.root and _is_head(place.module, value):
+        return replace(node, lines=_head(place.module, value, module))
+    return node
+
+
+def _box(place: Place, module: Module, name: str) -> Node:
+    return Node(
+        name,
+        "box",
+        words.label(module),
+        _TONES.get(module.role, "plain"),
+        badges=_badges(module, name),
+        tooltip=tooltip(place.model, module),
+    )
+
+
+def computes(module: Module) -> bool:
+    """Whether a block of plumbing does more than move numbers: some operation of it has a label."""
+    from archdsl.ops import OPS
+
+    return any(node.op in OPS and OPS[node.op].label for node in module.nodes)
+
+
+def _reads_positions(parent: Module, value: Value) -> bool:
+    return all(parent.nodes[arg].op == "positions" for arg in value.args)
+
+
+def _table(parent: Module, value: Value, module: Module) -> str:
+    """An embedding by what it embeds: "Token embedding"."""
+    source = parent.nodes[value.args[0]] if value.args else None
+    if source is not None and source.op in ("input", "positions"):
+        noun = (source.name if source.op == "input" else "positions").removesuffix("s")
+        return f"{noun.replace('_', ' ').capitalize()} {module.title.lower()}"
+    return module.title
+
+
+def _is_head(root: Module, value: Value) -> bool:
+    return any(root.nodes[out] is value for out in root.outputs)
+
+
+def _head(root: Module, value: Value, module: Module) -> tuple[Line, ...]:
+    """The output layer, and what it is tied to."""
+    first = line(f"{module.title} output layer")
+    for _, path in root.child(value.child).ties:
+        other = next((v for v in root.nodes if v.op == "apply" and v.child == path[0]), None)
+        table = root.child(path[0]).module
+        shown = _table(root, other, table).lower() if other and table else path[0]
+        return first, line(f"tied to the {shown}", "quiet")
+    return (first,)
+
+
+def _badges(module: Module, name: str) -> tuple[Badge, ...]:
+    """What acts inside a block and is known by a name of its own: positions, norms of queries and
+    keys.
+    """
+    found: dict[str, Badge] = {}
+    norms: list[str] = []
+    for child in module.children:
+        for _, inner in child.modules:
+            if inner.role == "position":
+                made = Badge(
+                    f"{name}.{child.name}", line(inner.title, "ink", 600), words.about(inner)
+                )
+                found.setdefault(inner.title, made)
+            if inner.role == "norm" and child.name.endswith("_norm"):
+                norms.append(child.name.removesuffix("_norm"))
+    if norms and module.role in ("attention", "recurrence"):
+        label = f"{''.join(norms).upper() if max(map(len, norms)) == 1 else norms[0]}-norm"
+        found[label] = Badge(f"{name}.norm", line(label, "ink", 600))
+    return tuple(found.values())
+
+
+def tooltip(model: Model, module: Module) -> str:
+    """A block's title, what its documentation says first, and its parameters."""
+    about = words.about(module)
+    count = _params(model, module)
+    said = [module.title, *([about] if about else [])]
+    return " · ".join([*said, *([f"{count:,} parameters"] if count else [])])
+
+
+def _params(model: Model, module: Module) -> int:
+    own = 0
+    for param in module.params:
+        if param.kind == "param":
+            size = 1
+            for axis in model.shape(module, param.type):
+                size *= axis.value or 1
+            own += size
+    inner = sum(n * _params(model, m) for child in module.children for n, m in child.modules)
+    return own + inner

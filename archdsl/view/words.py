@@ -1,0 +1,163 @@
+"""What a card says of a module, a value or a number: short, in the field's terms, never typed in.
+
+A module's second line comes from its settings by one rule: dimensions that are no axis of its
+input, in the order in which the block declares them, without those that repeat a value said before.
+A plural counts (`kv_heads = 8` is "8 kv heads"), a `d_` is a width (`d_head = 128` is "head width
+128").
+"""
+
+import datetime
+import re
+
+from archdsl.dims import Dim
+from archdsl.graph import Model, Module, Setting
+from archdsl.text import BOLD, REGULAR, SEMIBOLD, Line, Run, line
+from archdsl.types import TensorType
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_WIDTHS = {"d_ff": "hidden width", "d": "width"}
+_COMPUTING = ("attention", "recurrence", "convolution", "router", "feed_forward", "expert")
+_NUMBER = re.compile(r"(\d[\d,.]*(?:[KMBT]i?\b)?)")
+
+
+def phrase(name: str) -> str:
+    """A setting's or binding's name as words: `kv_heads` is "kv heads"."""
+    if name in _WIDTHS:
+        return _WIDTHS[name]
+    if name.startswith("d_"):
+        return f"{name[2:].replace('_', ' ')} width"
+    return name.replace("_", " ")
+
+
+def settings(module: Module) -> list[str]:
+    """What a module's settings say that its title and its place do not."""
+    outside = _input_axes(module)
+    said: set[int] = set()
+    words: list[str] = []
+    for setting in module.settings:
+        value = setting.value
+        if setting.kind not in ("dim", "count") or not isinstance(value, int):
+            continue
+        if setting.name in outside or value in said:
+            continue
+        said.add(value)
+        words.append(counted(setting.name, value))
+    for child in module.children:
+        for _, inner in child.modules:
+            if inner.role == "plumbing" and not inner.params and not child.inline:
+                words.append(inner.title)
+    return words
+
+
+def counted(name: str, value: int) -> str:
+    """A dimension with its name: "32 heads", "head width 128"."""
+    said = phrase(name)
+    plural = name.endswith("s") and not name.startswith("d_")
+    return f"{value:,} {said}" if plural else f"{said} {value:,}"
+
+
+def _input_axes(module: Module) -> set[str]:
+    """The symbols that are axes of a module's inputs."""
+    axes: set[str] = set()
+    for number in module.inputs:
+        for axis in module.nodes[number].type.axes:
+            if isinstance(axis, Dim):
+                axes |= {name for name in axis.symbols() if axis == Dim.symbol(name)}
+    return axes
+
+
+def title(module: Module) -> Line:
+    """A block's title; where its last word is the role, what stands before is what matters."""
+    noun = module.role.replace("_", "-")
+    if module.role in _COMPUTING and module.title.lower().endswith(f" {noun}"):
+        at = len(module.title) - len(noun) - 1
+        return Run(module.title[:at], "accent", BOLD), Run(module.title[at:], "ink", SEMIBOLD)
+    weight = SEMIBOLD if module.role in _COMPUTING else REGULAR
+    return line(module.title, "ink", weight)
+
+
+def label(module: Module) -> tuple[Line, ...]:
+    """The lines of a block's box in the tower."""
+    words = settings(module) if module.role in _COMPUTING else []
+    return (title(module), line(" · ".join(words[:3]), "quiet")) if words else (title(module),)
+
+
+def shape(model: Model, module: Module, found: TensorType) -> str:
+    """A value's shape in numbers, without the batch: "[T, 4096]"."""
+    axes = [str(axis) for axis in model.shape(module, found) if axis.name != "B"]
+    return f"[{', '.join(axes)}]"
+
+
+def per_token(model: Model, module: Module, found: TensorType) -> str:
+    """The numbers kept of each token: "8 × 128"."""
+    axes = [a for a in model.shape(module, found) if a.name not in ("B", "T", "S")]
+    return " × ".join(f"{axis.value:,}" if axis.value is not None else str(axis) for axis in axes)
+
+
+def emphasised(shown: str, tone: str = "ink") -> Line:
+    """A remark, its numbers in the family's colour."""
+    pieces = [piece for piece in _NUMBER.split(shown) if piece]
+    return tuple(
+        Run(piece, "accent" if _NUMBER.fullmatch(piece) else tone, SEMIBOLD) for piece in pieces
+    )
+
+
+def short(count: float) -> str:
+    """A count in thousands, millions, billions or trillions: "8.03B"."""
+    for unit, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
+        if count >= unit:
+            value = count / unit
+            return f"{value:.2f}{letter}" if value < 10 else f"{value:.1f}{letter}"
+    return f"{count:,.0f}"
+
+
+def size(count: int) -> str:
+    """Bytes in binary units: "128 KiB"."""
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{value:.4g} {unit}"
+        value /= 1024
+    return f"{value:.4g} TiB"
+
+
+def tokens(count: int) -> str:
+    """A number of tokens as people say it: "128K" for 131,072."""
+    if count >= 1024 and count % 1024 == 0:
+        kilo = count // 1024
+        return f"{kilo // 1024}M" if kilo >= 1024 and kilo % 1024 == 0 else f"{kilo:,}K"
+    return f"{count:,}"
+
+
+def date(written: str) -> str:
+    """2024-04-18 as "18 Apr 2024"; anything else as it is."""
+    try:
+        found = datetime.date.fromisoformat(written)
+    except ValueError:
+        return written
+    return f"{found.day} {_MONTHS[found.month - 1]} {found.year}"
+
+
+def about(module: Module) -> str:
+    """Whose idea a block is, where its documentation says so beside its title, or else what the
+    documentation says first.
+    """
+    doc = " ".join(module.doc.split())
+    cited = re.search(re.escape(module.title) + r" \(([^()]*\d{4})\)", doc, re.IGNORECASE)
+    if cited:
+        return cited[1]
+    first = re.split(r"[;:]|\.(?=\s|$)", module.doc.strip(), maxsplit=1)[0].strip()
+    first = " ".join(first.split())
+    if first.lower().startswith(module.title.lower()):
+        first = first[len(module.title) :].strip(" ,()")
+    if first:
+        return first
+    source = re.search(r"\(([^()]*\d{4})\)", doc)
+    return source[1] if source else ""
+
+
+def real(setting: Setting) -> str:
+    """A real setting with its name: "base 500,000"."""
+    value = setting.value
+    number = f"{value:,.0f}" if isinstance(value, float) and value == int(value) else f"{value:,}"
+    return f"{phrase(setting.name)} {number}"
