@@ -1,7 +1,8 @@
-"""Axes patterns after their names are resolved: the recipe of a rearrangement, apart from its execution.
+"""Axes patterns after their names are resolved: the recipe of a rearrangement, apart from its
+execution.
 
-`rearrange[B T (heads (k + v)) -> B heads T k, B heads T v]` becomes terms of factors, each with a name
-and a dimension. A `Cut` is a place where one axis is several pieces that lie side by side.
+`rearrange[B T (heads (k + v)) -> B heads T k, B heads T v]` becomes terms of factors, each with a
+name and a dimension. A `Cut` is a place where one axis is several pieces that lie side by side.
 
     >>> h = Factor("h", Dim.symbol("h"))
     >>> str(Merge((h, Cut(((h,), (h,))))))

@@ -9,7 +9,8 @@ DIFFERENT when it cannot be zero for values of at least 1, and UNKNOWN otherwise
     '2 * d_head * heads + 1'
 
 `//` and `%` are opaque, but for the rewrites that a known divisibility licenses: with a % b == 0,
-b * (a // b) is a. Python's `==` on a `Dim` is equality of text, never provable equality: use `compare`.
+b * (a // b) is a. Python's `==` on a `Dim` is equality of text, never provable equality: use
+`compare`.
 """
 
 from __future__ import annotations
@@ -196,6 +197,10 @@ class Facts:
         return pairs
 
 
+NOTHING = Facts()
+"""No assumptions."""
+
+
 def simplify(d: Dim, facts: Facts) -> Dim:
     """The dimension with b * (a // b) written as a wherever a % b == 0 is known."""
     for zero in facts.zeros:
@@ -226,8 +231,9 @@ def _cancel(d: Dim, quotient: Opaque, a: Dim, b: Dim) -> Dim:
     return _cancel(out, quotient, a, b) if changed else d
 
 
-def compare(a: Dim, b: Dim, facts: Facts = Facts()) -> Verdict:
+def compare(a: Dim, b: Dim, facts: Facts | None = None) -> Verdict:
     """What can be said of a == b, for all values of at least 1 that the facts allow."""
+    facts = facts or NOTHING
     gap = simplify(a - b, facts)
     if not gap.terms:
         return EQUAL

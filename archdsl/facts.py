@@ -3,10 +3,11 @@
     parameters   every parameter once; a tied one belongs to its first place
     active       experts scaled by top_k / experts, everything else once, the input table included
     KV bytes     bf16, what all layers keep of each token
-    FLOPs        of matrix products, 2 for each multiply-add, for one token with `context` keys in sight
+    FLOPs        of matrix products, 2 for each multiply-add, for one token with `context` keys in
+    sight
 
-FLOPs follow `torch.utils.flop_counter`: elementwise work and look-ups count nothing, attention counts
-every key up to the context, masked or not.
+FLOPs follow `torch.utils.flop_counter`: elementwise work and look-ups count nothing, attention
+counts every key up to the context, masked or not.
 """
 
 from __future__ import annotations
@@ -44,23 +45,25 @@ class Facts:
 
     @cached_property
     def active_without_embedding(self) -> int:
-        """`active` without the table that tokens are looked up in, unless the head is tied to it."""
+        """`active` without the table that tokens are looked up in, unless the head is tied to
+        it.
+        """
         return self.active - self.input_embedding
 
     @cached_property
     def input_embedding(self) -> int:
         """Parameters of the tables that the model's own integer inputs index."""
         root = self.model.root
-        tables = [
-            c for c in root.children if any(m.role == "embedding" for _, m in c.modules)
-        ]
+        tables = [c for c in root.children if any(m.role == "embedding" for _, m in c.modules)]
         fed = [c for c in tables if self._fed_by_input(c)]
         return sum(self._params(m) for c in fed for _, m in c.modules)
 
     def _fed_by_input(self, child: Child) -> bool:
         nodes = self.model.root.nodes
         return any(
-            n.op == "apply" and n.child == child.name and any(nodes[a].op == "input" for a in n.args)
+            n.op == "apply"
+            and n.child == child.name
+            and any(nodes[a].op == "input" for a in n.args)
             for n in nodes
         )
 
@@ -79,7 +82,9 @@ class Facts:
             yield role or module.role, own
         for child in module.children:
             for count, inner in child.modules:
-                shown = role or ("" if inner.role in ("layer", "plumbing", "residual") else inner.role)
+                shown = role or (
+                    "" if inner.role in ("layer", "plumbing", "residual") else inner.role
+                )
                 if child.name in self._heads and not role and module is self.model.root:
                     shown = "head"
                 for r, n in self._by_role(inner, shown):
@@ -93,7 +98,9 @@ class Facts:
         return frozenset(root.nodes[o].child for o in root.outputs if root.nodes[o].op == "apply")
 
     def _own(self, module: Module) -> int:
-        return sum(self.size(module, p.type) for p in module.params if p.kind == "param" and not p.tied)
+        return sum(
+            self.size(module, p.type) for p in module.params if p.kind == "param" and not p.tied
+        )
 
     def _untied(self, module: Module, tied: set[str]) -> int:
         return sum(
@@ -176,8 +183,10 @@ class Facts:
         for term, arg in zip(node.plan.left, node.args, strict=True):
             shape = self.model.shape(module, module.nodes[arg].type)
             named = len([i for i in term if str(i) != "..."])
-            axes["..."] = product(shape[: len(shape) - named]) if "..." in map(str, term) else axes.get(
-                "...", Dim.number(1)
+            axes["..."] = (
+                product(shape[: len(shape) - named])
+                if "..." in map(str, term)
+                else axes.get("...", Dim.number(1))
             )
             for f in factors(term):
                 if str(f) != "...":

@@ -69,7 +69,8 @@ class Initial:
 class Param:
     """A parameter, a buffer or a constant. A constant's value is `nodes[value]` of `Module.consts`.
 
-    `guard` names the condition where the spec says `when`: the parameter exists in some applications only.
+    `guard` names the condition where the spec says `when`: the parameter exists in some
+    applications only.
     """
 
     kind: str
@@ -223,7 +224,8 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class CardDirective:
-    """`callout(layers.mix): "..."`: a word, paths as tuples of steps, options, and a text or number.
+    """`callout(layers.mix): "..."`: a word, paths as tuples of steps, options, and a text or
+    number.
 
     A step is a name, or `[Name]` for the layers of that block in a stack.
     """

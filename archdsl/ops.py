@@ -1,7 +1,7 @@
 """The table of primitives: what a body is made of when it is not made of blocks.
 
-A row says which form an operation has (its shape rule), how PyTorch spells it, how it costs, and how
-a card draws it. The shape rules are in `check/`: a form is a rule, a row is an operation.
+A row says which form an operation has (its shape rule), how PyTorch spells it, how it costs, and
+how a card draws it. The shape rules are in `check/`: a form is a rule, a row is an operation.
 
 | form | meaning |
 |---|---|
@@ -21,7 +21,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Op:
-    """`torch` is a template of operands `{0}`, `{1}`; `label` is what a card writes, '' for plumbing."""
+    """`torch` is a template of operands `{0}`, `{1}`; `label` is what a card writes, '' for
+    plumbing.
+    """
 
     name: str
     form: str
@@ -92,8 +94,17 @@ OPS: dict[str, Op] = {op.name: op for op in _ROWS}
 OPERATORS: dict[str, str] = {op.symbol: op.name for op in _ROWS if op.symbol and op.operands == 2}
 """Operator signs of the language to primitives of two operands."""
 
-INITIALISERS: dict[str, int] = {"normal": 1, "uniform": 2, "fill": 1, "zeros": 0, "ones": 0, "identity": 0}
-"""What may stand behind `param ... =`, with the number of arguments: normal(std), uniform(low, high)."""
+INITIALISERS: dict[str, int] = {
+    "normal": 1,
+    "uniform": 2,
+    "fill": 1,
+    "zeros": 0,
+    "ones": 0,
+    "identity": 0,
+}
+"""What may stand behind `param ... =`, with the number of arguments: normal(std), uniform(low,
+high).
+"""
 
 INTRINSICS = ("linear", "embedding", "rms_norm", "layer_norm", "sdpa")
 """What `lowers` may name: kernels that the emitter knows."""

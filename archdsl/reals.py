@@ -1,8 +1,8 @@
 """Real numbers known before a model runs, kept as expressions so that emitted code can say them.
 
-    >>> scale = Apply("^", (OfDim(Dim.symbol("K")), Lit(-0.5)))
-    >>> evaluate(scale, {"K": 64})
-    0.125
+>>> scale = Apply("^", (OfDim(Dim.symbol("K")), Lit(-0.5)))
+>>> evaluate(scale, {"K": 64})
+0.125
 """
 
 from __future__ import annotations

@@ -20,7 +20,9 @@ MAX_BYTES = 4_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """The text of one spec. `name` is what messages call it, `path` where it lies (None: standard input)."""
+    """The text of one spec. `name` is what messages call it, `path` where it lies (None: standard
+    input).
+    """
 
     name: str
     text: str

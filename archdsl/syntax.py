@@ -1,7 +1,7 @@
 """The syntax tree: what was written, before anything is known about what it means.
 
-All node types stand here. Every node has the span of its text; nothing is resolved, nothing computed.
-A `File` is a sequence of declarations. The grammar is `grammar/arch.lark`.
+All node types stand here. Every node has the span of its text; nothing is resolved, nothing
+computed. A `File` is a sequence of declarations. The grammar is `grammar/arch.lark`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from archdsl.source import Source, Span
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """`14_336`, `1e-6`, `128Ki`, `671B`: the value, and the text, whose digits `expect` rounds to."""
+    """`14_336`, `1e-6`, `128Ki`, `671B`: the value, and the text, whose digits `expect` rounds
+    to.
+    """
 
     value: int | float
     text: str

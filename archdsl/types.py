@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from archdsl.dims import Dim, substitute
 
 DTYPES = ("float", "float32", "int", "bool")
-"""`float` is the model's dtype, `float32` what is computed in single precision whatever the model's."""
+"""`float` is the model's dtype, `float32` what is computed in single precision whatever the
+model's.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,9 @@ class Signature:
 
     def __str__(self) -> str:
         out = ", ".join(map(str, self.outputs))
-        return f"{', '.join(map(str, self.inputs))} -> {out if len(self.outputs) == 1 else f'({out})'}"
+        return (
+            f"{', '.join(map(str, self.inputs))} -> {out if len(self.outputs) == 1 else f'({out})'}"
+        )
 
 
 def replace_axes(

@@ -11,6 +11,6 @@
 | `apply.py` | recipes, stacks, ties, application |
 | `body.py` | statements, and whole bodies |
 
-What is not checked: that a computation is numerically sensible, that an initialiser is a good one, and
-equalities that need a solver (`//` and `%` are opaque but for what a `where` licenses).
+What is not checked: that a computation is numerically sensible, that an initialiser is a good one,
+and equalities that need a solver (`//` and `%` are opaque but for what a `where` licenses).
 """

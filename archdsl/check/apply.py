@@ -77,9 +77,7 @@ def recipe(
     return made if _tied_shapes(scope, made, args) else Error()
 
 
-def arguments(
-    scope: Scope, block: Block, args: tuple[s.Arg, ...]
-) -> dict[str, s.Expr] | None:
+def arguments(scope: Scope, block: Block, args: tuple[s.Arg, ...]) -> dict[str, s.Expr] | None:
     """The expressions that are given for settings, by name; None after a report."""
     known = [d.name.name for d in block.decl.settings]
     order = iter(known)
@@ -105,7 +103,12 @@ def _no_setting(scope: Scope, block: Block, name: str | None, at: Span, known: l
 
 
 def _tie(
-    scope: Scope, block: Block, name: str, value: ParamPath, at: Span, ties: dict[str, tuple[str, ...]]
+    scope: Scope,
+    block: Block,
+    name: str,
+    value: ParamPath,
+    at: Span,
+    ties: dict[str, tuple[str, ...]],
 ) -> bool:
     if block.param(name) is None:
         scope.fail("unknown-name", f"{block.name} has no parameter {name}", at)
@@ -286,11 +289,19 @@ def _result(
         case Schedule(items):
             return _through(scope, items, args, fn_span, span)
         case Repeat():
-            scope.fail("not-a-block", "a repeated layer is not a block", fn_span,
-                       help="write stack(n * Layer(...))")  # fmt: skip
+            scope.fail(
+                "not-a-block",
+                "a repeated layer is not a block",
+                fn_span,
+                help="write stack(n * Layer(...))",
+            )
             return None
-    scope.fail("not-a-block", "only blocks and operations can be applied", fn_span,
-               note=f"this is {describe(target)}")  # fmt: skip
+    scope.fail(
+        "not-a-block",
+        "only blocks and operations can be applied",
+        fn_span,
+        note=f"this is {describe(target)}",
+    )
     return None
 
 
@@ -386,9 +397,7 @@ def _owns(child: Child) -> bool:
     return False
 
 
-def _make(
-    scope: Scope, target: Value, args: list[Tensor]
-) -> Module | tuple[Segment, ...] | None:
+def _make(scope: Scope, target: Value, args: list[Tensor]) -> Module | tuple[Segment, ...] | None:
     """The module of a recipe, or the segments of a stack; None after a report."""
     assert scope.numbers is not None
     match target:
@@ -416,9 +425,7 @@ def _segments(
         count = scope.value(item.count)
         inner = item.item
         nested = inner.items if isinstance(inner, Schedule) else None
-        made = (
-            _segments(scope, nested, args) if nested is not None else _make(scope, inner, args)
-        )
+        made = _segments(scope, nested, args) if nested is not None else _make(scope, inner, args)
         if made is None or count is None:
             return None
         if count:
@@ -433,4 +440,3 @@ def _rooted_type(scope: Scope, t: TensorType) -> TensorType:
         substitute(a, scope.numbers.symbols) if isinstance(a, Dim) else a for a in scope.expand(t)
     ]
     return TensorType(t.dtype, tuple(axes))
-

@@ -36,7 +36,9 @@ MAX_NODES = 200_000
 
 
 def check_block(block: Block, diagnostics: Diagnostics) -> None:
-    """The generic check of a block: settings are symbols, both sides of every choice are checked."""
+    """The generic check of a block: settings are symbols, both sides of every choice are
+    checked.
+    """
     decl = block.decl
     scope = Scope(diagnostics, {}, block.globals, block)
     _header(scope, decl)
@@ -98,13 +100,13 @@ def _header(scope: Scope, decl: s.BlockDecl) -> None:
         scope.fail("unknown-intrinsic", f"nothing lowers to {name.name}", name.span, help=hint)
     for setting in decl.settings:
         match setting.kind:
-            case s.SimpleKind(name, span) if name not in ("dim", "count", "float", "bool"):
+            case s.SimpleKind(kind, span) if kind not in ("dim", "count", "float", "bool"):
                 hint = "dim, count, float, bool, enum(...), list(...) or a signature"
-                if name == "block":
+                if kind == "block":
                     hint = "a slot needs a type: write [B, T, d] -> [B, T, d]"
-                scope.fail("kind-mismatch", f"there is no kind {name}", span, help=hint)
-            case s.KindOf(name, _, span) if name not in ("enum", "list"):
-                scope.fail("kind-mismatch", f"there is no kind {name}", span)
+                scope.fail("kind-mismatch", f"there is no kind {kind}", span, help=hint)
+            case s.KindOf(kind, _, span) if kind not in ("enum", "list"):
+                scope.fail("kind-mismatch", f"there is no kind {kind}", span)
     if decl.given:
         scope.fail("unsupported", "`given` is not handled yet", decl.given[0].span)
 
@@ -152,8 +154,12 @@ def run(scope: Scope, decl: s.BlockDecl) -> tuple[int, ...] | None:
     if scope.numbers is None:
         for name, span in scope.bound.items():
             if name not in scope.used and name != "_":
-                scope.fail("unused-binding", f"{name} is never used", span,
-                           help="remove it, or write _ for a part that nobody needs")  # fmt: skip
+                scope.fail(
+                    "unused-binding",
+                    f"{name} is never used",
+                    span,
+                    help="remove it, or write _ for a part that nobody needs",
+                )
     return result if len(scope.diagnostics) == before else None
 
 
@@ -203,8 +209,12 @@ def _set(scope: Scope, name: s.Name, value: Value) -> None:
             x.name.name == name.name for x in scope.block.decl.settings
         )
         what = "a setting" if declared else describe(known)
-        scope.fail("duplicate-name", f"{name.name} is {what} already", name.span,
-                   help="only tensors may be bound again; choose another name")  # fmt: skip
+        scope.fail(
+            "duplicate-name",
+            f"{name.name} is {what} already",
+            name.span,
+            help="only tensors may be bound again; choose another name",
+        )
         return
     if isinstance(value, Tensor) and not scope.nodes[value.node].name:
         node = scope.nodes[value.node]
@@ -218,8 +228,18 @@ def _set(scope: Scope, name: s.Name, value: Value) -> None:
 
 
 def _named(node: Node, name: str) -> Node:
-    return Node(node.op, node.args, node.types, name, node.plan, node.child, node.param,
-                node.scalar, node.index, node.span)  # fmt: skip
+    return Node(
+        node.op,
+        node.args,
+        node.types,
+        name,
+        node.plan,
+        node.child,
+        node.param,
+        node.scalar,
+        node.index,
+        node.span,
+    )
 
 
 def _residual(scope: Scope, statement: s.Residual) -> None:
@@ -240,7 +260,7 @@ def _residual(scope: Scope, statement: s.Residual) -> None:
             "shape-mismatch" if verdict is DIFFERENT else "unknown-equality",
             "a residual adds tensors of one shape",
             statement.value.span,
-            note=f"{name.name} is {scope.describe(base.type)}, this is {scope.describe(added.type)}",
+            note=f"{name.name} is {scope.describe(base.type)}, this {scope.describe(added.type)}",
         )
         return
     node = Node("residual", (base.node, added.node), (base.type,), name.name, span=statement.span)
@@ -280,25 +300,30 @@ def _guard_name(statement: s.ParamStatement) -> str:
     return f"has_{statement.name.name}"
 
 
-def _const(
-    scope: Scope, statement: s.ParamStatement, t: TensorType, guarded: str
-) -> Param | None:
+def _const(scope: Scope, statement: s.ParamStatement, t: TensorType, guarded: str) -> Param | None:
     scope.in_const = True
     try:
-        value = tensor(scope, expressions.evaluate(scope, statement.initial), statement.initial.span)
+        value = tensor(
+            scope, expressions.evaluate(scope, statement.initial), statement.initial.span
+        )
     finally:
         scope.in_const = False
     if value is None:
         return None
     if interface.same(scope, value.type, t) is not EQUAL:
-        scope.fail("shape-mismatch", f"{statement.name.name} is declared {t}", statement.initial.span,
-                   note=f"this is {scope.describe(value.type)}")  # fmt: skip
+        scope.fail(
+            "shape-mismatch",
+            f"{statement.name.name} is declared {t}",
+            statement.initial.span,
+            note=f"this is {scope.describe(value.type)}",
+        )
         return None
     return Param("const", statement.name.name, t, None, guarded, value=value.node)
 
 
 def _initial(scope: Scope, expr: s.Expr) -> Initial | None:
-    name, args = "", ()
+    name = ""
+    args: tuple[s.Arg, ...] = ()
     match expr:
         case s.Name(name):
             args = ()
@@ -306,8 +331,12 @@ def _initial(scope: Scope, expr: s.Expr) -> Initial | None:
             pass
     if name not in INITIALISERS:
         known = ", ".join(INITIALISERS)
-        scope.fail("unknown-name", "this does not say how a parameter begins", expr.span,
-                   help=f"one of {known}")  # fmt: skip
+        scope.fail(
+            "unknown-name",
+            "this does not say how a parameter begins",
+            expr.span,
+            help=f"one of {known}",
+        )
         return None
     if len(args) != INITIALISERS[name]:
         scope.fail("wrong-arguments", f"{name} takes {INITIALISERS[name]} numbers", expr.span)
@@ -323,7 +352,9 @@ def _initial(scope: Scope, expr: s.Expr) -> Initial | None:
 
 def _cache(scope: Scope, statement: s.CacheStatement) -> None:
     if statement.limit is not None:
-        scope.fail("unsupported", f"`cache ... {statement.limit}` is not handled yet", statement.span)
+        scope.fail(
+            "unsupported", f"`cache ... {statement.limit}` is not handled yet", statement.span
+        )
         return
     for name in statement.names:
         value = scope.look(name.name)
@@ -364,8 +395,11 @@ def _return(scope: Scope, decl: s.BlockDecl, statement: s.Result) -> tuple[int, 
         found.append(one)
     expected = [interface.type_of(scope, t) for t in decl.outputs]
     if len(found) != len(expected):
-        scope.fail("wrong-arguments", f"{len(expected)} results are declared, {len(found)} returned",
-                   statement.span)  # fmt: skip
+        scope.fail(
+            "wrong-arguments",
+            f"{len(expected)} results are declared, {len(found)} returned",
+            statement.span,
+        )
         return None
     for one, t, written in zip(found, expected, decl.outputs, strict=True):
         if t is None:
@@ -396,5 +430,3 @@ def _wrong_result(
         help=hint,
     )
     return False
-
-

@@ -13,7 +13,6 @@ from archdsl.check import apply, patterns, tensors
 from archdsl.check.scope import Scope
 from archdsl.check.values import (
     BlockRef,
-
     DateValue,
     Either,
     Error,
@@ -66,7 +65,7 @@ def evaluate(scope: Scope, expr: s.Expr) -> Value:
         case s.Name():
             return name(scope, expr)
         case s.Group(items):
-            return _group(scope, items, expr.span)
+            return _group(scope, items)
         case s.ListExpr(items):
             return Items(tuple(evaluate(scope, a.value) for a in items))
         case s.Pipe(stages):
@@ -74,8 +73,8 @@ def evaluate(scope: Scope, expr: s.Expr) -> Value:
         case s.Choice():
             return _choice(scope, expr)
         case s.Binary("??", left, right):
-            value = evaluate(scope, left)
-            return evaluate(scope, right) if isinstance(value, Null) else value
+            found = evaluate(scope, left)
+            return evaluate(scope, right) if isinstance(found, Null) else found
         case s.Binary():
             return _binary(scope, expr)
         case s.Unary(op, inner):
@@ -117,8 +116,12 @@ def static_int(scope: Scope, expr: s.Expr, what: str) -> Dim | None:
             return d
         case Error():
             return None
-    scope.fail("not-static", f"{what} has to be an integer known in advance", expr.span,
-               note=f"this is {describe(value)}")  # fmt: skip
+    scope.fail(
+        "not-static",
+        f"{what} has to be an integer known in advance",
+        expr.span,
+        note=f"this is {describe(value)}",
+    )
     return None
 
 
@@ -140,7 +143,7 @@ def truth(scope: Scope, expr: s.Expr) -> bool | None:
     return None
 
 
-def _group(scope: Scope, items: tuple[s.Expr, ...], span: Span) -> Value:
+def _group(scope: Scope, items: tuple[s.Expr, ...]) -> Value:
     if len(items) == 1:
         return evaluate(scope, items[0])
     parts = [evaluate(scope, i) for i in items]
@@ -268,23 +271,26 @@ def _comparison(scope: Scope, expr: s.Binary, left: Value, right: Value) -> Valu
             x, y = (number(scope, v, expr.span) for v in (left, right))
             if x is None or y is None:
                 return Truth(None)
-            return Truth({"==": x == y, "!=": x != y, "<=": x <= y, ">=": x >= y,
-                          "<": x < y, ">": x > y}[expr.op])  # fmt: skip
+            return Truth(
+                {"==": x == y, "!=": x != y, "<=": x <= y, ">=": x >= y, "<": x < y, ">": x > y}[
+                    expr.op
+                ]
+            )
         case (Null(), _) | (_, Null()) if expr.op in ("==", "!="):
             return Truth((left == right) == equal)
     if expr.op not in ("==", "!="):
         return scope.fail("kind-mismatch", f"`{expr.op}` compares numbers", expr.span)
     match left, right:
-        case (Word(a), Word(b)) if a is not None and b is not None:
-            return Truth((a == b) == equal)
+        case (Word(v), Word(w)) if v is not None and w is not None:
+            return Truth((v == w) == equal)
         case (Truth(x), Truth(y)) if x is not None and y is not None:
             return Truth((x == y) == equal)
-        case Text(a), Text(b):
-            return Truth((a == b) == equal)
+        case Text(), Text():
+            return Truth((left == right) == equal)
         case (Slot() | Recipe() | BlockRef(), Slot() | Recipe() | BlockRef()):
             return _same_recipe(left, right, equal)
-        case (Items(a), Items(b)) if a is not None and b is not None:
-            return Truth((a == b) == equal)
+        case (Items(p), Items(q)) if p is not None and q is not None:
+            return Truth((p == q) == equal)
         case (Word() | Truth(), Word() | Truth()):
             return Truth(None)
     return scope.fail(
@@ -445,7 +451,7 @@ def _call(scope: Scope, expr: s.Call) -> Value:
 
 
 def _plain(scope: Scope, expr: s.Call) -> tuple[Value, ...]:
-    values = []
+    values: list[Value] = []
     for arg in expr.args:
         if not arg.plain:
             values.append(
@@ -462,7 +468,7 @@ def _plain(scope: Scope, expr: s.Call) -> tuple[Value, ...]:
 
 def _function(scope: Scope, op: str, args: tuple[Value, ...], span: Span) -> Value:
     match op, args:
-        case ("maximum" | "minimum"), (Int(a), Int(b)):
+        case (("maximum" | "minimum"), (Int(a), Int(b))):
             return Int(extreme("max" if op == "maximum" else "min", a, b))
         case ("abs", (Int(d),)) if d.value is not None:
             return Int(Dim.number(abs(d.value)))
@@ -481,5 +487,3 @@ def _length(scope: Scope, expr: s.Call) -> Value:
         case (Error(),):
             return Error()
     return scope.fail("wrong-arguments", "len takes a list", expr.span)
-
-

@@ -51,8 +51,9 @@ def settle(
             value, at = expressions.evaluate(inner, decl.default), decl.default.span
         else:
             label = Label(decl.name.span, "declared here without a default")
-            scope.fail("missing-setting", f"{block.name} needs a value for {name}", span,
-                       labels=(label,))  # fmt: skip
+            scope.fail(
+                "missing-setting", f"{block.name} needs a value for {name}", span, labels=(label,)
+            )
             wrong = True
             value, at = Error(), span
         value = fit(scope, decl, value, at, block.name)
@@ -127,8 +128,12 @@ def type_of(scope: Scope, t: s.TypeExpr) -> TensorType | None:
     """A written type; every axis has to be known. None after a report."""
     dtype = t.dtype.name if t.dtype else "float"
     if dtype not in DTYPES:
-        scope.fail("dtype-mismatch", f"there is no dtype {dtype}", t.dtype.span if t.dtype else t.span,
-                   help=f"one of {', '.join(DTYPES)}")  # fmt: skip
+        scope.fail(
+            "dtype-mismatch",
+            f"there is no dtype {dtype}",
+            t.dtype.span if t.dtype else t.span,
+            help=f"one of {', '.join(DTYPES)}",
+        )
         return None
     axes: list[Axis] = []
     for axis in t.axes:
@@ -139,8 +144,12 @@ def type_of(scope: Scope, t: s.TypeExpr) -> TensorType | None:
             axes.append(Dim.symbol(SEEN))
             continue
         if isinstance(axis, s.Name) and scope.look(axis.name) is None:
-            scope.fail("unbound-axis", f"nothing says how long {axis.name} is", axis.span,
-                       help="an axis is a setting, or a free axis of an input")  # fmt: skip
+            scope.fail(
+                "unbound-axis",
+                f"nothing says how long {axis.name} is",
+                axis.span,
+                help="an axis is a setting, or a free axis of an input",
+            )
             return None
         d = expressions.static_int(scope, axis, "an axis")
         if d is None:
@@ -172,8 +181,11 @@ def apply(
     decl = made.block.decl
     if len(decl.inputs) != len(args):
         takes = ", ".join(i.name.name for i in decl.inputs)
-        scope.fail("wrong-arguments", f"{made.block.name} takes {len(decl.inputs)} inputs ({takes}), "
-                   f"gets {len(args)}", span)  # fmt: skip
+        scope.fail(
+            "wrong-arguments",
+            f"{made.block.name} takes {len(decl.inputs)} inputs ({takes}), gets {len(args)}",
+            span,
+        )
         return None
     for expected, arg in zip(decl.inputs, args, strict=True):
         if not _unify(scope, inner, expected.type, arg.type, made, fn_span, span):
@@ -195,8 +207,11 @@ def apply_slot(
     """The result types of a block-valued setting, by its signature."""
     inner = changed(scope, names=dict(scope.names), rests={})
     if len(slot.inputs) != len(args):
-        scope.fail("wrong-arguments", f"{slot.name} takes {len(slot.inputs)} inputs, gets {len(args)}",
-                   span)  # fmt: skip
+        scope.fail(
+            "wrong-arguments",
+            f"{slot.name} takes {len(slot.inputs)} inputs, gets {len(args)}",
+            span,
+        )
         return None
     for expected, arg in zip(slot.inputs, args, strict=True):
         if not _unify(scope, inner, expected, arg.type, None, fn_span, span):
@@ -221,12 +236,17 @@ def _unify(
     count = len(actual.axes) - len(written) + 1 if dots else 0
     if dtype != actual.dtype:
         hint = "write model_dtype(x)" if actual.dtype == "float32" else ""
-        scope.fail("dtype-mismatch", f"{what} expects {expected.span.text}, gets {actual}", span,
-                   help=hint)  # fmt: skip
+        scope.fail(
+            "dtype-mismatch", f"{what} expects {expected.span.text}, gets {actual}", span, help=hint
+        )
         return False
     if (dots and count < 0) or (not dots and len(written) != len(actual.axes)):
-        scope.fail("shape-mismatch", f"{what} expects {expected.span.text}, gets {actual}", span,
-                   note=f"{len(actual.axes)} axes")  # fmt: skip
+        scope.fail(
+            "shape-mismatch",
+            f"{what} expects {expected.span.text}, gets {actual}",
+            span,
+            note=f"{len(actual.axes)} axes",
+        )
         return False
     position = 0
     for axis in written:
@@ -256,8 +276,12 @@ def _unify_axis(
 ) -> bool:
     what = fn_span.text.split("(")[0].strip() or "this"
     if isinstance(found, Rest):
-        scope.fail("shape-mismatch", f"{what} needs to know all axes", span,
-                   note=f"{actual} has axes that only `...` names")  # fmt: skip
+        scope.fail(
+            "shape-mismatch",
+            f"{what} needs to know all axes",
+            span,
+            note=f"{actual} has axes that only `...` names",
+        )
         return False
     if isinstance(axis, s.Name) and inner.look(axis.name) is None:
         inner.names[axis.name] = Int(found)
@@ -348,8 +372,9 @@ def _slots_fit(scope: Scope, inner: Scope, made: Recipe, fn_span: Span) -> bool:
 
 
 def _misfit(scope: Scope, inner: Scope, kind: s.SignatureKind, value: Value) -> str | None:
-    scratch = changed(inner, names=dict(inner.names), rests={"...": (Rest("'"),)},
-                      diagnostics=Diagnostics())  # fmt: skip
+    scratch = changed(
+        inner, names=dict(inner.names), rests={"...": (Rest("'"),)}, diagnostics=Diagnostics()
+    )
     for written in (*kind.inputs, *kind.outputs):
         for axis in written.axes:
             if isinstance(axis, s.Name) and axis.name != SEEN and scratch.look(axis.name) is None:
@@ -414,5 +439,3 @@ def is_identity(value: Value) -> bool:
         case BlockRef(block):
             return is_identity(Recipe(block, ()))
     return False
-
-

@@ -72,7 +72,9 @@ def operation(scope: Scope, expr: s.AxesCall, args: tuple[Value, ...], span: Spa
         return Error()
 
 
-def _left(names: _Names, pattern: s.Pattern, operands: list[Tensor], span: Span) -> list[tuple[Item, ...]]:
+def _left(
+    names: _Names, pattern: s.Pattern, operands: list[Tensor], span: Span
+) -> list[tuple[Item, ...]]:
     if len(pattern.left) != len(operands):
         names.scope.fail(
             "pattern-axes",
@@ -81,10 +83,10 @@ def _left(names: _Names, pattern: s.Pattern, operands: list[Tensor], span: Span)
         )
         raise _Wrong
     pairs = zip(pattern.left, operands, strict=True)
-    return [_match(names, term, operand.type, span) for term, operand in pairs]
+    return [_match(names, term, operand.type) for term, operand in pairs]
 
 
-def _match(names: _Names, term: s.Term, t: TensorType, span: Span) -> tuple[Item, ...]:
+def _match(names: _Names, term: s.Term, t: TensorType) -> tuple[Item, ...]:
     """A term against the axes of its operand, `...` taking what the others leave."""
     dots = [i for i, a in enumerate(term.items) if isinstance(a, s.AxisName) and a.text == "..."]
     axes, items = t.axes, term.items
@@ -110,8 +112,12 @@ def _match(names: _Names, term: s.Term, t: TensorType, span: Span) -> tuple[Item
         axis = axes[position]
         position += 1
         if isinstance(axis, Rest):
-            names.scope.fail("pattern-axes", "`...` of the tensor needs `...` in the pattern",
-                             item.span, note=f"for {t}")  # fmt: skip
+            names.scope.fail(
+                "pattern-axes",
+                "`...` of the tensor needs `...` in the pattern",
+                item.span,
+                note=f"for {t}",
+            )
             raise _Wrong
         found.append(_bind(names, item, axis, t))
     return tuple(found)
@@ -123,8 +129,12 @@ def _bind_rest(names: _Names, axes: tuple[Axis, ...], span: Span, t: TensorType)
     elif len(names.rest) != len(axes) or any(
         names.scope.compare_axes(a, b) is not EQUAL for a, b in zip(names.rest, axes, strict=True)
     ):
-        names.scope.fail("pattern-axes", "`...` stands for two different groups of axes", span,
-                         note=f"here in {t}")  # fmt: skip
+        names.scope.fail(
+            "pattern-axes",
+            "`...` stands for two different groups of axes",
+            span,
+            note=f"here in {t}",
+        )
         raise _Wrong
 
 
@@ -176,9 +186,7 @@ def _split(
     unknown = _unknown(names, items)
     if len(unknown) > 1:
         _unbound(names, unknown[1])
-    known: list[Item | None] = [
-        None if i in unknown else _known(names, i) for i in items
-    ]
+    known: list[Item | None] = [None if i in unknown else _known(names, i) for i in items]
     total = Dim.number(1)
     for item in known:
         if item is not None:
@@ -357,7 +365,9 @@ def _rearrange(
         for _ in range(len(pieces(right[-1])) - 1):
             next(slots, None)
         next(slots, None)
-    results = [p for i, term in enumerate(right) for p in (pieces(term) if i not in discarded else (term,))]
+    results = [
+        p for i, term in enumerate(right) for p in (pieces(term) if i not in discarded else (term,))
+    ]
     if len(results) != len(sources):
         return scope.fail(
             "pattern-axes",
@@ -389,8 +399,12 @@ def _no_new_names(names: _Names, terms: tuple[s.Term, ...], left: list[tuple[Ite
         item = pending.pop()
         match item:
             case s.AxisName(text, span) if text not in met:
-                names.scope.fail("pattern-axes", f"{text} is not on the left", span,
-                                 help="repeat[...] makes new axes")  # fmt: skip
+                names.scope.fail(
+                    "pattern-axes",
+                    f"{text} is not on the left",
+                    span,
+                    help="repeat[...] makes new axes",
+                )
                 raise _Wrong
             case s.Merged(items, _):
                 pending.extend(items)
@@ -425,20 +439,23 @@ def _gather(scope: Scope, pattern: s.Pattern, operands: list[Tensor], span: Span
     terms = _right(names, pattern, span)
     right = _side(names, terms)
     if operands[1].type.dtype != "int":
-        return scope.fail("dtype-mismatch", "indices have to be int", span,
-                          note=f"these are {operands[1].type}")  # fmt: skip
+        return scope.fail(
+            "dtype-mismatch", "indices have to be int", span, note=f"these are {operands[1].type}"
+        )
     if len(right) != 1 or right[0] != (*left[1], *left[0][1:]):
-        return scope.fail("pattern-axes", "gather gives the axes of the indices, then the entry's",
-                          pattern.span, help="gather[n d, ... -> ... d](table, index)")  # fmt: skip
+        return scope.fail(
+            "pattern-axes",
+            "gather gives the axes of the indices, then the entry's",
+            pattern.span,
+            help="gather[n d, ... -> ... d](table, index)",
+        )
     out = TensorType(operands[0].type.dtype, _axes(names, right[0]))
     plan = Plan(tuple(left), tuple(right))
     args = tuple(t.node for t in operands)
     return scope.add(Node("gather", args, (out,), plan=plan, span=span))
 
 
-def inverse(
-    scope: Scope, pattern: s.Pattern, types: list[TensorType], span: Span
-) -> Plan | None:
+def inverse(scope: Scope, pattern: s.Pattern, types: list[TensorType]) -> Plan | None:
     """A pattern whose right side is matched with known types, as in maps of checkpoint keys."""
     names = _Names(scope)
     if pattern.right is None or len(pattern.right) != len(types):
@@ -446,14 +463,17 @@ def inverse(
         return None
     try:
         for term, t in zip(pattern.right, types, strict=True):
-            _match(names, term, t, span)
+            _match(names, term, t)
         left = _side(names, pattern.left)
         right = _side(names, pattern.right)
         sources = [p for term in left for p in pieces(term)]
         results = [p for term in right for p in pieces(term)]
         if len(sources) != len(results):
-            scope.fail("pattern-axes", f"{len(sources)} pieces on the left, {len(results)} on the "
-                       "right", pattern.span)  # fmt: skip
+            scope.fail(
+                "pattern-axes",
+                f"{len(sources)} pieces on the left, {len(results)} on the right",
+                pattern.span,
+            )
             return None
         for source, result in zip(sources, results, strict=True):
             _same_factors(names, source, result, pattern.span)

@@ -15,6 +15,7 @@ from archdsl.diagnostic import Diagnostics, Label
 from archdsl.dims import (
     DIFFERENT,
     EQUAL,
+    NOTHING,
     UNKNOWN,
     Dim,
     Facts,
@@ -43,7 +44,9 @@ class Numbers:
     model: Mapping[str, float]
 
     def of(self, d: Dim) -> Dim:
-        """A dimension as a number, or as a polynomial of streamed axes; raises ZeroDivisionError."""
+        """A dimension as a number, or as a polynomial of streamed axes; raises
+        ZeroDivisionError.
+        """
         return substitute(substitute(d, self.symbols), self._known)
 
     def _known(self, name: str) -> Dim | None:
@@ -56,7 +59,9 @@ class Numbers:
 
 
 Instantiate = Callable[[Recipe, tuple[TensorType, ...], tuple[str, ...]], Module | None]
-"""Makes the module of an application, the elaborator's part of a concrete check; None after a report."""
+"""Makes the module of an application, the elaborator's part of a concrete check; None after a
+report.
+"""
 
 
 @dataclass(slots=True)
@@ -70,7 +75,7 @@ class Scope:
     names: dict[str, Value]
     globals: Mapping[str, Value]
     block: Block | None = None
-    facts: Facts = Facts()
+    facts: Facts = NOTHING
     numbers: Numbers | None = None
     nodes: list[Node] = field(default_factory=list)
     params: list[Param] = field(default_factory=list)

@@ -95,9 +95,7 @@ def _elementwise(scope: Scope, op: Op, operands: list[Tensor], span: Span) -> Va
     return scope.add(Node(op.name, tuple(t.node for t in operands), (out,), span=span))
 
 
-def broadcast(
-    scope: Scope, a: tuple[Axis, ...], b: tuple[Axis, ...]
-) -> tuple[Axis, ...] | None:
+def broadcast(scope: Scope, a: tuple[Axis, ...], b: tuple[Axis, ...]) -> tuple[Axis, ...] | None:
     """The common axes, aligned at the last one; None where they do not fit."""
     if len(a) < len(b):
         a, b = b, a

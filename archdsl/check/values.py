@@ -182,9 +182,27 @@ class Block:
 
 
 Value = (
-    Int | Float | Truth | Word | Text | DateValue | Null | Items | Error | BlockRef | PrimitiveRef
-    | Recipe | Slot | Either | Repeat | Schedule | ChildRef | ParamPath | Tensor | Tensors
-)  # fmt: skip
+    Int
+    | Float
+    | Truth
+    | Word
+    | Text
+    | DateValue
+    | Null
+    | Items
+    | Error
+    | BlockRef
+    | PrimitiveRef
+    | Recipe
+    | Slot
+    | Either
+    | Repeat
+    | Schedule
+    | ChildRef
+    | ParamPath
+    | Tensor
+    | Tensors
+)
 
 
 def describe(value: Value) -> str:
@@ -223,5 +241,3 @@ def describe(value: Value) -> str:
         case Either(yes):
             return describe(yes)
     return "nothing"
-
-

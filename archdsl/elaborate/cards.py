@@ -56,8 +56,12 @@ def _directive(
         if kind == "path":
             path = _path(arg.value)
             if path is None or not _leads(model.root, path):
-                diagnostics.add("unknown-path", f"{arg.span.text} is no part of the model", arg.span,
-                                help=_parts(model.root, path))  # fmt: skip
+                diagnostics.add(
+                    "unknown-path",
+                    f"{arg.span.text} is no part of the model",
+                    arg.span,
+                    help=_parts(model.root, path),
+                )
                 return None
             paths.append(path)
         elif isinstance(arg.value, s.Name):
@@ -143,15 +147,14 @@ def interpolate(
     return None if wrong else filled
 
 
-def _value(
-    model: Model, home: Unit, text: str, span: Span, diagnostics: Diagnostics
-) -> str | None:
+def _value(model: Model, home: Unit, text: str, span: Span, diagnostics: Diagnostics) -> str | None:
     inner = Diagnostics()
     file = parse(Source(span.source.name, f"card X {{ depth: {text} }}"), inner)
     match file.items:
         case (s.CardDecl(directives=(s.Directive(value=expr),)),) if expr and not inner.items:
-            scope = Scope(inner, _names(model), home.names,
-                          numbers=Numbers({}, {}, {}, model.numbers))  # fmt: skip
+            scope = Scope(
+                inner, _names(model), home.names, numbers=Numbers({}, {}, {}, model.numbers)
+            )
             value = expressions.evaluate(scope, expr)
             if not isinstance(value, Error):
                 return _say(scope, value, span)

@@ -53,8 +53,13 @@ class Elaborator:
         if recipe.block not in self.active:
             return False
         name = recipe.block.name
-        self.diagnostics.add("recursion", f"{name} contains itself", recipe.block.decl.name.span,
-                             frames=frames, help="repeat layers with stack(n * Layer(...))")  # fmt: skip
+        self.diagnostics.add(
+            "recursion",
+            f"{name} contains itself",
+            recipe.block.decl.name.span,
+            frames=frames,
+            help="repeat layers with stack(n * Layer(...))",
+        )
         return True
 
     def scope(self, block: Block, settings: Mapping[str, Value], frames: tuple[str, ...]) -> Scope:
@@ -164,9 +169,9 @@ def _run_time_checks(scope: Scope, decl: s.BlockDecl) -> tuple[Check, ...]:
         right = expressions.evaluate(quiet, condition.right)
         if not isinstance(left, Int) or not isinstance(right, Int):
             continue
-        if expressions.compare_ints(quiet, condition.op, left.dim, right.dim) is None:
-            if scope.value(left.dim) is None or scope.value(right.dim) is None:
-                found.append(Check(left.dim, condition.op, right.dim))
+        undecided = expressions.compare_ints(quiet, condition.op, left.dim, right.dim) is None
+        if undecided and None in (scope.value(left.dim), scope.value(right.dim)):
+            found.append(Check(left.dim, condition.op, right.dim))
     return tuple(found)
 
 

@@ -39,9 +39,15 @@ ABOUT: dict[str, str] = {
 """What a variant may say about itself; everything else is computed."""
 
 EXPECTED = (
-    "params", "active", "active_without_embedding", "kv_bytes_per_token",
-    "kv_growing_bytes_per_token", "kv_capped_bytes", "state_bytes", "layers",
-)  # fmt: skip
+    "params",
+    "active",
+    "active_without_embedding",
+    "kv_bytes_per_token",
+    "kv_growing_bytes_per_token",
+    "kv_capped_bytes",
+    "state_bytes",
+    "layers",
+)
 """What `expect` may check."""
 
 
@@ -74,9 +80,7 @@ def elaborate(unit: Unit, decl: s.VariantDecl, diagnostics: Diagnostics) -> Mode
     root = _root(block, settings, numbers, diagnostics, decl.value.span)
     if root is None:
         return None
-    model = Model(
-        decl.name.name, block.name, root, numbers, {}, doc=decl.doc, span=decl.name.span
-    )
+    model = Model(decl.name.name, block.name, root, numbers, {}, doc=decl.doc, span=decl.name.span)
     model = _facts(model, decl, diagnostics)
     home = _home(unit, block)
     model = replace(model, card=cards.directives(model, unit, home, diagnostics))
@@ -91,8 +95,12 @@ def _model(scope: Scope, decl: s.VariantDecl) -> Block | None:
     if isinstance(value, BlockRef) and value.block.decl.keyword == "model":
         return value.block
     if not isinstance(value, Error):
-        scope.fail("not-a-block", f"{decl.name.name} has to be a model with its settings", fn.span,
-                   help="declare it with `model`")  # fmt: skip
+        scope.fail(
+            "not-a-block",
+            f"{decl.name.name} has to be a model with its settings",
+            fn.span,
+            help="declare it with `model`",
+        )
     return None
 
 
@@ -124,8 +132,9 @@ def _settings(
         name = decl.name.name
         source = given.get(name, decl.default)
         if source is None:
-            scope.fail("missing-setting", f"{block.name} needs a value for {name}", expr.span,
-                       labels=(Label(decl.name.span, "declared here without a default"),))  # fmt: skip
+            label = Label(decl.name.span, "declared here without a default")
+            message = f"{block.name} needs a value for {name}"
+            scope.fail("missing-setting", message, expr.span, labels=(label,))
             return None
         value = expressions.evaluate(ours if name in given else defaults, source)
         value = interface.fit(scope, decl, value, source.span, block.name)
@@ -182,8 +191,13 @@ def _root(
                 axes.append(Dim.symbol(f"${axis.name}"))
             else:
                 label = Label(axis.span, "here")
-                diagnostics.add("unbound-axis", "an input of a model has named axes", declared.span,
-                                labels=[label], help="write tokens: int[B, T]")  # fmt: skip
+                diagnostics.add(
+                    "unbound-axis",
+                    "an input of a model has named axes",
+                    declared.span,
+                    labels=[label],
+                    help="write tokens: int[B, T]",
+                )
                 return None
         dtype = declared.type.dtype.name if declared.type.dtype else "float"
         types.append(TensorType(dtype, tuple(axes)))
@@ -205,8 +219,9 @@ def _facts(model: Model, decl: s.VariantDecl, diagnostics: Diagnostics) -> Model
             case None, _:
                 hint = nearest(name, [*ABOUT, *EXPECTED])
                 help = hint or f"one of {', '.join(ABOUT)}; numbers are checked with `expect`"
-                diagnostics.add("unknown-fact", f"a variant says nothing of {name}", fact.name.span,
-                                help=help)  # fmt: skip
+                diagnostics.add(
+                    "unknown-fact", f"a variant says nothing of {name}", fact.name.span, help=help
+                )
             case ("text", s.String(value)) | ("date", s.Date(value)):
                 about[name] = value
             case "number", s.Number(number) if isinstance(number, int):
@@ -219,8 +234,9 @@ def _facts(model: Model, decl: s.VariantDecl, diagnostics: Diagnostics) -> Model
 def _expectation(fact: s.Expect, diagnostics: Diagnostics) -> Expectation | None:
     if fact.name.name not in EXPECTED:
         hint = nearest(fact.name.name, EXPECTED) or f"one of {', '.join(EXPECTED)}"
-        diagnostics.add("unknown-fact", f"there is no count {fact.name.name}", fact.name.span,
-                        help=hint)  # fmt: skip
+        diagnostics.add(
+            "unknown-fact", f"there is no count {fact.name.name}", fact.name.span, help=hint
+        )
         return None
     if not isinstance(fact.value, s.Number) or not isinstance(fact.value.value, int):
         diagnostics.add("kind-mismatch", "an expected count is a number", fact.value.span)
@@ -236,7 +252,7 @@ def _unit(text: str) -> int:
     for suffix, unit in units.items():
         if text.endswith(suffix):
             digits = text.removesuffix(suffix).partition(".")[2]
-            return max(1, round(unit / 10 ** len(digits)))
+            return max(1, unit // int(10 ** len(digits)))
     return 1
 
 
@@ -286,5 +302,3 @@ def _is_size(block: Block, name: str) -> bool:
             )
             return plain and decl.default is not None
     return False
-
-

@@ -50,8 +50,9 @@ def _rule(model: Model, line: s.WeightMap, diagnostics: Diagnostics) -> WeightRu
         return None
     if not all(found):
         missing = next(t for t, f in zip(line.targets, found, strict=True) if not f)
-        diagnostics.add("hub-weights", f"{missing.span.text} is no parameter of the model",
-                        missing.span)  # fmt: skip
+        diagnostics.add(
+            "hub-weights", f"{missing.span.text} is no parameter of the model", missing.span
+        )
         return None
     indices = {step[1:-1] for p in paths for step in p if step.startswith("[")}
     for source in line.sources:
@@ -61,20 +62,20 @@ def _rule(model: Model, line: s.WeightMap, diagnostics: Diagnostics) -> WeightRu
                 return None
     plan = None
     if line.pattern is not None:
-        types = [_rooted(model, f[0]) for f in found if f]
+        types = [_rooted(f[0]) for f in found if f]
         scope = Scope(diagnostics, {}, {}, numbers=Numbers({}, {}, {}, model.numbers))
-        plan = patterns.inverse(scope, line.pattern, types, line.span)
+        plan = patterns.inverse(scope, line.pattern, types)
         if plan is None:
             return None
     return WeightRule(tuple(paths), tuple(x.value for x in line.sources), plan)
 
 
 def _path(target: s.Target) -> tuple[str, ...]:
-    steps = [f"[{x.span.text}]" if not _is_name_step(target, x) else x.span.text for x in target.steps]
+    steps = [f"[{x.span.text}]" if not _is_name_step(x) else x.span.text for x in target.steps]
     return (target.name.name, *steps)
 
 
-def _is_name_step(target: s.Target, step: s.Name | s.Expr) -> bool:
+def _is_name_step(step: s.Name | s.Expr) -> bool:
     """Steps after a dot are names; those in brackets may be names too, so look at the text."""
     before = step.span.source.text[: step.span.start].rstrip()
     return before.endswith(".")
@@ -89,7 +90,7 @@ def _find(module: Module, path: tuple[str, ...]) -> list[tuple[Module, Param]]:
     return [(m, p) for m in here for p in m.params if p.name == path[-1] and p.kind != "const"]
 
 
-def _rooted(model: Model, found: tuple[Module, Param]) -> TensorType:
+def _rooted(found: tuple[Module, Param]) -> TensorType:
     module, param = found
     return replace_axes(param.type, dict(module.symbols), dict(module.rests))
 
@@ -102,8 +103,12 @@ def _unfilled(
     for path, param in parameters(model.root):
         if path not in filled and not param.tied:
             said = ".".join(path)
-            diagnostics.add("hub-weights", f"no line fills {said}", decl.model.span,
-                            help=f'add: {said} <- "..."')  # fmt: skip
+            diagnostics.add(
+                "hub-weights",
+                f"no line fills {said}",
+                decl.model.span,
+                help=f'add: {said} <- "..."',
+            )
 
 
 def parameters(module: Module, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Param]]:

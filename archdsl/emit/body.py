@@ -6,6 +6,7 @@ into the expression that uses them. A name carries the letters of its axes: `q_B
 
 from __future__ import annotations
 
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -45,8 +46,8 @@ _LEVELS = {
 class Writer:
     """The statements of one body under construction.
 
-    `settings` and `axes` collect what the text refers to, for `__init__` and for the lines that read
-    lengths from shapes.
+    `settings` and `axes` collect what the text refers to, for `__init__` and for the lines that
+    read lengths from shapes.
     """
 
     plan: p.Plan
@@ -75,10 +76,9 @@ class Writer:
 
     def look(self, name: str) -> str:
         """The Python expression for a setting or an axis of this block."""
-        if name in self.module.symbols or name in self.module.reals:
-            if name in p.setting_names(self.module):
-                self.settings.add(name)
-                return safe(name) if self.unit.is_function else f"self.{safe(name)}"
+        if name in p.setting_names(self.module):
+            self.settings.add(name)
+            return safe(name) if self.unit.is_function else f"self.{safe(name)}"
         if name not in p.free_axes(self.module) and name == "S":
             self.uses_start = True
             self.axes.add("T")
@@ -241,7 +241,9 @@ class Writer:
 
     def reference(self) -> str:
         """An input in the model's dtype and on its device."""
-        ranked = sorted(self.module.inputs, key=lambda i: self.module.nodes[i].type.dtype != "float")
+        ranked = sorted(
+            self.module.inputs, key=lambda i: self.module.nodes[i].type.dtype != "float"
+        )
         node = self.module.nodes[ranked[0]]
         return f"{safe(node.name)}{suffix(node.type)}"
 
@@ -280,7 +282,7 @@ class Writer:
         """Operands with merged axes are split before, results merged after."""
         assert node.plan is not None
         letters: dict[str, str] = {"...": "..."}
-        pool = [c for c in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"]
+        pool = list(string.ascii_letters)
         for term in (*node.plan.left, *node.plan.right):
             for f in factors(term):
                 if f.name not in letters:
@@ -291,7 +293,9 @@ class Writer:
         sides, operands = [], []
         for term, arg in zip(node.plan.left, args, strict=True):
             flat = factors(term)
-            split = view(term, flat, arg, self.look) if any(isinstance(i, Merge) for i in term) else arg
+            split = (
+                view(term, flat, arg, self.look) if any(isinstance(i, Merge) for i in term) else arg
+            )
             operands.append(split.text)
             sides.append("".join(letters[f.name] for f in flat))
         out = node.plan.right[0]
@@ -305,9 +309,7 @@ class Writer:
     def cached(self, i: int, node: Node, arg: Text) -> Text:
         self.uses_start = True
         name = self.fresh(i, node.name)
-        axis = next(
-            j for j, a in enumerate(node.type.axes) if isinstance(a, Dim) and a.name == "S"
-        )
+        axis = next(j for j, a in enumerate(node.type.axes) if isinstance(a, Dim) and a.name == "S")
         self.lines.append(
             f'{name} = keep({self.store}, "{safe(node.name)}", {arg.text}, start, dim={axis})'
         )
@@ -334,7 +336,9 @@ class Writer:
         return Text(f"self.{safe(child.name)}({', '.join(texts)})")
 
     def threads(self, inner: Module, name: str) -> list[str]:
-        """What is passed through: the number of tokens before, and the child's part of the cache."""
+        """What is passed through: the number of tokens before, and the child's part of the
+        cache.
+        """
         found = []
         if self.plan.needs_start(inner):
             self.uses_start = True

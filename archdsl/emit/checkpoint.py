@@ -44,7 +44,8 @@ def parameters_from(published: Mapping[str, Tensor], model: nn.Module) -> dict[s
     missing = sorted(expected.keys() - state.keys())
     if missing:
         raise ValueError(f"no tensor for {', '.join(missing[:5])} ({len(missing)} in all)")
-    left = sorted(k for k in published if k not in used and not any(s.fullmatch(k) for s in SKIPPED))
+    unused = sorted(published.keys() - used)
+    left = [k for k in unused if not any(s.fullmatch(k) for s in SKIPPED)]
     if left:
         raise ValueError(f"no parameter for {', '.join(left[:5])} ({len(left)} in all)")
     return state
@@ -110,7 +111,9 @@ def _tuple(items: list[str]) -> str:
 
 
 def ties(model: Model) -> list[tuple[str, str]]:
-    """(path of the copy, path of the first place) of tied parameters of the model's own children."""
+    """(path of the copy, path of the first place) of tied parameters of the model's own
+    children.
+    """
     return [
         (f"{safe(c.name)}.{safe(param)}", ".".join(map(safe, path)))
         for c in model.root.children
@@ -148,8 +151,6 @@ def _convert(plan: AxesPlan, functions: dict[str, str]) -> str:
         results = [r.text for r in rearrange(plan, [operand], look)]
         body = split or _tuple(results)
         functions[key] = (
-            f"def {name}(x: Tensor) -> tuple[Tensor, ...]:\n"
-            f'    """{key}"""\n'
-            f"    return {body}"
+            f'def {name}(x: Tensor) -> tuple[Tensor, ...]:\n    """{key}"""\n    return {body}'
         )
     return functions[key].split("(")[0].removeprefix("def ")

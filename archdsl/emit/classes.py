@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-
-
 from archdsl.dims import Dim
 from archdsl.emit import plan as p
 from archdsl.emit.body import Writer, caching, shape_lines
@@ -39,15 +37,20 @@ def _function(plan: p.Plan, unit: p.Unit) -> list[str]:
     inputs = [f"{variable(module.nodes[i])}: Tensor" for i in module.inputs]
     inputs += [f"{safe(n)}: {_python_type(module, n)}" for n in unit.arguments]
     inputs += ["start: int"] if unit.starts else []
-    result = "Tensor" if len(module.outputs) == 1 else f"tuple[{', '.join(['Tensor'] * len(module.outputs))}]"
+    result = (
+        "Tensor"
+        if len(module.outputs) == 1
+        else f"tuple[{', '.join(['Tensor'] * len(module.outputs))}]"
+    )
     return [
-        *_signature(f"def {unit.name}(", inputs, f") -> {result}:", ""),
+        *head_lines(f"def {unit.name}(", inputs, f") -> {result}:", ""),
         *docstring(_doc(module), "    "),
         *(f"    {line}" for line in body),
     ]
 
 
-def _signature(head: str, inputs: list[str], tail: str, indent: str) -> list[str]:
+def head_lines(head: str, inputs: list[str], tail: str, indent: str) -> list[str]:
+    """The head of a function, broken where it is too long."""
     line = f"{indent}{head}{', '.join(inputs)}{tail}"
     if len(line) <= 100:
         return [line]
@@ -82,23 +85,22 @@ def _class(plan: p.Plan, unit: p.Unit) -> list[str]:
     tables, reads = table_lines(plan, unit)
     cache_lines = new_cache_lines(plan, unit, writer)
     stored = writer.settings | reads
-    init = _init(plan, unit, stored)
+    init = init_lines(plan, unit, stored)
     inputs = ["self", *(f"{variable(module.nodes[i])}: Tensor" for i in module.inputs)]
     inputs += ["start: int = 0"] if plan.needs_start(module) else []
     inputs += ["cache: Any = None"] if plan.keeps(module) else []
     result = "Tensor" if len(module.outputs) == 1 else "tuple[Tensor, ...]"
-    lines = [
+    return [
         f"class {unit.name}(nn.Module):",
         *docstring(_doc(module), "    "),
         "",
         *init,
         *tables,
         "",
-        *_signature("def forward(", inputs, f") -> {result}:", "    "),
+        *head_lines("def forward(", inputs, f") -> {result}:", "    "),
         *(f"        {line}" for line in body),
         *cache_lines,
     ]
-    return lines
 
 
 def params_of(unit: p.Unit) -> dict[str, tuple[Param, bool]]:
@@ -113,7 +115,8 @@ def params_of(unit: p.Unit) -> dict[str, tuple[Param, bool]]:
     }
 
 
-def _init(plan: p.Plan, unit: p.Unit, stored: set[str]) -> list[str]:
+def init_lines(plan: p.Plan, unit: p.Unit, stored: set[str]) -> list[str]:
+    """`__init__`: the settings that are stored, parameters, submodules, tables."""
     module = unit.module
     used: set[str] = set(stored)
     look = _init_look(plan, unit, used)
@@ -131,7 +134,7 @@ def _init(plan: p.Plan, unit: p.Unit, stored: set[str]) -> list[str]:
     names = [n for n in p.setting_names(module) if n in used]
     if unit.takes_config:
         arguments = ["config: Config = Config()" if unit.name == "Model" else "config: Config"]
-        keep = [f"self.{safe(n)} = {_root(plan, module, n)}" for n in names if n in stored]
+        keep = [f"self.{safe(n)} = {_root(module, n)}" for n in names if n in stored]
     else:
         unit.arguments = names
         arguments = [f"{safe(n)}: {_python_type(module, n)}" for n in names]
@@ -143,7 +146,7 @@ def _init(plan: p.Plan, unit: p.Unit, stored: set[str]) -> list[str]:
             "    self.register_buffer(name, table, persistent=False)",
         ]
     return [
-        *_signature("def __init__(", ["self", *arguments], ") -> None:", "    "),
+        *head_lines("def __init__(", ["self", *arguments], ") -> None:", "    "),
         "        super().__init__()",
         *(f"        {line}" for line in (*keep, *made)),
     ]
@@ -162,7 +165,7 @@ def _init_look(plan: p.Plan, unit: p.Unit, used: set[str]) -> Look:
         if name.startswith("$"):
             return f"config.{safe(name[1:])}"
         if unit.takes_config:
-            return f"({_root(plan, module, name)})" if _compound(module, name) else _root(plan, module, name)
+            return f"({_root(module, name)})" if _compound(module, name) else _root(module, name)
         if name in names:
             used.add(name)
             return safe(name)
@@ -176,7 +179,7 @@ def _compound(module: Module, name: str) -> bool:
     return value is not None and value.name is None and value.value is None
 
 
-def _root(plan: p.Plan, module: Module, name: str) -> str:
+def _root(module: Module, name: str) -> str:
     """A setting of a block in terms of the Config."""
     look: Look = lambda symbol: f"config.{safe(symbol[1:])}"  # noqa: E731
     if name in module.symbols:
@@ -223,7 +226,9 @@ def _child_lines(plan: p.Plan, child: Child, look: Look) -> list[str]:
     if child.module is not None:
         lines = [f"{name} = {constructor(plan, child.module, look)}"]
         for param, path in child.ties:
-            lines.append(f"{name}.{safe(param)} = self.{'.'.join(map(safe, path))}  # one tensor, two places")
+            lines.append(
+                f"{name}.{safe(param)} = self.{'.'.join(map(safe, path))}  # one tensor, two places"
+            )
         return lines
     return _stack_lines(plan, name, child.segments, look)
 
@@ -245,9 +250,7 @@ def constructor(plan: p.Plan, module: Module, look: Look) -> str:
     return f"{unit.name}({', '.join(args)})"
 
 
-def _stack_lines(
-    plan: p.Plan, name: str, segments: tuple[Segment, ...], look: Look
-) -> list[str]:
+def _stack_lines(plan: p.Plan, name: str, segments: tuple[Segment, ...], look: Look) -> list[str]:
     if len(segments) == 1 and isinstance(segments[0].item, Module):
         made = constructor(plan, segments[0].item, look)
         return [f"{name} = nn.ModuleList({made} for _ in range({_times(segments[0], look)}))"]
@@ -265,9 +268,7 @@ def _segment_lines(
             if segment.count == 1:
                 lines.append(f"{indent}layers.append({made})")
             else:
-                lines.append(
-                    f"{indent}layers += [{made} for _ in range({_times(segment, look)})]"
-                )
+                lines.append(f"{indent}layers += [{made} for _ in range({_times(segment, look)})]")
         else:
             lines.append(f"{indent}for _ in range({_times(segment, look)}):")
             lines += _segment_lines(plan, segment.item, look, indent + "    ")
@@ -341,9 +342,7 @@ def cache_value(plan: p.Plan, module: Module, writer: Writer) -> list[str]:
     """The statement that returns the places of a module and its children."""
     own = [n for n in module.nodes if n.op == "cache"]
     inner = caching(plan, module)
-    entries = [
-        (safe(n.name), f"torch.empty({_places(n.type, writer)}, **kind)") for n in own
-    ]
+    entries = [(safe(n.name), f"torch.empty({_places(n.type, writer)}, **kind)") for n in own]
     for child in inner:
         call = "new_cache(batch, length, **kind)"
         name = f"self.{safe(child.name)}"
@@ -361,5 +360,3 @@ def _places(t: TensorType, writer: Writer) -> str:
         if isinstance(axis, Dim):
             sizes.append(special.get(axis.name or "") or writer.dim(axis).text)
     return ", ".join(sizes)
-
-

@@ -1,7 +1,7 @@
 """Fused kernels that stand for a body: how PyTorch spells them.
 
-An intrinsic is a promise of the block: `linear` has parameters `w` and perhaps `b`, the norms have a
-setting `eps`. That body and kernel give the same is tested on the emitted code of both.
+An intrinsic is a promise of the block: `linear` has parameters `w` and perhaps `b`, the norms have
+a setting `eps`. That body and kernel give the same is tested on the emitted code of both.
 """
 
 from __future__ import annotations

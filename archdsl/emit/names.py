@@ -14,18 +14,23 @@ from archdsl.diagnostic import printable
 from archdsl.dims import Dim
 from archdsl.types import Rest, TensorType
 
-RESERVED = frozenset(
-    """Cache Config F Model Tensor annotations cache config dataclass field forward generate keep load main math
-    new_cache nn self start super torch training type parameters buffers children modules register_buffer
-    state_dict eval train apply to half double float bfloat16 cpu cuda named_parameters zero_grad
-    requires_grad_ share_memory extra_repr json re sys Path Callable Mapping T_destination dump_patches
-    call_super_init""".split()
-)
+RESERVED = frozenset((
+    "Cache", "Config", "F", "Model", "Tensor", "annotations", "cache", "config", "dataclass",
+    "field", "forward", "generate", "keep", "load", "main", "math", "new_cache", "nn", "part",
+    "self", "start", "super", "torch", "training", "type", "parameters", "buffers", "children",
+    "modules", "register_buffer", "state_dict", "eval", "train", "apply", "to", "half", "double",
+    "float", "bfloat16", "cpu", "cuda", "named_parameters", "zero_grad", "requires_grad_",
+    "share_memory", "extra_repr", "json", "re", "sys", "Path", "Callable", "Mapping",
+    "T_destination", "dump_patches", "call_super_init", "tables", "tie", "indices", "layer", "i",
+    "name", "table", "device", "batch", "length", "kind", "dtype", "parameters_from", "compile",
+    "xpu", "ipu", "mtia",
+))  # fmt: skip
 """Names that the emitted file or `nn.Module` needs."""
 
 LETTERS = {
-    "d": "D", "heads": "H", "kv_heads": "G", "d_head": "K", "d_ff": "F", "vocab": "V", "experts": "E",
-    "d_v": "V", "d_k": "K", "d_rope": "R", "kv_rank": "C", "q_rank": "Q", "d_state": "N", "d_model": "D",
+    "d": "D", "heads": "H", "kv_heads": "G", "d_head": "K", "d_ff": "F", "vocab": "V",
+    "experts": "E", "d_v": "V", "d_k": "K", "d_rope": "R", "kv_rank": "C", "q_rank": "Q",
+    "d_state": "N", "d_model": "D",
 }  # fmt: skip
 """Letters for the usual dimensions; others take their first letter."""
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from archdsl.dims import Dim
 from archdsl.emit.names import class_name, function_name
 from archdsl.graph import Child, Model, Module, Node
-from archdsl.reals import OfDim, Real, Ref
 from archdsl.reals import Apply as RealApply
+from archdsl.reals import OfDim, Real, Ref
 from archdsl.types import Rest
 
 
@@ -156,7 +156,11 @@ def _key(plan: Plan, module: Module, kind: str) -> object:
     nodes = tuple(_plain(n) for n in (*module.nodes, *module.consts))
     key: tuple[object, ...] = (module.block, kind, nodes, module.params, children, module.intrinsic)
     if kind == "config":
-        key = (*key, tuple(sorted(module.symbols.items())), tuple(sorted(module.reals.items(), key=str)))
+        key = (
+            *key,
+            tuple(sorted(module.symbols.items())),
+            tuple(sorted(module.reals.items(), key=str)),
+        )
     return key
 
 
@@ -184,7 +188,9 @@ def setting_names(module: Module) -> list[str]:
 
 
 def free_axes(module: Module) -> dict[str, tuple[int, int]]:
-    """Axes that inputs introduce: name to (position among the inputs, axis from the end if negative)."""
+    """Axes that inputs introduce: name to (position among the inputs, axis from the end if
+    negative).
+    """
     own = set(setting_names(module))
     found: dict[str, tuple[int, int]] = {}
     for i, index in enumerate(module.inputs):

@@ -1,6 +1,6 @@
 """Axes patterns as views: unflatten, permute, flatten, split, cat.
 
-    rearrange[B T (h k) -> B h T k]     x.unflatten(2, (h, k)).transpose(1, 2)
+rearrange[B T (h k) -> B h T k]     x.unflatten(2, (h, k)).transpose(1, 2)
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ def _cut(term: Term, operand: Text, look: Look) -> list[tuple[Term, Text]]:
 
 
 def split_call(plan: Plan, operand: Text, look: Look) -> str | None:
-    """`x.chunk(2, -1)` when the results are the pieces as they come, so that one line can bind them."""
+    """`x.chunk(2, -1)` when the results are the pieces as they come, so that one line can bind
+    them.
+    """
     if len(plan.left) != 1 or plan.discarded:
         return None
     parts = _cut(plan.left[0], operand, look)
@@ -95,7 +97,7 @@ def view(source: Term, target: Term, text: Text, look: Look) -> Text:
     if _only_ones(source, target):
         return _insert(source, target, text)
     text = _unflatten(source, text, look)
-    expanded = [f for f in factors(source)]
+    expanded = list(factors(source))
     if len(expanded) != len(ours):
         text = _drop_ones(expanded, text)
     text = _permute(ours, theirs, text)
@@ -132,7 +134,7 @@ def _unflatten(source: Term, text: Text, look: Look) -> Text:
         item = source[i]
         if isinstance(item, Merge):
             sizes = ", ".join(_size(x, look) for x in factors(item.items))
-            text = Text(f"{text.at(ATOM)}.unflatten({_dim(source, i, expanded=True)}, ({sizes}))")
+            text = Text(f"{text.at(ATOM)}.unflatten({_dim(source, i)}, ({sizes}))")
     return text
 
 
@@ -153,7 +155,9 @@ def _permute(
         return Text(f"{text.at(ATOM)}.transpose({a}, {b})")
     if any(isinstance(f, RestFactor) for f in ours):
         dims = [_dim(tuple(ours), i) for i in range(len(ours)) if str(ours[i]) != "..."]
-        to = [_dim(tuple(theirs), order.index(i)) for i in range(len(ours)) if str(ours[i]) != "..."]
+        to = [
+            _dim(tuple(theirs), order.index(i)) for i in range(len(ours)) if str(ours[i]) != "..."
+        ]
         return Text(f"{text.at(ATOM)}.movedim(({', '.join(dims)}), ({', '.join(to)}))")
     return Text(f"{text.at(ATOM)}.permute({', '.join(map(str, order))})")
 
@@ -179,7 +183,7 @@ def _flatten(theirs: list[Factor | RestFactor], target: Term, text: Text) -> Tex
     return text
 
 
-def _dim(items: Term | tuple[Factor | RestFactor, ...], index: int, expanded: bool = False) -> str:
+def _dim(items: Term | tuple[Factor | RestFactor, ...], index: int) -> str:
     """The number of an axis: from the end where `...` comes before it."""
     if any(str(i) == "..." for i in items[:index]):
         return str(index - len(items))

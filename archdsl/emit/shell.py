@@ -1,13 +1,17 @@
-"""The emitted file from its first line to its last: header, `Config`, blocks, `Model`, smoke test."""
+"""The emitted file from its first line to its last: header, `Config`, blocks, `Model`, smoke
+test.
+"""
 
 from __future__ import annotations
 
 from archdsl.dims import Dim
 from archdsl.emit import classes, plan
+from archdsl.emit.body import Writer
 from archdsl.emit.checkpoint import checkpoint_lines, ties
+from archdsl.emit.intrinsics import variable
 from archdsl.emit.names import comment, docstring, letter, safe
 from archdsl.emit.plan import Plan, Unit, reals_of
-from archdsl.emit.spell import number, whole
+from archdsl.emit.spell import Text, number, whole
 from archdsl.emit.wrap import wrap
 from archdsl.facts import Facts
 from archdsl.graph import Model, Module
@@ -96,7 +100,8 @@ def main() -> None:
     difference = (whole - torch.cat(steps, 1)).abs().max().item()
     assert difference < 1e-4, difference
     count = sum(p.numel() for p in model.parameters())
-    print(f"{{count:,}} parameters; logits {{list(whole.shape)}}; with a cache the same to {{difference:.0e}}")
+    print(f"{{count:,}} parameters; logits {{list(whole.shape)}}")
+    print(f"with a cache the same to {{difference:.0e}}")
     print(model.generate(tokens[:1, :4], max_new_tokens=8).tolist()[0])
 
 
@@ -126,7 +131,7 @@ def emit(model: Model, tiny: Model | None = None, lower: bool = True) -> str:
     cache = _CACHE.rstrip().split("\n")
     parts = [
         *_header(model),
-        *_imports(model, body + root + loading),
+        *_imports(body + root + loading),
         "",
         "",
         *_config(model, tiny),
@@ -147,9 +152,6 @@ def emit(model: Model, tiny: Model | None = None, lower: bool = True) -> str:
 
 def _vanishes(made: Plan, unit: Unit) -> bool:
     """Functions of one operation are written where they are used."""
-    from archdsl.emit.body import Writer
-    from archdsl.emit.spell import Text
-
     if not unit.is_function:
         return False
     inputs = [Text("x") for _ in unit.module.inputs]
@@ -195,11 +197,9 @@ def _modules(root: Module) -> list[Module]:
     return [found[k] for k in sorted(found)]
 
 
-def _imports(model: Model, text: list[str]) -> list[str]:
+def _imports(text: list[str]) -> list[str]:
     joined = "\n".join(text)
-    standard = "".join(
-        f"import {name}\n" for name in ("math", "re") if f"{name}." in joined
-    )
+    standard = "".join(f"import {name}\n" for name in ("math", "re") if f"{name}." in joined)
     abstract = [n for n in ("Callable", "Mapping") if f"{n}[" in joined]
     if abstract:
         standard += f"from collections.abc import {', '.join(abstract)}\n"
@@ -241,7 +241,13 @@ def _used(model: Model, symbol: str) -> bool:
         here |= {s for r in module.reals.values() for s in reals_of(r)}
         if module is model.root:
             here = {s for c in module.children for g in c.segments for s in _counts(g.of)}
-            here |= {f"${s}" for p in module.params for a in p.type.axes if isinstance(a, Dim) for s in a.symbols()}
+            here |= {
+                f"${s}"
+                for p in module.params
+                for a in p.type.axes
+                if isinstance(a, Dim)
+                for s in a.symbols()
+            }
             here |= {f"${s}" for c in module.checks for d in (c.left, c.right) for s in d.symbols()}
             here |= {"$vocab"} if symbol == _vocab(model) else set()
         if symbol in here:
@@ -266,23 +272,24 @@ def _model(made: Plan) -> list[str]:
     unit = made.unit(module)
     writer, body = classes.forward_of(made, unit, store="kept")
     tables, reads = classes.table_lines(made, unit)
-    init = classes._init(made, unit, writer.settings | reads | _checked(made))
-    inputs = [f"{classes.variable(module.nodes[i])}: Tensor" for i in module.inputs]
-    first = classes.variable(module.nodes[module.inputs[0]])
+    init = classes.init_lines(made, unit, writer.settings | reads | _checked(made))
+    inputs = [f"{variable(module.nodes[i])}: Tensor" for i in module.inputs]
+    first = variable(module.nodes[module.inputs[0]])
     length = f"{first}.shape[1]"
     *statements, last = body
-    lines = [
+    return [
         "class Model(nn.Module):",
         *docstring(f"{comment(made.model.name)}.\n\n{classes.signature(module)}", "    "),
         "",
         *init,
         *tables,
         "",
-        *classes._signature(
+        *classes.head_lines(
             "def forward(", ["self", *inputs, "cache: Cache | None = None"], ") -> Tensor:", "    "
         ),
         *docstring(
-            "Logits for every position. With a cache, the tokens follow those seen before.", "        "
+            "Logits for every position. With a cache, the tokens follow those seen before.",
+            "        ",
         ),
         "        start, kept = (0, None) if cache is None else (cache.seen, cache.kept)",
         *(f"        {line}" for line in _limits(made, length)),
@@ -298,10 +305,9 @@ def _model(made: Plan) -> list[str]:
         *_kept(made, writer),
         *_GENERATE.rstrip().split("\n"),
     ]
-    return lines
 
 
-def _kept(made: Plan, writer: classes.Writer) -> list[str]:
+def _kept(made: Plan, writer: Writer) -> list[str]:
     body = classes.cache_value(made, made.model.root, writer)
     if not made.keeps(made.model.root):
         return ["        return Cache(length, None)"]
@@ -313,7 +319,13 @@ def _kept(made: Plan, writer: classes.Writer) -> list[str]:
 
 def _checked(made: Plan) -> set[str]:
     names = set(plan.setting_names(made.model.root))
-    return {s for c in made.model.root.checks for d in (c.left, c.right) for s in d.symbols() if s in names}
+    return {
+        s
+        for c in made.model.root.checks
+        for d in (c.left, c.right)
+        for s in d.symbols()
+        if s in names
+    }
 
 
 def _limits(made: Plan, length: str) -> list[str]:
@@ -322,7 +334,7 @@ def _limits(made: Plan, length: str) -> list[str]:
         f"if cache is not None and start + {length} > cache.length:",
         '    raise ValueError(f"the cache has room for {cache.length} tokens")',
     ]
-    writer = classes.Writer(made, made.model.root)
+    writer = Writer(made, made.model.root)
     for check in made.model.root.checks:
         sides = []
         for side in (check.left, check.right):
@@ -360,5 +372,3 @@ def _tidy(lines: list[str]) -> str:
             continue
         out.extend(wrap(line))
     return "\n".join(out).strip() + "\n"
-
-

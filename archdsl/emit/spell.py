@@ -17,7 +17,13 @@ ATOM, POWER, UNARY, TIMES, PLUS, SHIFT, AND, OR, COMPARE, LOOSE = 0, 1, 2, 3, 4,
 """Precedences, tightest first."""
 
 _OPERATORS = {"+": PLUS, "-": PLUS, "*": TIMES, "/": TIMES, "^": POWER}
-_MATH = {"floor": "math.floor", "ceil": "math.ceil", "maximum": "max", "minimum": "min", "abs": "abs"}
+_MATH = {
+    "floor": "math.floor",
+    "ceil": "math.ceil",
+    "maximum": "max",
+    "minimum": "min",
+    "abs": "abs",
+}
 
 Look = Callable[[str], str]
 """From a symbol to the Python expression that holds its value."""
