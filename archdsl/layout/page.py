@@ -26,7 +26,7 @@ _BELOW_HEADER = 28.0
 _COLUMN_GAP = 54.0
 _ITEM_GAP = 24.0
 _CALLOUT_WIDTH = 290.0
-_MOST_PUSH = 90.0
+_MANY_GAPS = 100
 _MOST_STRETCH = 1.9
 FACT_ROW = 20.5
 FACT_LINE = 15.0
@@ -93,11 +93,27 @@ class _Item:
 
 
 def page(view: View, sizes: Sizes) -> Page:
-    """Arrange a card at its natural size."""
+    """Arrange a card at its natural size.
+
+    An item may be moved below the facts, where it can use their width; of the compositions that
+    come of this, the one that takes the least paper is the card.
+    """
     tower = arrange(view.tower, sizes)
-    spots = positions(tower)
-    items = _items(view, spots, sizes)
-    needed = _needed(_pushed(items, view, 0.0))
+    items = _items(view, positions(tower), sizes)
+    few = items if tower.gaps < _MANY_GAPS else []
+    below = facts_height(view.facts, sizes) + _ITEM_GAP
+    pages = [_page(view, tower, items, sizes)]
+    for number, item in enumerate(few):
+        moved = [*items[:number], replace(item, least=below), *items[number + 1 :]]
+        pages.append(_page(view, tower, moved, sizes))
+    return min(pages, key=lambda found: found.width * found.height)
+
+
+def _page(view: View, tower: Arranged, items: list[_Item], sizes: Sizes) -> Page:
+    """A composition: the tower stretched to the height of the items, each item near what it is
+    about.
+    """
+    needed = _needed(items)
     if needed > tower.reach.height and tower.gaps:
         most = sizes.gap * _MOST_STRETCH
         gap = min(most, sizes.gap + (needed - tower.reach.height) / tower.gaps)
@@ -107,8 +123,12 @@ def page(view: View, sizes: Sizes) -> Page:
     height = max(tower.reach.height, needed, facts_height(view.facts, sizes))
     lift = top - tower.reach.y + max(0.0, (height - tower.reach.height) / 2)
     tower = tower.moved(left - tower.reach.x, lift)
-    items = _pushed(_items(view, positions(tower), sizes), view, top)
-    return _composed(view, tower, items, top, height, sizes)
+    spots = positions(tower)
+    settled = [
+        replace(item, wish=_wish(item.about.target, spots), least=top + item.least)
+        for item in items
+    ]
+    return _composed(view, tower, settled, top, height, sizes)
 
 
 def _needed(items: list[_Item]) -> float:
@@ -117,18 +137,6 @@ def _needed(items: list[_Item]) -> float:
     for item in items:
         at = max(at, item.least) + item.height + _ITEM_GAP
     return at - _ITEM_GAP if items else 0.0
-
-
-def _pushed(items: list[_Item], view: View, top: float) -> list[_Item]:
-    """Let an item that would nearly be below the facts start there, where it may use their width.
-    """
-    below = facts_height(view.facts, Sizes()) + _ITEM_GAP
-    at = 0.0
-    for number, item in enumerate(items):
-        if number and at < below <= at + _MOST_PUSH:
-            return [*items[:number], replace(item, least=top + below), *items[number + 1 :]]
-        at += item.height + _ITEM_GAP
-    return items
 
 
 def _composed(
@@ -143,7 +151,8 @@ def _composed(
     lower = [item.width for item, y in zip(items, tops, strict=True) if y >= facts_bottom]
     upper_width = max(upper, default=0.0)
     facts_left = column + (upper_width + 36.0 if upper else 0.0)
-    right = max([facts_left + FACTS_WIDTH, *(column + width for width in lower)])
+    heading = sizes.margin + text.line_width(view.subtitle, sizes.body + 0.5) + 2.0
+    right = max([facts_left + FACTS_WIDTH, heading, *(column + width for width in lower)])
     facts_left = right - FACTS_WIDTH
     insets, callouts = [], []
     for number, (item, y) in enumerate(zip(items, tops, strict=True)):
@@ -224,8 +233,9 @@ def _wish(target: str, spots: dict[str, Box]) -> float:
 def _measured_inset(inset: Inset, spots: dict[str, Box], sizes: Sizes) -> _Item:
     diagram = arrange(inset.diagram, sizes)
     title = text.line_width(inset.title, HEADING)
-    inner = max(diagram.reach.width, title, 220.0)
-    lines = text.wrap(inset.subtitle, sizes.small + 1.0, inner)
+    remark = min(_CALLOUT_WIDTH, text.line_width(inset.subtitle, sizes.small + 1.0) + 1.0)
+    inner = max(diagram.reach.width, title, remark, 220.0)
+    lines = text.balanced(inset.subtitle, sizes.small + 1.0, inner)
     height = inset_heading(len(lines)) + diagram.reach.height + INSET_PADDING
     wish = _wish(inset.target, spots)
     return _Item(inset, inner + 2 * INSET_PADDING, height, wish, 0.0, diagram, lines)

@@ -267,9 +267,12 @@ def _drawn(
     for gap in sorted(route.pieces):
         piece = route.pieces[gap]
         height = rows[gap] - _FIRST_TRACK - piece.track * sizes.track
+        start = piece.start
         if route.lane is not None and gap == source.layer:
             points = []
-        points += [Point(piece.start, height), Point(piece.end, height)]
+        elif abs(points[-1].x - start) <= _SAME:
+            start = points[-1].x
+        points += [Point(start, height), Point(piece.end, height)]
     if route.side:
         middle = (tops[id(target)] + bottoms[id(target)]) / 2
         points += [
@@ -277,7 +280,8 @@ def _drawn(
             Point(target.x + route.side * OPERATOR_RADIUS, middle),
         ]
     else:
-        points.append(Point(route.port, bottoms[id(target)]))
+        straight = abs(points[-1].x - route.port) <= _SAME
+        points.append(Point(points[-1].x if straight else route.port, bottoms[id(target)]))
     arrow = target.node is not None and target.node.form not in ("port", "group")
     label_at = Point(points[-1].x + 7.0, points[-1].y + 16.0) if route.edge.label else None
     return Wire(route.edge, _straightened(points), arrow, label_at)

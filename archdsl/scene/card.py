@@ -153,8 +153,8 @@ def _layer_numbers(strip: Strip, box: Box, pitch: float, sizes: Sizes) -> list[I
         y = box.bottom - (layer + 0.5) * pitch
         if all(abs(y - other) >= sizes.small + 2.0 for other in taken):
             taken.append(y)
-            spot = Point(box.right + 6.0, y + text.CAPITAL * (sizes.small - 1.0) / 2)
-            items.append(Text(spot, text.line(f"{layer + 1:,}", "quiet"), sizes.small - 1.0))
+            spot = Point(box.right + 6.0, y + text.CAPITAL * (sizes.small) / 2)
+            items.append(Text(spot, text.line(f"{layer + 1:,}", "quiet"), sizes.small))
     return items
 
 

@@ -122,7 +122,7 @@ def _rows(model: Model, counts: Counts) -> Iterator[tuple[str, Fact]]:
     for module in _positions(model.root):
         reals = [words.real(s) for s in module.settings if isinstance(s.value, float)]
         if reals:
-            yield "position", Fact(module.title, " · ".join(reals[:2]))
+            yield "position", Fact(module.title, ", ".join(reals[:2]))
     for key, name in (("vocab", "vocabulary"), ("license", "licence"), ("after", "after")):
         value = model.numbers.get(f"${key}") if key == "vocab" else model.about.get(key)
         if value is not None:
