@@ -69,7 +69,7 @@ def wired(items: list[Item], use: str) -> tuple[int, Path]:
 
 
 def texts_overlap(items: list[Item]) -> list[Item]:
-    number, found = labelled(items)
+    _, found = labelled(items)
     return [*items, replace(found, origin=Point(found.origin.x + 3, found.origin.y + 2), inside="")]
 
 

@@ -27,9 +27,12 @@ _COLUMN_GAP = 54.0
 _ITEM_GAP = 24.0
 _CALLOUT_WIDTH = 290.0
 _MANY_GAPS = 100
+_LITTLE_WHITE = 60.0
 _MOST_STRETCH = 1.9
 FACT_ROW = 20.5
 FACT_LINE = 15.0
+FACTS_HEAD = 58.0
+FACTS_GAP = 44.0
 _MOST_PITCH = 26.0
 
 
@@ -101,9 +104,9 @@ def page(view: View, sizes: Sizes) -> Page:
     tower = arrange(view.tower, sizes)
     items = _items(view, positions(tower), sizes)
     few = items if tower.gaps < _MANY_GAPS else []
-    below = facts_height(view.facts, sizes) + _ITEM_GAP
     pages = [_page(view, tower, items, sizes)]
     for number, item in enumerate(few):
+        below = facts_height(view.facts, sizes, wide=number == 0) + _ITEM_GAP
         moved = [*items[:number], replace(item, least=below), *items[number + 1 :]]
         pages.append(_page(view, tower, moved, sizes))
     return min(pages, key=lambda found: found.width * found.height)
@@ -145,7 +148,8 @@ def _composed(
     spots = positions(tower)
     column = tower.reach.right + _COLUMN_GAP
     tops = _tops(items, top, height)
-    panel_height = facts_height(view.facts, sizes)
+    wide = bool(items) and tops[0] >= top + facts_height(view.facts, sizes, True) + _ITEM_GAP - 0.5
+    panel_height = facts_height(view.facts, sizes, wide)
     facts_bottom = top + panel_height + _ITEM_GAP - 0.5
     upper = [item.width for item, y in zip(items, tops, strict=True) if y < facts_bottom]
     lower = [item.width for item, y in zip(items, tops, strict=True) if y >= facts_bottom]
@@ -153,7 +157,8 @@ def _composed(
     facts_left = column + (upper_width + 36.0 if upper else 0.0)
     heading = sizes.margin + text.line_width(view.subtitle, sizes.body + 0.5) + 2.0
     right = max([facts_left + FACTS_WIDTH, heading, *(column + width for width in lower)])
-    facts_left = right - FACTS_WIDTH
+    right = max(right, column + 2 * FACTS_WIDTH + FACTS_GAP) if wide else right
+    facts_left = column if wide else right - FACTS_WIDTH
     insets, callouts = [], []
     for number, (item, y) in enumerate(zip(items, tops, strict=True)):
         edge = facts_left - 36.0 if y < facts_bottom else right
@@ -161,6 +166,8 @@ def _composed(
         match item.about:
             case Inset():
                 below = tops[number + 1] - _ITEM_GAP if number + 1 < len(items) else top + height
+                if number == 0 and not wide and 0.0 < y - top < _LITTLE_WHITE:
+                    box = Box(box.x, top, box.width, box.bottom - top)
                 insets.append(_inset(item, item.about, _stretched(box, below)))
             case Callout():
                 tight = Box(box.x, box.y, item.width, box.height)
@@ -183,7 +190,7 @@ def _composed(
         insets=tuple(insets),
         callouts=tuple(callouts),
         leaders=leaders,
-        facts=Box(facts_left, top, FACTS_WIDTH, panel_height),
+        facts=Box(facts_left, top, right - facts_left, panel_height),
         strip=strip,
     )
 
@@ -270,7 +277,7 @@ def _tops(items: list[_Item], top: float, height: float) -> list[float]:
 def _stretched(box: Box, below: float) -> Box:
     """A frame that reaches down to the next one where little white would be left between."""
     left_over = below - box.bottom
-    return Box(box.x, box.y, box.width, below - box.y) if 0.0 < left_over < 60.0 else box
+    return Box(box.x, box.y, box.width, below - box.y) if 0.0 < left_over < _LITTLE_WHITE else box
 
 
 def _inset(item: _Item, inset: Inset, box: Box) -> PlacedInset:
@@ -328,14 +335,17 @@ def _strip(view: View, tower: Arranged, sizes: Sizes) -> Box | None:
     return Box(sizes.margin + 12.0, top, STRIP_WIDTH, height)
 
 
-def facts_height(facts: Facts, sizes: Sizes) -> float:
-    """Height of the panel of facts."""
-    parts = 58.0 + 20.0 * len(facts.parts) if facts.parts else 0.0
+def facts_height(facts: Facts, sizes: Sizes, wide: bool = False) -> float:
+    """Height of the panel of facts; a `wide` one has its rows beside its parts, not below."""
+    head = FACTS_HEAD if facts.parts else 0.0
+    parts = 20.0 * len(facts.parts)
     extra = sum(len(fact_lines(fact, sizes)) - 1 for fact in facts.rows)
     rows = 18.0 + FACT_ROW * len(facts.rows) + FACT_LINE * extra
     lines = sum(len(source_lines(source, sizes)) for source in facts.sources)
     sources = 12.0 + FACT_LINE * lines if lines else 0.0
-    return parts + rows + sources
+    if wide:
+        return head + max(parts + sources, rows - 18.0) + 8.0
+    return head + parts + rows + sources
 
 
 def fact_lines(fact: Fact, sizes: Sizes) -> tuple[text.Line, ...]:

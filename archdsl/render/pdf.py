@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from archdsl.fonts import STYLES, truetype
-from archdsl.render.svg import pixels, to_svg
+from archdsl.render.svg import clean, pixels, to_svg
 from archdsl.scene.shapes import Scene
 
 INSTALL = "install it with `apt install libcairo2`, `dnf install cairo` or `brew install cairo`"
@@ -51,7 +51,7 @@ def _cairo(scene: Scene, surface: str, width: float) -> bytes:
     _announce_fonts()
     kind: Any = getattr(surfaces, surface)
     if surface == "PDFSurface":
-        kind = _undated(kind, scene.title)
+        kind = _undated(kind, clean(scene.title))
     svg = to_svg(scene, fonts="split").encode("utf-8")
     height = width * scene.height / scene.width
     data: bytes = kind.convert(bytestring=svg, output_width=width, output_height=height)
@@ -60,7 +60,7 @@ def _cairo(scene: Scene, surface: str, width: float) -> bytes:
 
 def _undated(base: Any, title: str) -> Any:
     """A PDF surface whose file says a fixed date, so that equal pictures are equal files."""
-    from cairocffi import constants
+    from cairocffi import constants  # type: ignore[import-untyped]
 
     class Undated(base):  # type: ignore[misc]
         def _create_surface(self, width: float, height: float) -> Any:

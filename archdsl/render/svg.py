@@ -44,7 +44,7 @@ def to_svg(
     drawing["viewBox"] = f"0 0 {_number(scene.width)} {_number(scene.height)}"
     drawing["role"] = "img"
     drawing["font-family"] = FAMILY if fonts == "split" else f"{FAMILY}, Inter, sans-serif"
-    drawing.set_desc(_clean(scene.title) or None, _clean(scene.description) or None)
+    drawing.set_desc(clean(scene.title) or None, clean(scene.description) or None)
     if fonts == "embedded":
         drawing.defs.add(Style(_font_faces(scene)))
     pen = _Pen(drawing, scene.palette, fonts, _safe_id(prefix))
@@ -88,7 +88,7 @@ def _number(value: float) -> str:
     )
 
 
-def _clean(shown: str) -> str:
+def clean(shown: str) -> str:
     """Text without characters that XML forbids."""
     return "".join(c for c in shown if c >= " " and not 0xD800 <= ord(c) <= 0xDFFF and c < "\ufffe")
 
@@ -147,7 +147,7 @@ class _Pen:
         if group.kind:
             made["class"] = _safe_id(group.kind)
         if group.title:
-            made.set_desc(_clean(group.title))
+            made.set_desc(clean(group.title))
         for item in group.items:
             made.add(self.element(item))
         if not _SAFE_LINK.match(group.link):

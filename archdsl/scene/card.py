@@ -6,6 +6,9 @@ from archdsl.layout.page import (
     CALLOUT_SIZE,
     FACT_LINE,
     FACT_ROW,
+    FACTS_GAP,
+    FACTS_HEAD,
+    FACTS_WIDTH,
     HEADING,
     INSET_PADDING,
     Page,
@@ -19,6 +22,7 @@ from archdsl.scene import draw
 from archdsl.scene.shapes import Group, Item, Path, Rect, Scene, Text
 from archdsl.theme import Sizes, Theme
 from archdsl.view.types import Facts, Strip, View
+from archdsl.view.words import short
 
 DOTTED = (1.6, 4.0)
 
@@ -159,21 +163,54 @@ def _layer_numbers(strip: Strip, box: Box, pitch: float, sizes: Sizes) -> list[I
 
 
 def _facts(facts: Facts, box: Box, sizes: Sizes) -> Group:
-    """Where the parameters are, then two quiet columns of names and values, then the sources."""
+    """Where the parameters are, then two quiet columns of names and values, then the sources.
+
+    Where the panel is wide, rows stand right of the parts.
+    """
     items: list[Item] = []
     y = box.y
     if facts.parts:
         heading = text.line("Where the parameters are", "ink", text.SEMIBOLD)
         items.append(Text(Point(box.x, y + 14.0), heading, sizes.body))
         items.extend(_bar(facts, Box(box.x, y + 26.0, box.width, 16.0)))
-        y += 58.0
-        for part in facts.parts:
-            items.append(Rect(Box(box.x, y, 11.0, 11.0), 2.5, part.tone))
-            items.extend(_row(part.name, _short(part.params), box, y, 19.0, "ink", sizes))
-            y += 20.0
+        y += FACTS_HEAD
+    if box.width >= 2 * FACTS_WIDTH + FACTS_GAP:
+        left = Box(box.x, y, FACTS_WIDTH, box.height)
+        right = Box(box.right - FACTS_WIDTH, y, FACTS_WIDTH, box.height)
+        items.extend(_rows(facts, right, sizes)[0])
+        found, y = _parts(facts, left, sizes)
+        items.extend(found)
+        items.extend(_sources(facts, Box(left.x, y + 10.0, left.width, 0.0), sizes))
+        return Group(tuple(items), "facts", "facts")
+    found, y = _parts(facts, Box(box.x, y, box.width, 0.0), sizes)
+    items.extend(found)
     y += 8.0
-    items.append(Path((Point(box.x, y), Point(box.right, y)), stroke="rule", width=1.0))
-    y += 10.0
+    items.append(_rule(box, y))
+    found, y = _rows(facts, Box(box.x, y + 10.0, box.width, 0.0), sizes)
+    items.extend(found)
+    items.extend(_sources(facts, Box(box.x, y, box.width, 0.0), sizes))
+    return Group(tuple(items), "facts", "facts")
+
+
+def _rule(box: Box, y: float) -> Path:
+    return Path((Point(box.x, y), Point(box.right, y)), stroke="rule", width=1.0)
+
+
+def _parts(facts: Facts, box: Box, sizes: Sizes) -> tuple[list[Item], float]:
+    """The legend of the bar, and the y below it."""
+    items: list[Item] = []
+    y = box.y
+    for part in facts.parts:
+        items.append(Rect(Box(box.x, y, 11.0, 11.0), 2.5, part.tone))
+        items.extend(_row(part.name, short(part.params), box, y, 19.0, "ink", sizes))
+        y += 20.0
+    return items, y
+
+
+def _rows(facts: Facts, box: Box, sizes: Sizes) -> tuple[list[Item], float]:
+    """Names and values, and the y below them."""
+    items: list[Item] = []
+    y = box.y
     for fact in facts.rows:
         first, *more = fact_lines(fact, sizes)
         items.extend(_row(fact.name, text.plain(first), box, y, 0.0, "quiet", sizes))
@@ -181,14 +218,20 @@ def _facts(facts: Facts, box: Box, sizes: Sizes) -> Group:
             y += FACT_LINE
             items.append(Text(Point(box.right, y + 10.0), shown, sizes.body - 1.0, "end"))
         y += FACT_ROW
-    if facts.sources:
-        items.append(Path((Point(box.x, y), Point(box.right, y)), stroke="rule", width=1.0))
-        y += 3.0
-        for source in facts.sources:
-            for shown in source_lines(source, sizes):
-                y += FACT_LINE
-                items.append(Text(Point(box.x, y), shown, sizes.small))
-    return Group(tuple(items), "facts", "facts")
+    return items, y
+
+
+def _sources(facts: Facts, box: Box, sizes: Sizes) -> list[Item]:
+    """Where the numbers are from, under a rule."""
+    if not facts.sources:
+        return []
+    items: list[Item] = [_rule(box, box.y)]
+    y = box.y + 3.0
+    for source in facts.sources:
+        for shown in source_lines(source, sizes):
+            y += FACT_LINE
+            items.append(Text(Point(box.x, y), shown, sizes.small))
+    return items
 
 
 def _row(
@@ -217,13 +260,3 @@ def _bar(facts: Facts, box: Box) -> list[Item]:
         items.append(Rect(Box(x, box.y, max(0.5, width - 1.0), box.height), 0.0, part.tone))
         x += width
     return items
-
-
-def _short(count: int) -> str:
-    """A count of parameters in thousands, millions or billions, to four digits at most."""
-    for unit, letter in ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K")):
-        if count >= unit:
-            value = count / unit
-            digits = 1 if value < 1000 else 0
-            return f"{value:.{2 if value < 10 else digits}f}{letter}"
-    return str(count)
