@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeGuard
 
 from archdsl.axes import factors
 from archdsl.diagnostic import Diagnostics
@@ -126,32 +127,43 @@ class Facts:
     @cached_property
     def kv_bytes_per_token(self) -> int:
         """Bytes that all layers keep of each token, windows as if they kept everything."""
-        return self.kv_growing_bytes_per_token
+        return KV_BYTES * sum(n for n, _ in self._kept(self.model.root))
 
     @cached_property
     def kv_growing_bytes_per_token(self) -> int:
-        """Bytes by which the cache really grows with each token."""
-        return KV_BYTES * self._kept(self.model.root)
+        """Bytes by which the cache really grows with each token, however long the context."""
+        return KV_BYTES * sum(n for n, last in self._kept(self.model.root) if last is None)
 
-    kv_capped_bytes: int = 0
+    @cached_property
+    def kv_capped_bytes(self) -> int:
+        """Bytes of what windows keep, once they are full."""
+        return KV_BYTES * sum(n * last for n, last in self._kept(self.model.root) if last)
+
     state_bytes: int = 0
 
-    def _kept(self, module: Module) -> int:
-        """Cached numbers for each token, of all applications in a module."""
-        own = 0
+    def _kept(self, module: Module) -> list[tuple[int, int | None]]:
+        """(cached numbers of a token, the window or None) of all applications in a module."""
+        own: dict[int | None, int] = {}
         for node in module.nodes:
             if node.op == "cache":
+                last = self.model.number(module, node.scalar) if _is_dim(node.scalar) else None
+                window = None if last is None else _number(last)
                 axes = self.model.shape(module, node.type)
-                own += _number(product(a for a in axes if a.name not in ("B", "S")))
+                size = _number(product(a for a in axes if a.name not in ("B", "S")))
+                own[window] = own.get(window, 0) + size
         applied = {c.name: c for c in module.children}
         for node in module.nodes:
             if node.op == "apply":
-                own += sum(n * self._kept(m) for n, m in applied[node.child].modules)
-        return own
+                for count, inner in applied[node.child].modules:
+                    for size, window in self._kept(inner):
+                        own[window] = own.get(window, 0) + count * size
+        return [(size, window) for window, size in own.items()]
 
     def kv_bytes(self, context: int) -> int:
         """Bytes of the whole cache at a context of so many tokens, for one sequence."""
-        return context * self.kv_growing_bytes_per_token + self.kv_capped_bytes + self.state_bytes
+        kept = self._kept(self.model.root)
+        places = sum(n * (context if last is None else min(context, last)) for n, last in kept)
+        return KV_BYTES * places + self.state_bytes
 
     # --- FLOPs ------------------------------------------------------------------------------------
 
@@ -243,6 +255,10 @@ class Facts:
             record["kv_bytes_at_context"] = self.kv_bytes(context)
             record["flops_per_token_at_context"] = self.flops_per_token(context)
         return record
+
+
+def _is_dim(value: object) -> TypeGuard[Dim]:
+    return isinstance(value, Dim)
 
 
 def _number(d: Dim) -> int:

@@ -38,7 +38,8 @@ class Node:
     `apply`     the child `child` applied to `args`
     `item`      result `index` of the only argument
     `residual`  x + f(x), written `x += f(x)`; args are (x, f(x))
-    `cache`     what was kept of `args[0]` so far and it; axis T becomes S
+    `cache`     what was kept of `args[0]` so far and it; axis T becomes S; with `scalar`, of the
+                last so many tokens only
     """
 
     op: str

@@ -207,6 +207,18 @@ def _comprehension(scope: Scope, arg: s.Arg) -> list[Repeat] | None:
             runs[-1] = Repeat(runs[-1].count + 1, made)
         else:
             runs.append(Repeat(count, made))
+    return compressed(runs)
+
+
+def compressed(runs: list[Repeat]) -> list[Repeat]:
+    """A schedule said as people say it: a repeating unit once with its count, then the rest."""
+    for length in range(2, len(runs) // 2 + 1):
+        times = 1
+        while runs[times * length : (times + 1) * length] == runs[:length]:
+            times += 1
+        if times > 1 and runs[times * length :] == runs[: len(runs) - times * length]:
+            unit = Repeat(Dim.number(times), Schedule(tuple(runs[:length])))
+            return [unit, *runs[times * length :]]
     return runs
 
 

@@ -29,6 +29,7 @@ from archdsl.dims import DIFFERENT, EQUAL, Dim, substitute
 from archdsl.graph import Initial, Node, Param
 from archdsl.ops import INITIALISERS, INTRINSICS, ROLES
 from archdsl.reals import Ref
+from archdsl.source import Span
 from archdsl.types import TensorType
 
 MAX_NODES = 200_000
@@ -351,11 +352,15 @@ def _initial(scope: Scope, expr: s.Expr) -> Initial | None:
 
 
 def _cache(scope: Scope, statement: s.CacheStatement) -> None:
-    if statement.limit is not None:
-        scope.fail(
-            "unsupported", f"`cache ... {statement.limit}` is not handled yet", statement.span
-        )
+    if statement.limit == "every":
+        scope.fail("unsupported", "`cache ... every` is not handled yet", statement.span)
         return
+    last = None
+    if statement.extent is not None:
+        last = expressions.static_int(scope, statement.extent, "what a cache keeps")
+        if last is None or _negative(scope, last, statement.extent.span):
+            return
+        last = None if scope.value(last) == 0 else last
     for name in statement.names:
         value = scope.look(name.name)
         if isinstance(value, Error):
@@ -375,8 +380,16 @@ def _cache(scope: Scope, statement: s.CacheStatement) -> None:
         seen = {STREAM: Dim.symbol(SEEN)}
         axes = tuple(substitute(a, seen) if isinstance(a, Dim) else a for a in value.type.axes)
         kept = TensorType(value.type.dtype, axes)
-        node = Node("cache", (value.node,), (kept,), name=name.name, span=name.span)
+        node = Node("cache", (value.node,), (kept,), name.name, scalar=last, span=name.span)
         scope.names[name.name] = scope.add(node)
+
+
+def _negative(scope: Scope, d: Dim, span: Span) -> bool:
+    value = scope.value(d)
+    if value is not None and value < 0:
+        scope.fail("bad-dimension", f"a cache keeps the last {value} tokens", span)
+        return True
+    return False
 
 
 def _return(scope: Scope, decl: s.BlockDecl, statement: s.Result) -> tuple[int, ...] | None:

@@ -49,6 +49,9 @@ _CONSTANTS: dict[str, Value] = {
 }
 _FUNCTIONS = ("stack", "len")
 _COMPARE = ("==", "!=", "<=", ">=", "<", ">")
+MAX_ITEMS = 100_000
+"""Lists longer than this are refused."""
+
 MAX_EXPONENT = 64
 """Powers of dimensions above this are refused: nothing has an axis of x ^ 65."""
 
@@ -243,9 +246,27 @@ def _binary(scope: Scope, expr: s.Binary) -> Value:
         return _comparison(scope, expr, left, right)
     if expr.op == "in":
         return _contains(scope, expr, left, right)
+    listed = _lists(scope, expr, left, right)
+    if listed is not None:
+        return listed
     if expr.op == "*" and isinstance(left, Int) and _is_layer(right):
         return Repeat(left.dim, right)
     return arithmetic(scope, expr.op, left, right, expr.span)
+
+
+def _lists(scope: Scope, expr: s.Binary, left: Value, right: Value) -> Value | None:
+    """`[a] + [b]` and `3 * [a, b]`; None where no list is meant."""
+    match expr.op, left, right:
+        case "+", Items(a), Items(b):
+            return Items(None if a is None or b is None else (*a, *b))
+        case "*", Int(d), Items(a):
+            count = scope.value(d)
+            if a is None or count is None:
+                return Items(None)
+            if not 0 <= count * len(a) <= MAX_ITEMS:
+                return scope.fail("too-large", f"a list of {count * len(a)} items", expr.span)
+            return Items(a * count)
+    return None
 
 
 def _is_layer(value: Value) -> bool:

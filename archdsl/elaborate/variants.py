@@ -12,6 +12,7 @@ from dataclasses import replace
 from archdsl import syntax as s
 from archdsl.check import expressions, interface
 from archdsl.check.apply import arguments
+from archdsl.check.body import words
 from archdsl.check.scope import Numbers, Scope
 from archdsl.check.values import (
     Block,
@@ -21,6 +22,7 @@ from archdsl.check.values import (
     Int,
     Recipe,
     Value,
+    Word,
 )
 from archdsl.diagnostic import Diagnostics, Label, nearest
 from archdsl.dims import Dim
@@ -136,7 +138,9 @@ def _settings(
             message = f"{block.name} needs a value for {name}"
             scope.fail("missing-setting", message, expr.span, labels=(label,))
             return None
-        value = expressions.evaluate(ours if name in given else defaults, source)
+        known = {w: Word(w) for w in words(decl.kind) if w not in out}
+        here = replace(ours if name in given else defaults, names={**known, **out})
+        value = expressions.evaluate(here, source)
         value = interface.fit(scope, decl, value, source.span, block.name)
         if isinstance(value, Error):
             return None

@@ -310,9 +310,10 @@ class Writer:
         self.uses_start = True
         name = self.fresh(i, node.name)
         axis = next(j for j, a in enumerate(node.type.axes) if isinstance(a, Dim) and a.name == "S")
-        self.lines.append(
-            f'{name} = keep({self.store}, "{safe(node.name)}", {arg.text}, start, dim={axis})'
-        )
+        last = f", last={self.dim(node.scalar).text}" if isinstance(node.scalar, Dim) else ""
+        function = "keep_last" if last else "keep"
+        place = f'{self.store}, "{safe(node.name)}"'
+        self.lines.append(f"{name} = {function}({place}, {arg.text}, start, dim={axis}{last})")
         return Text(name)
 
     def apply(self, i: int, node: Node, args: list[Text]) -> Text:

@@ -8,8 +8,7 @@ from archdsl.emit.body import Writer, caching, shape_lines
 from archdsl.emit.intrinsics import kernel, variable
 from archdsl.emit.names import docstring, safe
 from archdsl.emit.spell import Look, spell_dim, spell_real, whole
-from archdsl.graph import Child, Initial, Module, Param, Segment
-from archdsl.types import TensorType
+from archdsl.graph import Child, Initial, Module, Node, Param, Segment
 
 
 def unit_lines(plan: p.Plan, unit: p.Unit) -> list[str]:
@@ -342,7 +341,7 @@ def cache_value(plan: p.Plan, module: Module, writer: Writer) -> list[str]:
     """The statement that returns the places of a module and its children."""
     own = [n for n in module.nodes if n.op == "cache"]
     inner = caching(plan, module)
-    entries = [(safe(n.name), f"torch.empty({_places(n.type, writer)}, **kind)") for n in own]
+    entries = [(safe(n.name), f"torch.empty({_places(n, writer)}, **kind)") for n in own]
     for child in inner:
         call = "new_cache(batch, length, **kind)"
         name = f"self.{safe(child.name)}"
@@ -353,10 +352,12 @@ def cache_value(plan: p.Plan, module: Module, writer: Writer) -> list[str]:
     return ["return {", *(f'    "{k}": {v},' for k, v in entries), "}"]
 
 
-def _places(t: TensorType, writer: Writer) -> str:
+def _places(node: Node, writer: Writer) -> str:
     special = {"B": "batch", "S": "length"}
+    if isinstance(node.scalar, Dim):
+        special["S"] = f"min(length, {writer.dim(node.scalar).text})"
     sizes = []
-    for axis in t.axes:
+    for axis in node.type.axes:
         if isinstance(axis, Dim):
             sizes.append(special.get(axis.name or "") or writer.dim(axis).text)
     return ", ".join(sizes)

