@@ -12,7 +12,7 @@ import drawn
 from archdsl import text, theme
 from archdsl.geometry import Box, Point, crosses, distance_to_border, distance_to_segment
 from archdsl.layout.arrange import arrange
-from archdsl.layout.layers import rising
+from archdsl.layout.columns import rising
 from archdsl.scene.card import card
 from archdsl.scene.shapes import Group, Item, Path, Rect, Scene, Text, shapes
 from archdsl.scene.verify import RULES, faults

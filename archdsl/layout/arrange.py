@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from archdsl import text
 from archdsl.geometry import Box, Point, around
 from archdsl.layout import route
-from archdsl.layout.layers import Cell, Layers, layered
+from archdsl.layout.cells import Cell
+from archdsl.layout.layers import Layers, layered
 from archdsl.layout.measure import BADGE_HEIGHT, Extent, badge_width, leaf
 from archdsl.layout.route import Wire
 from archdsl.theme import Sizes
@@ -183,9 +184,13 @@ def _framed(
     gaps: int,
 ) -> Arranged:
     """Add the frame around the nodes, and the badges, which stand over its left border."""
-    spots = [Box(point.x, point.y, 0, 0) for wire in wires for point in wire.points]
-    ink = around([_reach(found) for found in placed] + spots)
-    lanes = max((spot.x for spot in spots), default=ink.x) >= ink.right - 0.01
+    xs = [point.x for wire in wires for point in wire.points]
+    ys = [point.y for wire in wires for point in wire.points]
+    boxes = [_reach(found) for found in placed]
+    if xs:
+        boxes.append(Box(min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)))
+    ink = around(boxes)
+    lanes = max(xs, default=ink.x) >= ink.right - 0.01
     widths = [badge_width(badge.label, sizes) for found in placed for badge in found.node.badges]
     left = ink.x - _SIDE_PADDING
     for found in placed:

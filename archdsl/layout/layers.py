@@ -8,45 +8,18 @@ which keeps straight what can be.
 """
 
 import itertools
-import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from archdsl.layout.cells import Cell
+from archdsl.layout.columns import columns
 from archdsl.layout.measure import Extent
-from archdsl.view.types import Diagram, Edge, Node
+from archdsl.view.types import Diagram, Edge
 
 _WIRE = Extent(8.0, 8.0, 0.0)
 _ORDER_SWEEPS = 6
-_COLUMN_SWEEPS = 6
-_CHAIN_SWEEPS = 4
 _SIDE_WEIGHT = 1e-6
-
-
-@dataclass(slots=True, eq=False)
-class Cell:
-    """A place in a layer: a node, or a wire that passes by (`node` is None).
-
-    `x` is where wires enter, its axis; they leave at `x + out`.
-    """
-
-    node: Node | None
-    extent: Extent
-    layer: int
-    x: float = 0.0
-    out: float = 0.0
-    below: list[tuple["Cell", float]] = field(default_factory=list)
-    above: list[tuple["Cell", float]] = field(default_factory=list)
-
-    @property
-    def left(self) -> float:
-        """The left edge."""
-        return self.x - self.extent.left
-
-    @property
-    def right(self) -> float:
-        """The right edge."""
-        return self.x + self.extent.right
 
 
 @dataclass(slots=True)
@@ -124,7 +97,7 @@ def layered(
             _make_room(course[-2], labels.get((edge.source, edge.target), 0.0))
             courses.append((edge, course))
     _order(rows)
-    _columns(rows, spacing)
+    columns(rows, spacing)
     return Layers(rows, cells, courses)
 
 
@@ -230,118 +203,3 @@ def _inversions(values: Sequence[int]) -> int:
             at += 1
         count += len(left) - at
     return count
-
-
-def _columns(rows: list[list[Cell]], spacing: float) -> None:
-    """Give every cell its column."""
-    for row in rows:
-        at = 0.0
-        for cell in row:
-            cell.x = at + cell.extent.left
-            at = cell.right + spacing
-        for cell in row:
-            cell.x -= (at - spacing) / 2
-    if all(len(row) < 2 for row in rows):
-        for row in rows:
-            for cell in row:
-                cell.x = 0.0
-        return
-    for sweep in range(_COLUMN_SWEEPS):
-        upward = sweep % 2 == 0
-        for row in rows if upward else reversed(rows):
-            _settle(row, spacing, upward)
-    chains = _chains(rows)
-    for _ in range(_CHAIN_SWEEPS):
-        _straighten(chains, rows, spacing)
-
-
-def _chains(rows: list[list[Cell]]) -> list[list[Cell]]:
-    """All paths on which every wire is the only one out of its lower and into its upper cell."""
-    chains: list[list[Cell]] = []
-    met: set[int] = set()
-    for row in rows:
-        for cell in row:
-            if id(cell) in met:
-                continue
-            chain = [cell]
-            while (above := _only_above(chain[-1])) is not None:
-                chain.append(above)
-            met.update(id(found) for found in chain)
-            chains.append(chain)
-    return chains
-
-
-def _only_above(cell: Cell) -> Cell | None:
-    above = cell.above[0][0] if len(cell.above) == 1 and not cell.out else None
-    return above if above is not None and len(above.below) == 1 else None
-
-
-def _straighten(chains: list[list[Cell]], rows: list[list[Cell]], spacing: float) -> None:
-    """Give all cells of a chain one column, as near to what the chain hangs on as there is room."""
-    place = {id(cell): number for row in rows for number, cell in enumerate(row)}
-    for chain in chains:
-        low, high = -math.inf, math.inf
-        for cell in chain:
-            row, number = rows[cell.layer], place[id(cell)]
-            if number:
-                low = max(low, row[number - 1].right + spacing + cell.extent.left)
-            if number + 1 < len(row):
-                high = min(high, row[number + 1].left - spacing - cell.extent.right)
-        if low > high:
-            continue
-        wish = min(high, max(low, _wish(chain)))
-        for cell in chain:
-            cell.x = wish
-
-
-def _wish(chain: list[Cell]) -> float:
-    """Where a chain would like to stand: over and under the cells that it hangs on."""
-    first, last = chain[0], chain[-1]
-    near = [(cell.x + cell.out, weight) for cell, weight in first.below]
-    near += [(cell.x, weight * (0.05 if _is_wide(cell) else 1.0)) for cell, weight in last.above]
-    total = sum(weight for _, weight in near)
-    if total == 0.0:
-        return sum(cell.x for cell in chain) / len(chain)
-    return sum(x * weight for x, weight in near) / total
-
-
-def _is_wide(cell: Cell) -> bool:
-    return cell.node is not None and cell.node.wide
-
-
-def _settle(row: list[Cell], spacing: float, upward: bool) -> None:
-    """Move the cells of a layer as near to those below, or above, as their distances allow."""
-    wishes: list[tuple[float, float]] = []
-    offset = 0.0
-    for number, cell in enumerate(row):
-        if number:
-            offset += row[number - 1].extent.right + spacing + cell.extent.left
-        near = cell.below if upward else cell.above
-        weight = sum(found[1] for found in near)
-        wish = sum(found.x * share for found, share in near) / weight if weight else cell.x
-        wishes.append((wish - offset, weight or 0.001))
-    offset = 0.0
-    for number, (cell, value) in enumerate(zip(row, rising(wishes), strict=True)):
-        if number:
-            offset += row[number - 1].extent.right + spacing + cell.extent.left
-        cell.x = value + offset
-
-
-def rising(wishes: list[tuple[float, float]]) -> list[float]:
-    """The never falling values nearest to the wishes (value, weight) in the sense of least squares.
-    """
-    pools: list[tuple[float, float, int]] = []
-    for value, weight in wishes:
-        pool = (value, weight, 1)
-        while pools and pools[-1][0] > pool[0]:
-            before = pools.pop()
-            total = before[1] + pool[1]
-            mean = (before[0] * before[1] + pool[0] * pool[1]) / total
-            pool = (mean, total, before[2] + pool[2])
-        pools.append(pool)
-    return [value for value, _, count in pools for _ in range(count)]
-
-
-def spread(extent: Extent, left: float, right: float) -> Extent:
-    """An extent that reaches at least so far."""
-    return Extent(max(extent.left, left), max(extent.right, right), extent.height)

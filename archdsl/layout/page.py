@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from archdsl import text
 from archdsl.geometry import Box, Point, around, crosses
 from archdsl.layout.arrange import Arranged, Placed, arrange
-from archdsl.layout.layers import rising
+from archdsl.layout.columns import rising
 from archdsl.layout.measure import CHOICE_LABEL, CHOICE_PADDING, case
 from archdsl.theme import Sizes
 from archdsl.view.types import Callout, Fact, Facts, Inset, View
@@ -27,6 +27,7 @@ _COLUMN_GAP = 54.0
 _ITEM_GAP = 24.0
 _CALLOUT_WIDTH = 290.0
 _MANY_GAPS = 100
+_SLANT_COST = 400.0
 _LITTLE_WHITE = 60.0
 _MOST_STRETCH = 1.9
 FACT_ROW = 20.5
@@ -109,7 +110,13 @@ def page(view: View, sizes: Sizes) -> Page:
         below = facts_height(view.facts, sizes, wide=number == 0) + _ITEM_GAP
         moved = [*items[:number], replace(item, least=below), *items[number + 1 :]]
         pages.append(_page(view, tower, moved, sizes))
-    return min(pages, key=lambda found: found.width * found.height)
+    return min(pages, key=_cost)
+
+
+def _cost(found: Page) -> float:
+    """The paper that a composition takes, and what its slanting leaders cost a reader."""
+    slant = sum(abs(leader.points[0].y - leader.points[-1].y) for leader in found.leaders)
+    return found.width * found.height + _SLANT_COST * slant
 
 
 def _page(view: View, tower: Arranged, items: list[_Item], sizes: Sizes) -> Page:

@@ -15,7 +15,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from archdsl.geometry import Point
-from archdsl.layout.layers import Cell, Layers, spread
+from archdsl.layout.cells import Cell, spread
+from archdsl.layout.layers import Layers
 from archdsl.layout.measure import OPERATOR_RADIUS
 from archdsl.theme import Sizes
 from archdsl.view.types import Edge

@@ -1,0 +1,37 @@
+"""Cells: the places of a diagram's layers, and the sweeps' view of what is next to what."""
+
+from dataclasses import dataclass, field
+
+from archdsl.layout.measure import Extent
+from archdsl.view.types import Node
+
+
+@dataclass(slots=True, eq=False)
+class Cell:
+    """A place in a layer: a node, or a wire that passes by (`node` is None).
+
+    `x` is where wires enter, its axis; they leave at `x + out`.
+    """
+
+    node: Node | None
+    extent: Extent
+    layer: int
+    x: float = 0.0
+    out: float = 0.0
+    below: list[tuple["Cell", float]] = field(default_factory=list)
+    above: list[tuple["Cell", float]] = field(default_factory=list)
+
+    @property
+    def left(self) -> float:
+        """The left edge."""
+        return self.x - self.extent.left
+
+    @property
+    def right(self) -> float:
+        """The right edge."""
+        return self.x + self.extent.right
+
+
+def spread(extent: Extent, left: float, right: float) -> Extent:
+    """An extent that reaches at least so far."""
+    return Extent(max(extent.left, left), max(extent.right, right), extent.height)
