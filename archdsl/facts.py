@@ -149,7 +149,7 @@ class Facts:
                 last = self.model.number(module, node.scalar) if _is_dim(node.scalar) else None
                 window = None if last is None else _number(last)
                 axes = self.model.shape(module, node.type)
-                size = _number(product(a for a in axes if a.name not in ("B", "S")))
+                size = _number(product(a for a in axes if not a.symbols()))
                 own[window] = own.get(window, 0) + size
         applied = {c.name: c for c in module.children}
         for node in module.nodes:

@@ -38,8 +38,8 @@ class Node:
     `apply`     the child `child` applied to `args`
     `item`      result `index` of the only argument
     `residual`  x + f(x), written `x += f(x)`; args are (x, f(x))
-    `cache`     what was kept of `args[0]` so far and it; axis T becomes S; with `scalar`, of the
-                last so many tokens only
+    `cache`     what was kept of `args[0]` so far and it; axis T becomes S, or min(S, w) with
+                `scalar` w: of the last w tokens only
     """
 
     op: str

@@ -194,6 +194,8 @@ def _comprehension(scope: Scope, arg: s.Arg) -> list[Repeat] | None:
                 values, count = [Int(Dim.symbol(arg.name.name))], d
         case Items(values=found) if found is not None:
             values = list(found)
+        case Items(sample=sample) if sample is not None:
+            values = [sample]
         case _:
             scope.fail("kind-mismatch", "`for` runs over a number or a list", arg.source.span)
             return None
@@ -216,7 +218,7 @@ def compressed(runs: list[Repeat]) -> list[Repeat]:
         times = 1
         while runs[times * length : (times + 1) * length] == runs[:length]:
             times += 1
-        if times > 1 and runs[times * length :] == runs[: len(runs) - times * length]:
+        if times > 1:
             unit = Repeat(Dim.number(times), Schedule(tuple(runs[:length])))
             return [unit, *runs[times * length :]]
     return runs

@@ -25,7 +25,7 @@ from archdsl.check.values import (
     describe,
 )
 from archdsl.diagnostic import Diagnostics, nearest
-from archdsl.dims import DIFFERENT, EQUAL, Dim, substitute
+from archdsl.dims import DIFFERENT, EQUAL, Dim, extreme, substitute
 from archdsl.graph import Initial, Node, Param
 from archdsl.ops import INITIALISERS, INTRINSICS, ROLES
 from archdsl.reals import Ref
@@ -69,9 +69,21 @@ def symbolic(setting: s.SettingDecl) -> Value:
             return Slot(name, inputs, outputs, None)
         case s.KindOf("enum"):
             return Word(None)
-        case s.KindOf("list"):
-            return Items(None)
+        case s.KindOf("list", args):
+            return Items(None, _any_item(name, args[0]))
     return Error()
+
+
+def _any_item(name: str, kind: s.Kind) -> Value:
+    """An item of a list that is known by name only."""
+    match kind:
+        case s.KindOf("enum"):
+            return Word(None)
+        case s.SimpleKind("bool"):
+            return Truth(None)
+        case s.SimpleKind("float"):
+            return Float(Ref(f"{name}[]"))
+    return Int(Dim.symbol(f"{name}[]"))
 
 
 def _words(scope: Scope, setting: s.SettingDecl) -> None:
@@ -377,7 +389,8 @@ def _cache(scope: Scope, statement: s.CacheStatement) -> None:
                 help=f"a cache grows along the streamed axis, which is called {STREAM}",
             )
             continue
-        seen = {STREAM: Dim.symbol(SEEN)}
+        everything = Dim.symbol(SEEN)
+        seen = {STREAM: everything if last is None else extreme("min", everything, last)}
         axes = tuple(substitute(a, seen) if isinstance(a, Dim) else a for a in value.type.axes)
         kept = TensorType(value.type.dtype, axes)
         node = Node("cache", (value.node,), (kept,), name.name, scalar=last, span=name.span)

@@ -7,6 +7,7 @@ What tensors do stands in `tensors.py` and `patterns.py`, what blocks do in `app
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from archdsl import syntax as s
 from archdsl.check import apply, patterns, tensors
@@ -70,7 +71,7 @@ def evaluate(scope: Scope, expr: s.Expr) -> Value:
         case s.Group(items):
             return _group(scope, items)
         case s.ListExpr(items):
-            return Items(tuple(evaluate(scope, a.value) for a in items))
+            return _list(scope, items)
         case s.Pipe(stages):
             return _pipe(scope, stages)
         case s.Choice():
@@ -155,6 +156,26 @@ def _group(scope: Scope, items: tuple[s.Expr, ...]) -> Value:
     values = [tensors.tensor(scope, p, i.span) for p, i in zip(parts, items, strict=True)]
     found = tuple(v for v in values if v is not None)
     return Tensors(found) if len(found) == len(items) else Error()
+
+
+def _list(scope: Scope, items: tuple[s.Arg, ...]) -> Value:
+    """`[a, b]`, or `[f(x) for x in list]`."""
+    values: list[Value] = []
+    for arg in items:
+        if arg.source is None or arg.name is None:
+            values.append(evaluate(scope, arg.value))
+            continue
+        source = evaluate(scope, arg.source)
+        if not isinstance(source, Items):
+            if isinstance(source, Error):
+                return source
+            return scope.fail("kind-mismatch", "`for` runs over a list", arg.source.span)
+        if source.values is None:
+            return source
+        for value in source.values:
+            inner = replace(scope, names={**scope.names, arg.name.name: value})
+            values.append(evaluate(inner, arg.value))
+    return Error() if any(isinstance(v, Error) for v in values) else Items(tuple(values))
 
 
 def _pipe(scope: Scope, stages: tuple[s.Expr, ...]) -> Value:

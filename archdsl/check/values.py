@@ -59,9 +59,10 @@ class Null:
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """A list; None where a generic check cannot know its items."""
+    """A list; values are None where a generic check cannot know them, `sample` is then any item."""
 
     values: tuple[Value, ...] | None
+    sample: Value | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from archdsl.emit.spell import (
 )
 from archdsl.graph import Child, Module, Node
 from archdsl.ops import OPS
+from archdsl.reals import OfDim, Real
 
 WIDTH = 78
 """Expressions longer than this are bound to a name of their own."""
@@ -58,6 +59,7 @@ class Writer:
     axes: set[str] = field(default_factory=set)
     lines: list[str] = field(default_factory=list)
     uses_start: bool = False
+    uses_config: bool = False
     values: dict[int, Text] = field(default_factory=dict)
     parts: dict[int, list[Text]] = field(default_factory=dict)
     users: dict[int, list[int]] = field(default_factory=dict)
@@ -257,7 +259,17 @@ class Writer:
         if p.streamed(self.module, node):
             self.uses_start = True
             return Text(f"torch.arange(start, start + {size.at(PLUS)}, device={device})")
-        return Text(f"torch.arange({size.text.strip('()')}, device={device})")
+        if self.is_seen(axis):
+            # A window keeps the last tokens only, so positions are counted from the end.
+            self.uses_start = True
+            self.axes |= {"T", "S"}
+            return Text(f"torch.arange(start + T - S, start + T, device={device})")
+        return Text(f"torch.arange({size.text}, device={device})")
+
+    def is_seen(self, axis: Dim) -> bool:
+        """Whether an axis is all that was seen of the streamed one."""
+        behind = [self.module.symbols.get(n, Dim.symbol(n)) for n in axis.symbols()]
+        return any("$S" in d.symbols() for d in behind)
 
     def reduce(self, node: Node, arg: Text) -> Text:
         assert node.plan is not None
@@ -309,7 +321,9 @@ class Writer:
     def cached(self, i: int, node: Node, arg: Text) -> Text:
         self.uses_start = True
         name = self.fresh(i, node.name)
-        axis = next(j for j, a in enumerate(node.type.axes) if isinstance(a, Dim) and a.name == "S")
+        axis = next(
+            j for j, a in enumerate(node.type.axes) if isinstance(a, Dim) and "S" in a.symbols()
+        )
         last = f", last={self.dim(node.scalar).text}" if isinstance(node.scalar, Dim) else ""
         function = "keep_last" if last else "keep"
         place = f'{self.store}, "{safe(node.name)}"'
@@ -328,11 +342,7 @@ class Writer:
             short = self.inlined(inner, args)
             if short is not None:
                 return short
-            texts += [self.argument(inner, name) for name in unit.arguments]
-            if unit.starts:
-                self.uses_start = True
-                texts.append("start")
-            return Text(f"{unit.name}({', '.join(texts)})")
+            return self.call(inner, (child.name,), texts)
         texts += self.threads(inner, child.name)
         return Text(f"self.{safe(child.name)}({', '.join(texts)})")
 
@@ -366,19 +376,47 @@ class Writer:
         order = [inner.inputs.index(a) for a in ops[0].args]
         return self.elementwise(ops[0], [args[j] for j in order])
 
-    def argument(self, inner: Module, name: str) -> str:
+    def call(self, inner: Module, path: tuple[str, ...], texts: list[str]) -> Text:
+        """A function applied, with the settings it has to be told."""
+        unit = self.plan.unit(inner)
+        told = [self.argument(inner, (path, n)) for n in unit.arguments]
+        told += [self.argument(inner, ((*path, *p), n), p) for p, n in unit.captures]
+        if unit.starts:
+            self.uses_start = True
+            told.append("start")
+        return Text(f"{unit.name}({', '.join([*texts, *told])})")
+
+    def argument(self, inner: Module, capture: p.Capture, below: tuple[str, ...] = ()) -> str:
         """A setting of a function's block, said in this block's names."""
+        name = capture[1]
+        for step in below:
+            found = inner.child(step).module
+            assert found is not None
+            inner = found
         value = inner.symbols.get(name, inner.reals.get(name))
-        for own in p.setting_names(self.module):
-            if value in (self.module.symbols.get(own), self.module.reals.get(own)):
-                return self.look(own)
-        for own in p.free_axes(self.module):
-            if value is not None and value == self.module.symbols.get(own):
-                return self.look(own)
-        if isinstance(value, Dim):
-            return str(self.plan.model.number(inner, Dim.symbol(name)))
         assert value is not None
-        return repr(self.plan.model.real(inner, inner.reals[name]))
+        for own in [*p.setting_names(self.module), *p.free_axes(self.module)]:
+            if value == self.module.symbols.get(own, self.module.reals.get(own)):
+                return self.look(own)
+        if isinstance(value, Dim) and value.value is not None:
+            return str(value.value)
+        if self.unit.is_function:
+            if capture not in self.unit.captures:
+                self.unit.captures.append(capture)
+            return captured(self.unit, capture)
+        if not self.unit.takes_config:
+            number = self.plan.model.real(inner, OfDim(value) if isinstance(value, Dim) else value)
+            return repr(number)
+        self.uses_config = True
+        return self.root(value).text
+
+    def root(self, value: Dim | Real) -> Text:
+        """A value of the model's settings, read from the stored Config."""
+
+        def look(symbol: str) -> str:
+            return f"self.config.{safe(symbol[1:])}"
+
+        return spell_dim(value, look) if isinstance(value, Dim) else spell_real(value, look)
 
     def stack(self, i: int, node: Node, child: Child, args: list[Text]) -> Text:
         """A loop over layers."""
@@ -399,6 +437,13 @@ class Writer:
             self.lines.append(f"for layer in {target}:")
             self.lines.append(f"    {name} = layer({name}{extra})")
         return Text(name)
+
+
+def captured(unit: p.Unit, capture: p.Capture) -> str:
+    """The parameter of a function that stands for a setting of a function it calls."""
+    path, name = capture
+    clash = name in unit.arguments or any(n == name for q, n in unit.captures if q != path)
+    return f"{safe(path[-1])}_{safe(name)}" if clash else safe(name)
 
 
 def caching(plan: p.Plan, module: Module) -> list[Child]:

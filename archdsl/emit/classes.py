@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archdsl.dims import Dim
 from archdsl.emit import plan as p
-from archdsl.emit.body import Writer, caching, shape_lines
+from archdsl.emit.body import Writer, caching, captured, shape_lines
 from archdsl.emit.intrinsics import kernel, variable
 from archdsl.emit.names import docstring, safe
 from archdsl.emit.spell import Look, spell_dim, spell_real, whole
@@ -35,6 +35,7 @@ def _function(plan: p.Plan, unit: p.Unit) -> list[str]:
     unit.starts = writer.uses_start
     inputs = [f"{variable(module.nodes[i])}: Tensor" for i in module.inputs]
     inputs += [f"{safe(n)}: {_python_type(module, n)}" for n in unit.arguments]
+    inputs += [f"{captured(unit, c)}: {_captured_type(module, c)}" for c in unit.captures]
     inputs += ["start: int"] if unit.starts else []
     result = (
         "Tensor"
@@ -75,6 +76,15 @@ def _python_type(module: Module, name: str) -> str:
     return "int" if name in module.symbols else "float"
 
 
+def _captured_type(module: Module, capture: p.Capture) -> str:
+    path, name = capture
+    for step in path:
+        inner = module.child(step).module
+        assert inner is not None
+        module = inner
+    return _python_type(module, name)
+
+
 # --- classes --------------------------------------------------------------------------------------
 
 
@@ -85,6 +95,7 @@ def _class(plan: p.Plan, unit: p.Unit) -> list[str]:
     cache_lines = new_cache_lines(plan, unit, writer)
     stored = writer.settings | reads
     init = init_lines(plan, unit, stored)
+    init += ["        self.config = config"] if writer.uses_config else []
     inputs = ["self", *(f"{variable(module.nodes[i])}: Tensor" for i in module.inputs)]
     inputs += ["start: int = 0"] if plan.needs_start(module) else []
     inputs += ["cache: Any = None"] if plan.keeps(module) else []
@@ -359,5 +370,6 @@ def _places(node: Node, writer: Writer) -> str:
     sizes = []
     for axis in node.type.axes:
         if isinstance(axis, Dim):
-            sizes.append(special.get(axis.name or "") or writer.dim(axis).text)
+            name = "S" if "S" in axis.symbols() else axis.name or ""
+            sizes.append(special.get(name) or writer.dim(axis).text)
     return ", ".join(sizes)

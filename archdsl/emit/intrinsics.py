@@ -44,15 +44,20 @@ def _attention(writer: Writer, names: list[str]) -> list[str]:
     """Scaled dot-product attention; a causal mask is left to the kernel where it can be."""
     module = writer.module
     q, k, v = names
-    visible = next(c.module for c in module.children if c.module and c.module.role == "plumbing")
+    scale = writer.look("scale")
+    name, visible = next(
+        (c.name, c.module) for c in module.children if c.module and c.name == "visible"
+    )
     grouped = module.symbols.get("H") != module.symbols.get("G")
     gqa = ", enable_gqa=True" if grouped else ""
     begins = [n for n in module.nodes if n.op == "positions" and streamed(module, n)]
     now = f"torch.arange({'start, start + T' if begins else 'T'}, device={q}.device)"
-    seen = f"torch.arange(S, device={q}.device)"
+    first = "start + T - S, start + T" if begins else "S"
+    seen = f"torch.arange({first}, device={q}.device)"
     lengths = f"T, S = {q}.shape[2], {k}.shape[2]"
-    mask = f"{writer.plan.unit(visible).name}({now}, {seen})"
+    mask = writer.call(visible, (name,), [now, seen]).text
     call = f"F.scaled_dot_product_attention({q}, {k}, {v}"
+    gqa = f", scale={scale}{gqa}"
     if not begins or not causal(visible):
         writer.uses_start |= bool(begins)
         return [lengths, f"mask = {mask}", f"return {call}, attn_mask=mask{gqa})"]

@@ -59,6 +59,8 @@ def function_name(block: str, taken: set[str]) -> str:
 def letter(axis: Dim) -> str | None:
     """The letter of an axis that is a single name."""
     name = axis.name
+    if name is None and "S" in axis.symbols():
+        return "S"
     if name is None:
         return "1" if axis.value == 1 else None
     if len(name) == 1:

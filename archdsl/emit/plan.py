@@ -17,12 +17,16 @@ from archdsl.reals import Apply as RealApply
 from archdsl.reals import OfDim, Real, Ref
 from archdsl.types import Rest
 
+Capture = tuple[tuple[str, ...], str]
+"""A setting of a block inside a function, by the children that lead to it: (("visible",), "w")."""
+
 
 @dataclass(slots=True, eq=False)
 class Unit:
     """A class or a function of the emitted file, and the modules that it stands for.
 
-    `arguments` are the settings that it has to be told, `starts` whether a function needs `start`;
+    `arguments` are the settings that it has to be told, `captures` those of functions that it calls,
+    `starts` whether a function needs `start`;
     both are known once its text is written.
     """
 
@@ -30,6 +34,7 @@ class Unit:
     kind: str
     modules: list[Module]
     arguments: list[str] = field(default_factory=list)
+    captures: list[Capture] = field(default_factory=list)
     starts: bool = False
 
     @property

@@ -43,7 +43,9 @@ def keep_last(
     if cache is None:
         return new
     store = cache[name]
-    seen = torch.cat((store.narrow(dim, 0, min(start, store.shape[dim])), new), dim)
+    size = min(start, store.shape[dim])
+    old = store.narrow(dim, max(0, size - last + 1), min(size, last - 1))
+    seen = torch.cat((old, new), dim)
     size = min(seen.shape[dim], store.shape[dim])
     store.narrow(dim, 0, size).copy_(seen.narrow(dim, seen.shape[dim] - size, size))
     return seen
