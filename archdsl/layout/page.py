@@ -14,7 +14,7 @@ from archdsl.layout.arrange import Arranged, Placed, arrange
 from archdsl.layout.columns import rising
 from archdsl.layout.measure import CHOICE_LABEL, CHOICE_PADDING, case
 from archdsl.theme import Sizes
-from archdsl.view.types import Callout, Fact, Facts, Inset, View
+from archdsl.view.types import Callout, Fact, Facts, Inset, LayerKind, View
 
 STRIP_WIDTH = 26.0
 FACTS_WIDTH = 212.0
@@ -34,6 +34,8 @@ FACT_ROW = 20.5
 FACT_LINE = 15.0
 FACTS_HEAD = 58.0
 FACTS_GAP = 44.0
+LEGEND_LINE = 15.0
+_LEGEND_WIDTH = 92.0
 _MOST_PITCH = 26.0
 
 
@@ -187,7 +189,8 @@ def _composed(
     bottom = max(tower.reach.bottom, top + height)
     strip = _strip(view, tower, sizes)
     if strip is not None and view.strip is not None:
-        bottom = max(bottom, strip.bottom + 14.0 + 16.0 * len(view.strip.kinds))
+        lines = sum(len(legend(kind, sizes)) for kind in view.strip.kinds)
+        bottom = max(bottom, strip.bottom + 14.0 + LEGEND_LINE * lines)
     return Page(
         view=view,
         width=round(right + sizes.margin),
@@ -237,7 +240,11 @@ def _items(view: View, spots: dict[str, Box], sizes: Sizes) -> list[_Item]:
                 callout, width, 18.0 * len(lines) + 8.0, _wish(callout.target, spots), lines=lines
             )
         )
-    return sorted(items, key=lambda item: item.wish)
+    return sorted(items, key=lambda item: (round(item.wish), -_right(item.about.target, spots)))
+
+
+def _right(target: str, spots: dict[str, Box]) -> float:
+    return spots[target].right if target in spots else 0.0
 
 
 def _wish(target: str, spots: dict[str, Box]) -> float:
@@ -340,6 +347,13 @@ def _strip(view: View, tower: Arranged, sizes: Sizes) -> Box | None:
     middle = around(groups).middle.y if groups else frame.middle.y
     top = min(frame.bottom - height, max(frame.y, middle - height / 2))
     return Box(sizes.margin + 12.0, top, STRIP_WIDTH, height)
+
+
+def legend(kind: LayerKind, sizes: Sizes) -> tuple[text.Line, ...]:
+    """The lines of a kind of layer under the strip."""
+    tone = "accent" if kind.tone.startswith("accent") else "quiet"
+    said = text.line(f"{kind.count:,} {kind.name}".strip(), tone, text.SEMIBOLD)
+    return text.wrap(said, sizes.small, _LEGEND_WIDTH)
 
 
 def facts_height(facts: Facts, sizes: Sizes, wide: bool = False) -> float:

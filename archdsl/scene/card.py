@@ -11,10 +11,12 @@ from archdsl.layout.page import (
     FACTS_WIDTH,
     HEADING,
     INSET_PADDING,
+    LEGEND_LINE,
     Page,
     PlacedCallout,
     PlacedInset,
     fact_lines,
+    legend,
     source_lines,
 )
 from archdsl.layout.page import page as paged
@@ -127,11 +129,11 @@ def _strip(strip: Strip, box: Box, sizes: Sizes) -> Group:
     if len(strip.kinds) > 1:
         spot = Point(middle, box.y - 9.0)
         items.append(Text(spot, text.line("layers", "quiet"), sizes.small, "middle"))
-    for number, kind in enumerate(strip.kinds):
-        tone = "accent" if kind.tone.startswith("accent") else "quiet"
-        legend = text.line(f"{kind.count:,} {kind.name}".strip(), tone, text.SEMIBOLD)
-        spot = Point(middle, box.bottom + 18.0 + 16.0 * number)
-        items.append(Text(spot, legend, sizes.small, "middle"))
+    y = box.bottom + 18.0
+    for kind in strip.kinds:
+        for said in legend(kind, sizes):
+            items.append(Text(Point(middle, y), said, sizes.small, "middle"))
+            y += LEGEND_LINE
     return Group(tuple(items), "strip", "strip")
 
 

@@ -18,7 +18,7 @@ from archdsl.facts import Facts
 from archdsl.graph import Model
 from archdsl.view import panel, words
 from archdsl.view.insets import insets
-from archdsl.view.tower import tower
+from archdsl.view.tower import spot, tower
 from archdsl.view.types import Callout, View
 
 __all__ = ["View", "view"]
@@ -35,21 +35,22 @@ def view(model: Model, facts: Facts) -> View:
     remarks = {
         ".".join(path): d.text for d in model.card if d.word == "callout" for path in d.paths
     }
-    opened = insets(model, asked, folded, remarks, hidden)
-    inside = {inset.target for inset in opened}
+    shown = tower(model, hidden)
+    opened = insets(model, shown, asked, folded, remarks, hidden)
+    inside = {inset.id for inset in opened}
     return View(
         name=model.id,
         family=model.family,
         title=_said(model, "title") or model.name,
         subtitle=panel.subtitle(model, facts),
-        tower=tower(model, hidden),
+        tower=shown,
         facts=panel.panel(model, facts, chosen),
         strip=panel.strip(facts),
         insets=opened,
         callouts=tuple(
-            Callout(f"callout.{path}", path, words.emphasised(said))
+            Callout(f"callout.{path}", spot(shown, path), words.emphasised(said))
             for path, said in remarks.items()
-            if path not in inside
+            if f"inset.{path}" not in inside
         ),
         description=panel.description(model, facts),
         link=_link(str(model.about.get("source", ""))),

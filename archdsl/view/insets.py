@@ -8,7 +8,7 @@ from archdsl.graph import Node as Value
 from archdsl.text import SEMIBOLD, Line, line
 from archdsl.view import words
 from archdsl.view.body import Place, body
-from archdsl.view.tower import computes, tooltip
+from archdsl.view.tower import computes, spot, tooltip
 from archdsl.view.types import Diagram, Edge, Inset, Node
 
 _OPENED_ROLES = ("attention", "recurrence", "convolution", "feed_forward")
@@ -17,6 +17,7 @@ _MOST = 4
 
 def insets(
     model: Model,
+    shown: Diagram,
     asked: tuple[tuple[str, ...], ...],
     folded: tuple[tuple[str, ...], ...],
     remarks: dict[str, str],
@@ -25,8 +26,8 @@ def insets(
     """The insets that the card asks for, and those of the repeated blocks' mixers and
     feed-forwards.
 
-    `remarks`: callouts by the path they speak of; one about an opened block is its inset's
-    subtitle.
+    `shown` is the tower, whose nodes they open. `remarks`: callouts by the path they speak of; one
+    about an opened block is its inset's subtitle.
     """
     found: dict[str, Inset] = {}
     opened = {".".join(path): path for path in asked}
@@ -34,9 +35,11 @@ def insets(
         name = ".".join(path)
         if path in folded or len(found) >= _MOST:
             continue
-        inset = _inset(model, module, name, remarks.get(name, ""), hidden)
+        key = f"{name}.{len(found)}" if name in found else name
+        target = spot(shown, name, module.title)
+        inset = _inset(Place(model, module, f"inset.{key}", hidden), target, remarks.get(name, ""))
         if name in opened or _branches(inset.diagram):
-            found[name] = inset
+            found[key] = inset
     return tuple(found.values())
 
 
@@ -49,26 +52,28 @@ def _branches(diagram: Diagram) -> bool:
 def _candidates(model: Model) -> Iterator[tuple[tuple[str, ...], Module]]:
     """Blocks that a card may open: those that the layers of a stack apply, with their paths."""
     for child in model.root.children:
-        seen: set[str] = set()
+        seen: set[tuple[str, str]] = set()
         for _, layer in child.modules:
             for inner in layer.children:
                 module = inner.module
-                if module is not None and module.role in _OPENED_ROLES and inner.name not in seen:
-                    seen.add(inner.name)
+                if module is None or module.role not in _OPENED_ROLES:
+                    continue
+                if (inner.name, module.title) not in seen:
+                    seen.add((inner.name, module.title))
                     yield (child.name, inner.name), module
 
 
-def _inset(model: Model, module: Module, name: str, remark: str, hidden: frozenset[str]) -> Inset:
+def _inset(place: Place, target: str, remark: str) -> Inset:
+    module = place.module
     subtitle = words.emphasised(remark) if remark else line(words.about(module), "quiet")
     tone: Literal["accent", "quiet"] = "accent" if module.role == "feed_forward" else "quiet"
     title = line(module.title, "ink", SEMIBOLD)
-    diagram = circuit(model, module, f"inset.{name}", hidden)
-    return Inset(f"inset.{name}", name, title, subtitle, diagram, tone)
+    return Inset(place.path, target, title, subtitle, circuit(place), tone)
 
 
-def circuit(model: Model, module: Module, path: str, hidden: frozenset[str]) -> Diagram:
+def circuit(place: Place) -> Diagram:
     """A block's body with the shapes of what enters and leaves."""
-    place = Place(model, module, path, hidden)
+    model, module, path = place.model, place.module, place.path
 
     def entry(value: Value, name: str) -> Node:
         shown = f"{value.name} {words.shape(model, module, value.type)}"

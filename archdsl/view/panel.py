@@ -120,7 +120,7 @@ def _rows(model: Model, counts: Counts) -> Iterator[tuple[str, Fact]]:
     for width in _widths(model):
         yield "width", Fact("width", f"{width:,}")
     for module in _positions(model.root):
-        reals = [words.real(s) for s in module.settings if isinstance(s.value, float)]
+        reals = words.reals(module)
         if reals:
             yield "position", Fact(module.title, ", ".join(reals[:2]))
     for key, name in (("vocab", "vocabulary"), ("license", "licence"), ("after", "after")):
@@ -156,9 +156,12 @@ def _positions(module: Module) -> Iterator[Module]:
 
 def description(model: Model, counts: Counts) -> str:
     """A sentence about the architecture, for those who cannot see it."""
+    kinds: dict[int, tuple[int, Module]] = {}
+    for count, module in counts.schedule:
+        kinds[module.id] = kinds.get(module.id, (0, module))[0] + count, module
     layers = "; ".join(
         f"{count:,} × {module.title} ({', '.join(_slots(module))})"
-        for count, module in counts.schedule
+        for count, module in kinds.values()
     )
     parts = [f"{model.name}: {words.short(counts.params)} parameters"]
     if layers:

@@ -3,11 +3,12 @@ repeat.
 """
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import replace
 
 from archdsl.graph import Child, Model, Module, Segment
 from archdsl.graph import Node as Value
-from archdsl.text import Line, line
+from archdsl.text import Line, line, plain
 from archdsl.view import words
 from archdsl.view.body import Place, body
 from archdsl.view.types import Badge, Case, Diagram, Edge, Node, Tone
@@ -82,12 +83,41 @@ def applied(place: Place, value: Value, name: str) -> Node | None:
     return block(place, value, child.module, name)
 
 
+def ids(diagram: Diagram) -> Iterator[tuple[str, str]]:
+    """(id, first line) of every node, also in groups and choices; the blocks of a choice before it.
+    """
+    for node in diagram.nodes:
+        for case in node.cases:
+            yield case.node.id, plain(case.node.lines[0]) if case.node.lines else ""
+        yield node.id, plain(node.lines[0]) if node.lines else ""
+        if node.inner is not None:
+            yield from ids(node.inner)
+
+
+def spot(diagram: Diagram, path: str, title: str = "") -> str:
+    """The id of the node that stands for a path of the model, if possible one of that title.
+
+    Ids of runs of layers and of a choice's blocks have numbers in them, which a path has not.
+    """
+    near = [
+        (name, said)
+        for name, said in ids(diagram)
+        if ".".join(step for step in name.split(".") if not step.isdigit()) == path
+    ]
+    exact = [name for name, said in near if said == title] or [n for n, _ in near if n == path]
+    return (exact or [name for name, _ in near] or [path])[0]
+
+
 def _stack(place: Place, child: Child, name: str) -> Node:
     """One group where all layers are built alike, groups within a group where they are not."""
     modules = [module for _, module in child.modules]
     if len(modules) == 1 or _alike(modules):
         return _group(place, modules, [n for n, _ in child.modules], name)
-    return Node(name, "group", tone="frame", inner=_segments(place, child.segments, name))
+    segments, count = child.segments, 1
+    if len(segments) == 1 and not isinstance(segments[0].item, Module):
+        segments, count = segments[0].item, segments[0].count
+    inner = _segments(place, segments, name)
+    return Node(name, "group", tone="frame", inner=inner, count=count)
 
 
 def _alike(modules: list[Module]) -> bool:

@@ -38,7 +38,7 @@ def settings(module: Module) -> list[str]:
         value = setting.value
         if setting.kind not in ("dim", "count") or not isinstance(value, int):
             continue
-        if setting.name in outside or value in said:
+        if setting.name in outside or value in said or value == 0:
             continue
         said.add(value)
         words.append(counted(setting.name, value))
@@ -154,6 +154,14 @@ def about(module: Module) -> str:
         return first
     source = re.search(r"\(([^()]*\d{4})\)", doc)
     return source[1] if source else ""
+
+
+def reals(module: Module) -> list[str]:
+    """The real settings of a module that change something: a factor of 1 and an offset of 0 do not.
+    """
+    return [
+        real(s) for s in module.settings if isinstance(s.value, float) and s.value not in (0, 1)
+    ]
 
 
 def real(setting: Setting) -> str:

@@ -1,0 +1,213 @@
+"""The view: what a card shows follows from the graph, for models of any build."""
+
+import pytest
+
+from archdsl import theme
+from archdsl.pipeline import Variant, check_source
+from archdsl.scene.card import card
+from archdsl.scene.shapes import written
+from archdsl.scene.verify import faults
+from archdsl.source import Source
+from archdsl.text import plain
+from archdsl.view import View, view, words
+from archdsl.view.tower import ids
+from archdsl.view.types import Diagram, Node
+
+SPEC = """
+use std.core: Linear, Embedding, RMSNorm, SwiGLU, PreNorm, MLP
+use std.attention: GQA
+use std.position: Rope
+
+block Parallel(d, heads)(x: [B, T, d]) -> [B, T, d]
+as layer "Parallel block"
+where d % heads == 0 {
+  norm = RMSNorm(d)
+  mix  = GQA(d, heads, 2)
+  feed = SwiGLU(d, 4 * d)
+  h = norm(x)
+  x += mix(h) + feed(h)
+  return x
+}
+
+model Mixed(d, n_dense, n_gated, heads, vocab)(stream tokens: int[B, T]) -> [B, T, vocab]
+where d % heads == 0 {
+  attn   = GQA(d, heads, position: Rope(d // heads))
+  embed  = Embedding(vocab, d)
+  layers = stack(n_dense * PreNorm(RMSNorm(d), attn, MLP(d, 4 * d)),
+                 n_gated * PreNorm(RMSNorm(d), attn, SwiGLU(d, 8 * d)))
+  norm   = RMSNorm(d)
+  head   = Linear(d, vocab, w: embed.w)
+  return tokens |> embed |> layers |> norm |> head
+}
+
+model Nested(d, n, heads, vocab)(stream tokens: int[B, T]) -> [B, T, vocab]
+where d % heads == 0 {
+  embed  = Embedding(vocab, d)
+  layers = stack(n * (3 * Parallel(d, heads), PreNorm(RMSNorm(d), GQA(d, heads), SwiGLU(d, 4 * d))))
+  head   = Linear(d, vocab)
+  return tokens |> embed |> layers |> head
+}
+
+tiny Mixed { d: 64  n_dense: 1  n_gated: 1  heads: 4  vocab: 257 }
+tiny Nested { d: 64  n: 1  heads: 4  vocab: 257 }
+
+variant A = Mixed(d: 1024, n_dense: 3, n_gated: 20, heads: 8, vocab: 32_000) { context: 4096 }
+variant B = Nested(d: 1024, n: 6, heads: 8, vocab: 32_000) { name: "B & <B>" }
+card A {
+  callout(layers.mix): "{heads} heads"
+  callout(head): "one table of {vocab} rows"
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def variants() -> dict[str, Variant]:
+    checked = check_source(Source("made.arch", SPEC))
+    assert not checked.diagnostics, checked.diagnostics
+    return {variant.model.id: variant for variant in checked.variants}
+
+
+@pytest.fixture(scope="module")
+def views(variants: dict[str, Variant]) -> dict[str, View]:
+    return {name: view(found.model, found.facts) for name, found in variants.items()}
+
+
+def nodes(diagram: Diagram) -> dict[str, Node]:
+    """Every node by id, also in groups and choices."""
+    found = {}
+    for node in diagram.nodes:
+        found[node.id] = node
+        found |= {case.node.id: case.node for case in node.cases}
+        if node.inner is not None:
+            found |= nodes(node.inner)
+    return found
+
+
+def test_every_rule_of_geometry_holds(views: dict[str, View]) -> None:
+    for shown in views.values():
+        assert faults(card(shown, theme.light(shown.family))) == []
+
+
+def test_layers_that_differ_in_a_slot_share_a_skeleton(views: dict[str, View]) -> None:
+    found = nodes(views["A"].tower)
+    assert (found["layers"].form, found["layers"].count) == ("group", 23)
+    slot = found["layers.feed"]
+    assert slot.form == "choice"
+    assert [(plain(c.node.lines[0]), plain(c.label)) for c in slot.cases] == [
+        ("Feed-forward network", "3 layers"),
+        ("SwiGLU", "20 layers"),
+    ]
+
+
+def test_layers_of_another_build_are_groups_of_their_own(views: dict[str, View]) -> None:
+    found = nodes(views["B"].tower)
+    assert [(n.id, n.count) for n in found.values() if n.form == "group"] == [
+        ("model", 1), ("layers", 6), ("layers.1", 3), ("layers.2", 1),
+    ]  # fmt: skip
+
+
+def test_the_strip_has_a_cell_a_layer(views: dict[str, View]) -> None:
+    one, other = views["A"].strip, views["B"].strip
+    assert one is not None
+    assert other is not None
+    assert one.cells == (0,) * 3 + (1,) * 20
+    assert [(kind.name, kind.count) for kind in one.kinds] == [
+        ("Feed-forward network", 3), ("SwiGLU", 20),
+    ]  # fmt: skip
+    assert other.cells == (0, 0, 0, 1) * 6
+
+
+def test_residual_wires_go_round(views: dict[str, View]) -> None:
+    inner = nodes(views["A"].tower)["layers"].inner
+    assert inner is not None
+    skips = [(e.source, e.target) for e in inner.edges if e.form == "residual"]
+    assert skips == [("layers.in", "layers.sum"), ("layers.sum", "layers.sum.2")]
+
+
+def test_positions_are_badges(views: dict[str, View]) -> None:
+    badges = nodes(views["A"].tower)["layers.mix"].badges
+    assert [plain(badge.label) for badge in badges] == ["RoPE"]
+    assert nodes(views["B"].tower)["layers.1.mix"].badges == ()
+
+
+def test_second_lines_come_from_settings(views: dict[str, View]) -> None:
+    found = nodes(views["B"].tower)["layers.1.mix"]
+    assert [plain(runs) for runs in found.lines] == [
+        "Grouped-query attention", "8 heads · 2 kv heads · head width 128",
+    ]  # fmt: skip
+    head = nodes(views["A"].tower)["head"]
+    assert [plain(runs) for runs in head.lines] == [
+        "Linear output layer", "tied to the token embedding",
+    ]  # fmt: skip
+
+
+def test_a_circuit_is_the_body_without_plumbing(views: dict[str, View]) -> None:
+    inset = next(found for found in views["A"].insets if found.target == "layers.mix")
+    found = {node.id.split(".", 3)[-1]: node for node in inset.diagram.nodes}
+    labels = {name: [plain(runs) for runs in node.lines] for name, node in found.items()}
+    assert labels == {
+        "x": ["x [T, 1024]"],
+        "q_proj": ["q · 1,024"],
+        "k_proj": ["k · 1,024"],
+        "v_proj": ["v · 1,024"],
+        "position": ["RoPE"],
+        "position.2": ["RoPE"],
+        "k.cache": ["cached k", "8 × 128 a token"],
+        "v.cache": ["cached v", "8 × 128 a token"],
+        "attend": ["Scaled dot-product attention, causal"],
+        "o_proj": ["o · 1,024"],
+        "out": ["[T, 1024]"],
+    }
+    beside = [plain(edge.label) for edge in inset.diagram.edges if edge.label]
+    assert beside == ["q [8, T, 128]", "k [8, S, 128]", "v [8, S, 128]"]
+
+
+def test_targets_stand_in_the_tower(views: dict[str, View]) -> None:
+    for shown in views.values():
+        drawn = {name for name, _ in ids(shown.tower)}
+        targets = [inset.target for inset in shown.insets] + [c.target for c in shown.callouts]
+        assert targets
+        assert set(targets) <= drawn
+    assert "layers.feed.2" in [inset.target for inset in views["A"].insets], "the gated one"
+
+
+def test_a_remark_on_an_opened_block_stands_in_its_inset(views: dict[str, View]) -> None:
+    inset = next(found for found in views["A"].insets if found.target == "layers.mix")
+    assert plain(inset.subtitle) == "8 heads"
+    assert [plain(callout.text) for callout in views["A"].callouts] == ["one table of 32,000 rows"]
+
+
+def test_the_card_says_what_the_facts_count(variants: dict[str, Variant]) -> None:
+    found = variants["A"]
+    lines = written(card(view(found.model, found.facts), theme.light("A")))
+    facts = found.facts
+    assert facts.kv_growing_bytes_per_token == 23 * 2 * 8 * 128 * 2
+    for number in (
+        words.short(facts.params),
+        words.size(facts.kv_growing_bytes_per_token),
+        words.size(facts.kv_bytes(4096)),
+    ):
+        assert any(number in shown for shown in lines), number
+    shown = view(found.model, found.facts).facts
+    assert sum(part.params for part in shown.parts) == facts.params
+
+
+@pytest.mark.parametrize(
+    ("function", "value", "shown"),
+    [
+        (words.short, 8_030_261_248, "8.03B"),
+        (words.short, 671_026_404_352, "671.0B"),
+        (words.short, 999, "999"),
+        (words.size, 70_272, "68.62 KiB"),
+        (words.size, 2**30, "1 GiB"),
+        (words.tokens, 131_072, "128K"),
+        (words.tokens, 1_048_576, "1M"),
+        (words.tokens, 10_000, "10,000"),
+        (words.date, "2024-12-26", "26 Dec 2024"),
+        (words.date, "soon", "soon"),
+        (words.phrase, "kv_heads", "kv heads"),
+        (words.phrase, "d_rope", "rope width"),
+    ],
+)
+def test_words(function: object, value: object, shown: str) -> None:
+    assert function(value) == shown  # type: ignore[operator]
