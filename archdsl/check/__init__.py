@@ -4,7 +4,8 @@
 |---|---|
 | `values.py` | what an expression can mean |
 | `scope.py` | the world of one body: names, assumptions, numbers |
-| `expressions.py` | numbers, choices, calls |
+| `expressions.py` | names, choices, calls, pipes |
+| `statics.py` | numbers, words and lists known in advance |
 | `tensors.py` | elementwise operations and broadcasting |
 | `patterns.py` | operations with axes patterns |
 | `interface.py` | settings, signatures, `where`, slots |

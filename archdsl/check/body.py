@@ -7,7 +7,7 @@ that nothing uses is an error, because it is a typing mistake more often than no
 from __future__ import annotations
 
 from archdsl import syntax as s
-from archdsl.check import expressions, interface
+from archdsl.check import expressions, interface, statics
 from archdsl.check.scope import SEEN, STREAM, Scope
 from archdsl.check.tensors import tensor
 from archdsl.check.values import (
@@ -355,7 +355,7 @@ def _initial(scope: Scope, expr: s.Expr) -> Initial | None:
         scope.fail("wrong-arguments", f"{name} takes {INITIALISERS[name]} numbers", expr.span)
         return None
     values = [expressions.evaluate(scope, a.value) for a in args]
-    numbers = [expressions.real(v) for v in values if isinstance(v, Int | Float)]
+    numbers = [statics.real(v) for v in values if isinstance(v, Int | Float)]
     if len(numbers) != len(values):
         if not any(isinstance(v, Error) for v in values):
             scope.fail("not-static", f"{name} takes numbers known in advance", expr.span)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace as changed
 
 from archdsl import syntax as s
-from archdsl.check import expressions
+from archdsl.check import expressions, statics
 from archdsl.check.scope import SEEN, Scope
 from archdsl.check.values import (
     Block,
@@ -72,7 +72,7 @@ def fit(scope: Scope, decl: s.SettingDecl, value: Value, at: Span, owner: str) -
         case s.SimpleKind("float"), Float():
             return value
         case s.SimpleKind("float"), Int(d):
-            return Float(expressions.real(Int(d)))
+            return Float(statics.real(Int(d)))
         case s.SimpleKind("bool"), Truth():
             return value
         case s.SignatureKind(), Slot(recipe=inner) if inner is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from archdsl import syntax as s
-from archdsl.check import expressions
+from archdsl.check import expressions, statics
 from archdsl.check.scope import Numbers, Scope
 from archdsl.check.values import Error, Float, Int, Text, Value, Word
 from archdsl.diagnostic import Diagnostics, nearest
@@ -183,7 +183,7 @@ def _say(scope: Scope, value: Value, span: Span) -> str:
             number = scope.value(d)
             return f"{number:,}" if number is not None else str(d)
         case Float():
-            return f"{expressions.number(scope, value, span):g}"
+            return f"{statics.number(scope, value, span):g}"
         case Word(name):
             return name or ""
         case Text(text):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from archdsl import syntax as s
-from archdsl.check import body, expressions, interface
+from archdsl.check import body, expressions, interface, statics
 from archdsl.check.scope import SEEN, STREAM, Numbers, Scope
 from archdsl.check.values import Block, Float, Int, Items, Recipe, Slot, Truth, Value, Word
 from archdsl.diagnostic import Diagnostics
@@ -169,7 +169,7 @@ def _run_time_checks(scope: Scope, decl: s.BlockDecl) -> tuple[Check, ...]:
         right = expressions.evaluate(quiet, condition.right)
         if not isinstance(left, Int) or not isinstance(right, Int):
             continue
-        undecided = expressions.compare_ints(quiet, condition.op, left.dim, right.dim) is None
+        undecided = statics.compare_ints(quiet, condition.op, left.dim, right.dim) is None
         if undecided and None in (scope.value(left.dim), scope.value(right.dim)):
             found.append(Check(left.dim, condition.op, right.dim))
     return tuple(found)
@@ -209,7 +209,7 @@ def plain(scope: Scope, name: str, kind: str, value: Value) -> Setting:
         case Int(d):
             return Setting(name, kind, scope.value(d), d)
         case Float(r):
-            return Setting(name, kind, expressions.number(scope, value, _nowhere(scope)), r)
+            return Setting(name, kind, statics.number(scope, value, _nowhere(scope)), r)
         case Recipe(block, settings):
             inner = tuple(plain(scope, k, "dim", v) for k, v in settings)
             title = block.decl.role.title if block.decl.role else None

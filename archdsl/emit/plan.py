@@ -25,9 +25,8 @@ Capture = tuple[tuple[str, ...], str]
 class Unit:
     """A class or a function of the emitted file, and the modules that it stands for.
 
-    `arguments` are the settings that it has to be told, `captures` those of functions that it calls,
-    `starts` whether a function needs `start`;
-    both are known once its text is written.
+    `arguments` are the settings that it has to be told, `captures` those of functions that it
+    calls, `starts` whether a function needs `start`; all are known once its text is written.
     """
 
     name: str

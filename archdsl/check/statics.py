@@ -1,0 +1,224 @@
+"""Numbers, words and lists known in advance: arithmetic, comparison, logic.
+
+Integers stay polynomials under + - * // % and powers of numbers; everything else is a real
+expression. A comparison that neither symbols nor numbers decide is unknown.
+"""
+
+from __future__ import annotations
+
+from archdsl import syntax as s
+from archdsl.check.scope import Scope
+from archdsl.check.values import (
+    BlockRef,
+    Float,
+    Int,
+    Items,
+    Null,
+    Recipe,
+    Slot,
+    Text,
+    Truth,
+    Value,
+    Word,
+    describe,
+)
+from archdsl.dims import DIFFERENT, EQUAL, Dim, Verdict, extreme
+from archdsl.reals import Apply, Lit, OfDim, Real
+from archdsl.source import Span
+
+MAX_EXPONENT = 64
+"""Powers of dimensions above this are refused: nothing has an axis of x ^ 65."""
+
+
+MAX_ITEMS = 100_000
+"""Lists longer than this are refused."""
+
+
+COMPARE = ("==", "!=", "<=", ">=", "<", ">")
+
+
+def lists(scope: Scope, expr: s.Binary, left: Value, right: Value) -> Value | None:
+    """`[a] + [b]` and `3 * [a, b]`; None where no list is meant."""
+    match expr.op, left, right:
+        case "+", Items(a), Items(b):
+            return Items(None if a is None or b is None else (*a, *b))
+        case "*", Int(d), Items(a):
+            count = scope.value(d)
+            if a is None or count is None:
+                return Items(None)
+            if not 0 <= count * len(a) <= MAX_ITEMS:
+                return scope.fail("too-large", f"a list of {count * len(a)} items", expr.span)
+            return Items(a * count)
+    return None
+
+
+def logic(scope: Scope, expr: s.Binary, left: Value, right: Value) -> Value:
+    """`and` and `or` of conditions."""
+    if not isinstance(left, Truth) or not isinstance(right, Truth):
+        wrong = expr.right if isinstance(left, Truth) else expr.left
+        return scope.fail("kind-mismatch", f"`{expr.op}` joins conditions", wrong.span)
+    decided = expr.op == "or"
+    if decided in (left.value, right.value):
+        return Truth(decided)
+    return Truth(None if None in (left.value, right.value) else not decided)
+
+
+def comparison(scope: Scope, expr: s.Binary, left: Value, right: Value) -> Value:
+    """A comparison of values known in advance."""
+    equal = expr.op == "=="
+    match left, right:
+        case Int(a), Int(b):
+            return Truth(compare_ints(scope, expr.op, a, b))
+        case (Int() | Float(), Int() | Float()):
+            x, y = (number(scope, v, expr.span) for v in (left, right))
+            if x is None or y is None:
+                return Truth(None)
+            return Truth(
+                {"==": x == y, "!=": x != y, "<=": x <= y, ">=": x >= y, "<": x < y, ">": x > y}[
+                    expr.op
+                ]
+            )
+        case (Null(), _) | (_, Null()) if expr.op in ("==", "!="):
+            return Truth((left == right) == equal)
+    if expr.op not in ("==", "!="):
+        return scope.fail("kind-mismatch", f"`{expr.op}` compares numbers", expr.span)
+    match left, right:
+        case (Word(v), Word(w)) if v is not None and w is not None:
+            return Truth((v == w) == equal)
+        case (Truth(x), Truth(y)) if x is not None and y is not None:
+            return Truth((x == y) == equal)
+        case Text(), Text():
+            return Truth((left == right) == equal)
+        case (Slot() | Recipe() | BlockRef(), Slot() | Recipe() | BlockRef()):
+            return _same_recipe(left, right, equal)
+        case (Items(p), Items(q)) if p is not None and q is not None:
+            return Truth((p == q) == equal)
+        case (Word() | Truth(), Word() | Truth()):
+            return Truth(None)
+    return scope.fail(
+        "kind-mismatch",
+        f"{describe(left)} cannot be compared with {describe(right)}",
+        expr.span,
+    )
+
+
+def _same_recipe(left: Value, right: Value, equal: bool) -> Value:
+    a = left.recipe if isinstance(left, Slot) else left
+    b = right.recipe if isinstance(right, Slot) else right
+    if a is None or b is None:
+        return Truth(None)
+    return Truth((a == b) == equal)
+
+
+def compare_ints(scope: Scope, op: str, a: Dim, b: Dim) -> bool | None:
+    """A comparison of dimensions, where symbols or numbers decide it."""
+    verdict: Verdict = scope.compare(a, b)
+    if op in ("==", "!="):
+        if verdict is EQUAL:
+            return op == "=="
+        return op == "!=" if verdict is DIFFERENT else None
+    if verdict is EQUAL:
+        return op in ("<=", ">=")
+    x, y = scope.value(a), scope.value(b)
+    if x is None or y is None:
+        return None
+    return {"<=": x <= y, ">=": x >= y, "<": x < y, ">": x > y}[op]
+
+
+def contains(scope: Scope, expr: s.Binary, left: Value, right: Value) -> Value:
+    """`x in list`."""
+    if not isinstance(right, Items):
+        return scope.fail("kind-mismatch", "`in` looks into a list", expr.right.span)
+    if right.values is None:
+        return Truth(None)
+    return Truth(left in right.values)
+
+
+def arithmetic(scope: Scope, op: str, left: Value, right: Value, span: Span) -> Value:
+    """Numbers known in advance; integers stay integers under + - * // % and powers of numbers."""
+    match left, right:
+        case Int(a), Int(b) if op != "/":
+            return _integer(scope, op, a, b, span)
+        case (Int() | Float(), Int() | Float()) if op in ("+", "-", "*", "/", "^"):
+            return checked(scope, Float(Apply(op, (real(left), real(right)))), span)
+    wrong = right if isinstance(left, Int | Float) else left
+    return scope.fail(
+        "kind-mismatch",
+        f"`{op}` takes numbers or tensors",
+        span,
+        note=f"one side is {describe(wrong)}",
+    )
+
+
+def _integer(scope: Scope, op: str, a: Dim, b: Dim, span: Span) -> Value:
+    try:
+        match op:
+            case "+":
+                return Int(a + b)
+            case "-":
+                return Int(a - b)
+            case "*":
+                return Int(a * b)
+            case "//":
+                return Int(a // b)
+            case "%":
+                return Int(a % b)
+    except ZeroDivisionError:
+        return scope.fail("bad-dimension", "division by zero", span)
+    power = b.value
+    if power is None or power < 0:
+        return checked(scope, Float(Apply("^", (OfDim(a), OfDim(b)))), span)
+    if power > MAX_EXPONENT:
+        return scope.fail("too-large", f"a power above {MAX_EXPONENT}", span)
+    result = Dim.number(1)
+    for _ in range(power):
+        result = result * a
+    return Int(result)
+
+
+def checked(scope: Scope, value: Float, span: Span) -> Value:
+    """A real number that exists: division by zero and overflow are errors with a place."""
+    try:
+        if scope.numbers is not None:
+            scope.numbers.real(value.real)
+    except (ArithmeticError, ValueError):
+        return scope.fail("bad-value", "this number does not exist", span)
+    return value
+
+
+def real(value: Value) -> Real:
+    """A static number as a real expression; raises TypeError for anything else."""
+    match value:
+        case Int(d):
+            return Lit(float(d.value)) if d.value is not None else OfDim(d)
+        case Float(r):
+            return r
+    raise TypeError(describe(value))
+
+
+def number(scope: Scope, value: Value, span: Span) -> float | None:
+    """The number behind a static value, where it is known."""
+    try:
+        match value:
+            case Int(d):
+                return scope.value(d)
+            case Float(Lit(x)):
+                return x
+            case Float(r) if scope.numbers is not None:
+                return scope.numbers.real(r)
+    except (ArithmeticError, ValueError):
+        scope.fail("bad-value", "this number does not exist", span)
+    return None
+
+
+def function(scope: Scope, op: str, args: tuple[Value, ...], span: Span) -> Value:
+    """A function of numbers, such as `log` or `maximum`."""
+    match op, args:
+        case (("maximum" | "minimum"), (Int(a), Int(b))):
+            return Int(extreme("max" if op == "maximum" else "min", a, b))
+        case ("abs", (Int(d),)) if d.value is not None:
+            return Int(Dim.number(abs(d.value)))
+    wanted = 2 if op in ("maximum", "minimum") else 1
+    if len(args) != wanted:
+        return scope.fail("wrong-arguments", f"{op} takes {wanted} numbers", span)
+    return checked(scope, Float(Apply(op, tuple(real(a) for a in args))), span)
