@@ -89,10 +89,17 @@ def _links(rows: list[list[Cell]], spacing: float) -> list[_Link]:
             if number + 1 < len(row):
                 other = row[number + 1]
                 rights.append((other, cell.extent.right + spacing + other.extent.left))
-        near = [(cell, cell.out, weight) for cell, weight in chain[0].below]
-        near += [(c, 0.0, w * (0.05 if _is_wide(c) else 1.0)) for c, w in chain[-1].above]
+        near = [(cell, cell.out, weight) for cell, weight in _middle(chain[0].below)]
+        near += [(c, 0.0, w * (0.05 if _is_wide(c) else 1.0)) for c, w in _middle(chain[-1].above)]
         links.append(_Link(chain, lefts, rights, near, sum(weight for _, _, weight in near)))
     return links
+
+
+def _middle(near: list[tuple[Cell, float]]) -> list[tuple[Cell, float]]:
+    """The cell in the middle of an odd number, which a wire can reach straight; else all."""
+    if len(near) < 3 or len(near) % 2 == 0:
+        return near
+    return [sorted(near, key=lambda found: found[0].x)[len(near) // 2]]
 
 
 def _straighten(link: _Link) -> float:
