@@ -146,7 +146,7 @@ def _cache(draft: _Draft, value: Value) -> Node:
 
     place = draft.place
     kept = words.per_token(place.model, place.module, value.type)
-    lines = (line(f"cached {value.name}", "ink", SEMIBOLD), line(f"{kept} a token", "quiet"))
+    lines = (line(f"cached {value.name}", "ink", SEMIBOLD), line(kept, "quiet"))
     return Node(draft.named(f"{value.name}.cache"), "box", lines, "cached", late=True)
 
 

@@ -68,6 +68,12 @@ def _kind_name(module: Module, others: list[Module]) -> str:
                   for _, m in c.modules}  # fmt: skip
         if len(titles) > 1:
             return child.modules[0][1].title
+    for child in module.children:
+        same = [m for other in others for c in other.children if c.name == child.name
+                for _, m in c.modules]  # fmt: skip
+        for found, said in zip(same, words.differences(same), strict=True):
+            if found is child.modules[0][1] and said:
+                return said[0]
     return module.title
 
 

@@ -172,11 +172,27 @@ def _with_cases(
                 found[child.module.id] = child.module, before + count
     if len(found) < 2:
         return node
+    same = [module for module, _ in found.values()]
+    alike = len({module.title for module in same}) == 1
+    told: list[list[str]] = words.differences(same) if alike else [[] for _ in same]
     cases = tuple(
-        Case(_box(place, module, f"{node.id}.{number + 1}"), _count_label(module, count))
-        for number, (module, count) in enumerate(found.values())
+        Case(_case(place, module, f"{node.id}.{number}", said), _count_label(module, count))
+        for number, ((module, count), said) in enumerate(zip(found.values(), told, strict=True), 1)
     )
-    return Node(node.id, "choice", cases=cases, tooltip=node.tooltip)
+    badges = {badge.label: badge for module in same for badge in _badges(module, node.id)}
+    shown = tuple(badges.values())
+    return Node(node.id, "choice", cases=cases, badges=shown, tooltip=node.tooltip)
+
+
+def _case(place: Place, module: Module, name: str, said: list[str]) -> Node:
+    """A block of a choice; `said` tells it from the others where its title does not."""
+    node = replace(_box(place, module, name), badges=())
+    if not said:
+        return node
+    known = [word for word in words.settings(module) if word not in said]
+    more = [line(" · ".join(known[:3]), "quiet")] if known else []
+    told = line(" · ".join(said[:2]), "accent", 600)
+    return replace(node, lines=(node.lines[0], told, *more))
 
 
 def _count_label(module: Module, count: int) -> Line:

@@ -17,6 +17,8 @@ from archdsl.types import TensorType
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _WIDTHS = {"d_ff": "hidden width", "d": "width"}
 _COMPUTING = ("attention", "recurrence", "convolution", "router", "feed_forward", "expert")
+_LAST = re.compile(r"min\((?:(\d+), S|S, (\d+))\)")
+"""How a window of the last tokens is written as an axis."""
 _NUMBER = re.compile(r"(\d[\d,.]*(?:[KMBT]i?\b)?)")
 
 
@@ -47,6 +49,35 @@ def settings(module: Module) -> list[str]:
             if inner.role == "plumbing" and not inner.params and not child.inline:
                 words.append(inner.title)
     return words
+
+
+def differences(modules: list[Module]) -> list[list[str]]:
+    """What tells apart modules of one title, for each: first its dimensions, then its blocks.
+
+    Of layers with a window and layers without: "window 1,024" and "no window".
+    """
+    found: list[list[str]] = []
+    for module in modules:
+        numbers: list[str] = []
+        blocks: list[str] = []
+        for setting in module.settings:
+            others = [s for m in modules for s in m.settings if s.name == setting.name]
+            if len({(s.value, s.inner) for s in others}) < 2:
+                continue
+            if setting.block:
+                titles = {s.value for s in others}
+                inner = [real(s) for s in setting.inner if _speaks(s)]
+                blocks += [str(setting.value)] if len(titles) > 1 else inner[:1]
+            elif setting.kind in ("dim", "count") and isinstance(setting.value, int):
+                word = counted(setting.name, setting.value)
+                numbers.append(word if setting.value else f"no {phrase(setting.name)}")
+        found.append(numbers + blocks)
+    return found
+
+
+def _speaks(setting: Setting) -> bool:
+    """Whether a real setting changes something: a factor of 1 and an offset of 0 do not."""
+    return isinstance(setting.value, float) and setting.value not in (0, 1)
 
 
 def counted(name: str, value: int) -> str:
@@ -83,15 +114,26 @@ def label(module: Module) -> tuple[Line, ...]:
 
 
 def shape(model: Model, module: Module, found: TensorType) -> str:
-    """A value's shape in numbers, without the batch: "[T, 4096]"."""
-    axes = [str(axis) for axis in model.shape(module, found) if axis.name != "B"]
-    return f"[{', '.join(axes)}]"
+    """A value's shape in numbers, without the batch: "[T, 4096]"; at most 1,024 tokens are ≤1024.
+    """
+    axes = [axis for axis in model.shape(module, found) if axis.name != "B"]
+    return f"[{', '.join(_LAST.sub(_at_most, str(axis)) for axis in axes)}]"
 
 
 def per_token(model: Model, module: Module, found: TensorType) -> str:
-    """The numbers kept of each token: "8 × 128"."""
-    axes = [a for a in model.shape(module, found) if a.name not in ("B", "T", "S")]
-    return " × ".join(f"{axis.value:,}" if axis.value is not None else str(axis) for axis in axes)
+    """The numbers kept of each token, and of how many tokens if not of all: "8 × 128 a token"."""
+    shaped = [axis for axis in model.shape(module, found) if axis.name != "B"]
+    numbers = [f"{axis.value:,}" for axis in shaped if axis.value is not None]
+    said = f"{' × '.join(numbers)} a token"
+    for axis in shaped:
+        window = _LAST.fullmatch(str(axis))
+        if window:
+            said += f", last {int(window[1] or window[2]):,}"
+    return said
+
+
+def _at_most(found: re.Match[str]) -> str:
+    return f"≤{found[1] or found[2]}"
 
 
 def emphasised(shown: str, tone: str = "ink") -> Line:
@@ -157,11 +199,8 @@ def about(module: Module) -> str:
 
 
 def reals(module: Module) -> list[str]:
-    """The real settings of a module that change something: a factor of 1 and an offset of 0 do not.
-    """
-    return [
-        real(s) for s in module.settings if isinstance(s.value, float) and s.value not in (0, 1)
-    ]
+    """The real settings of a module that change something."""
+    return [real(setting) for setting in module.settings if _speaks(setting)]
 
 
 def real(setting: Setting) -> str:
