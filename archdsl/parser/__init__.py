@@ -7,7 +7,8 @@ reports the errors of every declaration.
 | file | what it holds |
 |---|---|
 | `tables.py` | the grammar, and the parser tables prepared from it |
-| `build.py` | Lark's tree to the nodes of `syntax.py` |
+| `lalr.py` | running the tables: text to a tree of tokens |
+| `build.py` | that tree to the nodes of `syntax.py` |
 | `explain.py` | brackets, depth, and errors in plain English |
 """
 
@@ -16,13 +17,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from lark import Token, Tree
-from lark.exceptions import UnexpectedInput
-
 from archdsl.diagnostic import Diagnostics
+from archdsl.parser import lalr, tables
 from archdsl.parser.build import build_file, comments_of
 from archdsl.parser.explain import explain, look_over, too_deep
-from archdsl.parser.tables import parser
+from archdsl.parser.lalr import Tree, Unexpected
 from archdsl.source import MAX_BYTES, Source, Span
 from archdsl.syntax import Declaration, File
 
@@ -70,17 +69,17 @@ def parse(source: Source, diagnostics: Diagnostics) -> File:
     items: list[Declaration] = []
     if look_over(source, diagnostics):
         for start, tree in _trees(source, diagnostics):
-            if too_deep(source, tree, diagnostics):
+            if too_deep(source, tree, start, diagnostics):
                 continue
             items.extend(build_file(source, tree, start, diagnostics))
     return File(source, tuple(items), comments_of(source))
 
 
-def _trees(source: Source, diagnostics: Diagnostics) -> list[tuple[int, Tree[Token]]]:
-    """Lark trees with the offset at which each begins; more than one only after errors."""
+def _trees(source: Source, diagnostics: Diagnostics) -> list[tuple[int, Tree]]:
+    """Trees with the offset at which each begins; more than one only after errors."""
     try:
-        return [(0, parser().parse(source.text))]
-    except UnexpectedInput:
+        return [(0, lalr.parse(tables.load(), source.text))]
+    except Unexpected:
         pass
     starts = [m.start() for m in _DECLARATION.finditer(source.text)]
     if not starts or source.text[: starts[0]].strip():
@@ -88,7 +87,7 @@ def _trees(source: Source, diagnostics: Diagnostics) -> list[tuple[int, Tree[Tok
     trees = []
     for start, end in zip(starts, [*starts[1:], len(source.text)], strict=True):
         try:
-            trees.append((start, parser().parse(source.text[start:end])))
-        except UnexpectedInput as error:
+            trees.append((start, lalr.parse(tables.load(), source.text[start:end])))
+        except Unexpected as error:
             explain(source, start, end, error, diagnostics)
     return trees

@@ -1,6 +1,6 @@
-"""Lark's tree to the nodes of `syntax.py`.
+"""The tree of the grammar's rules to the nodes of `syntax.py`.
 
-Lark's tree has rule names and tokens; this is the only place that knows them.
+That tree has rule names and tokens; this is the only place that knows them.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lark import Token, Tree
-
 from archdsl import syntax as s
 from archdsl.diagnostic import Diagnostics
+from archdsl.parser.lalr import Token, Tree
 from archdsl.source import Source, Span
 
 _UNITS = {"K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20}
@@ -21,7 +20,7 @@ _NUMBER = re.compile(r"(\d[\d_]*(?:\.\d+)?(?:[eE][-+]?\d+)?)(Ki|Mi|[KMBT])?")
 _COMMENTS = re.compile(r'"(?:\\.|[^"\\\n])*"|#[^\n]*')
 _ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\"}
 
-Node = Any  # a Tree, a Token, or None: Lark's children are not typed
+Node = Any  # a Tree or a Token; which of them, the grammar knows
 
 
 def comments_of(source: Source) -> tuple[s.Comment, ...]:
@@ -34,7 +33,7 @@ def comments_of(source: Source) -> tuple[s.Comment, ...]:
 
 
 def build_file(
-    source: Source, tree: Tree[Token], offset: int, diagnostics: Diagnostics
+    source: Source, tree: Tree, offset: int, diagnostics: Diagnostics
 ) -> list[s.Declaration]:
     """The declarations of a tree whose text begins `offset` characters into the source."""
     builder = _Builder(source, offset, diagnostics)
@@ -42,13 +41,13 @@ def build_file(
 
 
 class _Builder:
-    """One method a group of rules; `source` and `offset` turn Lark's positions into spans."""
+    """One method a group of rules; `source` and `offset` turn positions into spans."""
 
     def __init__(self, source: Source, offset: int, diagnostics: Diagnostics) -> None:
         self.source, self.offset, self.diagnostics = source, offset, diagnostics
-        self.expressions: dict[str, Callable[[Tree[Token], Span], s.Expr]] = {
+        self.expressions: dict[str, Callable[[Tree, Span], s.Expr]] = {
             "number": lambda t, at: self.number(t.children[0], at),
-            "string": lambda t, at: self.string(t.children[0]),
+            "string": lambda t, _: self.string(t.children[0]),
             "date": lambda t, at: self.date(str(t.children[0]), at),
             "name": lambda t, at: s.Name(str(t.children[0]), at),
             "group": lambda t, at: s.Group(self.exprs(t.children), at),
@@ -60,8 +59,10 @@ class _Builder:
             "field": lambda t, at: s.Field(self.expr(t.children[0]), self.name(t.children[1]), at),
             "key": lambda t, at: s.Key(self.name(t.children[0]), at),
             "pipe": self.pipe,
-            "choice": lambda t, at: s.Choice(*self.exprs(t.children), at),
-            "default": lambda t, at: s.Binary("??", *self.exprs(t.children), at),
+            "choice": self.choice,
+            "default": lambda t, at: s.Binary(
+                "??", self.expr(t.children[0]), self.expr(t.children[1]), at
+            ),
             "binary": lambda t, at: s.Binary(
                 str(t.children[1]), self.expr(t.children[0]), self.expr(t.children[2]), at
             ),
@@ -74,12 +75,7 @@ class _Builder:
     # Spans and leaves.
 
     def span(self, node: Node) -> Span:
-        if isinstance(node, Token):
-            start, end = node.start_pos or 0, node.end_pos or 0
-        else:
-            start = getattr(node.meta, "start_pos", 0)
-            end = getattr(node.meta, "end_pos", start)
-        return Span(self.source, start + self.offset, end + self.offset)
+        return Span(self.source, node.start_pos + self.offset, node.end_pos + self.offset)
 
     def name(self, token: Node) -> s.Name:
         return s.Name(str(token), self.span(token))
@@ -123,7 +119,12 @@ class _Builder:
     def exprs(self, nodes: Sequence[Node]) -> tuple[s.Expr, ...]:
         return tuple(self.expr(n) for n in nodes if n is not None)
 
-    def pipe(self, tree: Tree[Token], at: Span) -> s.Expr:
+    def choice(self, tree: Tree, at: Span) -> s.Expr:
+        """`yes if test else no`."""
+        yes, test, no = self.exprs(tree.children)
+        return s.Choice(yes, test, no, at)
+
+    def pipe(self, tree: Tree, at: Span) -> s.Expr:
         stages: list[Node] = []
         node: Node = tree
         while isinstance(node, Tree) and node.data == "pipe":
@@ -151,14 +152,14 @@ class _Builder:
             for c in tree.children
         )
 
-    def scan(self, tree: Tree[Token], at: Span) -> s.Expr:
+    def scan(self, tree: Tree, at: Span) -> s.Expr:
         axis, states, over, *body = tree.children
         assert isinstance(over, Tree)
         return s.Scan(
             self.name(axis), self.states(states), self.names(over.children), self.body(body), at
         )
 
-    def loop(self, tree: Tree[Token], at: Span) -> s.Expr:
+    def loop(self, tree: Tree, at: Span) -> s.Expr:
         count, states, *body = tree.children
         return s.Loop(self.expr(count), self.states(states), self.body(body), at)
 
@@ -166,9 +167,7 @@ class _Builder:
 
     def pattern(self, tree: Node) -> s.Pattern:
         left, *right = (c for c in tree.children if c is not None)
-        return s.Pattern(
-            self.side(left), self.side(right[0]) if right else None, self.span(tree)
-        )
+        return s.Pattern(self.side(left), self.side(right[0]) if right else None, self.span(tree))
 
     def side(self, tree: Node) -> tuple[s.Term, ...]:
         return tuple(
@@ -271,7 +270,7 @@ class _Builder:
             number -= 1
         return "\n".join(reversed(found))
 
-    def block(self, tree: Tree[Token], at: Span) -> s.BlockDecl:
+    def block(self, tree: Tree, at: Span) -> s.BlockDecl:
         keyword, name, config, inputs, outputs, *rest = tree.children
         parts: dict[str, Any] = {}
         body: list[Node] = []
@@ -303,16 +302,12 @@ class _Builder:
 
     def role(self, children: Sequence[Node]) -> s.Role:
         title = children[1] if len(children) > 1 else None
-        others = tuple(
-            (self.string(c.children[0]), self.expr(c.children[1])) for c in children[2:]
-        )
-        return s.Role(
-            self.name(children[0]), None if title is None else self.string(title), others
-        )
+        others = tuple((self.string(c.children[0]), self.expr(c.children[1])) for c in children[2:])
+        return s.Role(self.name(children[0]), None if title is None else self.string(title), others)
 
     def setting(self, tree: Node) -> s.SettingDecl:
         name, kind, default = [*tree.children, None, None][:3]
-        if kind is not None and default is None and self.is_expr(tree, kind):
+        if kind is not None and default is None and not _is_kind(kind):
             kind, default = None, kind
         return s.SettingDecl(
             self.name(name),
@@ -320,10 +315,6 @@ class _Builder:
             None if default is None else self.expr(default),
             self.span(tree),
         )
-
-    @staticmethod
-    def is_expr(tree: Node, node: Node) -> bool:
-        return node.data not in ("simple_kind", "kind_of", "signature")
 
     def input(self, tree: Node) -> s.InputDecl:
         *flags, name, type_ = (c for c in tree.children if c is not None)
@@ -350,7 +341,7 @@ class _Builder:
         value = self.expr(values[0]) if values else None
         return s.Directive(self.name(name), self.args(args), value, self.span(tree))
 
-    def hub(self, tree: Tree[Token], at: Span) -> s.HubDecl:
+    def hub(self, tree: Tree, at: Span) -> s.HubDecl:
         name, *rest = tree.children
         types = tuple(self.string(t) for t in rest if isinstance(t, Token))
         trees = [t for t in rest if isinstance(t, Tree)]
@@ -364,7 +355,7 @@ class _Builder:
             at,
         )
 
-    def rule(self, tree: Tree[Token]) -> s.Mapping | s.Require | s.Ignore:
+    def rule(self, tree: Tree) -> s.Mapping | s.Require | s.Ignore:
         at, c = self.span(tree), tree.children
         match tree.data:
             case "mapping":
@@ -373,7 +364,7 @@ class _Builder:
                 return s.Require(self.expr(c[0]), at)
         return s.Ignore(self.exprs(c), at)
 
-    def weight(self, tree: Tree[Token]) -> s.WeightMap | s.Skip:
+    def weight(self, tree: Tree) -> s.WeightMap | s.Skip:
         at, c = self.span(tree), tree.children
         if tree.data == "skip":
             return s.Skip(self.string(c[0]), at)
@@ -386,7 +377,7 @@ class _Builder:
             at,
         )
 
-    def target(self, tree: Tree[Token]) -> s.Target:
+    def target(self, tree: Tree) -> s.Target:
         name, *steps = tree.children
         found: list[s.Name | s.Expr] = []
         for step in steps:
@@ -394,3 +385,7 @@ class _Builder:
             child = step.children[0]
             found.append(self.name(child) if step.data == "step_name" else self.expr(child))
         return s.Target(self.name(name), tuple(found), self.span(tree))
+
+
+def _is_kind(node: Node) -> bool:
+    return node.data in ("simple_kind", "kind_of", "signature")

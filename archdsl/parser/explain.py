@@ -1,17 +1,15 @@
 """What can be said about a text that does not parse, in plain English.
 
 Before parsing, `look_over` refuses what a parser answers badly: null bytes, brackets that do not
-match, nesting without end. Lark's set of expected terminals then becomes a sentence.
+match, nesting without end. The set of expected terminals then becomes a sentence.
 """
 
 from __future__ import annotations
 
 import re
 
-from lark import Token, Tree
-from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
-
 from archdsl.diagnostic import Diagnostics, Label, printable
+from archdsl.parser.lalr import END, Token, Tree, Unexpected
 from archdsl.source import Source, Span
 
 MAX_NESTING = 60
@@ -30,10 +28,11 @@ _PLAIN = {
     "NAME": "a name", "NUMBER": "a number", "INT": "a number", "STRING": "a text in quotes",
     "RBRACE": "`}`", "LBRACE": "`{`", "RPAR": "`)`", "LPAR": "`(`", "RSQB": "`]`", "LSQB": "`[`",
     "COMMA": "`,`", "COLON": "`:`", "EQUAL": "`=`", "DOT": "`.`", "ELLIPSIS": "`...`",
-    "$END": "the end of the file", "DATE": "a date", "RATIO": "a percentage", "KIND": "`block` or `model`",
-    "PARAM": "`param`", "RESULT": "`return`", "OWN": "`share`", "LIMIT": "`last` or `every`",
-    "STREAM": "`stream`", "COMPARE": "a comparison", "SIGN": "`+` or `-`", "TIMES": "`*` or `/`",
-    "POWER": "`^`", "OR": "`or`", "AND": "`and`", "IN": "`in`",
+    "$END": "the end of the file", "DATE": "a date", "RATIO": "a percentage",
+    "KIND": "`block` or `model`", "PARAM": "`param`", "RESULT": "`return`", "OWN": "`share`",
+    "LIMIT": "`last` or `every`", "STREAM": "`stream`", "COMPARE": "a comparison",
+    "SIGN": "`+` or `-`", "TIMES": "`*` or `/`", "POWER": "`^`",
+    "OR": "`or`", "AND": "`and`", "IN": "`in`",
 }  # fmt: skip
 _VALUE = {"NAME", "NUMBER", "LPAR", "LSQB"}
 _OPERATOR = {"SIGN", "TIMES", "POWER", "COMPARE"}
@@ -91,18 +90,18 @@ def _mismatch(
     )
 
 
-def too_deep(source: Source, tree: Tree[Token], diagnostics: Diagnostics) -> bool:
+def too_deep(source: Source, tree: Tree, start: int, diagnostics: Diagnostics) -> bool:
     """Whether an expression has more operators in a row than later stages should have to bear."""
     limit = 2 * MAX_NESTING + MAX_CHAIN
-    pending: list[tuple[Tree[Token], int]] = [(tree, 0)]
+    pending: list[tuple[Tree, int]] = [(tree, 0)]
     while pending:
         node, depth = pending.pop()
         if depth > limit:
-            start = getattr(node.meta, "start_pos", 0)
+            here = start + node.start_pos
             diagnostics.add(
                 "too-large",
                 f"an expression with more than {MAX_CHAIN} operators",
-                Span(source, start, start + 1),
+                Span(source, here, here + 1),
                 help="bind parts of it to names",
             )
             return True
@@ -114,34 +113,29 @@ def too_deep(source: Source, tree: Tree[Token], diagnostics: Diagnostics) -> boo
 
 
 def explain(
-    source: Source, start: int, end: int, error: UnexpectedInput, diagnostics: Diagnostics
+    source: Source, start: int, end: int, error: Unexpected, diagnostics: Diagnostics
 ) -> None:
-    """One diagnostic for one of Lark's exceptions, raised on the text from `start` to `end`."""
-    here = start + (error.pos_in_stream or 0)
-    if isinstance(error, UnexpectedCharacters):
+    """One diagnostic for an error that was raised on the text from `start` to `end`."""
+    here, token = start + error.position, error.token
+    if token is None:
         found = source.text[here : here + 1]
         if found == '"':
-            message, help = "a text in quotes that does not end on its line", "close it with a `\"`"
+            message, help = "a text in quotes that does not end on its line", 'close it with a `"`'
         else:
-            message, help = f"`{printable(found)}` has no meaning here", _expected(error.allowed)
+            message, help = f"`{printable(found)}` has no meaning here", _expected(error.expected)
         diagnostics.add("syntax", message, Span(source, here, here + 1), help=help)
         return
-    if not isinstance(error, UnexpectedToken):
-        here = len(source.text[:end].rstrip())
-        diagnostics.add("syntax", "the text ends too early", Span(source, here - 1, here))
+    help = _expected(error.expected)
+    if token.type == END:
+        here = max(len(source.text[:end].rstrip()), 1)
+        span = Span(source, here - 1, here)
+        diagnostics.add("syntax", "the declaration ends too early", span, help=help)
         return
-    expected = set(error.accepts or error.expected)
-    if error.token.type == "$END":
-        here = len(source.text[:end].rstrip())
-        span = Span(source, max(here - 1, 0), here)
-        diagnostics.add("syntax", "the declaration ends too early", span, help=_expected(expected))
-        return
-    token = error.token
-    span = Span(source, start + (token.start_pos or 0), start + (token.end_pos or 0))
-    diagnostics.add("syntax", _headline(token, expected), span, help=_expected(expected))
+    span = Span(source, here, here + len(token))
+    diagnostics.add("syntax", _headline(token, error.expected), span, help=help)
 
 
-def _headline(token: Token, expected: set[str]) -> str:
+def _headline(token: Token, expected: frozenset[str]) -> str:
     text = printable(str(token))
     if token.type == "NAME" and "NAME" not in expected and _OPERATOR & expected:
         return f"`{text}` follows a finished expression"
@@ -150,7 +144,7 @@ def _headline(token: Token, expected: set[str]) -> str:
     return f"`{text}` is not expected here"
 
 
-def _expected(expected: set[str] | None) -> str:
+def _expected(expected: frozenset[str]) -> str:
     if not expected:
         return ""
     if expected >= _VALUE:
@@ -161,7 +155,11 @@ def _expected(expected: set[str] | None) -> str:
             continue
         names.append(_PLAIN.get(terminal, f"`{_symbol(terminal)}`"))
     names = sorted(set(names))[:6]
-    return f"expected {' or '.join(names)}" if len(names) < 3 else f"expected one of {', '.join(names)}"
+    return (
+        f"expected {' or '.join(names)}"
+        if len(names) < 3
+        else f"expected one of {', '.join(names)}"
+    )
 
 
 _SYMBOLS = {

@@ -1,0 +1,89 @@
+"""The tables that run without Lark do what Lark does: the same trees, the same places of errors."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import lark
+import pytest
+from lark.exceptions import UnexpectedInput
+
+from archdsl.parser import lalr, tables
+
+ROOT = Path(__file__).parent.parent
+SPECS = sorted([*(ROOT / "specs").glob("*.arch"), *(ROOT / "archdsl" / "std").glob("*.arch")])
+GRAMMAR = tables.grammar_path().read_text("utf-8")
+REFERENCE = lark.Lark(GRAMMAR, propagate_positions=True, parser="lalr")
+
+
+def theirs(node: Any) -> Any:
+    if isinstance(node, lark.Token):
+        return node.type, str(node), node.start_pos
+    place = (node.meta.start_pos, node.meta.end_pos) if not node.meta.empty else None
+    return node.data, place, [theirs(child) for child in node.children]
+
+
+def ours(node: lalr.Tree | lalr.Token) -> Any:
+    if isinstance(node, lalr.Token):
+        return node.type, str(node), node.start_pos
+    place = (node.start_pos, node.end_pos) if node.end_pos > node.start_pos else None
+    return node.data, place, [ours(child) for child in node.children]
+
+
+@pytest.mark.parametrize("path", SPECS, ids=lambda p: p.name)
+def test_same_tree(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert ours(lalr.parse(tables.make(), text)) == theirs(REFERENCE.parse(text))
+
+
+@pytest.mark.parametrize("path", SPECS, ids=lambda p: p.name)
+def test_same_errors(path: Path) -> None:
+    """A token left out, doubled or moved: both parsers accept, or both stop at the same place."""
+    text, draw, made = path.read_text("utf-8"), random.Random(0), tables.make()
+    pieces = [(t.start_pos, t.end_pos) for t in REFERENCE.lex(text)]
+    stopped = 0
+    for _ in range(60):
+        (a, b), (c, _) = draw.choice(pieces), draw.choice(pieces)
+        piece = text[a:b]
+        broken = draw.choice([text[:a] + text[b:], f"{text[:c]} {piece} {text[c:]}"])
+        try:
+            tree, place = theirs(REFERENCE.parse(broken)), None
+        except UnexpectedInput as error:
+            tree, place = None, error.pos_in_stream
+        try:
+            mine, here = ours(lalr.parse(made, broken)), None
+        except lalr.Unexpected as error:
+            mine, here = None, error.position
+            stopped += 1
+        assert mine == tree
+        assert place is None or here == place or broken[place:].strip() == ""
+    assert stopped > 20
+
+
+def test_prepared_tables_are_deterministic() -> None:
+    assert tables.prepare() == tables.prepare()
+
+
+def test_prepared_tables_are_those_of_the_grammar(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "tables.bin"
+    path.write_bytes(tables.prepare())
+    monkeypatch.setattr(tables, "PREPARED", path)
+    monkeypatch.setattr(tables, "make", lambda: pytest.fail("prepared tables were not used"))
+    tables.load.cache_clear()
+    assert tables.load().actions
+    tables.load.cache_clear()
+
+
+def test_stale_tables_are_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "tables.bin"
+    path.write_bytes(b"0" * 64 + tables.prepare()[64:])
+    monkeypatch.setattr(tables, "PREPARED", path)
+    called: list[bool] = []
+    real = tables.make
+    monkeypatch.setattr(tables, "make", lambda: called.append(True) or real())
+    tables.load.cache_clear()
+    tables.load()
+    tables.load.cache_clear()
+    assert called
