@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from archdsl.graph import Model, Module
 from archdsl.graph import Node as Value
 from archdsl.ops import OPS
-from archdsl.text import Line
+from archdsl.text import SEMIBOLD, Line, line
+from archdsl.view import words
 from archdsl.view.types import Diagram, Edge, Node
 
 _MARKS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷"}
@@ -141,9 +142,6 @@ def _contract(draft: _Draft, number: int, sources: tuple[tuple[str, ...], ...]) 
 
 
 def _cache(draft: _Draft, value: Value) -> Node:
-    from archdsl.text import SEMIBOLD, line
-    from archdsl.view import words
-
     place = draft.place
     kept = words.per_token(place.model, place.module, value.type)
     lines = (line(f"cached {value.name}", "ink", SEMIBOLD), line(kept, "quiet"))
@@ -154,8 +152,6 @@ def _operation(
     draft: _Draft, number: int, value: Value, sources: tuple[tuple[str, ...], ...]
 ) -> None:
     """A primitive: an operator of two computed values, a pill with a label, or nothing."""
-    from archdsl.text import line
-
     op = OPS.get(value.op)
     distinct = tuple(dict.fromkeys(sources))
     shown = op.label if op is not None else value.op

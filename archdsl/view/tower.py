@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from archdsl.graph import Child, Model, Module, Segment
 from archdsl.graph import Node as Value
+from archdsl.ops import OPS
 from archdsl.text import Line, line, plain
 from archdsl.view import words
 from archdsl.view.body import Place, body
@@ -230,8 +231,6 @@ def _box(place: Place, module: Module, name: str) -> Node:
 
 def computes(module: Module) -> bool:
     """Whether a block of plumbing does more than move numbers: some operation of it has a label."""
-    from archdsl.ops import OPS
-
     return any(node.op in OPS and OPS[node.op].label for node in module.nodes)
 
 
