@@ -76,6 +76,10 @@ def test_logits_equal_the_reference(kind: str, seed: int, lower: bool, dtype: to
     assert distance(found[:, 29:], ref.decoded(dtype, 29)) <= TOLERANCE[dtype]
 
 
+CANCELS = {"gpt2": "k_proj.b"}
+"""Without rotations a bias of the keys adds one number to all scores of a query: softmax drops it."""
+
+
 @pytest.mark.parametrize("kind", TYPES)
 def test_every_weight_matters(kind: str) -> None:
     """A change of any parameter moves the logits beyond the tolerance."""
@@ -87,7 +91,11 @@ def test_every_weight_matters(kind: str) -> None:
         with torch.no_grad():
             # Uniform shifts of keys and of what softmax sees cancel, so the change is not uniform.
             parameter += 0.1 * torch.linspace(-1, 1, parameter.numel()).view_as(parameter)
-            assert distance(model(ref.tokens), wanted) > 100 * FLOAT64, name
+            moved = distance(model(ref.tokens), wanted)
+            if name.endswith(CANCELS.get(kind, "nothing")):
+                assert moved <= FLOAT64, name
+            else:
+                assert moved > 100 * FLOAT64, name
             parameter.copy_(kept)
         assert distance(model(ref.tokens).detach(), wanted) <= FLOAT64, name
 
@@ -139,7 +147,7 @@ def module_code(kind: str, lower: bool) -> str:
 # --- full sizes -----------------------------------------------------------------------------------
 
 COUNTED = {
-    counts["spec"]: counts for slug in reference.official_slugs()
+    counts["spec"].partition(":")[2]: counts for slug in reference.official_slugs()
     for counts in [reference.official(slug)[1]]
 }  # fmt: skip
 
@@ -149,11 +157,11 @@ def test_full_size(name: str) -> None:
     """Counts equal the reference's; the emitted module has exactly the counted parameters."""
     variant, counts = variants()[name], COUNTED[name]
     facts = variant.facts
-    assert facts.params == counts["text_total"]
+    assert facts.params == counts["params"]
     assert facts.kv_bytes_per_token == counts["kv_bytes_per_token"]
-    assert facts.kv_growing_bytes_per_token == counts["kv_bytes_per_token_growing"]
+    assert facts.kv_growing_bytes_per_token == counts["kv_growing_bytes_per_token"]
     assert facts.input_embedding == counts["input_embedding"]
-    assert facts.layers == counts["n_layers"]
+    assert facts.layers == sum(counts["layers"].values())
     model = on_meta(run(code_of(variant)))
     assert sum(p.numel() for p in model.parameters()) == facts.params
 

@@ -24,6 +24,7 @@ from archdsl.check.values import (
     ParamPath,
     PrimitiveRef,
     Recipe,
+    Record,
     Repeat,
     Schedule,
     Slot,
@@ -88,6 +89,8 @@ def evaluate(scope: Scope, expr: s.Expr) -> Value:
             )
         case s.Field():
             return field(scope, expr)
+        case s.Key(key) if scope.keys is not None:
+            return entry(scope.keys, key.name)
     what = {s.Scan: "`scan`", s.Loop: "`loop`", s.Key: "a configuration key"}.get(type(expr))
     return scope.fail("unsupported", f"{what or 'this'} cannot stand here", expr.span)
 
@@ -273,11 +276,18 @@ def _is_layer(value: Value) -> bool:
     return isinstance(value, Recipe | Slot | Either | Schedule | Repeat | BlockRef)
 
 
+def entry(record: Record, name: str) -> Value:
+    """A key of a configuration, null where it is not there."""
+    return dict(record.entries).get(name, Null())
+
+
 def field(scope: Scope, expr: s.Field) -> Value:
     """`embed.w`: a parameter of a submodule."""
     value = evaluate(scope, expr.value)
     if isinstance(value, Error | Null):
         return value
+    if isinstance(value, Record):
+        return entry(value, expr.name.name)
     path: tuple[str, ...] = ()
     if isinstance(expr.value, s.Name):
         path = (expr.value.name,)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from archdsl.check.values import Block, Error, Float, Int, Recipe, Tensor, Value
+from archdsl.check.values import Block, Error, Float, Int, Recipe, Record, Tensor, Value
 from archdsl.diagnostic import Diagnostics, Label
 from archdsl.dims import (
     DIFFERENT,
@@ -86,6 +86,7 @@ class Scope:
     used: set[str] = field(default_factory=set)
     rests: dict[str, tuple[Axis, ...]] = field(default_factory=dict)
     frames: tuple[str, ...] = ()
+    keys: Record | None = None
     instantiate: Instantiate | None = None
     in_const: bool = False
 

@@ -196,7 +196,7 @@ def real(value: Value) -> Real:
     raise TypeError(describe(value))
 
 
-def number(scope: Scope, value: Value, span: Span) -> float | None:
+def number(scope: Scope, value: Value, span: Span | None) -> float | None:
     """The number behind a static value, where it is known."""
     try:
         match value:

@@ -58,6 +58,13 @@ class Null:
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """An object of a configuration file; a key that it does not have is null."""
+
+    entries: tuple[tuple[str, Value], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Items:
     """A list; values are None where a generic check cannot know them, `sample` is then any item."""
 
@@ -190,6 +197,7 @@ Value = (
     | Text
     | DateValue
     | Null
+    | Record
     | Items
     | Error
     | BlockRef
@@ -221,6 +229,8 @@ def describe(value: Value) -> str:
             return "a date"
         case Items():
             return "a list"
+        case Record():
+            return "an object"
         case BlockRef(block):
             return f"the block {block.name}"
         case Recipe(block):

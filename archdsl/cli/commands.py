@@ -14,8 +14,8 @@ import click
 from archdsl import __version__
 from archdsl.cli.output import Progress, Stop, tell, usage, write
 from archdsl.cli.rendering import TYPES, Folder, Look, digest, draw
-from archdsl.cli.targets import Target, checked, targets, the_target, the_variant
-from archdsl.diagnostic import Diagnostic, printable
+from archdsl.cli.targets import Target, checked, configuration, targets, the_target, the_variant
+from archdsl.diagnostic import Diagnostic, SpecError, printable
 from archdsl.pipeline import THEMES, Checked, Variant
 
 _FORMAT = click.option(
@@ -111,6 +111,29 @@ def facts(specs: tuple[str, ...], form: str, as_json: bool, context: int | None)
         write("-", json.dumps(records, indent=2, ensure_ascii=False) + "\n")
     else:
         write("-", "\n".join(_table(record) for record in records))
+
+
+@cli.command("import")
+@click.argument("config", metavar="CONFIG.json")
+@_FORMAT
+@click.option(
+    "-o", "--output", default="-", metavar="FILE", help="Where to write; - is standard output."
+)
+@click.option("--name", default="", help="What readers call the model.")
+def import_(config: str, form: str, output: str, name: str) -> None:
+    """Turn a published config.json into a spec with one variant.
+
+    Every key of the configuration has to be known to the spec of its model_type.
+    """
+    from archdsl.hub import imported
+
+    shown = "<stdin>" if config == "-" else config
+    try:
+        text = imported(configuration(config, shown), name, shown)
+    except SpecError as error:
+        tell(error.diagnostics, form, sys.stderr)
+        raise Stop(1, _counted(len(error.diagnostics)) if form == "text" else "") from error
+    write(output, text)
 
 
 @cli.command()

@@ -113,3 +113,26 @@ def _listed(names: tuple[str, ...]) -> str:
 
 
 __all__ = ["Stop", "Target", "checked", "targets", "the_target", "the_variant"]
+
+
+def configuration(path: str, shown: str) -> dict[str, object]:
+    """A published configuration: a JSON object. Raises Stop where it cannot be read."""
+    import json
+
+    try:
+        if path == "-":
+            data = sys.stdin.buffer.read(MAX_BYTES + 1)
+        else:
+            with Path(path).open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise usage(f"{printable(shown)}: {error.strerror or error}") from error
+    if len(data) > MAX_BYTES:
+        raise usage(f"{printable(shown)} is longer than {MAX_BYTES // 1_000_000} MB")
+    try:
+        config = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Stop(1, f"{printable(shown)} is not JSON: {printable(str(error))}") from error
+    if not isinstance(config, dict):
+        raise Stop(1, f"{printable(shown)} is not a JSON object")
+    return config

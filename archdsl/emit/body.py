@@ -6,6 +6,7 @@ into the expression that uses them. A name carries the letters of its axes: `q_B
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -451,11 +452,12 @@ def caching(plan: p.Plan, module: Module) -> list[Child]:
     return [c for c in module.children if any(plan.keeps(m) for _, m in c.modules)]
 
 
-def shape_lines(writer: Writer) -> list[str]:
-    """Lines that read the lengths of free axes from the inputs."""
+def shape_lines(writer: Writer, body: list[str]) -> list[str]:
+    """Lines that read from the inputs the lengths of free axes that a body mentions."""
+    words = set(re.findall(r"[A-Za-z_]\w*", "\n".join(body)))
     found: dict[int, list[tuple[int, str]]] = {}
     for name, (which, axis) in p.free_axes(writer.module).items():
-        if name in writer.axes:
+        if name in writer.axes and safe(name) in words:
             found.setdefault(which, []).append((axis, name))
     lines = []
     for which, axes in sorted(found.items()):

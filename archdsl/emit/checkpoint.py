@@ -59,7 +59,7 @@ def indices(target: str, names: Mapping[str, Tensor]) -> list[tuple[str, ...]]:
 
 def load(
     directory: str | Path, device: str = "cpu", dtype: torch.dtype = torch.float32
-) -> "Model":
+) -> Model:
     """The model with the weights of a published checkpoint (`*.safetensors` in a folder).
 
     Raises FileNotFoundError without such files, ValueError where they do not fit the model.

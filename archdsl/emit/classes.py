@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from archdsl.dims import Dim
 from archdsl.emit import plan as p
-from archdsl.emit.body import Writer, caching, captured, shape_lines
+from archdsl.emit.body import WIDTH, Writer, caching, captured, shape_lines
 from archdsl.emit.intrinsics import kernel, variable
 from archdsl.emit.names import docstring, safe
-from archdsl.emit.spell import Look, spell_dim, spell_real, whole
+from archdsl.emit.spell import Look, Text, spell_dim, spell_real, whole
 from archdsl.graph import Child, Initial, Module, Node, Param, Segment
 
 
@@ -25,7 +25,7 @@ def forward_of(plan: p.Plan, unit: p.Unit, store: str = "cache") -> tuple[Writer
         return writer, kernel(writer)
     results = writer.run(unit.module.outputs)
     lines = [*writer.lines, f"return {', '.join(r.text for r in results)}"]
-    return writer, [*shape_lines(writer), *lines]
+    return writer, [*shape_lines(writer, lines), *lines]
 
 
 def _function(plan: p.Plan, unit: p.Unit) -> list[str]:
@@ -305,8 +305,15 @@ def table_lines(plan: p.Plan, unit: p.Unit) -> tuple[list[str], set[str]]:
     done = 0
     for param in consts:
         assert param.value is not None
+        parts = 0
         for i in range(done, param.value + 1):
-            writer.values[i] = writer.node(i, module.consts[i])
+            value = writer.node(i, module.consts[i])
+            if len(value.text) > WIDTH and i != param.value:
+                parts += 1
+                name = f"{safe(param.name)}_part" + (f"_{parts}" if parts > 1 else "")
+                lines.append(f"{name} = {value.text}")
+                value = Text(name)
+            writer.values[i] = value
         done = param.value + 1
         lines.append(f"{safe(param.name)} = {writer.values[param.value].text}")
     kept = ", ".join(f'"{safe(q.name)}": {safe(q.name)}' for q in consts if q.name in read)
