@@ -2,7 +2,7 @@
 
 A `hub` declaration says how the keys of a configuration give the settings of its model:
 
-    hub Llama "llama" { config { d <- .hidden_size  kv_heads <- .num_key_value_heads ?? .heads }
+    hub Net "net" { config { d <- .hidden_size  kv_heads <- .num_key_value_heads ?? .heads }
     ... }
 
 Every key has to be mapped, required or ignored: a key that nobody has thought of could change the

@@ -32,8 +32,6 @@ class String:
 
 @dataclass(frozen=True, slots=True)
 class Date:
-    """An ISO date that exists in the calendar."""
-
     value: str
     span: Span
 
@@ -134,8 +132,6 @@ class Binary:
 
 @dataclass(frozen=True, slots=True)
 class Unary:
-    """`-x` or `not x`."""
-
     op: str
     value: Expr
     span: Span
@@ -382,8 +378,6 @@ class BlockDecl:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`name: value` in a `tiny` or a `variant`."""
-
     name: Name
     value: Expr
     span: Span
