@@ -5,6 +5,7 @@ alternate, so that a busy moment of the machine meets both, and medians are comp
 
     start   drawing one card, process and all, against `python -c pass` of the same environment
     size    drawing synthetic specs of up to 5,000 nodes: the time per node must not grow
+    layout  arranging 1,000 boxes against 100: at most twenty times as long
     torch   the emitted module against the reference of transformers, at the shape of SmolLM2 135M
 
 A line whose ratio is over its bound ends in OVER, and with --check the exit code is then 1.
@@ -136,6 +137,17 @@ def pipeline(nodes: int) -> str:
     return f"{HEAD}{made}  x = tokens |> embed{used}\n{TAIL}"
 
 
+def layout(_: Path) -> Iterator[Row]:
+    """Arranging a wide diagram of 1,000 boxes against one of 100."""
+    import drawn
+    from archdsl.layout.arrange import arrange
+    from archdsl.theme import Sizes
+
+    few, many = drawn.ladder(100), drawn.ladder(1000)
+    large, small = medians(3, lambda: arrange(many, Sizes()), lambda: arrange(few, Sizes()))
+    yield Row("layout of 1,000 boxes : of 100", large, small, 20.0)
+
+
 def torch(folder: Path) -> Iterator[Row]:
     """Prefill and decoding of the emitted module against the reference class, weights random."""
     import torch
@@ -190,7 +202,7 @@ def module_from(path: Path) -> ModuleType:
     return module
 
 
-SECTIONS = {"start": start, "size": size, "torch": torch}
+SECTIONS = {"start": start, "size": size, "layout": layout, "torch": torch}
 
 
 def main() -> None:
