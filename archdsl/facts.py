@@ -42,7 +42,18 @@ class Facts:
     @cached_property
     def active(self) -> int:
         """Parameters that work on one token; the same as `params` without experts."""
-        return self.params
+        return self.params - self._idle(self.model.root)
+
+    def _idle(self, module: Module) -> int:
+        """Parameters of the experts that a token does not visit."""
+        found = 0
+        for child in module.children:
+            for count, inner in child.modules:
+                found += count * self._idle(inner)
+            if child.top_k is not None:
+                held = sum(n * self._params(m) for n, m in child.modules)
+                found += held - held * child.top_k // child.length
+        return found
 
     @cached_property
     def active_without_embedding(self) -> int:
@@ -86,6 +97,8 @@ class Facts:
                 shown = role or (
                     "" if inner.role in ("layer", "plumbing", "residual") else inner.role
                 )
+                shown = "expert" if child.top_k is not None else shown
+                shown = "router" if inner.role == "router" else shown
                 if child.name in self._heads and not role and module is self.model.root:
                     shown = "head"
                 for r, n in self._by_role(inner, shown):
@@ -185,6 +198,11 @@ class Facts:
                 elif node.op == "apply":
                     for count, inner in children[node.child].modules:
                         total = total + self._flops(inner) * count
+                elif node.op == "mixture":
+                    bank = children[node.child]
+                    for count, inner in bank.modules:
+                        share = self._flops(inner) * count * (bank.top_k or 0)
+                        total = total + share // bank.length
             self._memo[key] = total
         return self._memo[key]
 
@@ -212,7 +230,7 @@ class Facts:
     @cached_property
     def layers(self) -> int:
         """Layers of all stacks of the model."""
-        return sum(c.length for c in self.model.root.children if c.segments)
+        return sum(c.length for c in self.model.root.children if c.segments and c.top_k is None)
 
     @cached_property
     def schedule(self) -> tuple[tuple[int, Module], ...]:

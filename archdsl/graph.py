@@ -24,7 +24,7 @@ from archdsl.source import Span
 from archdsl.types import Axis, Rest, TensorType
 
 # Operations of nodes beyond the primitives of `ops.py`.
-STRUCTURAL = ("input", "param", "scalar", "apply", "item", "residual", "cache")
+STRUCTURAL = ("input", "param", "scalar", "apply", "mixture", "item", "residual", "cache")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class Node:
     `param`     a parameter, buffer or constant; `param` says which
     `scalar`    a number known in advance, in `scalar`; its type has no axes
     `apply`     the child `child` applied to `args`
+    `mixture`   the bank `child` applied to args[0], with weights args[1] and indices args[2]
     `item`      result `index` of the only argument
     `residual`  x + f(x), written `x += f(x)`; args are (x, f(x))
     `cache`     what was kept of `args[0]` so far and it; axis T becomes S, or min(S, w) with
@@ -99,7 +100,8 @@ class Segment:
 class Child:
     """A submodule of a body, by the name of its binding.
 
-    Exactly one of these is set: `module` for a single block, `segments` for a stack.
+    Exactly one of these is set: `module` for a single block, `segments` for a stack or, with
+    `top_k`, for a bank of experts of which `top_k` work on each token.
     `inline` marks an application without a binding, which owns no parameters.
     `path` of each of `ties` is a path from the body that binds the child: ("w", ("embed", "w")).
     """
@@ -107,6 +109,7 @@ class Child:
     name: str
     module: Module | None = None
     segments: tuple[Segment, ...] = ()
+    top_k: int | None = None
     inline: bool = False
     ties: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
@@ -123,7 +126,7 @@ class Child:
 
     @property
     def length(self) -> int:
-        """The number of layers of a stack; 1 for a single block."""
+        """The number of layers of a stack or of experts of a bank; 1 for a single block."""
         return sum(n for n, _ in self.modules)
 
 

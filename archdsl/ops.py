@@ -82,7 +82,15 @@ _ROWS = (
     Op("einsum", "einsum", "torch.einsum({0})", "matmul", doc="sum of products over axes"),
     Op("rearrange", "rearrange", "", doc="split, merge, permute, cut and join axes"),
     Op("repeat", "repeat", "", doc="repeat along new axes"),
-    Op("gather", "gather", "", "look up", doc="pick entries of the first axis by index"),
+    Op("gather", "gather", "", "look up", doc="pick entries of an axis by index"),
+    Op(
+        "top_k",
+        "choose",
+        "",
+        "top k",
+        operands=2,
+        doc="the k largest along an axis: values, indices",
+    ),
     # Tensors from dimensions.
     Op("arange", "make", "torch.arange({0})", doc="0 .. n-1 as real numbers, shape [n]"),
     Op("positions", "make", "", "positions", doc="absolute positions along an axis, int[T]"),

@@ -118,7 +118,10 @@ def from_config(config: dict[str, Any], class_name: str | None = None) -> torch.
     """The reference model of a config.json in eval mode, on the current default device."""
     cls = getattr(transformers, class_name or config["architectures"][0])
     parsed = CONFIG_MAPPING[config["model_type"]].from_dict(copy.deepcopy(config))
-    return cls._from_config(parsed, attn_implementation="sdpa").eval()
+    # Grouped kernels for experts have no float64; the plain loop has.
+    experts = "eager" if getattr(parsed, "num_experts_per_tok", None) else None
+    chosen = {"experts_implementation": experts} if experts else {}
+    return cls._from_config(parsed, attn_implementation="sdpa", **chosen).eval()
 
 
 def official(slug: str) -> tuple[dict[str, Any], dict[str, Any]]:

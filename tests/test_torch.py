@@ -4,6 +4,7 @@ Every comparison comes with a counter-check: changing one weight, one setting or
 emitted module has to move the logits by far more than the tolerance.
 """
 
+import contextlib
 import dataclasses
 import subprocess
 import sys
@@ -13,11 +14,14 @@ from types import ModuleType
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 import reference
 import smollm2
-from archdsl import hub
+from archdsl import elaborate, hub
+from archdsl.diagnostic import Diagnostics
+from archdsl.facts import Facts
 from emitted import code_of, from_text, on_meta, run, variants
 
 FLOAT32, FLOAT64 = 1e-4, 1e-9
@@ -77,7 +81,7 @@ def test_logits_equal_the_reference(kind: str, seed: int, lower: bool, dtype: to
 
 
 CANCELS = {"gpt2": "k_proj.b"}
-"""Without rotations a bias of the keys adds one number to all scores of a query: softmax drops it."""
+"""Without rotations a bias of the keys adds one number to all scores: softmax drops it."""
 
 
 @pytest.mark.parametrize("kind", TYPES)
@@ -158,6 +162,9 @@ def test_full_size(name: str) -> None:
     variant, counts = variants()[name], COUNTED[name]
     facts = variant.facts
     assert facts.params == counts["params"]
+    assert facts.active == counts["active"]
+    assert facts.active_without_embedding == counts["active_without_embedding"]
+    assert dict(facts.parts).get("expert", 0) == counts["routed_experts"]
     assert facts.kv_bytes_per_token == counts["kv_bytes_per_token"]
     assert facts.kv_growing_bytes_per_token == counts["kv_growing_bytes_per_token"]
     assert facts.input_embedding == counts["input_embedding"]
@@ -171,14 +178,22 @@ def test_full_size(name: str) -> None:
 def test_flops_and_cache(name: str, lower: bool) -> None:
     """FLOPs of one token equal PyTorch's own count; the cache has the bytes that are counted."""
     variant, context = variants()[name], 100
-    model = on_meta(run(code_of(variant, lower)))
+    module, facts = run(code_of(variant, lower)), variant.facts
+    if facts.active == facts.params:
+        model, device = on_meta(module), "meta"
+    else:  # which experts work depends on the input, so there has to be one
+        small = elaborate.tiny(variant.unit, variant.model, Diagnostics())
+        assert small is not None
+        model, device, facts = module.Model(module.Config.tiny()), "cpu", Facts(small)
     cache = model.new_cache(1, context)
     held = sum(t.numel() for layer in cache.kept for t in layer.values())
-    assert 2 * held == variant.facts.kv_bytes(context)
+    assert 2 * held == facts.kv_bytes(context)
     cache.seen = context - 1
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model(torch.zeros(1, 1, dtype=torch.long, device="meta"), cache=cache)
-    assert counter.get_total_flops() == variant.facts.flops_per_token(context)
+    # On the CPU the counter does not know the flash kernel; the plain one does the same work.
+    plain = sdpa_kernel(SDPBackend.MATH) if device == "cpu" else contextlib.nullcontext()
+    with plain, FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(torch.zeros(1, 1, dtype=torch.long, device=device), cache=cache)
+    assert counter.get_total_flops() == facts.flops_per_token(context)
 
 
 @pytest.mark.parametrize("name", sorted(variants()))
@@ -230,8 +245,11 @@ def test_load(kind: str, dtype: torch.dtype, tmp_path) -> None:
     assert {b.dtype for b in model.buffers()} <= {torch.float32}
     with torch.no_grad():
         found = model(ref.tokens).float()
-    limit = FLOAT32 if dtype == torch.float32 else 0.2
-    assert distance(found, ref.logits(torch.float32)) <= limit
+    wanted = ref.logits(torch.float32)
+    if dtype == torch.float32:
+        assert distance(found, wanted) <= FLOAT32
+    else:  # eight bits of precision, and where two experts are as good as equal, another one
+        assert (found - wanted).square().mean().sqrt() <= 0.05 * wanted.std()
 
 
 def test_load_refuses(tmp_path) -> None:

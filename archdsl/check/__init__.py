@@ -7,7 +7,9 @@
 | `expressions.py` | names, choices, calls, pipes |
 | `statics.py` | numbers, words and lists known in advance |
 | `tensors.py` | elementwise operations and broadcasting |
+| `matching.py` | names of a pattern against axes |
 | `patterns.py` | operations with axes patterns |
+| `experts.py` | banks and mixtures |
 | `interface.py` | settings, signatures, `where`, slots |
 | `apply.py` | recipes, stacks, ties, application |
 | `body.py` | statements, and whole bodies |

@@ -14,12 +14,14 @@ from archdsl.check import expressions, interface
 from archdsl.check.scope import Scope, rooted
 from archdsl.check.tensors import tensor
 from archdsl.check.values import (
+    Bank,
     Block,
     BlockRef,
     Either,
     Error,
     Int,
     Items,
+    Mixture,
     ParamPath,
     Recipe,
     Repeat,
@@ -274,10 +276,15 @@ def application(
     operands = tuple(t.node for t in tensors_in)
     if scope.numbers is not None and interface.is_identity(target):
         return tensors_in[0]
+    chosen = isinstance(target, Mixture)
+    if isinstance(target, Mixture):
+        label, operands = target.name, (*operands, target.weights.node, target.indices.node)
+        target = target.bank
     name = _child(scope, target, label, tensors_in, fn_span)
     if name is None:
         return Error()
-    node = scope.add(Node("apply", operands, types, child=name, span=span))
+    op = "mixture" if chosen else "apply"
+    node = scope.add(Node(op, operands, types, child=name, span=span))
     if len(types) == 1:
         return node
     items = [Node("item", (node.node,), (t,), index=i, span=span) for i, t in enumerate(types)]
@@ -302,6 +309,12 @@ def _result(
             return None if second is None else first
         case Schedule(items):
             return _through(scope, items, args, fn_span, span)
+        case Mixture(bank=pool):
+            return _result(scope, pool.item, args, fn_span, span)
+        case Bank():
+            message = "a bank is applied through a mixture"
+            scope.fail("not-a-block", message, fn_span, help="mixture(pool, weights, indices)(x)")
+            return None
         case Repeat():
             scope.fail(
                 "not-a-block",
@@ -361,11 +374,12 @@ def _child(
     if made is None:
         return None
     inline = not label
-    child = (
-        Child(name, made, inline=inline, ties=_ties(target))
-        if isinstance(made, Module)
-        else Child(name, segments=made)
-    )
+    if isinstance(made, Module):
+        child = Child(name, made, inline=inline, ties=_ties(target))
+    elif isinstance(target, Bank):
+        child = Child(name, segments=made, top_k=scope.value(target.top_k))
+    else:
+        child = Child(name, segments=made)
     if inline and _owns(child):
         scope.fail(
             "anonymous-parameters",
@@ -428,6 +442,8 @@ def _make(scope: Scope, target: Value, args: list[Tensor]) -> Module | tuple[Seg
             return scope.instantiate(given, types, scope.frames)
         case Schedule(items):
             return _segments(scope, items, args)
+        case Bank(count, item):
+            return _segments(scope, (Repeat(count, item),), args)
     return None
 
 

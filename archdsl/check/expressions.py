@@ -10,7 +10,7 @@ import math
 from dataclasses import replace
 
 from archdsl import syntax as s
-from archdsl.check import apply, patterns, statics, tensors
+from archdsl.check import apply, experts, patterns, statics, tensors
 from archdsl.check.scope import Scope
 from archdsl.check.values import (
     BlockRef,
@@ -49,7 +49,7 @@ _CONSTANTS: dict[str, Value] = {
     "inf": Float(Lit(math.inf)),
     "pi": Float(Lit(math.pi)),
 }
-_FUNCTIONS = ("stack", "len")
+_FUNCTIONS = ("stack", "len", "bank", "mixture")
 
 
 def evaluate(scope: Scope, expr: s.Expr) -> Value:
@@ -317,6 +317,10 @@ def _call(scope: Scope, expr: s.Call) -> Value:
             return apply.schedule(scope, expr)
         case PrimitiveRef("len"):
             return _length(scope, expr)
+        case PrimitiveRef("bank"):
+            return experts.bank(scope, expr)
+        case PrimitiveRef("mixture"):
+            return experts.mixture(scope, expr)
         case PrimitiveRef(op):
             args = _plain(scope, expr)
             if op in FUNCTIONS and args and all(isinstance(a, Int | Float) for a in args):

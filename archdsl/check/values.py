@@ -139,6 +139,26 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
+class Bank:
+    """`bank(n, expert, top_k)`: n copies of a block with their own weights, top_k for a token."""
+
+    count: Dim
+    item: Value
+    top_k: Dim
+    span: Span | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """`mixture(pool, weights, indices)`: the chosen blocks of a bank, summed with weights."""
+
+    name: str
+    bank: Bank
+    weights: Tensor
+    indices: Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class ChildRef:
     """A submodule of the body being checked: a recipe or schedule under the name of its binding."""
 
@@ -207,6 +227,8 @@ Value = (
     | Either
     | Repeat
     | Schedule
+    | Bank
+    | Mixture
     | ChildRef
     | ParamPath
     | Tensor
@@ -243,6 +265,10 @@ def describe(value: Value) -> str:
             return "a stack"
         case ChildRef(name):
             return f"the submodule {name}"
+        case Bank():
+            return "a bank of experts"
+        case Mixture():
+            return "a mixture of experts"
         case ParamPath():
             return "a parameter"
         case Tensor(type=t):

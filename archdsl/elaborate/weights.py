@@ -14,6 +14,7 @@ from archdsl import syntax as s
 from archdsl.check import patterns
 from archdsl.check.scope import Numbers, Scope
 from archdsl.diagnostic import Diagnostics
+from archdsl.dims import Dim
 from archdsl.graph import Hub, Model, Module, Param, WeightRule
 from archdsl.resolver import Unit
 from archdsl.types import TensorType, replace_axes
@@ -45,6 +46,8 @@ def _hub(model: Model, decl: s.HubDecl, diagnostics: Diagnostics) -> Hub:
 def _rule(model: Model, line: s.WeightMap, diagnostics: Diagnostics) -> WeightRule | None:
     """A line for this model; None where no layer has its targets."""
     paths = [_path(t) for t in line.targets]
+    banks = {i for p in paths for i in _bank_indices(model.root, p)}
+    paths = [tuple(x for x in p if x[1:-1] not in banks or not x.startswith("[")) for p in paths]
     found = [_find(model.root, p) for p in paths]
     if not any(found):
         return None
@@ -54,7 +57,7 @@ def _rule(model: Model, line: s.WeightMap, diagnostics: Diagnostics) -> WeightRu
             "hub-weights", f"{missing.span.text} is no parameter of the model", missing.span
         )
         return None
-    indices = {step[1:-1] for p in paths for step in p if step.startswith("[")}
+    indices = {step[1:-1] for p in paths for step in p if step.startswith("[")} | banks
     for source in line.sources:
         for name in _BRACE.findall(source.value):
             if name not in indices:
@@ -67,7 +70,10 @@ def _rule(model: Model, line: s.WeightMap, diagnostics: Diagnostics) -> WeightRu
         plan = patterns.inverse(scope, line.pattern, types)
         if plan is None:
             return None
-    return WeightRule(tuple(paths), tuple(x.value for x in line.sources), plan)
+    sources = [x.value for x in line.sources]
+    for index in banks:
+        sources = [x.replace(f"{{{index}}}", "*") for x in sources]
+    return WeightRule(tuple(paths), tuple(sources), plan)
 
 
 def _path(target: s.Target) -> tuple[str, ...]:
@@ -81,18 +87,46 @@ def _is_name_step(step: s.Name | s.Expr) -> bool:
     return before.endswith(".")
 
 
-def _find(module: Module, path: tuple[str, ...]) -> list[tuple[Module, Param]]:
-    """The parameters that a path means, in every layer that has it."""
-    here = [module]
+def _bank_indices(module: Module, path: tuple[str, ...]) -> list[str]:
+    """Indices behind a bank: they count experts, whose tensors the model holds stacked."""
+    here, found, bank = [module], [], False
+    for step in path[:-1]:
+        if step.startswith("["):
+            found.extend([step[1:-1]] if bank else [])
+            continue
+        children = [c for x in here for c in x.children if c.name == step]
+        bank = any(c.top_k is not None for c in children)
+        here = [m for c in children for _, m in c.modules]
+    return found
+
+
+_Found = tuple[Module, Param, tuple[Dim, ...]]
+
+
+def _find(module: Module, path: tuple[str, ...]) -> list[_Found]:
+    """The parameters that a path means, in every layer that has it, with the sizes of banks."""
+    here: list[tuple[Module, tuple[Dim, ...]]] = [(module, ())]
     for step in path[:-1]:
         if not step.startswith("["):
-            here = [m for x in here for c in x.children if c.name == step for _, m in c.modules]
-    return [(m, p) for m in here for p in m.params if p.name == path[-1] and p.kind != "const"]
+            here = [
+                (m, banks if c.top_k is None else (*banks, Dim.number(c.length)))
+                for x, banks in here
+                for c in x.children
+                if c.name == step
+                for _, m in c.modules
+            ]
+    return [
+        (m, p, banks)
+        for m, banks in here
+        for p in m.params
+        if p.name == path[-1] and p.kind != "const"
+    ]
 
 
-def _rooted(found: tuple[Module, Param]) -> TensorType:
-    module, param = found
-    return replace_axes(param.type, dict(module.symbols), dict(module.rests))
+def _rooted(found: _Found) -> TensorType:
+    module, param, banks = found
+    one = replace_axes(param.type, dict(module.symbols), dict(module.rests))
+    return TensorType(one.dtype, (*banks, *one.axes))
 
 
 def _unfilled(

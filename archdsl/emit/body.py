@@ -56,6 +56,7 @@ class Writer:
     module: Module
     store: str = "cache"
     table: bool = False
+    banked: bool = False
     settings: set[str] = field(default_factory=set)
     axes: set[str] = field(default_factory=set)
     lines: list[str] = field(default_factory=list)
@@ -69,7 +70,7 @@ class Writer:
 
     @property
     def unit(self) -> p.Unit:
-        return self.plan.unit(self.module)
+        return self.plan.unit(self.module, self.banked)
 
     @property
     def nodes(self) -> Sequence[Node]:
@@ -202,7 +203,7 @@ class Writer:
                 name = self.fresh(i, node.name)
                 return Text(name)
             case "param":
-                return Text(safe(node.param) if self.table else f"self.{safe(node.param)}")
+                return Text(safe(node.param) if self.table else self.param(node.param))
             case "scalar":
                 assert node.scalar is not None
                 if isinstance(node.scalar, Dim):
@@ -214,6 +215,10 @@ class Writer:
                 return self.cached(i, node, args[0])
             case "apply":
                 return self.apply(i, node, args)
+            case "mixture":
+                return Text(f"mixture(self.{safe(node.child)}, {', '.join(a.text for a in args)})")
+            case "top_k":
+                return self.top_k(node, args[0])
             case "positions" | "arange":
                 return self.made(node)
             case "rearrange":
@@ -222,6 +227,9 @@ class Writer:
             case "einsum":
                 return self.einsum(node, args)
             case "gather":
+                assert node.plan is not None
+                if node.plan.right[0] == node.plan.left[1]:
+                    return Text(f"{args[0].at(ATOM)}.gather(-1, {args[1].text})")
                 return Text(f"{args[0].at(ATOM)}[{args[1].text}]")
             case "softmax" | "sum" | "mean" | "max":
                 return self.reduce(node, args[0])
@@ -317,6 +325,17 @@ class Writer:
         text = Text(f'torch.einsum("{spec}", {", ".join(operands)})')
         return view(flat, out, text, self.look) if any(isinstance(i, Merge) for i in out) else text
 
+    def param(self, name: str) -> str:
+        """A parameter of this block; of one expert where the block holds all of a bank."""
+        kinds = {q.name: q.kind for q in self.module.params}
+        own = self.banked and kinds[name] != "const"
+        return f"self.{safe(name)}[expert]" if own else f"self.{safe(name)}"
+
+    def top_k(self, node: Node, arg: Text) -> Text:
+        """Values and indices of the largest."""
+        assert isinstance(node.scalar, Dim)
+        return Text(f"{arg.at(ATOM)}.topk({self.dim(node.scalar).text}, -1)")
+
     # Caches and applications.
 
     def cached(self, i: int, node: Node, arg: Text) -> Text:
@@ -337,14 +356,14 @@ class Writer:
             return self.stack(i, node, child, args)
         assert child.module is not None
         inner = child.module
-        unit = self.plan.unit(inner)
+        unit = self.plan.unit(inner, self.banked)
         texts = [a.text for a in args]
         if unit.is_function:
             short = self.inlined(inner, args)
             if short is not None:
                 return short
             return self.call(inner, (child.name,), texts)
-        texts += self.threads(inner, child.name)
+        texts += ["expert"] if self.banked else self.threads(inner, child.name)
         return Text(f"self.{safe(child.name)}({', '.join(texts)})")
 
     def threads(self, inner: Module, name: str) -> list[str]:
@@ -379,7 +398,7 @@ class Writer:
 
     def call(self, inner: Module, path: tuple[str, ...], texts: list[str]) -> Text:
         """A function applied, with the settings it has to be told."""
-        unit = self.plan.unit(inner)
+        unit = self.plan.unit(inner, self.banked)
         told = [self.argument(inner, (path, n)) for n in unit.arguments]
         told += [self.argument(inner, ((*path, *p), n), p) for p, n in unit.captures]
         if unit.starts:

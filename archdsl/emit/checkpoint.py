@@ -24,11 +24,14 @@ def parameters_from(published: Mapping[str, Tensor], model: nn.Module) -> dict[s
     for sources, targets, convert in CHECKPOINT:
         for index in indices(targets[0], expected):
             names = [t.format(*index) for t in targets]
-            key = next((s.format(*index) for s in sources if s.format(*index) in published), None)
-            if key is None:
+            keys = next(filter(None, (keys_of(s.format(*index), published) for s in sources)), None)
+            if keys is None:
                 continue
-            used.add(key)
+            used.update(keys)
+            key = keys[0]
             tensor = published[key]
+            if len(keys) > 1:
+                tensor = torch.stack([published[k] for k in keys])
             if not tensor.is_floating_point() or tensor.element_size() < 2:
                 raise ValueError(f"{key} is {tensor.dtype}: quantised checkpoints cannot be loaded")
             parts = convert(tensor) if convert else (tensor,)
@@ -49,6 +52,16 @@ def parameters_from(published: Mapping[str, Tensor], model: nn.Module) -> dict[s
     if left:
         raise ValueError(f"no parameter for {', '.join(left[:5])} ({len(left)} in all)")
     return state
+
+
+def keys_of(source: str, published: Mapping[str, Tensor]) -> list[str]:
+    """The keys that a source means: itself, or with `*` one for each expert; none if not there."""
+    if "*" not in source:
+        return [source] if source in published else []
+    keys: list[str] = []
+    while (key := source.replace("*", str(len(keys)))) in published:
+        keys.append(key)
+    return keys
 
 
 def indices(target: str, names: Mapping[str, Tensor]) -> list[tuple[str, ...]]:

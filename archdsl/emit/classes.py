@@ -20,7 +20,7 @@ def unit_lines(plan: p.Plan, unit: p.Unit) -> list[str]:
 
 def forward_of(plan: p.Plan, unit: p.Unit, store: str = "cache") -> tuple[Writer, list[str]]:
     """The statements of a body."""
-    writer = Writer(plan, unit.module, store)
+    writer = Writer(plan, unit.module, store, banked=unit.banked)
     if plan.lowered(unit.module):
         return writer, kernel(writer)
     results = writer.run(unit.module.outputs)
@@ -97,6 +97,7 @@ def _class(plan: p.Plan, unit: p.Unit) -> list[str]:
     init = init_lines(plan, unit, stored)
     init += ["        self.config = config"] if writer.uses_config else []
     inputs = ["self", *(f"{variable(module.nodes[i])}: Tensor" for i in module.inputs)]
+    inputs += ["expert: int"] if unit.banked else []
     inputs += ["start: int = 0"] if plan.needs_start(module) else []
     inputs += ["cache: Any = None"] if plan.keeps(module) else []
     result = "Tensor" if len(module.outputs) == 1 else "tuple[Tensor, ...]"
@@ -135,12 +136,12 @@ def init_lines(plan: p.Plan, unit: p.Unit, stored: set[str]) -> list[str]:
     for param, optional in params_of(unit).values():
         if param.kind == "const":
             continue
-        made.extend(_param_lines(param, optional, look))
+        made.extend(_param_lines(param, optional, look, unit.banked))
         if optional and param.guard not in guards:
             guards.append(param.guard)
     for child in plan.children(module):
-        if not _silent(plan, child):
-            made.extend(_child_lines(plan, child, look))
+        if not _silent(child):
+            made.extend(_child_lines(plan, child, look, unit.banked))
     names = [n for n in p.setting_names(module) if n in used]
     if unit.takes_config:
         arguments = ["config: Config = Config()" if unit.name == "Model" else "config: Config"]
@@ -149,6 +150,8 @@ def init_lines(plan: p.Plan, unit: p.Unit, stored: set[str]) -> list[str]:
         unit.arguments = names
         arguments = [f"{safe(n)}: {_python_type(module, n)}" for n in names]
         keep = [f"self.{safe(n)} = {safe(n)}" for n in names if n in stored]
+    if unit.banked:
+        arguments.insert(1 if unit.takes_config else 0, "experts: int")
     arguments += [f"{safe(g)}: bool = False" for g in guards]
     if any(param.kind == "const" for param in module.params):
         made += [
@@ -162,9 +165,9 @@ def init_lines(plan: p.Plan, unit: p.Unit, stored: set[str]) -> list[str]:
     ]
 
 
-def _silent(plan: p.Plan, child: Child) -> bool:
+def _silent(child: Child) -> bool:
     """Whether a child is a function and needs no submodule."""
-    return all(plan.unit(m).is_function for _, m in child.modules)
+    return all(not p.owns_anything(m) for _, m in child.modules)
 
 
 def _init_look(plan: p.Plan, unit: p.Unit, used: set[str]) -> Look:
@@ -197,8 +200,9 @@ def _root(module: Module, name: str) -> str:
     return spell_real(module.reals[name], look).text
 
 
-def _param_lines(param: Param, optional: bool, look: Look) -> list[str]:
-    shape = ", ".join(spell_dim(a, look).text for a in param.type.axes if isinstance(a, Dim))
+def _param_lines(param: Param, optional: bool, look: Look, banked: bool) -> list[str]:
+    axes = [spell_dim(a, look).text for a in param.type.axes if isinstance(a, Dim)]
+    shape = ", ".join(["experts", *axes] if banked else axes)
     name = f"self.{safe(param.name)}"
     assert param.initial is not None
     value, after = _initial(param.initial, shape, look)
@@ -231,10 +235,15 @@ def _initial(initial: Initial, shape: str, look: Look) -> tuple[str, list[str]]:
 # --- submodules -----------------------------------------------------------------------------------
 
 
-def _child_lines(plan: p.Plan, child: Child, look: Look) -> list[str]:
+def _child_lines(plan: p.Plan, child: Child, look: Look, banked: bool) -> list[str]:
     name = f"self.{safe(child.name)}"
+    if child.top_k is not None:
+        ((_, expert),) = child.modules
+        count = _times(child.segments[0], look)
+        return [f"{name} = {constructor(plan, expert, look, count)}"]
     if child.module is not None:
-        lines = [f"{name} = {constructor(plan, child.module, look)}"]
+        count = "experts" if banked else ""
+        lines = [f"{name} = {constructor(plan, child.module, look, count)}"]
         for param, path in child.ties:
             lines.append(
                 f"{name}.{safe(param)} = self.{'.'.join(map(safe, path))}  # one tensor, two places"
@@ -243,12 +252,13 @@ def _child_lines(plan: p.Plan, child: Child, look: Look) -> list[str]:
     return _stack_lines(plan, name, child.segments, look)
 
 
-def constructor(plan: p.Plan, module: Module, look: Look) -> str:
-    """`Linear(config.d, config.heads * config.d_head, bias=True)`."""
-    unit = plan.unit(module)
+def constructor(plan: p.Plan, module: Module, look: Look, experts: str = "") -> str:
+    """`Linear(config.d, config.heads * config.d_head, bias=True)`; `experts` for a bank."""
+    unit = plan.unit(module, bool(experts))
+    told = [experts] if unit.banked else []
     if unit.takes_config:
-        return f"{unit.name}(config)"
-    args = []
+        return f"{unit.name}({', '.join(['config', *told])})"
+    args = told
     for name in unit.arguments:
         if name in module.symbols:
             args.append(spell_dim(module.symbols[name], look).text)

@@ -21,17 +21,19 @@ def kernel(writer: Writer) -> list[str]:
         writer.holder[name] = i
     match module.intrinsic:
         case "linear":
-            bias = ", self.b" if any(p.name == "b" for p in module.params) else ""
-            return [f"return F.linear({names[0]}, self.w{bias})"]
+            bias = f", {writer.param('b')}" if any(p.name == "b" for p in module.params) else ""
+            return [f"return F.linear({names[0]}, {writer.param('w')}{bias})"]
         case "embedding":
-            return [f"return F.embedding({names[0]}, self.w)"]
+            return [f"return F.embedding({names[0]}, {writer.param('w')})"]
         case "rms_norm":
             x = names[0]
-            normed = f"F.rms_norm({x}.float(), self.g.shape, eps={writer.look('eps')})"
-            return [f"return {normed}.to({x}.dtype) * self.g"]
+            g = writer.param("g")
+            normed = f"F.rms_norm({x}.float(), {g}.shape, eps={writer.look('eps')})"
+            return [f"return {normed}.to({x}.dtype) * {g}"]
         case "layer_norm":
             eps = writer.look("eps")
-            return [f"return F.layer_norm({names[0]}, self.g.shape, self.g, self.b, {eps})"]
+            g, b = writer.param("g"), writer.param("b")
+            return [f"return F.layer_norm({names[0]}, {g}.shape, {g}, {b}, {eps})"]
     return _attention(writer, names)
 
 

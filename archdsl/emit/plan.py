@@ -27,6 +27,7 @@ class Unit:
 
     `arguments` are the settings that it has to be told, `captures` those of functions that it
     calls, `starts` whether a function needs `start`; all are known once its text is written.
+    A `banked` unit holds the parameters of all experts of a bank, stacked along a first axis.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Unit:
     modules: list[Module]
     arguments: list[str] = field(default_factory=list)
     captures: list[Capture] = field(default_factory=list)
+    banked: bool = False
     starts: bool = False
 
     @property
@@ -57,12 +59,13 @@ class Plan:
     model: Model
     lower: bool
     units: list[Unit] = field(default_factory=list)
-    of: dict[int, Unit] = field(default_factory=dict)
+    of: dict[tuple[int, bool], Unit] = field(default_factory=dict)
     _starts: dict[int, bool] = field(default_factory=dict)
     _keeps: dict[int, bool] = field(default_factory=dict)
 
-    def unit(self, module: Module) -> Unit:
-        return self.of[module.id]
+    def unit(self, module: Module, banked: bool = False) -> Unit:
+        """The unit of a module; `banked` as one of the experts of a bank."""
+        return self.of[module.id, banked]
 
     def lowered(self, module: Module) -> bool:
         """Whether the fused kernel stands for the body."""
@@ -115,15 +118,21 @@ def make(model: Model, lower: bool) -> Plan:
 
 
 def _visit(
-    plan: Plan, module: Module, taken: set[str], seen: dict[object, Unit], root: bool = False
+    plan: Plan,
+    module: Module,
+    taken: set[str],
+    seen: dict[object, Unit],
+    root: bool = False,
+    banked: bool = False,
 ) -> None:
-    if module.id in plan.of:
+    if (module.id, banked) in plan.of:
         return
     for child in plan.children(module):
         for _, inner in child.modules:
-            _visit(plan, inner, taken, seen)
-    kind = "config" if root else _kind(plan, module)
-    key = _key(plan, module, kind)
+            _visit(plan, inner, taken, seen, banked=banked or child.top_k is not None)
+    kind = "config" if root else _kind(plan, module, banked)
+    banked = banked and kind != "function"
+    key = _key(plan, module, kind, banked)
     unit = seen.get(key)
     if unit is None:
         if root:
@@ -131,41 +140,47 @@ def _visit(
         elif kind == "function":
             name = function_name(module.block, taken)
         else:
-            name = class_name(module.block, taken)
-        unit = Unit(name, kind, [])
+            name = class_name(f"{module.block}Bank" if banked else module.block, taken)
+        unit = Unit(name, kind, [], banked=banked)
         seen[key] = unit
         plan.units.append(unit)
     unit.modules.append(module)
-    plan.of[module.id] = unit
+    plan.of[module.id, banked] = unit
+    if kind == "function":
+        plan.of[module.id, True] = plan.of[module.id, False] = unit
 
 
-def _kind(plan: Plan, module: Module) -> str:
-    if not module.params and not any(
-        not plan.unit(m).is_function for c in plan.children(module) for _, m in c.modules
-    ):
+def _inner(plan: Plan, module: Module, banked: bool) -> list[Unit]:
+    return [
+        plan.unit(m, banked or c.top_k is not None)
+        for c in plan.children(module)
+        for _, m in c.modules
+    ]
+
+
+def _kind(plan: Plan, module: Module, banked: bool) -> str:
+    inner = _inner(plan, module, banked)
+    if not module.params and all(u.is_function for u in inner):
         return "function"
-    inner = [m for c in plan.children(module) for _, m in c.modules]
-    return "config" if any(not plan.unit(m).is_function for m in inner) else "leaf"
+    return "config" if any(not u.is_function for u in inner) else "leaf"
 
 
-def _key(plan: Plan, module: Module, kind: str) -> object:
+def _key(plan: Plan, module: Module, kind: str, banked: bool) -> object:
     """What has to agree for two modules to share their text."""
     children = tuple(
-        (c.name, bool(c.segments), tuple((plan.unit(m).name, n) for n, m in c.modules))
+        (c.name, bool(c.segments), c.top_k, tuple(n for n, _ in c.modules))
         for c in plan.children(module)
     )
+    inner = tuple(u.name for u in _inner(plan, module, banked))
     if kind == "leaf" and plan.lowered(module):
         # A kernel's text depends on which optional parameters there may be, not on which there are.
-        return (module.block, "kernel", kind)
+        return (module.block, "kernel", kind, banked)
     nodes = tuple(_plain(n) for n in (*module.nodes, *module.consts))
-    key: tuple[object, ...] = (module.block, kind, nodes, module.params, children, module.intrinsic)
+    key: tuple[object, ...] = (module.block, kind, banked, nodes, module.params, children, inner)
     if kind == "config":
-        key = (
-            *key,
-            tuple(sorted(module.symbols.items())),
-            tuple(sorted(module.reals.items(), key=str)),
-        )
-    return key
+        symbols = tuple(sorted(module.symbols.items()))
+        key = (*key, symbols, tuple(sorted(module.reals.items(), key=str)))
+    return (*key, module.intrinsic)
 
 
 def _plain(n: Node) -> object:
@@ -204,3 +219,10 @@ def free_axes(module: Module) -> dict[str, tuple[int, int]]:
             if isinstance(axis, Dim) and axis.name and axis.name not in own:
                 found.setdefault(axis.name, (i, j - len(axes) if rest else j))
     return found
+
+
+def owns_anything(module: Module) -> bool:
+    """Whether a module or one inside it has parameters, buffers or constants."""
+    return bool(module.params) or any(
+        owns_anything(m) for c in module.children for _, m in c.modules
+    )

@@ -57,6 +57,26 @@ def part(cache: Any, name: str | int) -> Any:
     return None if cache is None else cache[name]
 '''
 
+_MIXTURE = '''
+def mixture(bank: nn.Module, x: Tensor, weights: Tensor, indices: Tensor) -> Tensor:
+    """What the chosen experts say, summed with weights; each expert sees its tokens at once.
+
+    x [..., d], weights and indices [..., top_k] -> [..., d]
+    """
+    flat, top_k = x.flatten(0, -2), indices.shape[-1]
+    chosen = indices.flatten()
+    order = chosen.argsort(stable=True)
+    out = torch.zeros_like(flat)
+    begin = 0
+    for expert, count in enumerate(chosen.bincount().tolist()):
+        if count:
+            rows = order[begin : begin + count]
+            begin += count
+            tokens = rows // top_k
+            out.index_add_(0, tokens, bank(flat[tokens], expert) * weights.flatten()[rows, None])
+    return out.view_as(x)
+'''
+
 _CACHE = '''
 @dataclass
 class Cache:
@@ -145,7 +165,12 @@ def emit(model: Model, tiny: Model | None = None, lower: bool = True) -> str:
     tail = _main(model, tiny)
     joined = "\n".join(body + root)
     helpers: list[str] = []
-    for mark, text in ((" keep(", _KEEP), ("keep_last(", _KEEP_LAST), ("part(", _PART)):
+    for mark, text in (
+        (" keep(", _KEEP),
+        ("keep_last(", _KEEP_LAST),
+        ("part(", _PART),
+        (" mixture(", _MIXTURE),
+    ):
         helpers += [*text.rstrip().split("\n"), "", ""] if mark in joined else []
     cache = _CACHE.rstrip().split("\n")
     parts = [

@@ -128,6 +128,10 @@ def _draw(
             draft.ends[number] = (node.id,)
         case "cache":
             draft.add(_cache(draft, value), number, sources)
+        case "mixture":
+            _mixture(draft, number, value)
+        case "item":
+            _contract(draft, number, sources)
         case _:
             _operation(draft, number, value, sources)
 
@@ -139,6 +143,24 @@ def _positional(draft: _Draft, value: Value) -> bool:
 
 def _contract(draft: _Draft, number: int, sources: tuple[tuple[str, ...], ...]) -> None:
     draft.ends[number] = tuple(dict.fromkeys(name for found in sources for name in found))
+
+
+def _mixture(draft: _Draft, number: int, value: Value) -> None:
+    """The first experts and the last between the router and the sum of those it chooses."""
+    bank = draft.place.module.child(value.child)
+    expert = bank.modules[0][1]
+    tokens, *chosen = (draft.ends.get(arg, ()) for arg in value.args)
+    sources = dict.fromkeys(name for found in chosen for name in found) or dict.fromkeys(tokens)
+    total = Node(draft.named("sum"), "operator", mark="+", tooltip="sum of the chosen, weighted")
+    for count in sorted({1, 2, bank.length} & set(range(1, bank.length + 1))):
+        shown = f"expert {count:,}" if count < 3 else f"… {count:,}"
+        told = f"{expert.title}, one of {bank.length:,}, of which {bank.top_k} work on a token"
+        node = Node(draft.named(value.child), "box", (line(shown),), "soft", tooltip=told)
+        draft.nodes.append(node)
+        draft.edges += [Edge(source, node.id) for source in sources]
+        draft.edges.append(Edge(node.id, total.id))
+    draft.nodes.append(total)
+    draft.ends[number] = (total.id,)
 
 
 def _cache(draft: _Draft, value: Value) -> Node:

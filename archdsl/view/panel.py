@@ -36,8 +36,7 @@ def subtitle(model: Model, counts: Counts) -> Line:
 
 
 def strip(counts: Counts) -> Strip | None:
-    """One cell a layer, a tone for each kind of layer; None for models of one layer or very many.
-    """
+    """One cell a layer, a tone for each kind; None for models of one layer or very many."""
     runs = counts.schedule
     total = sum(count for count, _ in runs)
     if not 1 < total <= _MOST_CELLS:

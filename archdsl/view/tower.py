@@ -40,8 +40,7 @@ def tower(model: Model, hidden: frozenset[str] = frozenset()) -> Diagram:
 
 
 def _result(model: Model) -> Line:
-    """What leaves the model: logits where the last axis is that of the table which reads the input.
-    """
+    """What leaves the model: logits where the last axis is that of the input's table."""
     root = model.root
     found = root.nodes[root.outputs[0]].type
     last = model.shape(root, found)[-1] if found.axes else None
@@ -85,8 +84,7 @@ def applied(place: Place, value: Value, name: str) -> Node | None:
 
 
 def ids(diagram: Diagram) -> Iterator[tuple[str, str]]:
-    """(id, first line) of every node, also in groups and choices; the blocks of a choice before it.
-    """
+    """(id, first line) of every node, in groups and choices too, a choice's blocks first."""
     for node in diagram.nodes:
         for case in node.cases:
             yield case.node.id, plain(case.node.lines[0]) if case.node.lines else ""
@@ -202,8 +200,7 @@ def _count_label(module: Module, count: int) -> Line:
 
 
 def block(place: Place, value: Value, module: Module, name: str) -> Node | None:
-    """A block in the tower: opened if it only wraps others, a pill if it is a function, else a box.
-    """
+    """A block in the tower: opened if it only wraps others, a pill if a function, else a box."""
     if module.role in _OPENED and module.children:
         inner = _ported(Place(place.model, module, name, place.hidden), name)
         return Node(name, "group", (line(module.title, "quiet"),), "frame", inner=inner)

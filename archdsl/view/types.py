@@ -39,8 +39,7 @@ class Badge:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One of the blocks of a choice, and what stands above it: the number of layers that have it.
-    """
+    """One of the blocks of a choice, below the number of layers that have it."""
 
     node: "Node"
     label: Line

@@ -114,8 +114,7 @@ def label(module: Module) -> tuple[Line, ...]:
 
 
 def shape(model: Model, module: Module, found: TensorType) -> str:
-    """A value's shape in numbers, without the batch: "[T, 4096]"; at most 1,024 tokens are ≤1024.
-    """
+    """A value's shape in numbers, without the batch: "[T, 4096]"; a window is "≤1024"."""
     axes = [axis for axis in model.shape(module, found) if axis.name != "B"]
     return f"[{', '.join(_LAST.sub(_at_most, str(axis)) for axis in axes)}]"
 

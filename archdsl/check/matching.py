@@ -1,0 +1,310 @@
+"""Matching the names of an axes pattern with the axes of operands.
+
+A name is an axis of the block if it has one of that name, and then the operand's axis has to be
+equal to it; otherwise it is local to the pattern and takes the operand's axis. In a merged axis
+`(g r)` one unknown factor is found by division, which has to be known to be exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from archdsl import syntax as s
+from archdsl.axes import Cut, Factor, Item, Merge, RestFactor, factors, pieces, size
+from archdsl.check.scope import Scope
+from archdsl.check.values import Int, Tensor
+from archdsl.dims import DIFFERENT, EQUAL, Dim, divides, simplify
+from archdsl.source import Span
+from archdsl.types import REST, Axis, Rest, TensorType
+
+
+class Wrong(Exception):
+    """A pattern that does not fit; the report has been made."""
+
+
+@dataclass(slots=True)
+class Names:
+    """The axes that a pattern knows: the block's, and those it has met."""
+
+    scope: Scope
+    local: dict[str, Dim] = field(default_factory=dict)
+    rest: tuple[Axis, ...] | None = None
+
+    def get(self, name: str) -> Dim | None:
+        """The length of an axis, or None for a name not met yet."""
+        if name.isdigit():
+            return Dim.number(int(name))
+        if name in self.local:
+            return self.local[name]
+        known = self.scope.names.get(name)
+        if isinstance(known, Int):
+            self.scope.used.add(name)
+            return known.dim
+        return None
+
+
+def match_left(
+    names: Names, pattern: s.Pattern, operands: list[Tensor], span: Span
+) -> list[tuple[Item, ...]]:
+    """Every operand's term, matched; raises Wrong."""
+    if len(pattern.left) != len(operands):
+        names.scope.fail(
+            "pattern-axes",
+            f"the pattern has {len(pattern.left)} operands, {len(operands)} are given",
+            span,
+        )
+        raise Wrong
+    pairs = zip(pattern.left, operands, strict=True)
+    return [match(names, term, operand.type) for term, operand in pairs]
+
+
+def match(names: Names, term: s.Term, t: TensorType) -> tuple[Item, ...]:
+    """A term against the axes of its operand, `...` taking what the others leave."""
+    dots = [i for i, a in enumerate(term.items) if isinstance(a, s.AxisName) and a.text == "..."]
+    axes, items = t.axes, term.items
+    count = len(axes) - len(items) + 1 if dots else 0
+    fits = len(dots) <= 1 and (count >= 0 if dots else len(axes) == len(items))
+    if not fits:
+        names.scope.fail(
+            "pattern-axes",
+            f"the pattern has {len(items)} axes, the tensor {len(axes)}",
+            term.span,
+            note=f"for {t}",
+            help="name every axis, or write `...` for the leading ones",
+        )
+        raise Wrong
+    found: list[Item] = []
+    position = 0
+    for item in items:
+        if isinstance(item, s.AxisName) and item.text == "...":
+            _bind_rest(names, axes[position : position + count], item.span, t)
+            found.append(RestFactor())
+            position += count
+            continue
+        axis = axes[position]
+        position += 1
+        if isinstance(axis, Rest):
+            names.scope.fail(
+                "pattern-axes",
+                "`...` of the tensor needs `...` in the pattern",
+                item.span,
+                note=f"for {t}",
+            )
+            raise Wrong
+        found.append(_bind(names, item, axis, t))
+    return tuple(found)
+
+
+def _bind_rest(names: Names, axes: tuple[Axis, ...], span: Span, t: TensorType) -> None:
+    if names.rest is None:
+        names.rest = axes
+    elif len(names.rest) != len(axes) or any(
+        names.scope.compare_axes(a, b) is not EQUAL for a, b in zip(names.rest, axes, strict=True)
+    ):
+        names.scope.fail(
+            "pattern-axes",
+            "`...` stands for two different groups of axes",
+            span,
+            note=f"here in {t}",
+        )
+        raise Wrong
+
+
+def _bind(names: Names, item: s.AxisItem, axis: Dim, t: TensorType) -> Item:
+    match item:
+        case s.AxisName(text, span):
+            known = names.get(text)
+            if known is None:
+                names.local[text] = axis
+                return Factor(text, axis)
+            _equal(names, known, axis, text, span, t)
+            return Factor(text, axis if text.isdigit() else known)
+        case s.Merged(items, span):
+            return Merge(_split(names, items, axis, span, t))
+    return _cut(names, item, axis, t)
+
+
+def _equal(names: Names, a: Dim, b: Dim, text: str, span: Span, t: TensorType) -> None:
+    scope = names.scope
+    verdict = scope.compare(a, b)
+    if verdict is EQUAL:
+        return
+    if verdict is DIFFERENT or scope.numbers is not None:
+        scope.fail(
+            "pattern-axes",
+            f"{text} is {scope.equation(a)}, but the axis here is {scope.equation(b)}",
+            span,
+            note=f"for {scope.describe(t)}",
+        )
+    else:
+        scope.fail(
+            "unknown-equality",
+            f"nothing shows that {text} equals {b}",
+            span,
+            note=f"for {t}",
+            help=f"add `where {a} == {b}`, or name the axis otherwise",
+        )
+    raise Wrong
+
+
+def _unknown(names: Names, items: tuple[s.AxisItem, ...]) -> list[s.AxisName]:
+    return [i for i in items if isinstance(i, s.AxisName) and names.get(i.text) is None]
+
+
+def _split(
+    names: Names, items: tuple[s.AxisItem, ...], axis: Dim, span: Span, t: TensorType
+) -> tuple[Item, ...]:
+    """The factors of a merged axis; one of them may be unknown."""
+    unknown = _unknown(names, items)
+    if len(unknown) > 1:
+        _unbound(names, unknown[1])
+    known: list[Item | None] = [None if i in unknown else _known(names, i) for i in items]
+    total = Dim.number(1)
+    for item in known:
+        if item is not None:
+            total = total * size(item)
+    if not unknown:
+        _equal(names, total, axis, f"({span.text.strip('()')})", span, t)
+        return tuple(i for i in known if i is not None)
+    quotient = _quotient(names, axis, total, unknown[0], span, t)
+    names.local[unknown[0].text] = quotient
+    return tuple(Factor(unknown[0].text, quotient) if i is None else i for i in known)
+
+
+def _quotient(
+    names: Names, axis: Dim, total: Dim, item: s.AxisName, span: Span, t: TensorType
+) -> Dim:
+    scope = names.scope
+    if divides(total, axis, scope.facts):
+        return axis // total
+    value, by = scope.value(axis), scope.value(total)
+    if value is not None and by:
+        if value % by == 0:
+            return axis // total
+        scope.fail(
+            "pattern-axes",
+            f"{scope.equation(total)} does not divide {scope.equation(axis)}",
+            span,
+            note=f"for {t}",
+        )
+    elif scope.numbers is None:
+        scope.fail(
+            "unknown-equality",
+            f"nothing shows that {total} divides {axis}",
+            span,
+            note=f"{item.text} would be {axis} // {total}",
+            help=f"add `where {axis} % {total} == 0`",
+        )
+    else:
+        scope.fail("pattern-axes", f"{total} does not divide {axis} for every length", span)
+    raise Wrong
+
+
+def _unbound(names: Names, item: s.AxisName) -> None:
+    names.scope.fail(
+        "unbound-axis",
+        f"nothing says how long {item.text} is",
+        item.span,
+        help="use the name of a setting or of an axis, or bind it: n = ...",
+    )
+    raise Wrong
+
+
+def _known(names: Names, item: s.AxisItem) -> Item:
+    """An item all of whose sizes are known."""
+    match item:
+        case s.AxisName(text, _):
+            if text == "...":
+                return RestFactor()
+            found = names.get(text)
+            if found is None:
+                _unbound(names, item)
+                raise Wrong
+            return Factor(text, found)
+        case s.Merged(items, _):
+            return Merge(tuple(_known(names, i) for i in items))
+        case s.Joined(parts, _):
+            return Cut(tuple(tuple(_known(names, i) for i in p) for p in parts))
+
+
+def _cut(names: Names, item: s.Joined, axis: Dim, t: TensorType) -> Item:
+    """The pieces of an axis; one piece of a single unknown name takes what is left."""
+    unknown = [u for part in item.parts for u in _unknown(names, part)]
+    if len(unknown) > 1:
+        _unbound(names, unknown[1])
+    if unknown:
+        part = next(p for p in item.parts if unknown[0] in p)
+        if len(part) > 1:
+            _unbound(names, unknown[0])
+        total = Dim()
+        for other in item.parts:
+            if other is not part:
+                total = total + size(Merge(tuple(_known(names, i) for i in other)))
+        names.local[unknown[0].text] = axis - total
+    cut = _known(names, item)
+    _equal(names, size(cut), axis, item.span.text, item.span, t)
+    return cut
+
+
+def side(names: Names, terms: tuple[s.Term, ...]) -> list[tuple[Item, ...]]:
+    """Terms all of whose sizes are known; raises Wrong."""
+    return [tuple(_known(names, i) for i in term.items) for term in terms]
+
+
+def axes_of(names: Names, items: tuple[Item, ...]) -> tuple[Axis, ...]:
+    """The axes of a term, `...` filled in."""
+    out: list[Axis] = []
+    for item in items:
+        if isinstance(item, RestFactor):
+            out.extend((REST,) if names.rest is None else names.rest)
+        else:
+            out.append(simplify(size(item), names.scope.facts))
+    return tuple(out)
+
+
+def right_of(names: Names, pattern: s.Pattern, span: Span) -> tuple[s.Term, ...]:
+    """The right side of a pattern; raises Wrong where there is none."""
+    if pattern.right is None:
+        names.scope.fail("pattern-axes", "the pattern needs `->` and the axes of the result", span)
+        raise Wrong
+    return pattern.right
+
+
+def no_new_names(names: Names, terms: tuple[s.Term, ...], left: list[tuple[Item, ...]]) -> None:
+    """A rearrangement makes no axes; raises Wrong."""
+    met = {f.name for term in left for p in pieces(term) for f in factors(p)} | {"_", "1"}
+    pending: list[s.AxisItem] = [i for t in terms for i in t.items]
+    while pending:
+        item = pending.pop()
+        match item:
+            case s.AxisName(text, span) if text not in met:
+                names.scope.fail(
+                    "pattern-axes",
+                    f"{text} is not on the left",
+                    span,
+                    help="repeat[...] makes new axes",
+                )
+                raise Wrong
+            case s.Merged(items, _):
+                pending.extend(items)
+            case s.Joined(parts, _):
+                pending.extend(i for p in parts for i in p)
+
+
+def same_factors(
+    names: Names, source: tuple[Item, ...], result: tuple[Item, ...], span: Span
+) -> None:
+    """A rearrangement keeps every axis; raises Wrong."""
+    ours = sorted(f.name for f in factors(source) if f.name != "1")
+    theirs = sorted(f.name for f in factors(result) if f.name != "1")
+    if ours != theirs:
+        gone = " ".join(n for n in ours if n not in theirs) or " ".join(
+            n for n in theirs if n not in ours
+        )
+        names.scope.fail(
+            "pattern-axes",
+            f"a rearrangement keeps every axis: {gone or 'an axis'} is on one side only",
+            span,
+            help="sum[...] or mean[...] reduce axes, repeat[...] makes new ones",
+        )
+        raise Wrong
