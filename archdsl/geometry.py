@@ -85,7 +85,8 @@ def segments(points: Iterable[Point]) -> list[tuple[Point, Point]]:
 
 
 def crosses(start: Point, end: Point, box: Box) -> bool:
-    """Whether the segment passes through the inside of `box` (Liang and Barsky's clipping, 1984).
+    """Whether the segment passes through the inside of `box` (Liang and Barsky's
+    clipping, 1984).
     """
     low, high = 0.0, 1.0
     dx, dy = end.x - start.x, end.y - start.y

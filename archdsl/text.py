@@ -31,7 +31,8 @@ _MISSING = "□"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A piece of a line: its text, the theme's role that colours it, its weight (400, 600 or 700).
+    """A piece of a line: its text, the theme's role that colours it, its weight (400, 600
+    or 700).
     """
 
     text: str

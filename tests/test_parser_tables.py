@@ -47,16 +47,18 @@ def test_same_errors(path: Path) -> None:
         piece = text[a:b]
         broken = draw.choice([text[:a] + text[b:], f"{text[:c]} {piece} {text[c:]}"])
         try:
-            tree, place = theirs(REFERENCE.parse(broken)), None
+            tree, place, early = theirs(REFERENCE.parse(broken)), None, False
         except UnexpectedInput as error:
             tree, place = None, error.pos_in_stream
+            early = getattr(getattr(error, "token", None), "type", "") == "$END"
         try:
             mine, here = ours(lalr.parse(made, broken)), None
         except lalr.Unexpected as error:
             mine, here = None, error.position
             stopped += 1
         assert mine == tree
-        assert place is None or here == place or broken[place:].strip() == ""
+        # Where the text ends too early, Lark points at its last token and we behind it.
+        assert place is None or here == place or (early and broken[here:].strip() == "")
     assert stopped > 20
 
 

@@ -154,7 +154,8 @@ def _offsets(row: list[Cell], spacing: float) -> list[float]:
 
 
 def rising(wishes: list[tuple[float, float]]) -> list[float]:
-    """The never falling values nearest to the wishes (value, weight) in the sense of least squares.
+    """The never falling values nearest to the wishes (value, weight) in the sense of
+    least squares.
     """
     pools: list[tuple[float, float, int]] = []
     for value, weight in wishes:

@@ -117,7 +117,8 @@ def _make_room(cell: Cell, label: float) -> None:
 
 
 def _join(course: list[Cell], share: float) -> None:
-    """Make neighbours of a wire's cells; the straighter a piece should be, the greater its weight.
+    """Make neighbours of a wire's cells; the straighter a piece should be, the greater
+    its weight.
     """
     for low, high in itertools.pairwise(course):
         weight = share * (8.0 if low.node is None and high.node is None else 1.0)

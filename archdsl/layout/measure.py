@@ -18,7 +18,8 @@ _LEAST_SMALL = 92.0
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How far a node reaches to the left and right of its axis, where wires enter, and its height.
+    """How far a node reaches to the left and right of its axis, where wires enter, and
+    its height.
     """
 
     left: float
@@ -32,7 +33,8 @@ def centred(width: float, height: float) -> Extent:
 
 
 def first_weight(node: Node) -> text.Weight:
-    """Weight of a node's first line where its runs do not say: stronger when a second line follows.
+    """Weight of a node's first line where its runs do not say: stronger when a second
+    line follows.
     """
     return text.SEMIBOLD if node.tone in ("strong", "soft") or len(node.lines) > 1 else text.REGULAR
 

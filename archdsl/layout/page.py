@@ -263,13 +263,15 @@ def _measured_inset(inset: Inset, spots: dict[str, Box], sizes: Sizes) -> _Item:
 
 
 def inset_heading(lines: int) -> float:
-    """Height of an inset's title with so many lines of subtitle, and of the white above and below.
+    """Height of an inset's title with so many lines of subtitle, and of the white above
+    and below.
     """
     return INSET_PADDING + HEADING + 17.0 * lines + 16.0
 
 
 def _tops(items: list[_Item], top: float, height: float) -> list[float]:
-    """The items' upper edges: in order, apart, as near to their wishes as can be, within the page.
+    """The items' upper edges: in order, apart, as near to their wishes as can be, within
+    the page.
     """
     offsets, at = [], 0.0
     for item in items:

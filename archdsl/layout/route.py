@@ -30,7 +30,8 @@ _LEAST_PORT_DISTANCE = 14.0
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """A wire's corners from its source to its target, and where its label starts on its baseline.
+    """A wire's corners from its source to its target, and where its label starts on its
+    baseline.
     """
 
     edge: Edge
@@ -143,7 +144,8 @@ def _leaves(cell: Cell) -> float:
 
 
 def _clear(source: Cell, target: Cell, layers: Layers) -> bool:
-    """Whether a wire straight up from `source` and then sideways into `target` meets no other cell.
+    """Whether a wire straight up from `source` and then sideways into `target` meets no
+    other cell.
     """
     low, high = sorted((_leaves(source), target.x))
     return not any(
@@ -197,7 +199,8 @@ def _length(route: Route) -> int:
 
 
 def _enter_from_lane(route: Route, layers: Layers) -> None:
-    """Fork in the gap above the source; enter an operator from the right, anything else from below.
+    """Fork in the gap above the source; enter an operator from the right, anything else
+    from below.
     """
     source, target = route.course
     assert route.lane is not None and target.node is not None

@@ -250,7 +250,8 @@ class _Builder:
         match tree.data:
             case "use":
                 path = self.span(c[0])
-                return s.Use("".join(path.text.split()), self.names(c[1:]), path, at)
+                written = re.sub(r"#[^\n]*|\s", "", path.text)
+                return s.Use(written, self.names(c[1:]), path, at)
             case "block":
                 return self.block(tree, at)
             case "tiny":

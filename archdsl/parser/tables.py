@@ -92,7 +92,7 @@ def make() -> Tables:
                 pending.append(target)
             row[symbol] = numbers[target]
         actions.append(row)
-    words, patterns = _terminals(made.terminals)
+    words, patterns = _terminals(list(made.terminals))
     final = numbers[table.end_states["start"]]
     return Tables(actions, [_rule(r) for r in rules], 0, final, words, patterns)
 

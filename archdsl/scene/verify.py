@@ -128,7 +128,8 @@ def _texts_free_of_lines(picture: _Picture) -> Iterator[str]:
 
 
 def _boxes_free_of_lines(picture: _Picture) -> Iterator[str]:
-    """No wire or leader through a box with a label, or through an operator, other than at its ends.
+    """No wire or leader through a box with a label, or through an operator, other than at
+    its ends.
     """
     labelled = {found.inside for found in picture.texts if found.inside}
     solid = [
