@@ -14,7 +14,15 @@ import click
 from archdsl import __version__
 from archdsl.cli.output import Progress, Stop, tell, usage, write
 from archdsl.cli.rendering import TYPES, Folder, Look, digest, draw
-from archdsl.cli.targets import Target, checked, configuration, targets, the_target, the_variant
+from archdsl.cli.targets import (
+    Target,
+    checked,
+    configuration,
+    reformatted,
+    targets,
+    the_target,
+    the_variant,
+)
 from archdsl.diagnostic import Diagnostic, SpecError, printable
 from archdsl.pipeline import THEMES, Checked, Variant
 
@@ -134,6 +142,35 @@ def import_(config: str, form: str, output: str, name: str) -> None:
         tell(error.diagnostics, form, sys.stderr)
         raise Stop(1, _counted(len(error.diagnostics)) if form == "text" else "") from error
     write(output, text)
+
+
+@cli.command()
+@_SPECS
+@_FORMAT
+@click.option("--check", is_flag=True, help="Change nothing; exit code 1 if a spec is not in form.")
+def fmt(specs: tuple[str, ...], form: str, check: bool) -> None:
+    """Rewrite specs in their canonical form; comments are kept.
+
+    With - the text comes from standard input and goes to standard output.
+    """
+    changed, wrong = [], 0
+    for target in targets(specs):
+        try:
+            old, new = reformatted(target)
+        except SpecError as error:
+            tell(error.diagnostics, form, sys.stderr)
+            wrong += len(error.diagnostics)
+            continue
+        if old != new:
+            changed.append(target)
+        if not check and (old != new or target.path is None):
+            write("-" if target.path is None else str(target.path), new)
+    for target in changed:
+        print(
+            f"{printable(target.name)}: {'not in form' if check else 'rewritten'}", file=sys.stderr
+        )
+    if wrong or (check and changed):
+        raise Stop(1, _counted(wrong) if wrong and form == "text" else "")
 
 
 @cli.command()

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archdsl.cli.output import Stop, usage
-from archdsl.diagnostic import Diagnostics, nearest, printable
-from archdsl.parser import decode
+from archdsl.diagnostic import Diagnostics, SpecError, nearest, printable
+from archdsl.parser import decode, read
 from archdsl.pipeline import Checked, Variant, check_path, check_source
-from archdsl.source import MAX_BYTES
+from archdsl.source import MAX_BYTES, Source
 
 STDIN = "<stdin>"
 
@@ -70,7 +70,7 @@ def checked(target: Target, *, tiny: bool = False) -> Checked:
         found = check_path(target.path, target.name, only=target.variant, tiny=tiny)
     else:
         diagnostics = Diagnostics()
-        source = decode(sys.stdin.buffer.read(MAX_BYTES + 1), STDIN, None, diagnostics)
+        source = _stdin(diagnostics)
         if source is None:
             return Checked(None, (), tuple(diagnostics.items))
         found = check_source(source, only=target.variant, tiny=tiny)
@@ -78,6 +78,24 @@ def checked(target: Target, *, tiny: bool = False) -> Checked:
     if missing and not found.diagnostics:
         raise usage(_no_variant(target, found))
     return found
+
+
+def _stdin(diagnostics: Diagnostics) -> Source | None:
+    return decode(sys.stdin.buffer.read(MAX_BYTES + 1), STDIN, None, diagnostics)
+
+
+def reformatted(target: Target) -> tuple[str, str]:
+    """The text of a target and its canonical form. Raises SpecError where it does not parse."""
+    from archdsl.formatter import formatted
+
+    diagnostics = Diagnostics()
+    if target.path is None:
+        source = _stdin(diagnostics)
+    else:
+        source = read(target.path, target.name, diagnostics)
+    if source is None:
+        raise SpecError(diagnostics.items)
+    return source.text, formatted(source)
 
 
 def _no_variant(target: Target, found: Checked) -> str:

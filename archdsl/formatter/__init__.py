@@ -1,0 +1,470 @@
+"""`fmt`: the text of a spec in its canonical form.
+
+Only blanks, line breaks and commas before a closing bracket change: `formatted` makes sure of it. A
+body is indented by two columns, lines have 120 columns where possible, the `=` of parts that stand
+one below the other are aligned, and an empty line stays where it was.
+
+| file | what it holds |
+|---|---|
+| `__init__.py` | declarations and statements |
+| `expressions.py` | expressions, lists, patterns, types |
+| `comments.py` | where comments go |
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from archdsl import syntax as s
+from archdsl.diagnostic import Diagnostics, SpecError
+from archdsl.formatter.comments import Comments
+from archdsl.formatter.expressions import (
+    STEP,
+    WIDTH,
+    Place,
+    argument,
+    axes,
+    flat,
+    kind,
+    laid,
+    names,
+    parts,
+    results,
+    type_text,
+)
+from archdsl.parser import parse
+from archdsl.source import Source
+
+_TOKENS = re.compile(r'#[^\n]*|"(?:\\.|[^"\\\n])*"|\w+|\S')
+
+
+_PASSES = 6
+"""A remark inside an expression moves out in one pass, its place closes up in the next."""
+
+
+def formatted(source: Source) -> str:
+    """The canonical form of a text. Raises SpecError where it does not parse."""
+    text = source.text
+    for _ in range(_PASSES):
+        made = _once(Source(source.name, text, source.path))
+        if made == text:
+            break
+        text = made
+    assert _meaning(text) == _meaning(source.text), "the formatter lost a token"
+    return text
+
+
+def _once(source: Source) -> str:
+    diagnostics = Diagnostics()
+    file = parse(source, diagnostics)
+    if diagnostics.items:
+        raise SpecError(diagnostics.items)
+    return _Printer(source, file).file()
+
+
+def _meaning(text: str) -> list[str]:
+    """The tokens of a text, comments last: they may move by a token, nothing else may."""
+    found = _TOKENS.findall(text)
+    code = [t for t in found if not t.startswith("#")]
+    kept = [
+        t for t, n in zip(code, [*code[1:], ""], strict=True) if t != "," or n not in (")", "]")
+    ]
+    return kept + [t.rstrip() for t in found if t.startswith("#")]
+
+
+class _Printer:
+    """Lines are collected in `out`; comments come from `notes` in the order of the text."""
+
+    def __init__(self, source: Source, file: s.File) -> None:
+        self.items = file.items
+        self.notes = Comments(source, file.comments)
+        self.length = len(source.text)
+        self.out: list[str] = []
+        self.fresh = False
+
+    def file(self) -> str:
+        before: s.Declaration | None = None
+        for item in self.items:
+            lead = self.notes.leading(item.span.start)
+            apart = before is not None and not (
+                isinstance(item, s.Use) and isinstance(before, s.Use)
+            )
+            if apart and "" not in lead:
+                lead.insert(0, "")
+            self.out += lead if self.out else lead[next((i for i, x in enumerate(lead) if x), 0) :]
+            self.declaration(item)
+            self.finish(item, 0)
+            before = item
+        self.out += self.notes.leading(self.length)
+        lines = "\n".join(self.out).strip("\n").split("\n")
+        return "\n".join(line.rstrip() for line in lines) + "\n"
+
+    def finish(self, item: Any, indent: int) -> None:
+        """Behind something printed: its remark, and comments inside that found no other place."""
+        late = self.notes.before(item.span.end)
+        if late:
+            self.out[-1:-1] = [" " * indent + remark for remark in late]
+        self.notes.end = item.span.end
+        remark = self.notes.behind(item.span.end)
+        if remark:
+            self.out[-1] += f"  {remark}"
+
+    def put(self, text: str) -> None:
+        self.out += text.split("\n")
+
+    def expr(self, e: s.Expr, column: int, indent: int, tail: int = 0) -> str:
+        return laid(e, Place(column, indent, tail), self.notes, self.nested)
+
+    # Declarations.
+
+    def declaration(self, item: s.Declaration) -> None:
+        match item:
+            case s.Use(path, imported):
+                head = f"use {path}: "
+                self.put(head + self.row(imported, lambda n, _: n.name, len(head)))
+            case s.BlockDecl():
+                self.block(item)
+            case s.TinyDecl():
+                self.tiny(item)
+            case s.VariantDecl(name, value, facts):
+                head = f"variant {name.name} = "
+                self.put(head + self.expr(value, len(head), 0, 2))
+                self.braces(value.span.end, item.span.end - 1, facts, self.plain(self.fact), 0)
+            case s.CardDecl(variant, found):
+                self.put(f"card {variant.name}")
+                show = self.plain(self.directive)
+                self.braces(variant.span.end, item.span.end - 1, found, show, 0)
+            case s.HubDecl():
+                self.hub(item)
+
+    def row(
+        self, items: Sequence[Any], show: Callable[[Any, Place], str], column: int, tail: int = 0
+    ) -> str:
+        """A list that nothing closes."""
+        return parts(items, show, Place(column, 0, tail), self.notes, closed=False)
+
+    def bracketed(
+        self, items: Sequence[Any], show: Callable[[Any, Place], str], column: int, tail: int = 1
+    ) -> str:
+        """A list before a closing bracket."""
+        return parts(items, show, Place(column, 0, tail), self.notes)
+
+    def block(self, b: s.BlockDecl) -> None:
+        start, end = f"{b.keyword} {b.name.name}", b.outputs[-1].span.end
+        out = f" -> {results(b.outputs, _bracketed(b, self.notes.text))}"
+        clauses = _clauses(b)
+        inputs = ", ".join(map(input_text, b.inputs))
+        one = f"{start}({', '.join(map(_setting, b.settings))})({inputs}){out}"
+        if len(one) + (0 if clauses else 2) <= WIDTH and not self.notes.within(
+            b.name.span.to(b.outputs[-1].span)
+        ):
+            self.put(one)
+        else:
+            column = len(start) + 1
+            settings = self.bracketed(b.settings, self.setting, column)
+            inputs = self.bracketed(b.inputs, lambda i, _: input_text(i), column, 3 + len(out))
+            self.put(f"{start}({settings})\n{' ' * (column - 1)}({inputs}){out}")
+        for clause in clauses:
+            self.put(clause)
+            end = self.notes.find("{", end)
+        self.braces(end, b.span.end - 1, b.body, self.statements, 0)
+
+    def setting(self, x: s.SettingDecl, place: Place) -> str:
+        text = _setting(x)
+        if place.fits(text) or x.default is None:
+            return text
+        lead = text[: len(text) - len(flat(x.default))]
+        return lead + laid(x.default, place.at(place.column + len(lead)), self.notes, self.nested)
+
+    def tiny(self, tiny: s.TinyDecl) -> None:
+        """As few lines as it takes: the sizes of a small model are read at a glance."""
+        head = f"tiny {tiny.model.name}"
+        said = [f"{e.name.name}: {flat(e.value)}" for e in tiny.entries]
+        inner = "  ".join(said)
+        if not said or self.notes.within(tiny.span):
+            self.put(head)
+            self.braces(
+                tiny.model.span.end, tiny.span.end - 1, tiny.entries, self.plain(self.fact), 0
+            )
+        elif len(head) + len(inner) + 5 <= WIDTH:
+            self.put(f"{head} {{ {inner} }}")
+        else:
+            self.put(f"{head} {{\n{_rows(said)}\n}}")
+
+    def hub(self, hub: s.HubDecl) -> None:
+        head = f"hub {hub.model.name} "
+        types = self.row(hub.types, lambda t, _: t.span.text, len(head), 2)
+        self.put(f"{head}{types} {{")
+        self.fresh_after(self.notes.find("{", hub.types[-1].span.end) + 1)
+        place = self.notes.end
+        for word, items in (("config", hub.config), ("weights", hub.weights)):
+            self.above(place, STEP)
+            self.put(" " * STEP + word)
+            start = self.notes.find("{", place)
+            end = self.notes.find("}", items[-1].span.end if items else start)
+            show = self.rules if word == "config" else self.weights
+            self.braces(start, end, items, show, STEP)
+            place = self.notes.end = end + 1
+        self.close(hub.span.end - 1, 0)
+
+    # Bodies.
+
+    def braces(
+        self,
+        start: int,
+        end: int,
+        items: Sequence[Any],
+        show: Callable[[Sequence[Any], int], list[str]],
+        indent: int,
+    ) -> None:
+        """` {`, the items, `}`, behind what is printed; the braces stand at `start` and `end`."""
+        start = self.notes.find("{", start)
+        if not items and not self.notes.text[start + 1 : end].strip():
+            self.out[-1] += " {}"
+            return
+        self.out[-1] += " {"
+        self.fresh_after(start + 1)
+        self.rows(items, show, indent + STEP)
+        self.close(end, indent)
+
+    def fresh_after(self, position: int) -> None:
+        """Behind a `{`: its remark stays with it, an empty line below it falls away."""
+        self.notes.end = position
+        remark = self.notes.behind(position)
+        self.out[-1] += f"  {remark}" if remark else ""
+        self.fresh = True
+
+    def rows(
+        self, items: Sequence[Any], show: Callable[[Sequence[Any], int], list[str]], indent: int
+    ) -> None:
+        """Items below one another. `show` makes the lines of neighbours together, to align them."""
+        for run in self.runs(items):
+            lines = None
+            for number, item in enumerate(run):
+                self.above(item.span.start, indent)
+                lines = lines or show(run, indent)
+                self.put(" " * indent + lines[number])
+                self.finish(item, indent)
+
+    def runs(self, items: Sequence[Any]) -> list[list[Any]]:
+        """Items without a comment or an empty line between them."""
+        found: list[list[Any]] = []
+        for item in items:
+            before = found[-1][-1].span.end if found else 0
+            gap = self.notes.text[before : item.span.start]
+            if found and "#" not in gap and gap.count("\n") < 2:
+                found[-1].append(item)
+            else:
+                found.append([item])
+        return found
+
+    def above(self, position: int, indent: int) -> None:
+        """The comments and the empty line above something."""
+        lead = self.notes.leading(position)
+        if self.fresh:
+            lead = lead[next((i for i, x in enumerate(lead) if x), len(lead)) :]
+        self.fresh = False
+        self.out += [" " * indent + remark if remark else "" for remark in lead]
+
+    def close(self, position: int, indent: int) -> None:
+        lead = self.notes.leading(position)
+        while lead and not lead[-1]:
+            lead.pop()
+        self.out += [" " * (indent + STEP) + remark if remark else "" for remark in lead]
+        self.out.append(" " * indent + "}")
+        self.notes.end = position + 1
+
+    def nested(self, body: tuple[s.Statement, ...], indent: int) -> str:
+        """The body of a scan or a loop, braces included."""
+        outer, self.out = self.out, ["{"]
+        self.fresh = True
+        self.rows(body, self.statements, indent + STEP)
+        self.out.append(" " * indent + "}")
+        made, self.out = "\n".join(self.out), outer
+        return made
+
+    # Lines of bodies.
+
+    @staticmethod
+    def plain(show: Callable[[Any, int], str]) -> Callable[[Sequence[Any], int], list[str]]:
+        """Each line by itself."""
+        return lambda run, indent: [show(item, indent) for item in run]
+
+    def statements(self, run: Sequence[s.Statement], indent: int) -> list[str]:
+        """Statements; the `=` of parts that stand below one another are aligned."""
+        widths = [0] * len(run)
+        first = 0
+        while first < len(run):
+            last = first
+            while last < len(run) and _is_part(run[last]):
+                last += 1
+            wide = max((len(_left(x)) for x in run[first:last]), default=0)
+            widths[first:last] = [wide] * (last - first)
+            first = last + 1
+        return [self.statement(x, w, indent) for x, w in zip(run, widths, strict=True)]
+
+    def statement(self, x: s.Statement, width: int, indent: int) -> str:
+        match x:
+            case s.Bind(value=value):
+                lead = f"{_left(x):{width}} = "
+            case s.Residual(name, value):
+                lead = f"{name.name} += "
+            case s.ParamStatement(keyword, name, type, value, guard):
+                when = f" when {flat(guard)}" if guard is not None else ""
+                lead = f"{keyword} {name.name}: {type_text(type)} = "
+                if (
+                    indent + len(lead + flat(value) + when)
+                    > WIDTH
+                    >= indent + STEP + len(flat(value) + when)
+                ):
+                    return f"{lead.rstrip()}\n{' ' * (indent + STEP)}{flat(value)}{when}"
+                return lead + self.expr(value, indent + len(lead), indent, len(when)) + when
+            case s.CacheStatement(found, limit, extent):
+                size = f" {limit} {flat(extent)}" if extent is not None else ""
+                return f"cache {names(found)}{size}"
+            case s.GiveStatement(found):
+                return f"give {names(found)}"
+            case s.Result(keyword, values):
+                lead = f"{keyword} "
+                if len(values) > 1:
+                    show = lambda e, place: laid(e, place, self.notes, self.nested)  # noqa: E731
+                    return lead + self.row(values, show, indent + len(lead))
+                value = values[0]
+        return lead + self.expr(value, indent + len(lead), indent)
+
+    def fact(self, x: s.Entry | s.Expect, indent: int) -> str:
+        word = "expect " if isinstance(x, s.Expect) else ""
+        lead = f"{word}{x.name.name}: "
+        ratio = ""
+        if isinstance(x, s.Expect) and x.tolerance is not None:
+            ratio = f" ~ {x.span.text.split()[-1].rpartition('~')[2]}"
+        return lead + self.expr(x.value, indent + len(lead), indent, len(ratio)) + ratio
+
+    def directive(self, x: s.Directive, indent: int) -> str:
+        head = x.name.name
+        if x.args is not None:
+            head += f"({', '.join(map(argument, x.args))})"
+        if x.value is None:
+            return head
+        return f"{head}: " + self.expr(x.value, indent + len(head) + 2, indent)
+
+    def rules(self, run: Sequence[Any], indent: int) -> list[str]:
+        """Lines of `hub ... config`, their arrows aligned."""
+        wide = max((len(x.name.name) for x in run if isinstance(x, s.Mapping)), default=0)
+        found = []
+        for x in run:
+            match x:
+                case s.Mapping(name, value):
+                    lead = f"{name.name:{wide}} <- "
+                    found.append(lead + self.expr(value, indent + len(lead), indent))
+                case s.Require(value):
+                    found.append("require " + self.expr(value, indent + 8, indent))
+                case s.Ignore(keys):
+                    found.append("ignore " + self.row(keys, lambda k, _: flat(k), indent + 7))
+        return found
+
+    def weights(self, run: Sequence[s.WeightMap | s.Skip], indent: int) -> list[str]:
+        """Lines of `hub ... weights`, the arrows of those with one target aligned."""
+        single = [x for x in run if isinstance(x, s.WeightMap) and len(x.targets) == 1]
+        wide = max((len(_target(x.targets[0])) for x in single), default=0)
+        return [self.weight(x, wide, indent) for x in run]
+
+    def weight(self, x: s.WeightMap | s.Skip, wide: int, indent: int) -> str:
+        if isinstance(x, s.Skip):
+            return f"skip {x.source.span.text}"
+        pattern = f" [{axes(x.pattern)}]" if x.pattern is not None else ""
+        sources = ", ".join(t.span.text for t in x.sources) + pattern
+        targets = ", ".join(_target(t) for t in x.targets)
+        lead = f"{targets:{wide if len(x.targets) == 1 else 0}} <- "
+        if indent + len(lead) + len(sources) <= WIDTH and not self.notes.within(x.span):
+            return lead + sources
+        column = indent + STEP + 3
+        said = self.row(x.targets, lambda t, _: _target(t), indent)
+        tail = self.row(x.sources, lambda t, _: t.span.text, column, len(pattern))
+        return f"{said}\n{' ' * (indent + STEP)}<- {tail}{pattern}"
+
+
+def _is_part(x: s.Statement) -> bool:
+    """Whether a binding names a part of the model: a block with its settings, by its looks."""
+    match x:
+        case s.Bind(own=None, names=(_,), value=value):
+            while isinstance(value, s.Choice):
+                value = value.yes
+            match value:
+                case s.Name():
+                    return True
+                case s.Call(s.Name(name)):
+                    return name[:1].isupper() or name in ("stack", "bank", "mixture")
+    return False
+
+
+def _left(x: s.Statement) -> str:
+    assert isinstance(x, s.Bind)
+    return f"{x.own} {names(x.names)}" if x.own else names(x.names)
+
+
+def _target(t: s.Target) -> str:
+    """`layers[i].mix.w`: the text before a step tells an index from a name."""
+    said, end = t.name.name, t.name.span.end
+    for step in t.steps:
+        between = re.sub(r"#[^\n]*", "", step.span.source.text[end : step.span.start])
+        said += f"[{flat(step)}]" if "[" in between else f".{flat(step)}"
+        end = step.span.end
+    return said
+
+
+def _setting(x: s.SettingDecl) -> str:
+    said = f": {kind(x.kind)}" if x.kind is not None else ""
+    return f"{x.name.name}{said}" + (f" = {flat(x.default)}" if x.default is not None else "")
+
+
+def input_text(x: s.InputDecl) -> str:
+    """`stream tokens: int[B, T]`."""
+    return f"{'stream ' if x.stream else ''}{x.name.name}: {type_text(x.type)}"
+
+
+def _bracketed(b: s.BlockDecl, text: str) -> bool:
+    """Whether the results stand in brackets, which a single one need not."""
+    return text[: b.outputs[0].span.start].rstrip().endswith("(")
+
+
+def _clauses(b: s.BlockDecl) -> list[str]:
+    """What stands between the results of a block and its body, a line each."""
+    found = []
+    if b.role is not None:
+        titles = [b.role.title.span.text] if b.role.title else []
+        titles += [f"{t.span.text} when {flat(c)}" for t, c in b.role.others]
+        found.append(_filled(f"as {b.role.name.name} ", titles))
+    if b.given:
+        found.append(_filled("given ", [input_text(x) for x in b.given]))
+    if b.where:
+        found.append(_filled("where ", [flat(x) for x in b.where]))
+    if b.lowers is not None:
+        when = f" when {flat(b.lowers.when)}" if b.lowers.when is not None else ""
+        found.append(f"lowers {b.lowers.intrinsic.name}{when}")
+    return found
+
+
+def _rows(texts: list[str]) -> str:
+    """Texts with two blanks between, in as few lines as it takes."""
+    lines = [" " * STEP + texts[0]]
+    for text in texts[1:]:
+        if len(lines[-1]) + 2 + len(text) > WIDTH:
+            lines.append(" " * STEP + text)
+        else:
+            lines[-1] += f"  {text}"
+    return "\n".join(lines)
+
+
+def _filled(lead: str, texts: list[str]) -> str:
+    """Texts with commas between, aligned behind a word."""
+    lines = [lead + (texts[0] if texts else "")]
+    for text in texts[1:]:
+        lines[-1] += ","
+        if len(lines[-1]) + 1 + len(text) + 3 > WIDTH:
+            lines.append(" " * len(lead) + text)
+        else:
+            lines[-1] += f" {text}"
+    return "\n".join(line.rstrip() for line in lines)

@@ -1,0 +1,319 @@
+"""Expressions, patterns and types as text: flat where they fit, else broken by rules.
+
+`flat` gives one line. `broken` takes the column where the text begins, the indentation of the
+statement, and how many columns must stay free behind it; its further lines carry their indentation.
+
+    lists       more parts behind the bracket, each line full; one part a line if parts have lists
+    pipes       a line for as many stages as fit, indented
+    operators   before the loosest one, indented
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from archdsl import syntax as s
+from archdsl.formatter.comments import Comments
+
+WIDTH = 120
+STEP = 2
+_LEVELS = (("+", "-"), ("*", "/", "//", "%"))
+
+
+def flat(e: s.Expr) -> str:
+    """An expression on one line, every token as it was written."""
+    match e:
+        case s.Number(text=text):
+            return text
+        case s.String(span=span):
+            return span.text
+        case s.Date(value):
+            return value
+        case s.Name(name):
+            return name
+        case s.Key(name):
+            return f".{name.name}"
+        case s.Group(items):
+            return f"({', '.join(map(flat, items))})"
+        case s.ListExpr(items):
+            return f"[{', '.join(map(argument, items))}]"
+        case s.Call(fn, args):
+            return f"{flat(fn)}({', '.join(map(argument, args))})"
+        case s.AxesCall(fn, pattern):
+            return f"{flat(fn)}[{axes(pattern)}]"
+        case s.Field(value, name):
+            return f"{flat(value)}.{name.name}"
+        case s.Pipe(stages):
+            return " |> ".join(map(flat, stages))
+        case s.Choice(yes, test, no):
+            return f"{flat(yes)} if {flat(test)} else {flat(no)}"
+        case s.Binary(op, left, right):
+            return f"{flat(left)} {op} {flat(right)}"
+        case s.Unary(op, value):
+            return f"{op}{' ' if op == 'not' else ''}{flat(value)}"
+        case s.Scan():
+            head = f"scan {e.axis.name} with {states(e.states)} over ({names(e.over)})"
+            return f"{head} {_inline(e.body)}"
+        case s.Loop():
+            return f"loop {flat(e.count)} with {states(e.states)} {_inline(e.body)}"
+
+
+def _inline(body: tuple[s.Statement, ...]) -> str:
+    return "{ " + " ".join(x.span.text for x in body) + " }"
+
+
+def argument(a: s.Arg) -> str:
+    """An argument on one line."""
+    if a.each:
+        return f"each {flat(a.value)}"
+    if a.name is None:
+        return flat(a.value)
+    if a.source is not None:
+        return f"{flat(a.value)} for {a.name.name} in {flat(a.source)}"
+    return f"{a.name.name}: {flat(a.value)}"
+
+
+def names(found: Sequence[s.Name]) -> str:
+    """Names with commas between."""
+    return ", ".join(n.name for n in found)
+
+
+def states(found: Sequence[s.State]) -> str:
+    """The states of a scan or a loop."""
+    return ", ".join(f"{x.name.name}: {type_text(x.type)} = {flat(x.initial)}" for x in found)
+
+
+def axes(pattern: s.Pattern) -> str:
+    """What stands between the brackets of a pattern."""
+    left = ", ".join(map(_term, pattern.left))
+    if pattern.right is None:
+        return left
+    return f"{left} -> {', '.join(map(_term, pattern.right))}"
+
+
+def _term(term: s.Term) -> str:
+    return " ".join(map(_axis, term.items))
+
+
+def _axis(item: s.AxisItem) -> str:
+    match item:
+        case s.AxisName(text):
+            return text
+        case s.Merged(items):
+            return f"({' '.join(map(_axis, items))})"
+        case s.Joined(parts):
+            return f"({' + '.join(' '.join(map(_axis, part)) for part in parts)})"
+
+
+def type_text(t: s.TypeExpr) -> str:
+    """A tensor type."""
+    inner = ", ".join("..." if isinstance(a, s.Dots) else flat(a) for a in t.axes)
+    return f"{t.dtype.name if t.dtype else ''}[{inner}]"
+
+
+def results(types: Sequence[s.TypeExpr], brackets: bool) -> str:
+    """The types behind an arrow."""
+    said = ", ".join(map(type_text, types))
+    return f"({said})" if brackets else said
+
+
+def kind(k: s.Kind) -> str:
+    """The kind of a setting."""
+    match k:
+        case s.SimpleKind(name):
+            return name
+        case s.KindOf(name, args):
+            return f"{name}({', '.join(map(kind, args))})"
+        case s.SignatureKind(inputs, outputs):
+            bracketed = len(outputs) > 1 or k.span.text.endswith(")")
+            return f"{', '.join(map(type_text, inputs))} -> {results(outputs, bracketed)}"
+
+
+# --- more than a line -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a text begins, the indentation of its statement, how much follows on its last line."""
+
+    column: int
+    indent: int
+    tail: int = 0
+
+    def at(self, column: int, tail: int | None = None) -> Place:
+        """The same statement, another column."""
+        return Place(column, self.indent, self.tail if tail is None else tail)
+
+    def fits(self, text: str) -> bool:
+        """Whether a line has room for a text."""
+        return self.column + len(text) + self.tail <= WIDTH
+
+
+Body = Callable[[tuple[s.Statement, ...], int], str]
+"""Prints the statements of a body, braces included, at an indentation."""
+
+
+def laid(e: s.Expr, place: Place, notes: Comments, body: Body) -> str:
+    """An expression, flat where it fits."""
+    if isinstance(e, s.Scan | s.Loop):
+        over = f" over ({names(e.over)})" if isinstance(e, s.Scan) else ""
+        head = f"scan {e.axis.name}" if isinstance(e, s.Scan) else f"loop {flat(e.count)}"
+        return f"{head} with {states(e.states)}{over} {body(e.body, place.indent)}"
+    if not _bodies(e) and not notes.within(e.span):
+        text = flat(e)
+        if place.fits(text):
+            return text
+    return _broken(e, place, notes, body)
+
+
+def _bodies(e: s.Expr) -> bool:
+    """Whether a scan or a loop stands in an expression."""
+    if "{" not in e.span.text:
+        return False
+    match e:
+        case s.Scan() | s.Loop():
+            return True
+        case s.Pipe(items) | s.Group(items):
+            return any(map(_bodies, items))
+        case s.Call(fn, args):
+            return _bodies(fn) or any(_bodies(a.value) for a in args)
+        case s.ListExpr(args):
+            return any(_bodies(a.value) for a in args)
+        case s.Binary(_, left, right):
+            return _bodies(left) or _bodies(right)
+        case s.Choice(yes, test, no):
+            return any(map(_bodies, (yes, test, no)))
+        case s.Unary(value=inner) | s.Field(value=inner) | s.AxesCall(fn=inner):
+            return _bodies(inner)
+    return False
+
+
+def _broken(e: s.Expr, place: Place, notes: Comments, body: Body) -> str:
+    def inner(x: s.Expr, at: Place) -> str:
+        return laid(x, at, notes, body)
+
+    def arg(a: s.Arg, at: Place) -> str:
+        if a.name is None and not a.each:
+            return inner(a.value, at)
+        if a.name is not None and a.source is not None:
+            behind = f" for {a.name.name} in {flat(a.source)}"
+            return inner(a.value, at.at(at.column, at.tail + len(behind))) + behind
+        lead = "each " if a.name is None else f"{a.name.name}: "
+        return lead + inner(a.value, at.at(at.column + len(lead)))
+
+    match e:
+        case s.Call(fn, args) if args:
+            head = inner(fn, place.at(place.column, 1)) + "("
+            start = place.at(_column(head, place.column), place.tail + 1)
+            nested = [a for a in args if a.name is None or a.source is not None]
+            apart = len(args) > 1 and any(isinstance(a.value, s.Call) for a in nested)
+            return head + parts(args, arg, start, notes, apart) + ")"
+        case s.ListExpr(items) if items:
+            start = place.at(place.column + 1, place.tail + 1)
+            return "[" + parts(items, arg, start, notes) + "]"
+        case s.Group(items):
+            start = place.at(place.column + 1, place.tail + 1)
+            return "(" + parts(items, inner, start, notes) + ")"
+        case s.Pipe(stages):
+            return _chain(
+                [("" if i == 0 else "|> ", x) for i, x in enumerate(stages)], place, inner
+            )
+        case s.Choice(yes, test, no):
+            return _chain([("", yes), ("if ", test), ("else ", no)], place, inner, apart=True)
+        case s.Binary("*", left, s.Call() | s.Group() as layer):
+            lead = f"{flat(left)} * "
+            return lead + inner(layer, place.at(place.column + len(lead)))
+        case s.Binary(op):
+            return _chain(_operands(e, op), place, inner)
+        case s.Unary(op, value):
+            lead = op + (" " if op == "not" else "")
+            return lead + inner(value, place.at(place.column + len(lead)))
+        case s.Field(value, name):
+            return inner(value, place) + f".{name.name}"
+        case s.AxesCall(fn, pattern):
+            return inner(fn, place) + f"[{axes(pattern)}]"
+    return flat(e)
+
+
+def _operands(e: s.Binary, op: str) -> list[tuple[str, s.Expr]]:
+    """The operands of a row of operators that bind equally, each with its operator."""
+    if op in ("^", "??"):
+        return [("", e.left), (f"{op} ", e.right)]
+    level = next((ops for ops in _LEVELS if op in ops), (op,))
+    found: list[tuple[str, s.Expr]] = []
+    here: s.Expr = e
+    while isinstance(here, s.Binary) and here.op in level:
+        found.append((here.op + " ", here.right))
+        here = here.left
+    return [("", here), *reversed(found)]
+
+
+def _chain(
+    links: list[tuple[str, s.Expr]],
+    place: Place,
+    inner: Callable[[s.Expr, Place], str],
+    apart: bool = False,
+) -> str:
+    """Parts with words between; a line begins with the word of its first part."""
+    out, column = "", place.column
+    indent = place.indent + STEP
+    for number, (word, part) in enumerate(links):
+        last = number == len(links) - 1
+        tail = place.tail if last else 0
+        text = word + flat(part)
+        if number == 0:
+            piece = inner(part, place.at(column, 0))
+        elif not apart and column + 1 + len(text) + tail <= WIDTH:
+            out, column = out + " ", column + 1
+            piece = word + inner(part, place.at(column + len(word), tail))
+        else:
+            out, column = out + "\n" + " " * indent, indent
+            piece = word + inner(part, place.at(column + len(word), tail))
+        out += piece
+        column = _column(piece, column)
+    return out
+
+
+def parts(
+    items: Sequence[Any],
+    show: Callable[[Any, Place], str],
+    place: Place,
+    notes: Comments,
+    apart: bool = False,
+    closed: bool = True,
+) -> str:
+    """A list behind its bracket, aligned there: full lines, or a line for each part if `apart`.
+
+    A remark ends its line; behind the last part it leaves a new line for the closing bracket, if
+    the list is `closed` by one.
+    """
+    lines, ended = [""], False
+    place = Place(place.column, place.column, place.tail)
+    for number, item in enumerate(items):
+        last = number == len(items) - 1
+        tail = place.tail if last else 1
+        for remark in notes.before(item.span.start):
+            lines += [remark] if lines[-1] else []
+            lines[-1], ended = remark, True
+        new = ended or (apart and number > 0) or "\n" in lines[-1] or notes.within(item.span)
+        if not new and lines[-1]:
+            column = place.column + len(lines[-1]) + 1
+            piece = show(item, place.at(column, tail))
+            new = "\n" in piece or column + len(piece) + tail > WIDTH
+            lines[-1] += "" if new else f" {piece}"
+        if new or not lines[-1]:
+            lines += [""] if lines[-1] else []
+            lines[-1] = show(item, place.at(place.column, tail))
+        lines[-1] += "" if last else ","
+        behind = notes.behind(item.span.end) if closed or not last else ""
+        lines[-1] += f"  {behind}" if behind else ""
+        ended = bool(behind)
+    return ("\n" + " " * place.column).join([*lines, ""] if ended else lines)
+
+
+def _column(text: str, start: int) -> int:
+    """The column behind a text that begins at a column."""
+    line = text.rfind("\n")
+    return start + len(text) if line < 0 else len(text) - line - 1
