@@ -1,8 +1,9 @@
 """Names across files: imports, declarations, and what is in sight where.
 
 `use std.core: Linear` looks into the standard library, `use specs.family: Model` into the specs
-that ship with the package, `use ./parts: Foo` beside the file itself. A path has names only, so that it
-cannot leave these places. Files are read once; a cycle of imports is reported with its chain.
+that ship with the package, `use ./parts: Foo` beside the file itself. A path has names only, so
+that it cannot leave these places. Files are read once; a cycle of imports is reported with its
+chain.
 """
 
 from __future__ import annotations
@@ -117,8 +118,12 @@ class Library:
         if target.resolve() in opened:
             first = opened.index(target.resolve())
             chain = " -> ".join([n for _, n in self.chain[first:]] + [self.chain[first][1]])
-            self.diagnostics.add("import-cycle", f"files import each other: {chain}", at,
-                                 help="move what both need into a third file")  # fmt: skip
+            self.diagnostics.add(
+                "import-cycle",
+                f"files import each other: {chain}",
+                at,
+                help="move what both need into a third file",
+            )
             return None
         if len(opened) > MAX_IMPORTS:
             self.diagnostics.add("too-large", f"imports go deeper than {MAX_IMPORTS} files", at)
