@@ -1,5 +1,4 @@
-"""Renderers: the same bytes everywhere, the same picture from every rasteriser, the text as text.
-"""
+"""Renderers: the same bytes everywhere, the same picture from each rasteriser, text as text."""
 
 import base64
 import hashlib

@@ -285,6 +285,31 @@ def test_limits() -> None:
         model(torch.zeros(1, 5, dtype=torch.long), cache=model.new_cache(1, 4))
 
 
+def test_caches_belong_to_applications() -> None:
+    """A stack that is applied twice shares its weights and keeps two caches."""
+    module = from_text(
+        """
+        use std.core: Embedding, Linear, RMSNorm, SwiGLU, PreNorm
+        use std.attention: GQA
+        model Net(d, heads, n, vocab)(stream tokens: int[B, T]) -> [B, T, vocab] {
+          embed  = Embedding(vocab, d)
+          layers = stack(n * PreNorm(RMSNorm(d), GQA(d, heads), SwiGLU(d, 96)))
+          head   = Linear(d, vocab)
+          return tokens |> embed |> layers |> layers |> head
+        }
+        variant Looped = Net(d: 64, heads: 4, n: 2, vocab: 257) { }
+        """
+    )
+    torch.manual_seed(0)
+    model = module.Model().double().eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    tokens = torch.randint(257, (2, 12))
+    whole = model(tokens).detach()
+    assert distance(in_parts(model, tokens, [5, *[1] * 7]), whole) < 1e-12
+    assert len(model.new_cache(1, 1).kept) == 2
+
+
 def test_trains() -> None:
     """Every parameter of a fresh model gets a gradient, and a step of training helps."""
     torch.manual_seed(0)

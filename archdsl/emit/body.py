@@ -363,10 +363,10 @@ class Writer:
             if short is not None:
                 return short
             return self.call(inner, (child.name,), texts)
-        texts += ["expert"] if self.banked else self.threads(inner, child.name)
+        texts += ["expert"] if self.banked else self.threads(inner, i)
         return Text(f"self.{safe(child.name)}({', '.join(texts)})")
 
-    def threads(self, inner: Module, name: str) -> list[str]:
+    def threads(self, inner: Module, i: int) -> list[str]:
         """What is passed through: the number of tokens before, and the child's part of the
         cache.
         """
@@ -375,16 +375,15 @@ class Writer:
             self.uses_start = True
             found.append("start")
         if self.plan.keeps(inner):
-            found.append(self.part(name))
+            found.append(self.part(i))
         return found
 
-    def part(self, name: str) -> str:
-        """The part of the cache that belongs to a child."""
-        if len(caching(self.plan, self.module)) == 1 and not any(
-            n.op == "cache" for n in self.module.nodes
-        ):
+    def part(self, i: int) -> str:
+        """The part of the cache that belongs to an application, the node `i`."""
+        keys = caching(self.plan, self.module)
+        if len(keys) == 1 and not any(n.op == "cache" for n in self.module.nodes):
             return self.store
-        return f'part({self.store}, "{safe(name)}")'
+        return f'part({self.store}, "{keys[i][0]}")'
 
     def inlined(self, inner: Module, args: list[Text]) -> Text | None:
         """A function of a single operation, written where it is used."""
@@ -450,7 +449,7 @@ class Writer:
         self.uses_start |= starts
         target = f"self.{safe(child.name)}"
         if keeps:
-            store = self.part(child.name)
+            store = self.part(i)
             self.lines.append(f"for i, layer in enumerate({target}):")
             self.lines.append(f"    {name} = layer({name}{extra}, part({store}, i))")
         else:
@@ -466,9 +465,22 @@ def captured(unit: p.Unit, capture: p.Capture) -> str:
     return f"{safe(path[-1])}_{safe(name)}" if clash else safe(name)
 
 
-def caching(plan: p.Plan, module: Module) -> list[Child]:
-    """The children that keep something."""
-    return [c for c in module.children if any(plan.keeps(m) for _, m in c.modules)]
+def caching(plan: p.Plan, module: Module) -> dict[int, tuple[str, Child]]:
+    """The applications that keep something: node to (name in the cache, child).
+
+    Caches belong to applications: a stack that is applied twice has two.
+    """
+    found: dict[int, tuple[str, Child]] = {}
+    times: dict[str, int] = {}
+    for i, node in enumerate(module.nodes):
+        if node.op != "apply":
+            continue
+        child = module.child(node.child)
+        if any(plan.keeps(m) for _, m in child.modules):
+            count = times[child.name] = times.get(child.name, 0) + 1
+            name = safe(child.name)
+            found[i] = (name if count == 1 else f"{name}_{count}", child)
+    return found
 
 
 def shape_lines(writer: Writer, body: list[str]) -> list[str]:

@@ -370,11 +370,11 @@ def cache_value(plan: p.Plan, module: Module, writer: Writer) -> list[str]:
     own = [n for n in module.nodes if n.op == "cache"]
     inner = caching(plan, module)
     entries = [(safe(n.name), f"torch.empty({_places(n, writer)}, **kind)") for n in own]
-    for child in inner:
+    for key, child in inner.values():
         call = "new_cache(batch, length, **kind)"
         name = f"self.{safe(child.name)}"
         value = f"[layer.{call} for layer in {name}]" if child.segments else f"{name}.{call}"
-        entries.append((safe(child.name), value))
+        entries.append((key, value))
     if not own and len(inner) == 1:
         return [f"return {entries[0][1]}"]
     return ["return {", *(f'    "{k}": {v},' for k, v in entries), "}"]
