@@ -24,6 +24,17 @@ Verdict = Enum("Verdict", ["EQUAL", "DIFFERENT", "UNKNOWN"])
 EQUAL, DIFFERENT, UNKNOWN = Verdict.EQUAL, Verdict.DIFFERENT, Verdict.UNKNOWN
 
 
+MAX_TERMS = 1000
+MAX_BITS = 512
+MAX_POWER = 256
+MAX_OPAQUE = 200
+"""Bounds on a normal form: terms of a sum, bits of a coefficient, powers, nested quotients."""
+
+
+class TooLarge(ArithmeticError):
+    """Raised where a normal form would pass a bound; real models stay below a hundredth of each."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Opaque:
     """`a // b`, `a % b`, `max(a, b)` or `min(a, b)`, when it could not be computed."""
@@ -31,6 +42,13 @@ class Opaque:
     op: str
     a: Dim
     b: Dim
+    size: int = field(init=False, repr=False, compare=False, default=0)
+
+    def __post_init__(self) -> None:
+        size = 1 + _opaque(self.a) + _opaque(self.b)
+        if size > MAX_OPAQUE:
+            raise TooLarge("a dimension with too many quotients inside quotients")
+        object.__setattr__(self, "size", size)
 
     def __str__(self) -> str:
         if self.op in ("max", "min"):
@@ -103,7 +121,10 @@ class Dim:
         return self + dim(other) * -1
 
     def __mul__(self, other: Dim | int) -> Dim:
+        """The product; raises TooLarge."""
         factor = dim(other)
+        if len(self.terms) * len(factor.terms) > 4 * MAX_TERMS:
+            raise TooLarge("a product of long sums")
         return _collect([(_times(m, n), a * b) for m, a in self.terms for n, b in factor.terms])
 
     def __floordiv__(self, other: Dim | int) -> Dim:
@@ -265,14 +286,28 @@ def _collect(terms: Iterable[tuple[Monomial, int]]) -> Dim:
     for monomial, coefficient in terms:
         total[monomial] = total.get(monomial, 0) + coefficient
     kept = [(m, c) for m, c in total.items() if c]
+    if len(kept) < 2:
+        if kept and kept[0][1].bit_length() > MAX_BITS:
+            raise TooLarge("a number of too many digits")
+        return Dim(tuple(kept))
+    if len(kept) > MAX_TERMS or any(c.bit_length() > MAX_BITS for _, c in kept):
+        raise TooLarge("a dimension of too many terms or digits")
     kept.sort(key=lambda t: tuple((_key(a), p) for a, p in t[0]))
     return Dim(tuple(kept))
 
 
+def _opaque(d: Dim) -> int:
+    return sum(a.size for m, _ in d.terms for a, _ in m if isinstance(a, Opaque))
+
+
 def _times(m: Monomial, n: Monomial) -> Monomial:
+    if not m or not n:
+        return m or n
     powers: dict[Atom, int] = dict(m)
     for atom, power in n:
         powers[atom] = powers.get(atom, 0) + power
+        if powers[atom] > MAX_POWER:
+            raise TooLarge(f"a power above {MAX_POWER}")
     return tuple(sorted(powers.items(), key=lambda x: _key(x[0])))
 
 

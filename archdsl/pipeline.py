@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from archdsl import elaborate, parser
 from archdsl.check.body import check_block
 from archdsl.diagnostic import Diagnostic, Diagnostics
+from archdsl.dims import TooLarge
 from archdsl.facts import Facts, check_expectations
 from archdsl.graph import Model
 from archdsl.resolver import Library, Unit
@@ -134,8 +135,8 @@ def check_source(source: Source, only: str | None = None, tiny: bool = True) -> 
             variants.append(Variant(model, facts, unit))
         if tiny:
             _check_tiny(variants, concrete)
-    except RecursionError:
-        concrete.add("too-large", "this spec nests too deeply", Span(source, 0, 1),
+    except (RecursionError, TooLarge):
+        concrete.add("too-large", "this spec is too deep or too large", Span(source, 0, 1),
                      help="bind inner parts to names")  # fmt: skip
     found = in_order([*before.items, *without_echoes(generic.items, concrete.items)], source)
     return Checked(unit, tuple(variants), found)

@@ -26,6 +26,9 @@ PREPARED = STD / "std.bin"
 MAX_IMPORTS = 30
 """A chain of files that import one another is no longer than this."""
 
+MAX_VARIANTS = 300
+"""Variants in one file; a family has ten."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Unit:
@@ -158,6 +161,10 @@ class Library:
                     block = Block(item, names, from_std)
                     blocks[item.name.name] = block
                     names[item.name.name] = BlockRef(block)
+                case s.VariantDecl() if len(variants) == MAX_VARIANTS:
+                    message = f"more than {MAX_VARIANTS} variants in one file"
+                    self.diagnostics.add("too-large", message, item.name.span)
+                    break
                 case s.VariantDecl():
                     if item.name.name in variants:
                         self._twice(item.name)

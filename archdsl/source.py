@@ -14,7 +14,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from pathlib import Path
 
-MAX_BYTES = 4_000_000
+MAX_BYTES = 500_000
 """A spec longer than this is refused: the largest real ones have a few kilobytes."""
 
 

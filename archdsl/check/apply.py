@@ -41,6 +41,9 @@ from archdsl.types import Axis, TensorType
 MAX_LAYERS = 100_000
 """Stacks longer than this are refused."""
 
+MAX_SIZE = 2000
+"""Blocks in a recipe, those inside its settings counted each time."""
+
 
 def recipe(
     scope: Scope, block: Block, args: tuple[s.Arg, ...], span: Span, name_span: Span
@@ -76,6 +79,8 @@ def recipe(
     if settings is None:
         return Error()
     made = Recipe(block, settings, tuple(sorted(ties.items())), span)
+    if made.size > MAX_SIZE:
+        return scope.fail("too-large", f"a recipe of more than {MAX_SIZE} blocks", span)
     return made if _tied_shapes(scope, made, args) else Error()
 
 
@@ -162,7 +167,27 @@ def schedule(scope: Scope, expr: s.Call) -> Value:
         if found is None:
             return Error()
         items.extend(found)
-    return Schedule(tuple(items), expr.span)
+    return _bounded(scope, Schedule(tuple(items), expr.span), expr.span)
+
+
+def _bounded(scope: Scope, made: Schedule, span: Span) -> Value:
+    """A schedule, if it is not too long: as it is written, and with all its repeats."""
+    layers = _layers(scope, made) if made.size <= MAX_LAYERS else made.size
+    if layers <= MAX_LAYERS:
+        return made
+    return scope.fail("too-large", f"a stack of more than {MAX_LAYERS} layers", span)
+
+
+def _layers(scope: Scope, made: Schedule) -> int:
+    """Layers with all repeats, as far as counts are known."""
+    total = 0
+    for item in made.items:
+        layer, times = item.item, scope.value(item.count) or 1
+        while isinstance(layer, Repeat):
+            times *= scope.value(layer.count) or 1
+            layer = layer.item
+        total += times * (_layers(scope, layer) if isinstance(layer, Schedule) else 1)
+    return total
 
 
 def sequence(scope: Scope, layers: list[tuple[Value, Span]]) -> Value:
@@ -173,7 +198,7 @@ def sequence(scope: Scope, layers: list[tuple[Value, Span]]) -> Value:
         if found is None:
             return Error()
         items.extend(found)
-    return Schedule(tuple(items))
+    return _bounded(scope, Schedule(tuple(items)), layers[0][1].to(layers[-1][1]))
 
 
 def _comprehension(scope: Scope, arg: s.Arg) -> list[Repeat] | None:

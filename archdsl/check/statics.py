@@ -22,7 +22,7 @@ from archdsl.check.values import (
     Word,
     describe,
 )
-from archdsl.dims import DIFFERENT, EQUAL, Dim, Verdict, extreme
+from archdsl.dims import DIFFERENT, EQUAL, Dim, TooLarge, Verdict, extreme
 from archdsl.reals import Apply, Lit, OfDim, Real
 from archdsl.source import Span
 
@@ -41,7 +41,11 @@ def lists(scope: Scope, expr: s.Binary, left: Value, right: Value) -> Value | No
     """`[a] + [b]` and `3 * [a, b]`; None where no list is meant."""
     match expr.op, left, right:
         case "+", Items(a), Items(b):
-            return Items(None if a is None or b is None else (*a, *b))
+            if a is None or b is None:
+                return Items(None)
+            if len(a) + len(b) > MAX_ITEMS:
+                return scope.fail("too-large", f"a list of {len(a) + len(b)} items", expr.span)
+            return Items((*a, *b))
         case "*", Int(d), Items(a):
             count = scope.value(d)
             if a is None or count is None:
@@ -151,6 +155,13 @@ def arithmetic(scope: Scope, op: str, left: Value, right: Value, span: Span) -> 
 
 
 def _integer(scope: Scope, op: str, a: Dim, b: Dim, span: Span) -> Value:
+    try:
+        return _computed(scope, op, a, b, span)
+    except TooLarge as error:
+        return scope.fail("too-large", str(error), span)
+
+
+def _computed(scope: Scope, op: str, a: Dim, b: Dim, span: Span) -> Value:
     try:
         match op:
             case "+":

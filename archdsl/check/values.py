@@ -99,6 +99,10 @@ class Recipe:
     settings: tuple[tuple[str, Value], ...]
     ties: tuple[tuple[str, tuple[str, ...]], ...] = ()
     span: Span | None = field(default=None, compare=False)
+    size: int = field(init=False, repr=False, compare=False, default=1)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", 1 + sum(size(v) for _, v in self.settings))
 
     def setting(self, name: str) -> Value | None:
         return dict(self.settings).get(name)
@@ -136,6 +140,10 @@ class Schedule:
 
     items: tuple[Repeat, ...]
     span: Span | None = field(default=None, compare=False)
+    size: int = field(init=False, repr=False, compare=False, default=0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", sum(size(item) for item in self.items))
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +242,20 @@ Value = (
     | Tensor
     | Tensors
 )
+
+
+def size(value: Value) -> int:
+    """How many blocks a recipe or a stack consists of, written out in full (but not repeated)."""
+    match value:
+        case Recipe(size=known) | Schedule(size=known):
+            return known
+        case Slot(recipe=inner) if inner is not None:
+            return size(inner)
+        case Either(yes, no):
+            return size(yes) + size(no)
+        case Repeat(item=inner) | Bank(item=inner):
+            return size(inner)
+    return 1
 
 
 def describe(value: Value) -> str:

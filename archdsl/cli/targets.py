@@ -146,7 +146,7 @@ def configuration(path: str, shown: str) -> dict[str, object]:
     except OSError as error:
         raise usage(f"{printable(shown)}: {error.strerror or error}") from error
     if len(data) > MAX_BYTES:
-        raise usage(f"{printable(shown)} is longer than {MAX_BYTES // 1_000_000} MB")
+        raise usage(f"{printable(shown)} is longer than {MAX_BYTES // 1000} kB")
     try:
         config = json.loads(data)
     except (ValueError, RecursionError) as error:

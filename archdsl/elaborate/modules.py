@@ -23,6 +23,13 @@ from archdsl.types import TensorType
 
 _Key = tuple[Recipe, tuple[TensorType, ...]]
 
+MAX_DEPTH = 40
+MAX_MODULES = 4000
+MAX_PARTS = 50_000
+"""Bounds on a model: blocks inside blocks, distinct applications, and parts (a stack's equal layers
+count once). Real models have six, a hundred, a thousand.
+"""
+
 
 @dataclass(slots=True)
 class Elaborator:
@@ -32,6 +39,7 @@ class Elaborator:
     numbers: Mapping[str, float]
     modules: dict[_Key, Module | None] = field(default_factory=dict)
     active: list[Block] = field(default_factory=list)
+    parts: dict[int, int] = field(default_factory=dict)
 
     def instantiate(
         self, recipe: Recipe, types: tuple[TensorType, ...], frames: tuple[str, ...]
@@ -40,14 +48,39 @@ class Elaborator:
         key = (recipe, types)
         if key in self.modules:
             return self.modules[key]
-        if self._recursive(recipe, frames):
+        if self._recursive(recipe, frames) or self._too_large(recipe, frames):
             return None
         self.active.append(recipe.block)
         scope = self.scope(recipe.block, dict(recipe.settings), frames)
         made = self.build(scope, recipe, types)
         self.active.pop()
+        if made is not None and not self._count(made, recipe, frames):
+            made = None
         self.modules[key] = made
         return made
+
+    def _too_large(self, recipe: Recipe, frames: tuple[str, ...]) -> bool:
+        deep = len(self.active) >= MAX_DEPTH
+        if not deep and len(self.modules) < MAX_MODULES:
+            return False
+        what = f"blocks inside blocks, more than {MAX_DEPTH} deep"
+        self.diagnostics.add(
+            "too-large",
+            what if deep else f"a model of more than {MAX_MODULES} different parts",
+            recipe.block.decl.name.span,
+            frames=frames[-3:],
+        )
+        return True
+
+    def _count(self, made: Module, recipe: Recipe, frames: tuple[str, ...]) -> bool:
+        """Whether the parts of a module are not too many."""
+        inner = (m for child in made.children for _, m in child.modules)
+        self.parts[made.id] = 1 + sum(self.parts.get(m.id, 1) for m in inner)
+        if self.parts[made.id] <= MAX_PARTS:
+            return True
+        message = f"a model of more than {MAX_PARTS} parts"
+        self.diagnostics.add("too-large", message, recipe.block.decl.name.span, frames=frames[-3:])
+        return False
 
     def _recursive(self, recipe: Recipe, frames: tuple[str, ...]) -> bool:
         if recipe.block not in self.active:

@@ -46,7 +46,7 @@ def read(path: Path, name: str, diagnostics: Diagnostics) -> Source | None:
 def decode(data: bytes, name: str, path: Path | None, diagnostics: Diagnostics) -> Source | None:
     """Bytes as a source, or None and a diagnostic with the place of the first wrong byte."""
     if len(data) > MAX_BYTES:
-        limit = f"{MAX_BYTES // 1_000_000} MB"
+        limit = f"{MAX_BYTES // 1000} kB"
         diagnostics.add("too-large", f"{name} is longer than {limit}", None, name=name)
         return None
     try:
