@@ -7,12 +7,10 @@ repository.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 
 from archdsl.cli.output import write
@@ -54,6 +52,8 @@ class Folder:
 
     def current(self, variant: str, type: str, inputs: str) -> bool:
         """Whether the file is there as it was made from these inputs."""
+        import hashlib
+
         known = self.digests.get(f"{variant}.{type}")
         if known is None or known[0] != inputs:
             return False
@@ -65,6 +65,8 @@ class Folder:
 
     def put(self, variant: str, type: str, inputs: str, make: Callable[[], bytes]) -> None:
         """Makes a file, unless it is current."""
+        import hashlib
+
         if self.current(variant, type, inputs):
             self.kept += 1
             return
@@ -92,6 +94,8 @@ def _read(path: Path) -> dict[str, list[str]]:
 
 def digest(checked: Checked, variant: str, look: Look) -> str:
     """What a card depends on: the texts of the spec and its imports, the look, the program."""
+    import hashlib
+
     assert checked.unit is not None
     parts = [variant, repr(look), program()]
     for unit in _texts(checked.unit, set()):
@@ -110,6 +114,9 @@ def _texts(unit: Unit, seen: set[int]) -> Iterator[Unit]:
 @cache
 def program() -> str:
     """A digest of the program that draws: its files, and the libraries that write pictures."""
+    import hashlib
+    from importlib import metadata
+
     made = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*")):
         if path.suffix in (".py", ".ttf", ".woff2"):
