@@ -133,7 +133,9 @@ def _reduce(
         del values[-rule.length :], states[-rule.length :]
         for index, inline in rule.kept:
             child = below[index]
-            if inline and isinstance(child, Tree):
+            if inline and isinstance(child, Tree) and not children:
+                children = child.children  # a list grows in place: copying it would be quadratic
+            elif inline and isinstance(child, Tree):
                 children.extend(child.children)
             else:
                 children.append(child)
