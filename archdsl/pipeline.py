@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from archdsl import elaborate, parser
 from archdsl.check.body import check_block
+from archdsl.check.hubs import check_hub
 from archdsl.diagnostic import Diagnostic, Diagnostics
 from archdsl.dims import TooLarge
 from archdsl.facts import Facts, check_expectations
@@ -129,6 +130,9 @@ def check_source(source: Source, only: str | None = None, tiny: bool = True) -> 
         for part in library.own:
             for block in part.blocks.values():
                 check_block(block, generic)
+            for declared in part.hubs:
+                if declared.model.name in part.blocks:
+                    check_hub(part.blocks[declared.model.name], declared, generic)
         for model in elaborate.elaborate_all(unit, concrete, only):
             facts = Facts(model)
             check_expectations(facts, concrete)

@@ -168,6 +168,7 @@ class Library:
                 case s.VariantDecl():
                     if item.name.name in variants:
                         self._twice(item.name)
+                        continue
                     variants[item.name.name] = item
         for item in file.items:
             if isinstance(item, s.TinyDecl | s.HubDecl) and item.model.name not in blocks:

@@ -12,6 +12,7 @@
 | `experts.py` | banks and mixtures |
 | `interface.py` | settings, signatures, `where`, slots |
 | `apply.py` | recipes, stacks, ties, application |
+| `hubs.py` | lines of `hub ... config` |
 | `body.py` | statements, and whole bodies |
 
 What is not checked: that a computation is numerically sensible, that an initialiser is a good one,

@@ -42,7 +42,7 @@ from archdsl.ops import OPERATORS, OPS
 from archdsl.reals import FUNCTIONS, Apply, Lit
 from archdsl.source import Span
 
-_CONSTANTS: dict[str, Value] = {
+CONSTANTS: dict[str, Value] = {
     "true": Truth(True),
     "false": Truth(False),
     "null": Null(),
@@ -99,12 +99,12 @@ def name(scope: Scope, expr: s.Name) -> Value:
     """What a name means: own names, those of the file, constants, primitives."""
     found = scope.look(expr.name)
     if found is None:
-        found = _CONSTANTS.get(expr.name)
+        found = CONSTANTS.get(expr.name)
     if found is not None:
         return tensors.in_const(scope, found, expr.span) if scope.in_const else found
     if expr.name in OPS or expr.name in _FUNCTIONS:
         return PrimitiveRef(expr.name)
-    known = [*scope.names, *scope.globals, *OPS, *_CONSTANTS, *_FUNCTIONS]
+    known = [*scope.names, *scope.globals, *OPS, *CONSTANTS, *_FUNCTIONS]
     hint = nearest(expr.name, known)
     return scope.fail("unknown-name", f"nothing here is called {expr.name}", expr.span, help=hint)
 

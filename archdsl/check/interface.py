@@ -190,7 +190,7 @@ def apply(
     for expected, arg in zip(decl.inputs, args, strict=True):
         if not _unify(scope, inner, expected.type, arg.type, made, fn_span, span):
             return None
-    if not _slots_fit(scope, inner, made, fn_span) or not _where(scope, inner, made, fn_span):
+    if not _slots_fit(scope, inner, made, fn_span) or not obliged(scope, inner, made, fn_span):
         return None
     return _types(inner, decl.outputs)
 
@@ -322,7 +322,8 @@ def _unify_axis(
 # --- obligations ----------------------------------------------------------------------------------
 
 
-def _where(scope: Scope, inner: Scope, made: Recipe, fn_span: Span) -> bool:
+def obliged(scope: Scope, inner: Scope, made: Recipe, fn_span: Span) -> bool:
+    """Whether no condition of a recipe is known to be false; False after a report."""
     for condition in made.block.decl.where:
         quiet = changed(inner, diagnostics=Diagnostics())
         if expressions.truth(quiet, condition) is False:

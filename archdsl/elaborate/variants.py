@@ -79,6 +79,9 @@ def elaborate(unit: Unit, decl: s.VariantDecl, diagnostics: Diagnostics) -> Mode
     settings = None if block is None else _settings(scope, block, decl.value, numbers)
     if block is None or settings is None:
         return None
+    made = Recipe(block, tuple(settings.items()), (), decl.value.span)
+    if not interface.obliged(scope, interface.callee(scope, made), made, decl.value.span):
+        return None
     root = _root(block, settings, numbers, diagnostics, decl.value.span)
     if root is None:
         return None

@@ -164,7 +164,7 @@ def _expected(expected: frozenset[str]) -> str:
 
 _SYMBOLS = {
     "__ANON_0": "->", "__ANON_1": "+=", "__ANON_2": "??", "__ANON_3": "|>", "__ANON_4": "<-",
-    "TILDE": "~", "MINUS": "-", "PLUS": "+",
+    "TILDE": "~", "MINUS": "-", "PLUS": "+", "SLASH": "/",
 }  # fmt: skip
 
 
