@@ -164,7 +164,8 @@ def run(scope: Scope, decl: s.BlockDecl) -> tuple[int, ...] | None:
             _statement(scope, statement)
     if result is None and not any(isinstance(x, s.Result) for x in decl.body):
         scope.fail("missing-return", f"{decl.name.name} returns nothing", decl.name.span)
-    if scope.numbers is None:
+    # What stands behind a mistake was not read to its end: what it uses is not known.
+    if scope.numbers is None and len(scope.diagnostics) == before:
         for name, span in scope.bound.items():
             if name not in scope.used and name != "_":
                 scope.fail(
