@@ -280,7 +280,7 @@ def _counted(errors: int) -> str:
 
 def _table(record: dict[str, Any]) -> str:
     """A record for people: one fact a line."""
-    lines = [f"{record['name']} ({record['variant']})"]
+    lines = [printable(f"{record['name']} ({record['variant']})")]
     for key, value in record.items():
         if key in ("name", "variant"):
             continue
