@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -148,9 +149,17 @@ def configuration(path: str, shown: str) -> dict[str, object]:
     if len(data) > MAX_BYTES:
         raise usage(f"{printable(shown)} is longer than {MAX_BYTES // 1000} kB")
     try:
-        config = json.loads(data)
+        config = json.loads(data, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise Stop(1, f"{printable(shown)} is not JSON: {printable(str(error))}") from error
     if not isinstance(config, dict):
         raise Stop(1, f"{printable(shown)} is not a JSON object")
     return config
+
+
+def _finite(text: str) -> float:
+    """A number of a JSON file. Raises ValueError for infinity and what is no number."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:20]} is not a finite number")
+    return number
