@@ -85,7 +85,7 @@ $(VENV)/.test: .lock/test.txt $(VENV)/.run
 	@$(PIP) install --no-deps -r .lock/test.txt
 	@touch $@
 
-# Start-up is four times faster with these; stale ones are never used.
+# Start-up is twice as fast with these; stale ones are never used.
 $(VENV)/.prepared: $(VENV)/.run grammar/arch.lark archdsl/syntax.py $(wildcard archdsl/parser/*.py archdsl/std/*.arch)
 	@$(BIN)/python -m archdsl.prepare >/dev/null
 	@touch $@

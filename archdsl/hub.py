@@ -38,8 +38,10 @@ from archdsl.check.values import (
 )
 from archdsl.diagnostic import Diagnostics, SpecError, nearest, printable
 from archdsl.dims import Dim
+from archdsl.formatter import formatted
 from archdsl.reals import Lit, Ref
 from archdsl.resolver import Library, Unit, specs_folder
+from archdsl.source import Source
 
 BOOKKEEPING = frozenset(
     (
@@ -81,7 +83,7 @@ def imported(config: Mapping[str, Any], name: str = "", file: str = "config.json
     text = _imported(config, name, file, diagnostics)
     if text is None or diagnostics.items:
         raise SpecError(diagnostics.items)
-    return text
+    return formatted(Source(file, text))
 
 
 def _imported(

@@ -4,48 +4,31 @@
     std/std.bin         the standard library, parsed
 
 Each file begins with a digest of all that it depends on, so a stale one is not used; without them
-everything works, a few times slower to start. They are written by `make`, and into every wheel.
+everything works, a few times slower to start. They are written by `make`, and into every wheel, and
+are the same bytes wherever they are made.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import compileall
 from pathlib import Path
 
 from archdsl.parser import tables
 from archdsl.resolver import PREPARED, prepare_std
 
-PATHS = (tables.PREPARED, PREPARED)
 
-
-def prepare() -> None:
-    """Writes both files, the same bytes wherever it runs.
-
-    Lark keeps sets, whose order depends on the seed of the interpreter's hashes: a process of its
-    own has a fixed one. Raises subprocess.CalledProcessError where that process fails.
-    """
-    package = Path(__file__).parent
-    environment = {**os.environ, "PYTHONHASHSEED": "0"}
-    environment["PYTHONPATH"] = os.pathsep.join(
-        [str(package.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    )
-    command = [sys.executable, "-m", "archdsl.prepare", "--write"]
-    subprocess.run(command, env=environment, check=True)
-
-
-def _write() -> None:
-    for path, data in zip(PATHS, (tables.prepare(), prepare_std()), strict=True):
+def prepare() -> list[Path]:
+    """Writes both files, each in one step, and returns their paths."""
+    made = {tables.PREPARED: tables.prepare(), PREPARED: prepare_std()}
+    for path, data in made.items():
         fresh = path.with_suffix(".new")
         fresh.write_bytes(data)
         fresh.replace(path)
+    return list(made)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--write"]:
-        _write()
-    else:
-        prepare()
-        for written in PATHS:
-            print(f"{written.parent.name}/{written.name}: {written.stat().st_size:,} bytes")
+    for written in prepare():
+        print(f"{written.parent.name}/{written.name}: {written.stat().st_size:,} bytes")
+    # Compiled here too: where Python is told to write no bytecode, every start would compile anew.
+    compileall.compile_dir(Path(__file__).parent, quiet=2)

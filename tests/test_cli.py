@@ -1,0 +1,271 @@
+"""The command line: what each command prints, writes, and exits with."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import archdsl
+from archdsl.diagnostic import SpecError
+
+ROOT = Path(__file__).parent.parent
+SPEC = """use std.core: Linear, Embedding
+model M(d, n = 2)(stream tokens: int[B, T]) -> [B, T, d] {
+  embed  = Embedding(100, d)
+  layers = stack(n * Linear(d, d))
+  return tokens |> embed |> layers
+}
+tiny M { d: 4 }
+variant Small = M(d: 8) { name: "Small one"  context: 16  expect params: 928 }
+variant Large = M(d: 16, n: 3) {}
+"""
+WRONG = SPEC.replace("928", "929")
+FACTS = {
+    "variant", "name", "file", "params", "active", "active_without_embedding", "kv_bytes_per_token",
+    "kv_growing_bytes_per_token", "kv_capped_bytes", "state_bytes", "layers",
+}  # fmt: skip
+
+
+class Shell:
+    """Runs `archdsl` in a folder that holds `m.arch`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.write("m.arch", SPEC)
+
+    def write(self, name: str, text: str) -> None:
+        (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.folder / name).write_text(text)
+
+    def read(self, name: str) -> bytes:
+        return (self.folder / name).read_bytes()
+
+    def names(self) -> list[str]:
+        found = self.folder.rglob("*")
+        return sorted(p.relative_to(self.folder).as_posix() for p in found if p.is_file())
+
+    def __call__(self, words: str, text: str = "", **variables: str) -> tuple[int, str, str]:
+        env = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
+        done = subprocess.run(
+            [sys.executable, "-m", "archdsl", *words.split()],
+            cwd=self.folder, env=env, input=text, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def sh(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+def test_check(sh: Shell) -> None:
+    assert sh("check m.arch") == (0, "m.arch: ok, 2 variants\n", "")
+    assert sh("check m.arch:Large") == (0, "m.arch: ok, 1 variant\n", "")
+    assert sh("check -", SPEC) == (0, "<stdin>: ok, 2 variants\n", "")
+    sh.write("more/n.arch", WRONG)
+    code, out, err = sh("check .")
+    assert (code, out) == (1, "m.arch: ok, 2 variants\n")
+    assert "more/n.arch:8:" in err and "fact-mismatch" in err and "embedding 800" in err
+
+
+def test_check_checks_the_tiny_size(sh: Shell) -> None:
+    sh.write("m.arch", SPEC.replace("d: 4 }", "d: 0 }"))
+    code, _, err = sh("check m.arch")
+    assert code == 1
+    assert "the tiny size of M" in err
+
+
+def test_json_diagnostics(sh: Shell) -> None:
+    sh.write("n.arch", WRONG)
+    code, out, err = sh("check m.arch n.arch --format json")
+    assert (code, err) == (1, "")
+    [found] = json.loads(out)
+    assert (found["code"], found["file"], found["line"]) == ("fact-mismatch", "n.arch", 8)
+    assert json.loads(sh("check m.arch --format json")[1]) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["", "frobnicate", "check", "check missing.arch", "check m.arch:Medium", "torch m.arch",
+     "render m.arch", "render m.arch -o x.svg", "render m.arch:Small -o x.jpg",
+     "render m.arch:Small -o x.svg --theme pink", "render m.arch:Small -o x.svg --width 3miles",
+     "render m.arch:Small -o x.png --scale 0", "check - -", "facts m.arch --context 0",
+     "torch m.arch:Small -o m.arch/x.py"],
+)  # fmt: skip
+def test_usage_errors(sh: Shell, words: str) -> None:
+    code, out, err = sh(words)
+    assert code == 2, err
+    assert (out, len(err) > 10) == ("", True) or words == ""
+    assert sh.names() == ["m.arch"]
+
+
+def test_nearest_spelling(sh: Shell) -> None:
+    assert "did you mean m.arch?" in sh("check n.arch")[2]
+    assert "did you mean Large?" in sh("check m.arch:Larg")[2]
+
+
+def test_facts(sh: Shell) -> None:
+    code, out, _ = sh("facts m.arch --json")
+    found = json.loads(out)
+    assert code == 0
+    assert [record["variant"] for record in found] == ["Small", "Large"]
+    assert all(set(record) >= FACTS for record in found)
+    assert (found[0]["params"], found[0]["layers"], found[1]["params"]) == (928, 2, 2368)
+    code, out, _ = sh("facts m.arch:Small --context 1000")
+    assert code == 0
+    assert "Small one" in out and "928" in out
+
+
+def test_torch(sh: Shell) -> None:
+    code, out, _ = sh("torch m.arch:Small")
+    assert code == 0
+    compile(out, "model.py", "exec")
+    assert sh("torch m.arch:Small -o made/model.py")[:2] == (0, "")
+    assert sh.read("made/model.py").decode() == out
+
+
+def test_render_one(sh: Shell) -> None:
+    for name, begin in (("a.svg", b"<?xml"), ("a.png", b"\x89PNG")):
+        assert sh(f"render m.arch:Small -o {name}") == (0, "", "")
+        assert sh.read(name).startswith(begin)
+    code, out, _ = sh("render m.arch:Small -o -")
+    assert (code, out.encode()) == (0, sh.read("a.svg"))
+
+
+def test_render_options(sh: Shell) -> None:
+    sh("render m.arch:Small -o a.svg --width 85mm")
+    assert b'width="85' in sh.read("a.svg")
+    sh("render m.arch:Small -o b.svg")
+    sh("render m.arch:Small -o c.svg --theme dark")
+    assert sh.read("b.svg") != sh.read("c.svg")
+
+
+def test_render_folder(sh: Shell) -> None:
+    code, _, err = sh("render m.arch -o cards")
+    assert (code, err) == (0, "cards: 4 written, 0 unchanged\n")
+    made = ["Large.png", "Large.svg", "Small.png", "Small.svg"]
+    assert [n for n in sh.names() if n.startswith("cards/") and "digests" not in n] == [
+        f"cards/{name}" for name in made
+    ]
+    assert sh("render m.arch -o cards")[2] == "cards: 0 written, 4 unchanged\n"
+    before = {name: sh.read(f"cards/{name}") for name in made}
+    (sh.folder / "cards" / "Large.svg").write_text("changed by hand")
+    (sh.folder / "cards" / "Small.png").unlink()
+    assert sh("render m.arch -o cards")[2] == "cards: 2 written, 2 unchanged\n"
+    assert {name: sh.read(f"cards/{name}") for name in made} == before
+    sh.write("m.arch", SPEC.replace("Small one", "Another"))
+    assert sh("render m.arch -o cards")[2] == "cards: 4 written, 0 unchanged\n"
+    assert sh("render m.arch -o cards --theme dark -t svg")[2] == "cards: 2 written, 0 unchanged\n"
+
+
+def test_a_spec_with_errors_leaves_its_files(sh: Shell) -> None:
+    sh.write("n.arch", SPEC.replace("Small", "Little").replace("Large", "Big"))
+    sh("render . -o cards -t svg")
+    before = sh.read("cards/Little.svg")
+    sh.write("n.arch", WRONG.replace("Small", "Little").replace("Large", "Big"))
+    code, _, err = sh("render . -o cards -t svg")
+    assert code == 1
+    assert "fact-mismatch" in err and "1 of 2 specs" in err
+    assert sh.read("cards/Little.svg") == before
+
+
+def test_two_variants_of_one_name(sh: Shell) -> None:
+    sh.write("n.arch", SPEC)
+    code, _, err = sh("render . -o cards")
+    assert code == 2
+    assert "one file for two" in err
+
+
+def test_existing_files_are_replaced_in_one_step(sh: Shell) -> None:
+    sh.write("a.svg", "old")
+    (sh.folder / "a.svg").chmod(0o640)
+    (sh.folder / "link.svg").symlink_to("a.svg")
+    assert sh("render m.arch:Small -o link.svg")[0] == 0
+    assert (sh.folder / "link.svg").is_symlink()
+    assert sh.read("a.svg").startswith(b"<?xml")
+    assert (sh.folder / "a.svg").stat().st_mode & 0o777 == 0o640
+
+
+def test_fmt(sh: Shell) -> None:
+    untidy = SPEC.replace("embed  =", "embed=")
+    sh.write("n.arch", untidy)
+    assert sh("fmt --check n.arch") == (1, "", "n.arch: not in form\n")
+    assert sh.read("n.arch").decode() == untidy
+    assert sh("fmt n.arch") == (0, "", "n.arch: rewritten\n")
+    assert sh("fmt --check n.arch") == (0, "", "")
+    assert sh("fmt -", untidy)[1].encode() == sh.read("n.arch")
+
+
+def test_import(sh: Shell) -> None:
+    config = (ROOT / "tests" / "data" / "configs" / "smollm2-135m.json").read_text()
+    code, out, _ = sh("import -", config)
+    assert code == 0
+    assert sh("check -", out)[0] == 0
+    assert sh("fmt --check -", out)[0] == 0
+
+
+def test_missing_library_is_exit_code_3(sh: Shell) -> None:
+    sh.write("hidden/cairosvg/__init__.py", "raise OSError('no library called cairo was found')")
+    path = os.pathsep.join([str(sh.folder / "hidden"), str(ROOT)])
+    code, out, err = sh("render m.arch:Small -o a.pdf", PYTHONPATH=path)
+    assert (code, out) == (3, "")
+    assert "cairo" in err and len(err.splitlines()) == 1
+    assert "a.pdf" not in sh.names()
+
+
+def test_no_color(sh: Shell) -> None:
+    for variables in ({}, {"NO_COLOR": "1"}):
+        assert "\x1b" not in sh("check -", "model", **variables)[2]
+
+
+def test_debug_shows_where_the_program_fails(sh: Shell) -> None:
+    sh.write("hidden/svgwrite/__init__.py", "raise RuntimeError('broken')")
+    path = os.pathsep.join([str(sh.folder / "hidden"), str(ROOT)])
+    code, _, err = sh("render m.arch:Small -o a.svg", PYTHONPATH=path)
+    assert code == 1
+    assert "Traceback" not in err and "broken" in err
+    assert "Traceback" in sh("--debug render m.arch:Small -o a.svg", PYTHONPATH=path)[2]
+
+
+def test_python_interface(sh: Shell) -> None:
+    found = archdsl.load(sh.folder / "m.arch")
+    assert list(found) == ["Small", "Large"]
+    small = found["Small"]
+    assert small.facts.params == 928
+    assert small.model.name == "Small one"
+    assert small.svg() == small._repr_svg_()
+    assert "class Model" in small.torch()
+    assert archdsl.check_text(SPEC) == []
+    [wrong] = archdsl.check_text(WRONG, "w.arch")
+    assert wrong.place.startswith("w.arch:8:")
+    sh.write("n.arch", WRONG)
+    with pytest.raises(SpecError, match="fact-mismatch"):
+        archdsl.load(sh.folder / "n.arch")
+
+
+def test_nothing_heavy_is_loaded(sh: Shell) -> None:
+    """check, facts, torch and SVG need neither torch, cairo nor a font library, nor Lark."""
+    heavy = ("torch", "cairosvg", "cairocffi", "fontTools", "resvg_py", "lark", "numpy")
+    subprocess.run(
+        [sys.executable, "-m", "archdsl.prepare"], cwd=ROOT, check=True, capture_output=True
+    )
+    code = (
+        "import sys; from archdsl.cli.commands import run\n"
+        "for words in ('check', 'facts', 'torch', 'render -o x.svg'):\n"
+        "    word, *more = words.split()\n"
+        "    assert run([word, 'm.arch:Small', *more]) == 0\n"
+        f"print([m for m in {heavy!r} if m in sys.modules], file=sys.stderr)"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=sh.folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr.strip() == "[]"
