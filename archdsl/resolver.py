@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from archdsl import syntax as s
-from archdsl.check.values import Block, BlockRef, Value
+from archdsl.check.values import Block, BlockRef, Error, Value
 from archdsl.diagnostic import Diagnostics, nearest
 from archdsl.parser import parse, read
 from archdsl.parser.tables import digest
@@ -110,6 +110,25 @@ class Library:
         return self._declare(file, key, names, tuple(imports))
 
     def _use(self, use: s.Use, folder: Path, names: dict[str, Value]) -> Unit | None:
+        """Brings imported names in sight; those that are not there are told once, here."""
+        unit = self._imported(use, folder)
+        for name in use.names:
+            if name.name in names:
+                message = f"{name.name} is imported twice"
+                self.diagnostics.add("duplicate-name", message, name.span, help="remove one")
+            elif unit is None:
+                names[name.name] = Error()
+            elif name.name in unit.blocks:
+                names[name.name] = BlockRef(unit.blocks[name.name])
+            else:
+                _, shown = locate(use.path, folder)
+                hint = nearest(name.name, unit.blocks)
+                message = f"{shown} has no block {name.name}"
+                self.diagnostics.add("unknown-import", message, name.span, help=hint)
+                names[name.name] = Error()
+        return unit
+
+    def _imported(self, use: s.Use, folder: Path) -> Unit | None:
         target, shown = locate(use.path, folder)
         at = use.path_span
         if not target.is_file():
@@ -131,20 +150,7 @@ class Library:
         if len(opened) > MAX_IMPORTS:
             self.diagnostics.add("too-large", f"imports go deeper than {MAX_IMPORTS} files", at)
             return None
-        unit = self.load(target, shown)
-        if unit is None:
-            return None
-        for name in use.names:
-            if name.name not in unit.blocks:
-                hint = nearest(name.name, unit.blocks)
-                message = f"{shown} has no block {name.name}"
-                self.diagnostics.add("unknown-import", message, name.span, help=hint)
-            elif name.name in names:
-                message = f"{name.name} is imported twice"
-                self.diagnostics.add("duplicate-name", message, name.span)
-            else:
-                names[name.name] = BlockRef(unit.blocks[name.name])
-        return unit
+        return self.load(target, shown)
 
     def _declare(
         self, file: s.File, key: Path, names: dict[str, Value], imports: tuple[Unit, ...]
@@ -189,7 +195,8 @@ class Library:
 
     def _twice(self, name: s.Name) -> None:
         message = f"{name.name} is defined twice"
-        self.diagnostics.add("duplicate-name", message, name.span)
+        help = "choose another name for one of them"
+        self.diagnostics.add("duplicate-name", message, name.span, help=help)
 
 
 def locate(path: str, folder: Path) -> tuple[Path, str]:

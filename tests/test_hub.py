@@ -59,7 +59,7 @@ WRONG = {
         "requirement",
     ),
     "missing": ({"hidden_size": None}, "does not say d"),
-    "a text for a number": ({"hidden_size": "64"}, "d of Llama is a dimension"),
+    "a text for a number": ({"hidden_size": "64"}, "d of Llama takes a dimension"),
     "negative": ({"num_hidden_layers": -1}, "at least 1"),
 }
 

@@ -66,7 +66,8 @@ def recipe(
         if name is not None and name not in decls and isinstance(value, ParamPath):
             wrong |= not _tie(scope, block, name, value, at, ties)
         elif name is None or name not in decls:
-            _no_setting(scope, block, name, at, list(decls))
+            if not isinstance(value, Error):
+                _no_setting(scope, block, name, at, list(decls))
             wrong = True
         elif name in given:
             scope.fail("duplicate-name", f"{name} is set twice", at)
@@ -103,7 +104,9 @@ def arguments(scope: Scope, block: Block, args: tuple[s.Arg, ...]) -> dict[str, 
 
 def _no_setting(scope: Scope, block: Block, name: str | None, at: Span, known: list[str]) -> None:
     if name is None:
-        scope.fail("wrong-arguments", f"{block.name} has {len(known)} settings", at)
+        said = f"{len(known)} setting{'' if len(known) == 1 else 's'}"
+        hint = f"it has {', '.join(known)}" if known else ""
+        scope.fail("wrong-arguments", f"{block.name} has {said}", at, help=hint)
         return
     hint = nearest(name, known) or f"it has {', '.join(known) or 'none'}"
     scope.fail("unknown-setting", f"{block.name} has no setting {name}", at, help=hint)

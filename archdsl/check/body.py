@@ -126,7 +126,8 @@ def _header(scope: Scope, decl: s.BlockDecl) -> None:
 
 def _unique(scope: Scope, name: s.Name) -> None:
     if name.name in scope.names:
-        scope.fail("duplicate-name", f"{name.name} is declared twice", name.span)
+        help = "choose another name for one of them"
+        scope.fail("duplicate-name", f"{name.name} is declared twice", name.span, help=help)
 
 
 def bind_inputs(scope: Scope, decl: s.BlockDecl) -> None:
@@ -163,9 +164,10 @@ def run(scope: Scope, decl: s.BlockDecl) -> tuple[int, ...] | None:
         else:
             _statement(scope, statement)
     if result is None and not any(isinstance(x, s.Result) for x in decl.body):
-        scope.fail("missing-return", f"{decl.name.name} returns nothing", decl.name.span)
+        message = f"{decl.name.name} returns nothing"
+        scope.fail("missing-return", message, decl.name.span, help="end its body with return ...")
     # What stands behind a mistake was not read to its end: what it uses is not known.
-    if scope.numbers is None and len(scope.diagnostics) == before:
+    if scope.numbers is None and result is not None and len(scope.diagnostics) == before:
         for name, span in scope.bound.items():
             if name not in scope.used and name != "_":
                 scope.fail(
@@ -225,7 +227,7 @@ def _set(scope: Scope, name: s.Name, value: Value) -> None:
         what = "a setting" if declared else describe(known)
         scope.fail(
             "duplicate-name",
-            f"{name.name} is {what} already",
+            f"{name.name} is already {what}",
             name.span,
             help="only tensors may be bound again; choose another name",
         )

@@ -51,9 +51,11 @@ def settle(
             value, at = expressions.evaluate(inner, decl.default), decl.default.span
         else:
             label = Label(decl.name.span, "declared here without a default")
-            scope.fail(
-                "missing-setting", f"{block.name} needs a value for {name}", span, labels=(label,)
-            )
+            # A value that does not fit may have been meant for this one: one message is enough.
+            if not wrong:
+                message = f"{block.name} needs a value for {name}"
+                help = f"write {block.name}(..., {name}: ...)"
+                scope.fail("missing-setting", message, span, labels=(label,), help=help)
             wrong = True
             value, at = Error(), span
         value = fit(scope, decl, value, at, block.name)
@@ -87,14 +89,31 @@ def fit(scope: Scope, decl: s.SettingDecl, value: Value, at: Span, owner: str) -
                 return value
         case s.KindOf("list"), Items():
             return value
-    kind = decl.kind.span.text if decl.kind else "dimension"
     return scope.fail(
         "kind-mismatch",
-        f"{decl.name.name} of {owner} is a {kind}",
+        f"{decl.name.name} of {owner} takes {_spoken(decl.kind)}",
         at,
         note=f"this is {describe(value)}",
         labels=(Label(decl.span, "declared here"),),
     )
+
+
+def _spoken(kind: s.Kind | None) -> str:
+    """A kind in words."""
+    match kind:
+        case s.SignatureKind(span=span):
+            return f"a block {span.text}"
+        case s.SimpleKind("bool"):
+            return "true or false"
+        case s.SimpleKind("float"):
+            return "a number"
+        case s.SimpleKind("count"):
+            return "an integer of at least 0"
+        case s.KindOf("enum", args):
+            return f"one of {', '.join(a.span.text for a in args)}"
+        case s.KindOf(span=span):
+            return f"a {span.text}"
+    return "a dimension, an integer of at least 1"
 
 
 def _dimension(scope: Scope, decl: s.SettingDecl, d: Dim, at: Span) -> Value:
@@ -183,7 +202,7 @@ def apply(
         takes = ", ".join(i.name.name for i in decl.inputs)
         scope.fail(
             "wrong-arguments",
-            f"{made.block.name} takes {len(decl.inputs)} inputs ({takes}), gets {len(args)}",
+            f"{made.block.name} takes {_inputs(len(decl.inputs))} ({takes}), gets {len(args)}",
             span,
         )
         return None
@@ -193,6 +212,10 @@ def apply(
     if not _slots_fit(scope, inner, made, fn_span) or not obliged(scope, inner, made, fn_span):
         return None
     return _types(inner, decl.outputs)
+
+
+def _inputs(count: int) -> str:
+    return f"{count} input{'' if count == 1 else 's'}"
 
 
 def _types(scope: Scope, written: tuple[s.TypeExpr, ...]) -> tuple[TensorType, ...] | None:
@@ -209,7 +232,7 @@ def apply_slot(
     if len(slot.inputs) != len(args):
         scope.fail(
             "wrong-arguments",
-            f"{slot.name} takes {len(slot.inputs)} inputs, gets {len(args)}",
+            f"{slot.name} takes {_inputs(len(slot.inputs))}, gets {len(args)}",
             span,
         )
         return None
@@ -347,7 +370,12 @@ def _in_numbers(scope: Scope, inner: Scope, condition: s.Expr) -> str:
     for side in (condition.left, condition.right):
         value = expressions.evaluate(changed(inner, diagnostics=Diagnostics()), side)
         if isinstance(value, Int) and value.dim.symbols():
-            said.append(f"{side.span.text} is {scope.equation(value.dim)}")
+            parts = scope.equation(value.dim).split(" = ")
+            if parts[0] == f"({side.span.text})":  # a quotient alone needs no brackets
+                parts = [p.removeprefix("(").removesuffix(")") for p in parts]
+            begun = parts[0] == side.span.text and len(parts) > 1
+            text = " = ".join(parts)
+            said.append(text if begun else f"{side.span.text} is {text}")
         elif isinstance(value, Int) and side.span.text != str(value.dim):
             said.append(f"{side.span.text} is {value.dim}")
     return ", ".join(said)

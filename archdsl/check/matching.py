@@ -50,7 +50,7 @@ def match_left(
     if len(pattern.left) != len(operands):
         names.scope.fail(
             "pattern-axes",
-            f"the pattern has {len(pattern.left)} operands, {len(operands)} are given",
+            f"the pattern is for {len(pattern.left)} tensors, {len(operands)} given",
             span,
         )
         raise Wrong

@@ -34,6 +34,9 @@ MAX_ITEMS = 100_000
 """Lists longer than this are refused."""
 
 
+NO_NUMBER = "this number does not exist"
+WHY_NOT = "it divides by zero, takes the root of less than zero, or is too large"
+
 COMPARE = ("==", "!=", "<=", ">=", "<", ">")
 
 
@@ -193,7 +196,7 @@ def checked(scope: Scope, value: Float, span: Span) -> Value:
         if scope.numbers is not None:
             scope.numbers.real(value.real)
     except (ArithmeticError, ValueError):
-        return scope.fail("bad-value", "this number does not exist", span)
+        return scope.fail("bad-value", NO_NUMBER, span, help=WHY_NOT)
     return value
 
 
@@ -218,7 +221,7 @@ def number(scope: Scope, value: Value, span: Span | None) -> float | None:
             case Float(r) if scope.numbers is not None:
                 return scope.numbers.real(r)
     except (ArithmeticError, ValueError):
-        scope.fail("bad-value", "this number does not exist", span)
+        scope.fail("bad-value", NO_NUMBER, span, help=WHY_NOT)
     return None
 
 

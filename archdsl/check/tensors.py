@@ -90,7 +90,7 @@ def _elementwise(scope: Scope, op: Op, operands: list[Tensor], span: Span) -> Va
     dtype = _dtype(scope, op, operands)
     if dtype is None:
         sides = " and ".join(str(t.type) for t in operands)
-        return scope.fail("dtype-mismatch", f"{op.name} does not take {sides}", span)
+        return scope.fail("dtype-mismatch", f"`{op.name}` does not take {sides}", span)
     out = TensorType(dtype, joined[-1])
     return scope.add(Node(op.name, tuple(t.node for t in operands), (out,), span=span))
 

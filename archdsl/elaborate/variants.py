@@ -212,6 +212,14 @@ def _root(
     return elaborator.instantiate(made, tuple(types), ())
 
 
+SAID = {
+    "text": 'write it as "..."',
+    "date": "write it as 2024-02-29",
+    "number": "write an integer, such as 8192 or 128Ki",
+}
+"""How the facts of a variant are written, by their kind."""
+
+
 def _facts(model: Model, decl: s.VariantDecl, diagnostics: Diagnostics) -> Model:
     """What a variant says about itself, and what it expects."""
     about: dict[str, str | int] = {}
@@ -234,7 +242,8 @@ def _facts(model: Model, decl: s.VariantDecl, diagnostics: Diagnostics) -> Model
             case "number", s.Number(number) if isinstance(number, int):
                 about[name] = number
             case _:
-                diagnostics.add("kind-mismatch", f"{name} is a {kind}", fact.value.span)
+                message = f"{name} takes a {kind}"
+                diagnostics.add("kind-mismatch", message, fact.value.span, help=SAID[kind])
     return replace(model, about=about, expectations=tuple(expectations))
 
 

@@ -36,6 +36,8 @@ _PLAIN = {
 }  # fmt: skip
 _VALUE = {"NAME", "NUMBER", "LPAR", "LSQB"}
 _OPERATOR = {"SIGN", "TIMES", "POWER", "COMPARE"}
+_STATEMENT = {"COMMA", "EQUAL", "__ANON_1"}
+_WORD = re.compile(r'#[^\n]*|"(?:\\.|[^"\\\n])*"|[^\W\d]\w*')
 
 
 def look_over(source: Source, diagnostics: Diagnostics) -> bool:
@@ -132,7 +134,23 @@ def explain(
         diagnostics.add("syntax", "the declaration ends too early", span, help=help)
         return
     span = Span(source, here, here + len(token))
+    begun = _begun(source, start, here, error.expected)
+    if begun is not None:
+        name = begun.text
+        help = f"write {name} = ..., or join it to what stands before it: |> {name}"
+        message = f"`{name}` begins a statement that does not go on"
+        diagnostics.add("syntax", message, begun, help=help)
+        return
     diagnostics.add("syntax", _headline(token, error.expected), span, help=help)
+
+
+def _begun(source: Source, start: int, here: int, expected: frozenset[str]) -> Span | None:
+    """The name before an error where only a statement can have begun with it."""
+    if expected != _STATEMENT:
+        return None
+    found = list(_WORD.finditer(source.text, start, here))
+    names = [m for m in found if m.group()[0] not in '#"']
+    return Span(source, *names[-1].span()) if names else None
 
 
 def _headline(token: Token, expected: frozenset[str]) -> str:
@@ -149,6 +167,8 @@ def _expected(expected: frozenset[str]) -> str:
         return ""
     if expected >= _VALUE:
         return "an expression is expected"
+    if expected >= _OPERATOR:
+        return "an operator, `|>` or `(` can follow an expression"
     names = []
     for terminal in sorted(expected):
         if terminal in _OPERATOR and len(expected) > 4:

@@ -98,7 +98,7 @@ def parse(tables: Tables, text: str) -> Tree:
     position, length = 0, len(text)
     while True:
         position = _blank_end(text, position)
-        token = _token(tables, text, position, actions[states[-1]]) if position < length else None
+        token = _token(tables, text, position, states) if position < length else None
         symbol = END if token is None else token.type
         while True:
             action = actions[states[-1]].get(symbol)
@@ -176,14 +176,12 @@ def _blank_end(text: str, position: int) -> int:
     return position if found is None else found.end()
 
 
-def _token(tables: Tables, text: str, position: int, allowed: Mapping[str, int]) -> Token:
+def _token(tables: Tables, text: str, position: int, states: list[int]) -> Token:
     """The token at a position, of a terminal that is allowed there; raises Unexpected for none."""
-    found = _match(tables, text, position, allowed)
+    found = _match(tables, text, position, tables.actions[states[-1]])
     if found is not None:
         return found
-    other = _match(tables, text, position, None)
-    expected = frozenset(s for s in allowed if s.isupper())
-    raise Unexpected(position, other, expected)
+    raise Unexpected(position, _match(tables, text, position, None), accepted(tables, states))
 
 
 def _match(
