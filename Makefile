@@ -86,6 +86,6 @@ $(VENV)/.test: .lock/test.txt $(VENV)/.run
 	@touch $@
 
 # Start-up is twice as fast with these; stale ones are never used.
-$(VENV)/.prepared: $(VENV)/.run grammar/arch.lark archdsl/syntax.py $(wildcard archdsl/parser/*.py archdsl/std/*.arch)
+$(VENV)/.prepared: $(VENV)/.run grammar/arch.lark archdsl/record.py archdsl/source.py archdsl/syntax.py $(wildcard archdsl/parser/*.py archdsl/std/*.arch)
 	@$(BIN)/python -m archdsl.prepare >/dev/null
 	@touch $@

@@ -11,12 +11,11 @@ name and a dimension. A `Cut` is a place where one axis is several pieces that l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from archdsl.dims import Dim, product
+from archdsl.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Factor:
     """A named axis, or a literal 1 (its name is the digit)."""
 
@@ -27,7 +26,7 @@ class Factor:
         return self.name
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RestFactor:
     """`...`: `count` axes, where that is known."""
 
@@ -37,7 +36,7 @@ class RestFactor:
         return "..."
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Merge:
     """Several axes in one, outermost first."""
 
@@ -47,7 +46,7 @@ class Merge:
         return f"({' '.join(map(str, self.items))})"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Cut:
     """Pieces side by side along one axis."""
 
@@ -57,7 +56,7 @@ class Cut:
         return f"({' + '.join(' '.join(map(str, p)) for p in self.parts)})"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Discard:
     """`_` on the right: a piece that nobody wants."""
 
@@ -69,7 +68,7 @@ Item = Factor | RestFactor | Merge | Cut
 Side = tuple[tuple[Item, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Plan:
     """Operands on the left, results on the right; `kept` tells which results are not discarded."""
 

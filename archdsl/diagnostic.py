@@ -15,6 +15,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from archdsl.record import record
 from archdsl.source import Span
 
 CODES: dict[str, str] = {
@@ -64,7 +65,7 @@ MAX_SHOWN = 1000
 """More errors than this are counted, not kept: nobody reads them."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Label:
     """A secondary place with a few words."""
 

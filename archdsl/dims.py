@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import reduce
 
+from archdsl.record import record
+
 Verdict = Enum("Verdict", ["EQUAL", "DIFFERENT", "UNKNOWN"])
 EQUAL, DIFFERENT, UNKNOWN = Verdict.EQUAL, Verdict.DIFFERENT, Verdict.UNKNOWN
 
@@ -199,7 +201,7 @@ def divides(b: Dim, a: Dim, facts: Facts) -> bool:
     return (a % b).terms == () or simplify(a % b, facts).terms == ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Facts:
     """What `where` lets one assume: polynomials known to be zero."""
 

@@ -2,8 +2,9 @@
 
 import itertools
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from archdsl.record import record
 
 
 class Point(NamedTuple):
@@ -13,7 +14,7 @@ class Point(NamedTuple):
     y: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Box:
     """An upright rectangle: its upper left corner, width and height."""
 

@@ -12,7 +12,6 @@ concrete message is the better one: it has names and numbers.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ from archdsl.diagnostic import Diagnostic, Diagnostics
 from archdsl.dims import TooLarge
 from archdsl.facts import Facts, check_expectations
 from archdsl.graph import Model
+from archdsl.record import record, replace
 from archdsl.resolver import Library, Unit
 from archdsl.source import Source, Span
 
@@ -33,7 +33,7 @@ THEMES = ("light", "dark")
 _GENERIC_ONLY_IF_ALONE = ("unknown-equality", "shape-mismatch")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Variant:
     """A variant that checks. Drawings and code are made when they are asked for."""
 
@@ -91,7 +91,7 @@ class Variant:
         return self.svg()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Checked:
     """What the check of one spec found: its variants that check, and everything that is wrong.
 

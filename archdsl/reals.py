@@ -9,29 +9,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from archdsl.dims import Dim, substitute
+from archdsl.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Lit:
     value: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ref:
     """A setting of kind `float`."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OfDim:
     dim: Dim
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Apply:
     """An operator of `+ - * / ^` or a function of `FUNCTIONS`."""
 

@@ -15,10 +15,10 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from archdsl.pipeline import check_path
+from archdsl.record import record
 
 _TEXT = "{http://www.w3.org/2000/svg}text"
 _STYLE = """
@@ -36,7 +36,7 @@ del { color: #a3262a }
 """
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Change:
     """A card's name, its SVG before and after; None where there was or is none."""
 

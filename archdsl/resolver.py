@@ -18,6 +18,7 @@ from archdsl.check.values import Block, BlockRef, Error, Value
 from archdsl.diagnostic import Diagnostics, nearest
 from archdsl.parser import parse, read
 from archdsl.parser.tables import digest
+from archdsl.record import entity
 from archdsl.source import Source
 
 PACKAGE = Path(__file__).parent
@@ -30,7 +31,7 @@ MAX_VARIANTS = 300
 """Variants in one file; a family has ten."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@entity
 class Unit:
     """One file with its names resolved."""
 
@@ -223,7 +224,8 @@ def std_digest() -> str:
     """What the prepared library depends on: the grammar, the tree's types, the library's text."""
     import hashlib
 
-    parts = [digest().encode(), (PACKAGE / "syntax.py").read_bytes()]
+    parts = [digest().encode()]
+    parts += [(PACKAGE / name).read_bytes() for name in ("record.py", "source.py", "syntax.py")]
     parts += [p.name.encode() + p.read_bytes() for p in sorted(STD.glob("*.arch"))]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 

@@ -14,6 +14,8 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from archdsl.record import record
+
 MAX_BYTES = 500_000
 """A spec longer than this is refused: the largest real ones have a few kilobytes."""
 
@@ -46,7 +48,7 @@ class Source:
         return self.text[start:end].rstrip("\r\n")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Span:
     """Characters `start` to `end` (exclusive) of a source."""
 

@@ -10,10 +10,10 @@ that a card looks the same on machines with and without other fonts.
 """
 
 import unicodedata
-from dataclasses import dataclass
 from functools import lru_cache
 
 from archdsl.fonts.advances import ADVANCES, CAP_HEIGHT, CHARACTERS, UNITS
+from archdsl.record import record
 
 Weight = int
 REGULAR, SEMIBOLD, BOLD = 400, 600, 700
@@ -29,7 +29,7 @@ _WIDTHS = {weight: dict(zip(CHARACTERS, row, strict=True)) for weight, row in AD
 _MISSING = "□"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Run:
     """A piece of a line: its text, the theme's role that colours it, its weight (400, 600
     or 700).

@@ -9,7 +9,8 @@ family's accent.
 import math
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from archdsl.record import record
 
 HUES = (262.0, 305.0, 200.0, 350.0, 235.0, 285.0, 20.0, 330.0)
 """Hues that families share out, in degrees."""
@@ -19,7 +20,7 @@ MINIMUM_CONTRAST = 4.5
 """Contrast of text against what lies under it, as WCAG 2 asks at level AA."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Sizes:
     """Font sizes, gaps and lines in pixels."""
 
@@ -34,7 +35,7 @@ class Sizes:
     margin: float = 40.0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Theme:
     """A theme's name, the colour (#rrggbb) of each role, and the sizes."""
 

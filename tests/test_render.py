@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import pytest
 
 import drawn
 from archdsl import fonts, text, theme
+from archdsl.record import replace
 from archdsl.render import pdf, png, svg
 from archdsl.scene.card import card
 from archdsl.scene.shapes import Group, Item, Scene, Text, shapes, written

@@ -15,6 +15,7 @@ PACKAGE = ROOT / "archdsl"
 # A stage imports stages above it only. A folder is one stage: its files may import one another.
 # Stages on one line do not import one another.
 CORRIDOR = """
+record
 source
 diagnostic
 dims

@@ -25,6 +25,7 @@ from archdsl.dims import (
 )
 from archdsl.graph import Check, Child, Module, Node, Param
 from archdsl.reals import Real, evaluate, replace
+from archdsl.record import record
 from archdsl.source import Span
 from archdsl.types import Axis, Rest, TensorType
 
@@ -34,7 +35,7 @@ SEEN = "S"
 STREAM = "T"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Numbers:
     """What a concrete check knows: symbols in terms of the model's, and the model's numbers."""
 

@@ -11,60 +11,61 @@ from dataclasses import dataclass, field
 
 from archdsl.dims import Dim
 from archdsl.reals import Real
+from archdsl.record import entity, record
 from archdsl.source import Span
 from archdsl.syntax import BlockDecl, ParamStatement, TypeExpr
 from archdsl.types import TensorType
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Int:
     """An integer known in advance, as a polynomial of symbols."""
 
     dim: Dim
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Float:
     real: Real
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Truth:
     """True, False, or None where a generic check cannot know."""
 
     value: bool | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Word:
     """A member of an `enum`; None where a generic check cannot know which."""
 
     name: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Text:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DateValue:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Null:
     """A key that a configuration does not have."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Record:
     """An object of a configuration file; a key that it does not have is null."""
 
     entries: tuple[tuple[str, Value], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Items:
     """A list; values are None where a generic check cannot know them, `sample` is then any item."""
 
@@ -72,19 +73,19 @@ class Items:
     sample: Value | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Error:
     """The meaning of a wrong expression."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BlockRef:
     """A block's name without settings."""
 
     block: Block
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PrimitiveRef:
     """A primitive's name: `silu`."""
 
@@ -108,7 +109,7 @@ class Recipe:
         return dict(self.settings).get(name)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Slot:
     """A block-valued setting inside its block: a signature to hold to, and the recipe, if known."""
 
@@ -118,7 +119,7 @@ class Slot:
     recipe: Value | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Either:
     """A recipe that depends on a setting that a generic check does not know."""
 
@@ -126,7 +127,7 @@ class Either:
     no: Value
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Repeat:
     """`n * recipe`: a run of a schedule."""
 
@@ -156,7 +157,7 @@ class Bank:
     span: Span | None = field(default=None, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Mixture:
     """`mixture(pool, weights, indices)`: the chosen blocks of a bank, summed with weights."""
 
@@ -166,7 +167,7 @@ class Mixture:
     indices: Tensor
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ChildRef:
     """A submodule of the body being checked: a recipe or schedule under the name of its binding."""
 
@@ -174,7 +175,7 @@ class ChildRef:
     value: Value
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ParamPath:
     """`embed.w` as an argument: a parameter to share."""
 
@@ -182,7 +183,7 @@ class ParamPath:
     type: TensorType | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tensor:
     """A node of the body."""
 
@@ -190,14 +191,14 @@ class Tensor:
     type: TensorType
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tensors:
     """Several tensors, from an application or a tuple."""
 
     items: tuple[Tensor, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@entity
 class Block:
     """A block declaration with the names that are in sight where it stands."""
 

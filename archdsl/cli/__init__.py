@@ -23,4 +23,6 @@ def main() -> None:
     gc.set_threshold(200_000)
     from archdsl.cli.commands import run
 
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    gc.freeze()  # nor does the interpreter, as it ends, look through everything for cycles
+    sys.exit(code)

@@ -68,8 +68,6 @@ def write(path: str, data: str | bytes) -> None:
 
 
 def _replace(target: Path, data: bytes) -> None:
-    import tempfile
-
     if target.is_dir():
         raise IsADirectoryError(21, "it is a folder")
     if target.exists() and not target.is_file():  # a device or a pipe: there is nothing to replace
@@ -77,8 +75,9 @@ def _replace(target: Path, data: bytes) -> None:
         return
     real = target.resolve()  # a link stays a link
     mode = real.stat().st_mode & 0o777 if real.exists() else 0o666 & ~_umask()
-    handle, name = tempfile.mkstemp(prefix=f".{real.name}.", dir=real.parent)
-    fresh = Path(name)
+    fresh = real.with_name(f".archdsl-{os.urandom(8).hex()}")
+    # Exclusively: never through a link that someone else has put there.
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from archdsl.cli.output import write
 from archdsl.pipeline import Checked, Variant
+from archdsl.record import record
 from archdsl.resolver import PACKAGE, Unit
 
 TYPES = ("svg", "png", "pdf")
 DIGESTS = ".digests.json"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Look:
     """How cards are drawn. `scale` None: the format's own."""
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from archdsl.cli.output import Stop, usage
 from archdsl.diagnostic import Diagnostics, SpecError, nearest, printable
 from archdsl.parser import decode, read
 from archdsl.pipeline import Checked, Variant, check_path, check_source
+from archdsl.record import record
 from archdsl.source import MAX_BYTES, Source
 
 STDIN = "<stdin>"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Target:
     """A spec (path None: standard input) and the variant that is meant, or all of them."""
 

@@ -7,7 +7,7 @@ graph grow with the text of a spec and not with the depth of a model.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from archdsl import syntax as s
 from archdsl.check import body, expressions, interface, statics
@@ -18,6 +18,7 @@ from archdsl.dims import Dim
 from archdsl.graph import Check, Child, Module, Param, Setting
 from archdsl.graph import Value as Plain
 from archdsl.reals import Lit
+from archdsl.record import replace
 from archdsl.source import Span
 from archdsl.types import TensorType
 

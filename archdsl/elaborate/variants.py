@@ -7,7 +7,6 @@ expression, so that code and cards can say `$heads * $d_head` and not only 4096.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from archdsl import syntax as s
 from archdsl.check import expressions, interface
@@ -30,6 +29,7 @@ from archdsl.elaborate import cards, weights
 from archdsl.elaborate.modules import Elaborator
 from archdsl.graph import Expectation, Model, Module
 from archdsl.reals import Lit, Ref, evaluate
+from archdsl.record import replace
 from archdsl.resolver import Unit
 from archdsl.source import Span
 from archdsl.types import Axis, TensorType

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from archdsl.dims import Dim, Opaque
 from archdsl.reals import Apply, Lit, OfDim, Real, Ref
+from archdsl.record import record
 
 ATOM, POWER, UNARY, TIMES, PLUS, SHIFT, AND, OR, COMPARE, LOOSE = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
 """Precedences, tightest first."""
@@ -29,7 +29,7 @@ Look = Callable[[str], str]
 """From a symbol to the Python expression that holds its value."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Text:
     """A Python expression."""
 

@@ -11,11 +11,11 @@ statement, and how many columns must stay free behind it; its further lines carr
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from archdsl import syntax as s
 from archdsl.formatter.comments import Comments
+from archdsl.record import record
 
 WIDTH = 120
 STEP = 2
@@ -134,7 +134,7 @@ def kind(k: s.Kind) -> str:
 # --- more than a line -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Place:
     """Where a text begins, the indentation of its statement, how much follows on its last line."""
 

@@ -5,8 +5,6 @@ runs through its ports: its lower border through the one where values enter, its
 through the other.
 """
 
-from dataclasses import dataclass
-
 from archdsl import text
 from archdsl.geometry import Box, Point, around
 from archdsl.layout import route
@@ -14,6 +12,7 @@ from archdsl.layout.cells import Cell
 from archdsl.layout.layers import Layers, layered
 from archdsl.layout.measure import BADGE_HEIGHT, Extent, badge_width, leaf
 from archdsl.layout.route import Wire
+from archdsl.record import record
 from archdsl.theme import Sizes
 from archdsl.view.types import Badge, Diagram, Node
 
@@ -23,7 +22,7 @@ _BADGE_ARROW = 15.0
 COUNT_SIZE = 17.0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PlacedBadge:
     """A badge's pill, and the end of its arrow on the node it belongs to."""
 
@@ -33,7 +32,7 @@ class PlacedBadge:
     tip: Point
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Placed:
     """A node and its box; for a group, the diagram inside, in the same coordinates."""
 
@@ -42,7 +41,7 @@ class Placed:
     inner: "Arranged | None" = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Arranged:
     """A diagram with positions. `frame` is its border when it stands in a group, `reach` holds all
     of it.

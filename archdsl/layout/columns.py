@@ -6,9 +6,9 @@ straight.
 """
 
 import math
-from dataclasses import dataclass
 
 from archdsl.layout.cells import Cell
+from archdsl.record import record
 
 _COLUMN_SWEEPS = 6
 _CHAIN_SWEEPS = 4
@@ -62,7 +62,7 @@ def _only_above(cell: Cell) -> Cell | None:
     return above if above is not None and len(above.below) == 1 else None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Link:
     """A chain with what bounds it: neighbours in its layers with the least distances of the axes,
     and what it hangs on with weights.

@@ -1,8 +1,7 @@
 """How large a node must be for its label: the first pass of the layout."""
 
-from dataclasses import dataclass
-
 from archdsl import text
+from archdsl.record import record
 from archdsl.theme import Sizes
 from archdsl.view.types import Case, Node, Tone
 
@@ -16,7 +15,7 @@ _LEAST_ROOMY: dict[Tone, float] = {"quiet": 152.0}
 _LEAST_SMALL = 92.0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Extent:
     """How far a node reaches to the left and right of its axis, where wires enter, and
     its height.

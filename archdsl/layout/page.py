@@ -6,13 +6,12 @@ right margin; an inset below them may use their width. Where the insets need mor
 tower, the tower's gaps grow, not the paper's white.
 """
 
-from dataclasses import dataclass, replace
-
 from archdsl import text
 from archdsl.geometry import Box, Point, around, crosses
 from archdsl.layout.arrange import Arranged, Placed, arrange
 from archdsl.layout.columns import rising
 from archdsl.layout.measure import CHOICE_LABEL, CHOICE_PADDING, case
+from archdsl.record import record, replace
 from archdsl.theme import Sizes
 from archdsl.view.types import Callout, Fact, Facts, Inset, LayerKind, View
 
@@ -39,7 +38,7 @@ _LEGEND_WIDTH = 92.0
 _MOST_PITCH = 26.0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PlacedInset:
     """An inset's frame, its wrapped subtitle and its diagram in the coordinates of the page."""
 
@@ -49,7 +48,7 @@ class PlacedInset:
     diagram: Arranged
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PlacedCallout:
     """A callout's box and lines."""
 
@@ -58,7 +57,7 @@ class PlacedCallout:
     lines: tuple[text.Line, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Leader:
     """The dotted line from a node of the tower to what speaks of it."""
 
@@ -67,7 +66,7 @@ class Leader:
     points: tuple[Point, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Page:
     """A card with positions. `facts` and `strip` are the boxes in which these are drawn."""
 
@@ -83,7 +82,7 @@ class Page:
     strip: Box | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Item:
     """An inset or a callout with its size, before it has a place; `wish` is the y it should be near
     to.

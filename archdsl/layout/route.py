@@ -18,6 +18,7 @@ from archdsl.geometry import Point
 from archdsl.layout.cells import Cell, spread
 from archdsl.layout.layers import Layers
 from archdsl.layout.measure import OPERATOR_RADIUS
+from archdsl.record import record
 from archdsl.theme import Sizes
 from archdsl.view.types import Edge
 
@@ -28,7 +29,7 @@ _SAME = 0.5
 _LEAST_PORT_DISTANCE = 14.0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Wire:
     """A wire's corners from its source to its target, and where its label starts on its
     baseline.

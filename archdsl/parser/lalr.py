@@ -14,6 +14,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from archdsl.record import record
+
 END = "$END"
 _BLANK = re.compile(r"(?:\s+|#[^\n]*)*")
 _WORD = re.compile(r"[^\W\d]\w*")
@@ -54,7 +56,7 @@ class Unexpected(Exception):
         super().__init__(position)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rule:
     """`origin` <- `length` symbols. `kept` are the children that stay: (index, whether its own
     children take its place). `expand`: a single child takes the place of the node.

@@ -7,17 +7,17 @@ stay inside, a wire names the shapes on which it starts and ends.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 from archdsl import text
 from archdsl.geometry import Box, Point, around
+from archdsl.record import record
 
 Dash = tuple[float, ...]
 SOLID: Dash = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rect:
     """A rectangle with round corners; `id` names it for texts and wires."""
 
@@ -30,7 +30,7 @@ class Rect:
     id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Circle:
     """A circle; `id` names it for texts and wires."""
 
@@ -48,7 +48,7 @@ class Circle:
         return Box(self.centre.x - reach, self.centre.y - reach, 2 * reach, 2 * reach)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Path:
     """A polyline or polygon. `use`: a wire carries data, a leader points, ink belongs to a shape.
 
@@ -72,7 +72,7 @@ class Path:
         return around(Box(point.x, point.y, 0, 0) for point in self.points)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Text:
     """One line of text. `origin` is on the baseline, at the line's start, middle or end as `anchor`
     says.
@@ -99,7 +99,7 @@ class Text:
         return Box(self.left, self.origin.y - above, wide, above + below)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Group:
     """Shapes that belong together: a block with its label. `title` becomes a tooltip, `link` an
     anchor.
@@ -116,7 +116,7 @@ Shape = Rect | Circle | Path | Text
 Item = Shape | Group
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Scene:
     """A picture of `width` x `height` pixels. `title` and `description` are for those who cannot
     see it.

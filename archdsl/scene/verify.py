@@ -15,6 +15,7 @@ from functools import cached_property
 
 from archdsl import text
 from archdsl.geometry import Box, Point, crosses, distance_to_border, distance_to_segment, segments
+from archdsl.record import record
 from archdsl.scene.shapes import Circle, Path, Rect, Scene, Text, shapes
 from archdsl.theme import MINIMUM_CONTRAST, contrast
 
@@ -23,7 +24,7 @@ _TEXT_PORT = 8.0
 _LEAST_SIZE = 9.0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fault:
     """A rule that is broken, and by what."""
 

@@ -10,11 +10,12 @@ position embedding).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from archdsl.graph import Model, Module
 from archdsl.graph import Node as Value
 from archdsl.ops import OPS
+from archdsl.record import record, replace
 from archdsl.text import SEMIBOLD, Line, line
 from archdsl.view import words
 from archdsl.view.types import Diagram, Edge, Node
@@ -22,7 +23,7 @@ from archdsl.view.types import Diagram, Edge, Node
 _MARKS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷"}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Place:
     """Where a body is drawn: its model and module, and the path that its nodes' ids begin with."""
 

@@ -4,11 +4,11 @@ repeat.
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import replace
 
 from archdsl.graph import Child, Model, Module, Segment
 from archdsl.graph import Node as Value
 from archdsl.ops import OPS
+from archdsl.record import replace
 from archdsl.text import Line, line, plain
 from archdsl.view import words
 from archdsl.view.body import Place, body

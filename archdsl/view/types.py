@@ -9,9 +9,9 @@ to above.
 Strings come from specs and are not trusted: renderers write them as text, never as markup.
 """
 
-from dataclasses import dataclass
 from typing import Literal
 
+from archdsl.record import record
 from archdsl.text import Line
 
 Form = Literal["box", "pill", "operator", "terminal", "port", "group", "choice"]
@@ -26,7 +26,7 @@ family's colour, cached orange, shared green, accent the repeated block, frame t
 """
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Badge:
     """A small pill at a node's side, with an arrow into it: what acts inside the node (RoPE,
     QK-norm).
@@ -37,7 +37,7 @@ class Badge:
     tooltip: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Case:
     """One of the blocks of a choice, below the number of layers that have it."""
 
@@ -45,7 +45,7 @@ class Case:
     label: Line
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Node:
     """A node of a diagram. `id` is a path in the model (`layers.mix`) and unique in the view.
 
@@ -70,7 +70,7 @@ class Node:
     link: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Edge:
     """A wire from one node up to another. A residual one goes round, in a lane at the side.
 
@@ -83,7 +83,7 @@ class Edge:
     label: Line = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Diagram:
     """Nodes and the wires between them. Edges into a node come in the order of its operands.
 
@@ -95,7 +95,7 @@ class Diagram:
     roomy: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Inset:
     """A node of the tower, opened beside it."""
 
@@ -107,7 +107,7 @@ class Inset:
     tone: Literal["accent", "quiet"] = "quiet"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Callout:
     """A remark about a node of the tower."""
 
@@ -116,7 +116,7 @@ class Callout:
     text: Line
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LayerKind:
     """A kind of layer in the strip: its name, the theme's role of its colour, how many layers have
     it.
@@ -127,7 +127,7 @@ class LayerKind:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Strip:
     """The schedule: one cell a layer, from the first (below). `cells` are indices into `kinds`."""
 
@@ -135,7 +135,7 @@ class Strip:
     cells: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Part:
     """A part of the parameter count: its name, the theme's role of its colour, its parameters."""
 
@@ -144,7 +144,7 @@ class Part:
     params: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fact:
     """A row of the panel of facts."""
 
@@ -152,7 +152,7 @@ class Fact:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Facts:
     """The panel of facts: where the parameters are, rows of names and values, sources."""
 
@@ -161,7 +161,7 @@ class Facts:
     sources: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class View:
     """All that a card shows. `family` decides the accent; `description` is a sentence about the
     model.
