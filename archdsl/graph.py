@@ -24,7 +24,7 @@ from archdsl.source import Span
 from archdsl.types import Axis, Rest, TensorType
 
 # Operations of nodes beyond the primitives of `ops.py`.
-STRUCTURAL = ("input", "param", "scalar", "apply", "mixture", "item", "residual", "cache")
+STRUCTURAL = ("input", "param", "scalar", "zero", "apply", "mixture", "item", "residual", "cache")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class Node:
     `input`     an input of the block; `name` says which
     `param`     a parameter, buffer or constant; `param` says which
     `scalar`    a number known in advance, in `scalar`; its type has no axes
+    `zero`      zeros like the only argument
     `apply`     the child `child` applied to `args`
     `mixture`   the bank `child` applied to args[0], with weights args[1] and indices args[2]
     `item`      result `index` of the only argument

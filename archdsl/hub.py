@@ -39,7 +39,7 @@ from archdsl.check.values import (
 from archdsl.diagnostic import Diagnostics, SpecError, nearest, printable
 from archdsl.dims import Dim
 from archdsl.formatter import formatted
-from archdsl.reals import Lit, Ref
+from archdsl.reals import Apply, Lit, OfDim, Real, Ref
 from archdsl.resolver import Library, Unit, specs_folder
 from archdsl.source import Source
 
@@ -340,8 +340,8 @@ def _say(value: Value) -> str:
             return _digits(d.value) if d.value is not None else str(d)
         case Float(Lit(x)):
             return _digits(int(x)) if x == int(x) and abs(x) < 1e15 else repr(x)
-        case Float(Ref(name)):
-            return name
+        case Float(real):
+            return _say_real(real)
         case Truth(known):
             return "true" if known else "false"
         case Word(word):
@@ -353,9 +353,25 @@ def _say(value: Value) -> str:
         case Items(values):
             return _say_list(values or ())
         case Recipe(block, settings):
-            inner = [_argument(k, v) for k, v in settings if not _given_by_default(block, k, v)]
+            held = dict(settings)
+            inner = [_argument(k, v) for k, v in settings if not _is_default(block, k, v, held)]
             return f"{block.name}({', '.join(inner)})"
     return "null"
+
+
+def _say_real(real: Real) -> str:
+    """A number in terms of settings: `(d_nope + d_rope) ^ -0.5`."""
+    match real:
+        case Lit(x):
+            return _say(Float(Lit(x)))
+        case Ref(name):
+            return name
+        case OfDim(d):
+            return str(d) if len(d.terms) <= 1 else f"({d})"
+        case Apply(op, (a, b)) if op in "+-*/^":
+            return f"({_say_real(a)} {op} {_say_real(b)})"
+        case Apply(op, args):
+            return f"{op}({', '.join(_say_real(a) for a in args)})"
 
 
 def _argument(name: str, value: Value) -> str:
@@ -395,17 +411,6 @@ def _digits(value: int) -> str:
     return f"{value:_}" if abs(value) >= 10_000 else str(value)
 
 
-def _given_by_default(block: Block, name: str, value: Value) -> bool:
-    """Whether a literal default of a block says the same."""
-    for decl in block.decl.settings:
-        if decl.name.name == name and decl.default is not None:
-            scope = Scope(Diagnostics(), {}, block.globals, numbers=Numbers({}, {}, {}, {}))
-            default = expressions.evaluate(scope, decl.default)
-            fitted = interface.fit(scope, decl, default, decl.span, block.name)
-            return not scope.diagnostics.items and fitted == value
-    return False
-
-
 def _is_default(block: Block, name: str, value: Value, settings: dict[str, Value]) -> bool:
     """Whether the default, computed from the other settings, says the same."""
     scope = Scope(Diagnostics(), dict(settings), block.globals, numbers=Numbers({}, {}, {}, {}))
@@ -418,11 +423,13 @@ def _is_default(block: Block, name: str, value: Value, settings: dict[str, Value
 
 
 def _blocks(value: Value) -> Iterator[str]:
-    """The blocks that a value names."""
+    """The blocks that are written to say a value; those of defaults are not."""
     if isinstance(value, Recipe):
         yield value.block.name
-        for _, inner in value.settings:
-            yield from _blocks(inner)
+        known = dict(value.settings)
+        for name, inner in value.settings:
+            if not _is_default(value.block, name, inner, known):
+                yield from _blocks(inner)
 
 
 def _origin(unit: Unit, name: str) -> str | None:

@@ -91,6 +91,7 @@ _ROWS = (
         operands=2,
         doc="the k largest along an axis: values, indices",
     ),
+    Op("top_mask", "choose", "", "top k", operands=2, doc="whether each is among the k largest"),
     # Tensors from dimensions.
     Op("arange", "make", "torch.arange({0})", doc="0 .. n-1 as real numbers, shape [n]"),
     Op("positions", "make", "", "positions", doc="absolute positions along an axis, int[T]"),

@@ -94,6 +94,11 @@ def types() -> list[str]:
     return list(_table()["types"])
 
 
+def float64_tolerance(kind: str) -> float:
+    """How far from the reference float64 may be, in standard deviations of its logits."""
+    return _table()["types"][kind].get("float64", 1e-9)
+
+
 def build(kind: str, seed: int = 3) -> Reference:
     """The tiny model of a type with random weights; the same seed gives the same bits."""
     config = tiny_config(kind)
@@ -110,6 +115,7 @@ def tiny_config(kind: str) -> dict[str, Any]:
     config_class = CONFIG_MAPPING[kind.split("+")[0]]
     known = _fields(config_class) - set(row.get("omit", ()))
     fields = {k: v for k, v in _table()["base"].items() if k in known} | row.get("config", {})
+    fields = {k: None if v == "null" else v for k, v in fields.items()}  # TOML has no null
     config = config_class(**copy.deepcopy(fields), architectures=[row["class"]])
     return json.loads(json.dumps(config.to_dict()))
 
@@ -121,7 +127,8 @@ def from_config(config: dict[str, Any], class_name: str | None = None) -> torch.
     # Grouped kernels for experts have no float64; the plain loop has.
     experts = "eager" if getattr(parsed, "num_experts_per_tok", None) else None
     chosen = {"experts_implementation": experts} if experts else {}
-    return cls._from_config(parsed, attn_implementation="sdpa", **chosen).eval()
+    attention = "sdpa" if cls._supports_sdpa else "eager"
+    return cls._from_config(parsed, attn_implementation=attention, **chosen).eval()
 
 
 def official(slug: str) -> tuple[dict[str, Any], dict[str, Any]]:

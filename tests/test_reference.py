@@ -59,7 +59,9 @@ def test_the_reference_agrees_with_itself(kind: str) -> None:
     full, prefill = ref.logits(torch.float64), reference.LENGTH - 8
     assert full.shape == (reference.BATCH, reference.LENGTH, ref.config["vocab_size"])
     decoded = ref.decoded(torch.float64, prefill)
-    assert (decoded - full[:, prefill:]).abs().max() / full.std() < 1e-12
+    # Where a part runs in float32, another batch size rounds otherwise.
+    near = 10 * reference.float64_tolerance(kind) if reference.float64_tolerance(kind) > 1e-9 else 0
+    assert (decoded - full[:, prefill:]).abs().max() / full.std() < max(1e-12, near)
     single = ref.logits(torch.float32)
     assert (single - full).abs().max() / full.std() < 1e-4
 

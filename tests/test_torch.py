@@ -24,10 +24,9 @@ from archdsl.diagnostic import Diagnostics
 from archdsl.facts import Facts
 from emitted import code_of, from_text, on_meta, run, variants
 
-FLOAT32, FLOAT64 = 1e-4, 1e-9
-"""Largest difference to the reference, in standard deviations of its logits."""
+FLOAT32 = 1e-4
+"""Largest difference to the reference in float32, in standard deviations of its logits."""
 
-TOLERANCE = {torch.float32: FLOAT32, torch.float64: FLOAT64}
 TYPES = reference.types()
 DTYPES = [torch.float32, torch.float64]
 
@@ -71,13 +70,14 @@ def test_logits_equal_the_reference(kind: str, seed: int, lower: bool, dtype: to
     """One pass, and token by token with the cache after a prefill in two parts."""
     ref = reference_of(kind, seed)
     wanted = ref.logits(dtype)
+    tolerance = FLOAT32 if dtype == torch.float32 else reference.float64_tolerance(kind)
     model = loaded(module_of(kind, lower), ref, dtype)
     with torch.no_grad():
-        assert distance(model(ref.tokens), wanted) <= TOLERANCE[dtype]
+        assert distance(model(ref.tokens), wanted) <= tolerance
     length = ref.tokens.shape[1]
     found = in_parts(model, ref.tokens, [20, 5, *[1] * (length - 25)])
-    assert distance(found, wanted) <= TOLERANCE[dtype]
-    assert distance(found[:, 29:], ref.decoded(dtype, 29)) <= TOLERANCE[dtype]
+    assert distance(found, wanted) <= tolerance
+    assert distance(found[:, 29:], ref.decoded(dtype, 29)) <= tolerance
 
 
 CANCELS = {"gpt2": "k_proj.b"}
@@ -90,6 +90,7 @@ def test_every_weight_matters(kind: str) -> None:
     ref = reference_of(kind, 3)
     wanted = ref.logits(torch.float64)
     model = loaded(module_of(kind), ref, torch.float64)
+    tolerance = reference.float64_tolerance(kind)
     for name, parameter in model.named_parameters():
         kept = parameter.detach().clone()
         with torch.no_grad():
@@ -97,11 +98,11 @@ def test_every_weight_matters(kind: str) -> None:
             parameter += 0.1 * torch.linspace(-1, 1, parameter.numel()).view_as(parameter)
             moved = distance(model(ref.tokens), wanted)
             if name.endswith(CANCELS.get(kind, "nothing")):
-                assert moved <= FLOAT64, name
+                assert moved <= tolerance, name
             else:
-                assert moved > 100 * FLOAT64, name
+                assert moved > 100 * tolerance, name
             parameter.copy_(kept)
-        assert distance(model(ref.tokens).detach(), wanted) <= FLOAT64, name
+        assert distance(model(ref.tokens).detach(), wanted) <= tolerance, name
 
 
 @pytest.mark.parametrize("kind", TYPES)
@@ -110,6 +111,7 @@ def test_every_setting_matters(kind: str) -> None:
     ref = reference_of(kind, 3)
     wanted = ref.logits(torch.float64)
     module = module_of(kind)
+    tolerance = reference.float64_tolerance(kind)
     for field in dataclasses.fields(module.Config):
         old = getattr(module.Config(), field.name)
         new = old * 2 if isinstance(old, int) else old * 1.5
@@ -118,9 +120,10 @@ def test_every_setting_matters(kind: str) -> None:
             model = module.Model(changed).double().eval()
             published = {k: v.double() for k, v in ref.state.items()}
             model.load_state_dict(module.parameters_from(published, model))
-        except ValueError:
+            moved = distance(model(ref.tokens).detach(), wanted)
+        except (ValueError, RuntimeError):  # the weights do not fit, or groups of one are left
             continue
-        assert distance(model(ref.tokens).detach(), wanted) > FLOAT64, field.name
+        assert moved > tolerance, field.name
 
 
 @pytest.mark.parametrize("kind", TYPES)
@@ -135,6 +138,8 @@ def test_the_mask_matters(kind: str) -> None:
         model = loaded(module, ref, torch.float64)
         assert distance(model(ref.tokens).detach(), wanted) > 1e-3, wrong
     lowered = module_code(kind, lower=True)
+    if "scaled_dot_product_attention" not in lowered:
+        return  # no kernel stands for this attention
     assert "is_causal=True" in lowered
     module = run(lowered.replace("is_causal=True", "is_causal=False"))
     assert distance(loaded(module, ref, torch.float64)(ref.tokens).detach(), wanted) > 1e-3
@@ -249,7 +254,8 @@ def test_load(kind: str, dtype: torch.dtype, tmp_path) -> None:
     if dtype == torch.float32:
         assert distance(found, wanted) <= FLOAT32
     else:  # eight bits of precision, and where two experts are as good as equal, another one
-        assert (found - wanted).square().mean().sqrt() <= 0.05 * wanted.std()
+        own = (ref.logits(torch.bfloat16).float() - wanted).square().mean().sqrt()
+        assert (found - wanted).square().mean().sqrt() <= max(0.05 * wanted.std(), 1.5 * own)
 
 
 def test_load_refuses(tmp_path) -> None:

@@ -30,6 +30,7 @@ from archdsl.check.values import (
     Tensor,
     Tensors,
     Value,
+    block_name,
     describe,
 )
 from archdsl.diagnostic import nearest
@@ -304,6 +305,8 @@ def application(
     operands = tuple(t.node for t in tensors_in)
     if scope.numbers is not None and interface.is_identity(target):
         return tensors_in[0]
+    if scope.numbers is not None and interface.is_zero(target):
+        return scope.add(Node("zero", operands[:1], types, span=span))
     chosen = isinstance(target, Mixture)
     if isinstance(target, Mixture):
         label, operands = target.name, (*operands, target.weights.node, target.indices.node)
@@ -425,22 +428,11 @@ def _ties(target: Value) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 
 def _inline_name(scope: Scope, target: Value) -> str:
-    base = _block_name(target).lower()
+    base = block_name(target).lower()
     name, number = f"{base}", 2
     while name in scope.children or name in scope.names:
         name, number = f"{base}_{number}", number + 1
     return name
-
-
-def _block_name(target: Value) -> str:
-    match target:
-        case Recipe(block) | BlockRef(block):
-            return block.name
-        case Slot(name):
-            return name
-        case Either(yes):
-            return _block_name(yes)
-    return "stack"
 
 
 def _owns(child: Child) -> bool:

@@ -279,6 +279,8 @@ def _residual(scope: Scope, statement: s.Residual) -> None:
             note=f"{name.name} is {scope.describe(base.type)}, this {scope.describe(added.type)}",
         )
         return
+    if scope.nodes[added.node].op == "zero":
+        return
     node = Node("residual", (base.node, added.node), (base.type,), name.name, span=statement.span)
     scope.names[name.name] = scope.add(node)
 

@@ -39,7 +39,7 @@ from archdsl.check.values import (
 from archdsl.diagnostic import nearest
 from archdsl.dims import DIFFERENT, Dim
 from archdsl.ops import OPERATORS, OPS
-from archdsl.reals import FUNCTIONS, Apply, Lit
+from archdsl.reals import FUNCTIONS, Apply, Lit, Ref
 from archdsl.source import Span
 
 CONSTANTS: dict[str, Value] = {
@@ -102,9 +102,9 @@ def name(scope: Scope, expr: s.Name) -> Value:
         found = CONSTANTS.get(expr.name)
     if found is not None:
         return tensors.in_const(scope, found, expr.span) if scope.in_const else found
-    if expr.name in OPS or expr.name in _FUNCTIONS:
+    if expr.name in OPS or expr.name in FUNCTIONS or expr.name in _FUNCTIONS:
         return PrimitiveRef(expr.name)
-    known = [*scope.names, *scope.globals, *OPS, *CONSTANTS, *_FUNCTIONS]
+    known = [*scope.names, *scope.globals, *OPS, *CONSTANTS, *FUNCTIONS, *_FUNCTIONS]
     hint = nearest(expr.name, known)
     return scope.fail("unknown-name", f"nothing here is called {expr.name}", expr.span, help=hint)
 
@@ -223,6 +223,8 @@ def _choice(scope: Scope, expr: s.Choice) -> Value:
             return yes
         case (Int(), Int()):
             return Int(Dim.symbol(f"{expr.test.span.text.strip()}?"))
+        case (Int() | Float(), Int() | Float()):
+            return yes if yes == no else Float(Ref(f"{expr.test.span.text.strip()}?"))
         case (Truth(), Truth()):
             return yes if yes == no else Truth(None)
         case (Word(), Word()):

@@ -209,7 +209,7 @@ def apply(
     for expected, arg in zip(decl.inputs, args, strict=True):
         if not _unify(scope, inner, expected.type, arg.type, made, fn_span, span):
             return None
-    if not _slots_fit(scope, inner, made, fn_span) or not obliged(scope, inner, made, fn_span):
+    if not obliged(scope, inner, made, fn_span) or not _slots_fit(scope, inner, made, fn_span):
         return None
     return _types(inner, decl.outputs)
 
@@ -228,7 +228,9 @@ def apply_slot(
     scope: Scope, slot: Slot, args: list[Tensor], fn_span: Span, span: Span
 ) -> tuple[TensorType, ...] | None:
     """The result types of a block-valued setting, by its signature."""
-    inner = changed(scope, names=dict(scope.names), rests={})
+    # How much was seen is up to the caller: all of it, or what a window kept.
+    names = {k: v for k, v in scope.names.items() if k != SEEN}
+    inner = changed(scope, names=names, rests={})
     if len(slot.inputs) != len(args):
         scope.fail(
             "wrong-arguments",
@@ -453,6 +455,18 @@ def assume(scope: Scope, conditions: tuple[s.Expr, ...]) -> None:
                 scope.facts = scope.facts.plus(left.dim - right.dim)
         else:
             expressions.truth(scope, condition)
+
+
+def is_zero(value: Value) -> bool:
+    """Whether a block gives nothing but zeros: its whole body is `return x * 0`."""
+    match value:
+        case Slot(recipe=inner) if inner is not None:
+            return is_zero(inner)
+        case BlockRef(block) | Recipe(block):
+            match block.decl.body:
+                case (s.Result("return", (s.Binary("*", s.Name(), s.Number(0)),)),):
+                    return True
+    return False
 
 
 def is_identity(value: Value) -> bool:

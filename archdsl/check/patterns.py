@@ -106,6 +106,10 @@ def _choose(
     known, wanted = scope.value(size(left[0][-1])), scope.value(k)
     if known is not None and wanted is not None and not 1 <= wanted <= known:
         return scope.fail("bad-value", f"{wanted} of {known} cannot be chosen", span)
+    if name == "top_mask":
+        out = TensorType("bool", axes)
+        plan, args = Plan(tuple(left), ()), (operands[0].node,)
+        return scope.add(Node(name, args, (out,), plan=plan, scalar=k, span=span))
     types = (
         TensorType(operands[0].type.dtype, (*axes[:-1], k)),
         TensorType("int", (*axes[:-1], k)),

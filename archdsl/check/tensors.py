@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from archdsl.check.scope import Scope
 from archdsl.check.values import Error, Float, Int, Slot, Tensor, Tensors, Truth, Value, describe
-from archdsl.dims import EQUAL, UNKNOWN, Dim
+from archdsl.dims import EQUAL, UNKNOWN, Dim, substitute
 from archdsl.graph import Node
 from archdsl.ops import OPS, Op
-from archdsl.reals import OfDim
+from archdsl.reals import Lit, OfDim, replace
 from archdsl.source import Span
 from archdsl.types import Axis, Rest, TensorType
 
@@ -91,8 +91,33 @@ def _elementwise(scope: Scope, op: Op, operands: list[Tensor], span: Span) -> Va
     if dtype is None:
         sides = " and ".join(str(t.type) for t in operands)
         return scope.fail("dtype-mismatch", f"`{op.name}` does not take {sides}", span)
+    if op.name == "add":
+        for one, other in (operands, reversed(operands)):
+            if scope_node(scope, one).op == "zero":
+                return _without(scope, one, other)
     out = TensorType(dtype, joined[-1])
+    if op.name == "multiply":
+        for one, other in (operands, reversed(operands)):
+            if _is_one(scope, one) and other.type == out:
+                return _without(scope, one, other)
     return scope.add(Node(op.name, tuple(t.node for t in operands), (out,), span=span))
+
+
+def _is_one(scope: Scope, t: Tensor) -> bool:
+    """Whether a factor is 1 in every model of this shape: written so, not given by a setting."""
+    scalar = scope_node(scope, t).scalar
+    if scope.numbers is None or scope_node(scope, t).op != "scalar":
+        return False
+    if isinstance(scalar, Dim):
+        return substitute(scalar, scope.numbers.symbols).value == 1
+    return scalar is not None and replace(scalar, {}, scope.numbers.reals) == Lit(1.0)
+
+
+def _without(scope: Scope, zero: Tensor, other: Tensor) -> Tensor:
+    """A sum with a zero, a product with a one, is its other side; what was made for it goes."""
+    if not scope.in_const and zero.node == len(scope.nodes) - 1 and zero.node != other.node:
+        scope.nodes.pop()
+    return other
 
 
 def broadcast(scope: Scope, a: tuple[Axis, ...], b: tuple[Axis, ...]) -> tuple[Axis, ...] | None:

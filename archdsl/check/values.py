@@ -259,6 +259,18 @@ def size(value: Value) -> int:
     return 1
 
 
+def block_name(value: Value) -> str:
+    """The block of an application without a name of its own; "stack" where there are several."""
+    match value:
+        case Recipe(block) | BlockRef(block):
+            return block.name
+        case Slot(name):
+            return name
+        case Either(yes):
+            return block_name(yes)
+    return "stack"
+
+
 def describe(value: Value) -> str:
     """What a value is, for messages: "a tensor", "the block Linear"."""
     match value:

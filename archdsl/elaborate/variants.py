@@ -275,17 +275,20 @@ def _unit(text: str) -> int:
 def tiny(unit: Unit, model: Model, diagnostics: Diagnostics) -> Model | None:
     """A model of the same structure at the size that `tiny` gives, or None where nothing does.
 
-    Integers come from `tiny`, or from defaults; everything else is as in the model.
+    Integers come from `tiny`, or from defaults; everything else is as in the model, schedules too.
     """
     decl = _variant(unit, model)
     found = _tiny_decl(unit, model.family)
     if decl is None or found is None:
         return None
     home, sizes = found
-    entries = {e.name.name: e for e in sizes.entries}
-    args = [s.Arg(e.value, e.span, name=e.name) for e in sizes.entries]
     block = home.blocks[model.family]
     order = [x.name.name for x in block.decl.settings]
+    lists = {x.name.name for x in block.decl.settings if isinstance(x.kind, s.KindOf)}
+    given = decl.value.args if isinstance(decl.value, s.Call) else ()
+    schedules = {a.name.name for a in given if a.name is not None} & lists
+    entries = {e.name.name: e for e in sizes.entries if e.name.name not in schedules}
+    args = [s.Arg(e.value, e.span, name=e.name) for e in entries.values()]
     if isinstance(decl.value, s.Call):
         for i, arg in enumerate(decl.value.args):
             name = arg.name.name if arg.name else order[i]

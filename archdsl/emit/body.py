@@ -6,16 +6,15 @@ into the expression that uses them. A name carries the letters of its axes: `q_B
 
 from __future__ import annotations
 
-import re
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from archdsl.axes import Merge, RestFactor, factors
+from archdsl.axes import Merge, Plan, RestFactor, factors
 from archdsl.dims import Dim
 from archdsl.emit import plan as p
 from archdsl.emit.names import safe, suffix
-from archdsl.emit.rearrange import rearrange, split_call, view
+from archdsl.emit.rearrange import rearrange, repeated, split_call, split_views, view
 from archdsl.emit.spell import (
     AND,
     ATOM,
@@ -190,10 +189,35 @@ class Writer:
             if split is not None:
                 self.lines.append(f"{', '.join(names)} = {split}")
                 return
-            results = rearrange(node.plan, operands, self.look)
-            self.lines.append(f"{', '.join(names)} = {', '.join(r.text for r in results)}")
+            self.split(node.plan, items, names, operands)
             return
         self.lines.append(f"{', '.join(names)} = {self.node(i, node).text}")
+
+    def split(self, plan: Plan, items: list[int], names: list[str], operands: list[Text]) -> None:
+        """Pieces that are turned after the cut: cut under names without axes, then turned."""
+        kept = iter(zip(items, names, strict=True))
+        cut = []
+        for i in range(len(plan.right)):
+            item, name = (0, "_") if i in plan.discarded else next(kept)
+            cut.append(name if name == "_" else self.bare(self.nodes[item].name or "part"))
+        found = split_views(plan, operands[0], cut, self.look)
+        if found is None:
+            results = rearrange(plan, operands, self.look)
+            self.lines.append(f"{', '.join(names)} = {', '.join(r.text for r in results)}")
+            return
+        self.lines.append(f"{', '.join(cut)} = {found[0]}")
+        for name, text in zip(names, found[1], strict=True):
+            if name != "_" and name != text.text:
+                self.lines.append(f"{name} = {text.text}")
+
+    def bare(self, name: str) -> str:
+        """A name without axes that stands for nothing else here."""
+        found, number = safe(name), 2
+        taken = {*self.holder, *map(safe, p.setting_names(self.module)), *map(safe, self.axes)}
+        taken |= {safe(a) for a in p.free_axes(self.module)}
+        while found in taken:
+            found, number = f"{safe(name)}_{number}", number + 1
+        return found
 
     def node(self, i: int, node: Node) -> Text:
         """One node as an expression."""
@@ -209,6 +233,8 @@ class Writer:
                 if isinstance(node.scalar, Dim):
                     return self.dim(node.scalar)
                 return spell_real(node.scalar, self.look)
+            case "zero":
+                return Text(f"torch.zeros_like({args[0].text})")
             case "residual":
                 return Text(f"{args[0].at(PLUS)} + {args[1].at(PLUS)}", PLUS)
             case "cache":
@@ -219,11 +245,16 @@ class Writer:
                 return Text(f"mixture(self.{safe(node.child)}, {', '.join(a.text for a in args)})")
             case "top_k":
                 return self.top_k(node, args[0])
+            case "top_mask":
+                return self.top_mask(node, args[0])
             case "positions" | "arange":
                 return self.made(node)
             case "rearrange":
                 assert node.plan is not None
                 return rearrange(node.plan, args, self.look)[0]
+            case "repeat":
+                assert node.plan is not None
+                return repeated(node.plan, args[0], self.look)
             case "einsum":
                 return self.einsum(node, args)
             case "gather":
@@ -240,6 +271,11 @@ class Writer:
         if node.op == "model_dtype":
             return Text(f"{args[0].at(ATOM)}.to({self.reference()}.dtype)")
         level = _LEVELS.get(node.op, ATOM)
+        if node.op in ("maximum", "minimum"):
+            for one, other in ((0, 1), (1, 0)):
+                if self.nodes[node.args[other]].op == "scalar":
+                    bound = "min" if node.op == "maximum" else "max"
+                    return Text(f"{args[one].at(ATOM)}.clamp({bound}={args[other].text})")
         if level == ATOM:
             inner = [a.at(ATOM) if op.torch.startswith("{0}.") else a.text for a in args]
             return Text(op.torch.format(*inner))
@@ -336,6 +372,11 @@ class Writer:
         assert isinstance(node.scalar, Dim)
         return Text(f"{arg.at(ATOM)}.topk({self.dim(node.scalar).text}, -1)")
 
+    def top_mask(self, node: Node, arg: Text) -> Text:
+        """Whether each entry is among the largest; if there are fewer entries, all are."""
+        assert isinstance(node.scalar, Dim)
+        return Text(f"top_mask({arg.text}, {self.dim(node.scalar).text})")
+
     # Caches and applications.
 
     def cached(self, i: int, node: Node, arg: Text) -> Text:
@@ -380,7 +421,7 @@ class Writer:
 
     def part(self, i: int) -> str:
         """The part of the cache that belongs to an application, the node `i`."""
-        keys = caching(self.plan, self.module)
+        keys = p.caching(self.plan, self.module)
         if len(keys) == 1 and not any(n.op == "cache" for n in self.module.nodes):
             return self.store
         return f'part({self.store}, "{keys[i][0]}")'
@@ -422,7 +463,7 @@ class Writer:
         if self.unit.is_function:
             if capture not in self.unit.captures:
                 self.unit.captures.append(capture)
-            return captured(self.unit, capture)
+            return p.captured(self.unit, capture)
         if not self.unit.takes_config:
             number = self.plan.model.real(inner, OfDim(value) if isinstance(value, Dim) else value)
             return repr(number)
@@ -456,44 +497,3 @@ class Writer:
             self.lines.append(f"for layer in {target}:")
             self.lines.append(f"    {name} = layer({name}{extra})")
         return Text(name)
-
-
-def captured(unit: p.Unit, capture: p.Capture) -> str:
-    """The parameter of a function that stands for a setting of a function it calls."""
-    path, name = capture
-    clash = name in unit.arguments or any(n == name for q, n in unit.captures if q != path)
-    return f"{safe(path[-1])}_{safe(name)}" if clash else safe(name)
-
-
-def caching(plan: p.Plan, module: Module) -> dict[int, tuple[str, Child]]:
-    """The applications that keep something: node to (name in the cache, child).
-
-    Caches belong to applications: a stack that is applied twice has two.
-    """
-    found: dict[int, tuple[str, Child]] = {}
-    times: dict[str, int] = {}
-    for i, node in enumerate(module.nodes):
-        if node.op != "apply":
-            continue
-        child = module.child(node.child)
-        if any(plan.keeps(m) for _, m in child.modules):
-            count = times[child.name] = times.get(child.name, 0) + 1
-            name = safe(child.name)
-            found[i] = (name if count == 1 else f"{name}_{count}", child)
-    return found
-
-
-def shape_lines(writer: Writer, body: list[str]) -> list[str]:
-    """Lines that read from the inputs the lengths of free axes that a body mentions."""
-    words = set(re.findall(r"[A-Za-z_]\w*", "\n".join(body)))
-    found: dict[int, list[tuple[int, str]]] = {}
-    for name, (which, axis) in p.free_axes(writer.module).items():
-        if name in writer.axes and safe(name) in words:
-            found.setdefault(which, []).append((axis, name))
-    lines = []
-    for which, axes in sorted(found.items()):
-        node = writer.module.nodes[writer.module.inputs[which]]
-        variable = f"{safe(node.name)}{suffix(node.type)}"
-        for axis, name in sorted(axes):
-            lines.append(f"{safe(name)} = {variable}.shape[{axis}]")
-    return lines

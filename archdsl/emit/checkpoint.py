@@ -34,7 +34,7 @@ def parameters_from(published: Mapping[str, Tensor], model: nn.Module) -> dict[s
                 tensor = torch.stack([published[k] for k in keys])
             if not tensor.is_floating_point() or tensor.element_size() < 2:
                 raise ValueError(f"{key} is {tensor.dtype}: quantised checkpoints cannot be loaded")
-            parts = convert(tensor) if convert else (tensor,)
+            parts = convert({arguments}) if convert else (tensor,)
             for name, part in zip(names, parts, strict=True):
                 if part.shape != expected[name].shape:
                     wanted, found = tuple(expected[name].shape), tuple(part.shape)
@@ -104,10 +104,18 @@ def checkpoint_lines(model: Model) -> list[str]:
         targets = _tuple([f'"{_path(t)}"' for t in rule.targets])
         convert = _convert(rule.plan, functions) if rule.plan is not None else "None"
         rows.append(f"    ({sources}, {targets}, {convert}),")
+    sized = any("config" in f for f in functions.values())
+    arguments = "tensor, model.config" if sized else "tensor"
+    inputs = "x: Tensor, config: Config" if sized else "x: Tensor"
+    loading = LOADING.replace("{arguments}", arguments)
     skips = ", ".join(f"re.compile({_pattern(s)})" for s in model.hub.skips)
     tied = ", ".join(f'"{a}": "{b}"' for a, b in ties(model))
     return [
-        *(line for text in functions.values() for line in (*text.split("\n"), "", "")),
+        *(
+            line
+            for i, text in enumerate(functions.values())
+            for line in (*f"def convert_{i + 1}{text}".format(inputs=inputs).split("\n"), "", "")
+        ),
         "# Published keys (the first that is there counts), the parameters they fill, and how.",
         "CHECKPOINT: tuple[tuple[tuple[str, ...], tuple[str, ...], Any], ...] = (",
         *rows,
@@ -115,7 +123,7 @@ def checkpoint_lines(model: Model) -> list[str]:
         f"SKIPPED: tuple[re.Pattern[str], ...] = ({skips}{',' if skips else ''})",
         f"TIED: dict[str, str] = {{{tied}}}",
         "",
-        *LOADING.split("\n"),
+        *loading.split("\n"),
     ]
 
 
@@ -157,13 +165,13 @@ def _convert(plan: AxesPlan, functions: dict[str, str]) -> str:
     """The name of a function that does what a pattern says, written once."""
     key = str(plan)
     if key not in functions:
-        name = f"convert_{len(functions) + 1}"
-        look = str
+
+        def look(symbol: str) -> str:
+            return f"config.{safe(symbol.removeprefix('$'))}"
+
         operand = Text("x")
         split = split_call(plan, operand, look)
         results = [r.text for r in rearrange(plan, [operand], look)]
         body = split or _tuple(results)
-        functions[key] = (
-            f'def {name}(x: Tensor) -> tuple[Tensor, ...]:\n    """{key}"""\n    return {body}'
-        )
-    return functions[key].split("(")[0].removeprefix("def ")
+        functions[key] = f'({{inputs}}) -> tuple[Tensor, ...]:\n    """{key}"""\n    return {body}'
+    return f"convert_{list(functions).index(key) + 1}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from archdsl.dims import Dim
 from archdsl.emit import plan as p
-from archdsl.emit.body import WIDTH, Writer, caching, captured, shape_lines
+from archdsl.emit.body import WIDTH, Writer
 from archdsl.emit.intrinsics import kernel, variable
-from archdsl.emit.names import docstring, safe
+from archdsl.emit.names import docstring, safe, suffix
 from archdsl.emit.spell import Look, Text, spell_dim, spell_real, whole
 from archdsl.graph import Child, Initial, Module, Node, Param, Segment
 
@@ -35,7 +37,7 @@ def _function(plan: p.Plan, unit: p.Unit) -> list[str]:
     unit.starts = writer.uses_start
     inputs = [f"{variable(module.nodes[i])}: Tensor" for i in module.inputs]
     inputs += [f"{safe(n)}: {_python_type(module, n)}" for n in unit.arguments]
-    inputs += [f"{captured(unit, c)}: {_captured_type(module, c)}" for c in unit.captures]
+    inputs += [f"{p.captured(unit, c)}: {_captured_type(module, c)}" for c in unit.captures]
     inputs += ["start: int"] if unit.starts else []
     result = (
         "Tensor"
@@ -85,6 +87,22 @@ def _captured_type(module: Module, capture: p.Capture) -> str:
     return _python_type(module, name)
 
 
+def shape_lines(writer: Writer, body: list[str]) -> list[str]:
+    """Lines that read from the inputs the lengths of free axes that a body mentions."""
+    words = set(re.findall(r"[A-Za-z_]\w*", "\n".join(body)))
+    found: dict[int, list[tuple[int, str]]] = {}
+    for name, (which, axis) in p.free_axes(writer.module).items():
+        if name in writer.axes and safe(name) in words:
+            found.setdefault(which, []).append((axis, name))
+    lines = []
+    for which, axes in sorted(found.items()):
+        node = writer.module.nodes[writer.module.inputs[which]]
+        variable = f"{safe(node.name)}{suffix(node.type)}"
+        for axis, name in sorted(axes):
+            lines.append(f"{safe(name)} = {variable}.shape[{axis}]")
+    return lines
+
+
 # --- classes --------------------------------------------------------------------------------------
 
 
@@ -107,6 +125,7 @@ def _class(plan: p.Plan, unit: p.Unit) -> list[str]:
         "",
         *init,
         *tables,
+        *precise_lines(module),
         "",
         *head_lines("def forward(", inputs, f") -> {result}:", "    "),
         *(f"        {line}" for line in body),
@@ -285,7 +304,7 @@ def _segment_lines(
     for segment in segments:
         if isinstance(segment.item, Module):
             made = constructor(plan, segment.item, look)
-            if segment.count == 1:
+            if segment.count == 1 and (segment.of is None or segment.of.value is not None):
                 lines.append(f"{indent}layers.append({made})")
             else:
                 lines.append(f"{indent}layers += [{made} for _ in range({_times(segment, look)})]")
@@ -344,6 +363,27 @@ def table_lines(plan: p.Plan, unit: p.Unit) -> tuple[list[str], set[str]]:
     return text, writer.settings
 
 
+def precise_lines(module: Module) -> list[str]:
+    """What keeps buffers of single precision as they are when parameters are cast."""
+    names = [
+        safe(q.name) for q in module.params if q.kind == "buffer" and q.type.dtype == "float32"
+    ]
+    if not names:
+        return []
+    kept = ", ".join(f'"{n}": self.{n}' for n in names)
+    return [
+        "",
+        "    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:",
+        "        # Buffers of single precision keep it when parameters are cast.",
+        f"        kept = {{{kept}}}",
+        "        super()._apply(fn, recurse)",
+        "        for name, buffer in kept.items():",
+        "            if not buffer.is_meta:",
+        "                setattr(self, name, buffer.to(getattr(self, name).device))",
+        "        return self",
+    ]
+
+
 def writer_uses(module: Module, param: str) -> bool:
     """Whether a body reads a constant."""
     reads = [i for i, n in enumerate(module.nodes) if n.op == "param" and n.param == param]
@@ -368,7 +408,7 @@ def new_cache_lines(plan: p.Plan, unit: p.Unit, writer: Writer) -> list[str]:
 def cache_value(plan: p.Plan, module: Module, writer: Writer) -> list[str]:
     """The statement that returns the places of a module and its children."""
     own = [n for n in module.nodes if n.op == "cache"]
-    inner = caching(plan, module)
+    inner = p.caching(plan, module)
     entries = [(safe(n.name), f"torch.empty({_places(n, writer)}, **kind)") for n in own]
     for key, child in inner.values():
         call = "new_cache(batch, length, **kind)"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from archdsl.dims import Dim
-from archdsl.emit.names import class_name, function_name
+from archdsl.emit.names import class_name, function_name, safe
 from archdsl.graph import Child, Model, Module, Node
 from archdsl.reals import Apply as RealApply
 from archdsl.reals import OfDim, Real, Ref
@@ -162,7 +162,20 @@ def _kind(plan: Plan, module: Module, banked: bool) -> str:
     inner = _inner(plan, module, banked)
     if not module.params and all(u.is_function for u in inner):
         return "function"
-    return "config" if any(not u.is_function for u in inner) else "leaf"
+    if any(not u.is_function for u in inner):
+        return "config"
+    told = all(_sayable(plan, module, m) for c in plan.children(module) for _, m in c.modules)
+    return "leaf" if told else "config"
+
+
+def _sayable(plan: Plan, module: Module, inner: Module) -> bool:
+    """Whether a block can tell a function all its settings from its own."""
+    own = [*module.symbols.values(), *module.reals.values()]
+    for name in setting_names(inner):
+        value = inner.symbols.get(name, inner.reals.get(name))
+        if value not in own and reals_of(value):
+            return False
+    return all(_sayable(plan, module, m) for c in plan.children(inner) for _, m in c.modules)
 
 
 def _key(plan: Plan, module: Module, kind: str, banked: bool) -> object:
@@ -226,3 +239,28 @@ def owns_anything(module: Module) -> bool:
     return bool(module.params) or any(
         owns_anything(m) for c in module.children for _, m in c.modules
     )
+
+
+def captured(unit: Unit, capture: Capture) -> str:
+    """The parameter of a function that stands for a setting of a function it calls."""
+    path, name = capture
+    clash = name in unit.arguments or any(n == name for q, n in unit.captures if q != path)
+    return f"{safe(path[-1])}_{safe(name)}" if clash else safe(name)
+
+
+def caching(plan: Plan, module: Module) -> dict[int, tuple[str, Child]]:
+    """The applications that keep something: node to (name in the cache, child).
+
+    Caches belong to applications: a stack that is applied twice has two.
+    """
+    found: dict[int, tuple[str, Child]] = {}
+    times: dict[str, int] = {}
+    for i, node in enumerate(module.nodes):
+        if node.op != "apply":
+            continue
+        child = module.child(node.child)
+        if any(plan.keeps(m) for _, m in child.modules):
+            count = times[child.name] = times.get(child.name, 0) + 1
+            name = safe(child.name)
+            found[i] = (name if count == 1 else f"{name}_{count}", child)
+    return found

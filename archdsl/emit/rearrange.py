@@ -6,6 +6,7 @@ rearrange[B T (h k) -> B h T k]     x.unflatten(2, (h, k)).transpose(1, 2)
 from __future__ import annotations
 
 from archdsl.axes import Cut, Factor, Item, Merge, Plan, RestFactor, factors, pieces, size
+from archdsl.dims import Dim
 from archdsl.emit.spell import ATOM, Look, Text, spell_dim
 
 Term = tuple[Item, ...]
@@ -43,7 +44,7 @@ def _cut(term: Term, operand: Text, look: Look) -> list[tuple[Term, Text]]:
             flat.extend(item.items)
         else:
             flat.append(item)
-    text = view(term, tuple(flat), operand, look)
+    text = view(_whole(term), _whole(tuple(flat)), operand, look)
     where = next(i for i, item in enumerate(flat) if isinstance(item, Cut))
     cut = flat[where]
     assert isinstance(cut, Cut)
@@ -71,6 +72,43 @@ def split_call(plan: Plan, operand: Text, look: Look) -> str | None:
     return parts[0][1].text.removesuffix("[0]")
 
 
+def split_views(
+    plan: Plan, operand: Text, names: list[str], look: Look
+) -> tuple[str, list[Text]] | None:
+    """A split that binds `names`, and what becomes of each: for results that are not the pieces
+    as they come.
+    """
+    if len(plan.left) != 1:
+        return None
+    parts = _cut(plan.left[0], operand, look)
+    if len(parts) != len(plan.right) or len(parts) < 2:
+        return None
+    views = [
+        view(piece, wanted, Text(name), look)
+        for i, ((piece, _), wanted, name) in enumerate(zip(parts, plan.right, names, strict=True))
+        if i not in plan.discarded
+    ]
+    return parts[0][1].text.removesuffix("[0]"), views
+
+
+def repeated(plan: Plan, operand: Text, look: Look) -> Text:
+    """`repeat`: axes that the operand has not are new, and every entry is the same."""
+    source, target = plan.left[0], plan.right[0]
+    own = {f.name for f in factors(source)}
+    flat = factors(target)
+    thin = tuple(f if f.name in own else Factor("1", Dim.number(1)) for f in flat)
+    text = view(source, thin, operand, look)
+    if any(isinstance(f, RestFactor) for f in flat):
+        for i, f in enumerate(flat):
+            if f.name not in own:
+                times = _size(f, look)
+                text = Text(f"{text.at(ATOM)}.repeat_interleave({times}, {_dim(flat, i)})")
+    else:
+        sizes = ["-1" if f.name in own else _size(f, look) for f in flat]
+        text = Text(f"{text.at(ATOM)}.expand({', '.join(sizes)})")
+    return text if flat == target else view(flat, target, text, look)
+
+
 def _join(term: Term, parts: list[tuple[Term, Text]], look: Look) -> Text:
     """Pieces side by side along the axis of the cut."""
     wanted = pieces(term)
@@ -87,7 +125,23 @@ def _join(term: Term, parts: list[tuple[Term, Text]], look: Look) -> Text:
     ]
     assert len(wanted) == len(texts)
     joined = Text(f"torch.cat(({', '.join(texts)}), {_dim(tuple(flat), where)})")
-    return joined if tuple(flat) == term else view(tuple(flat), term, joined, look)
+    if tuple(flat) == term:
+        return joined
+    return view(_whole(tuple(flat)), _whole(term), joined, look)
+
+
+def _whole(term: Term) -> Term:
+    """A term whose cut is one axis, as it is before it is cut and after its pieces are joined."""
+    found: list[Item] = []
+    for item in term:
+        match item:
+            case Cut():
+                found.append(Factor(str(item), size(item)))
+            case Merge(inner):
+                found.append(Merge(_whole(inner)))
+            case _:
+                found.append(item)
+    return tuple(found)
 
 
 def view(source: Term, target: Term, text: Text, look: Look) -> Text:

@@ -57,6 +57,13 @@ def part(cache: Any, name: str | int) -> Any:
     return None if cache is None else cache[name]
 '''
 
+_TOP_MASK = '''
+def top_mask(x: Tensor, k: int) -> Tensor:
+    """Whether each entry is among the k largest of the last axis; all are where it is shorter."""
+    chosen = x.topk(min(k, x.shape[-1]), -1).indices
+    return torch.zeros_like(x, dtype=torch.bool).scatter_(-1, chosen, True)
+'''
+
 _MIXTURE = '''
 def mixture(bank: nn.Module, x: Tensor, weights: Tensor, indices: Tensor) -> Tensor:
     """What the chosen experts say, summed with weights; each expert sees its tokens at once.
@@ -160,8 +167,8 @@ def emit(model: Model, tiny: Model | None = None, lower: bool = True) -> str:
             body += ["", "", *classes.unit_lines(made, unit)]
         elif unit.name != "Model":
             classes.unit_lines(made, unit)
-    root = _model(made)
     loading = checkpoint_lines(model)
+    root = _model(made, "model.config" in "\n".join(loading))
     tail = _main(model, tiny)
     joined = "\n".join(body + root)
     helpers: list[str] = []
@@ -169,6 +176,7 @@ def emit(model: Model, tiny: Model | None = None, lower: bool = True) -> str:
         (" keep(", _KEEP),
         ("keep_last(", _KEEP_LAST),
         ("part(", _PART),
+        ("top_mask(", _TOP_MASK),
         (" mixture(", _MIXTURE),
     ):
         helpers += [*text.rstrip().split("\n"), "", ""] if mark in joined else []
@@ -310,13 +318,14 @@ def _vocab(model: Model) -> str | None:
     return f"${axis.name}" if isinstance(axis, Dim) and axis.name else None
 
 
-def _model(made: Plan) -> list[str]:
+def _model(made: Plan, stored: bool) -> list[str]:
     """The class `Model`: the root's body between reading the cache and advancing it."""
     module = made.model.root
     unit = made.unit(module)
     writer, body = classes.forward_of(made, unit, store="kept")
     tables, reads = classes.table_lines(made, unit)
     init = classes.init_lines(made, unit, writer.settings | reads | _checked(made))
+    init += ["        self.config = config"] if stored or writer.uses_config else []
     inputs = [f"{variable(module.nodes[i])}: Tensor" for i in module.inputs]
     first = variable(module.nodes[module.inputs[0]])
     length = f"{first}.shape[1]"

@@ -15,6 +15,8 @@ def wrap(line: str) -> list[str]:
     if not spans or (line.rstrip().endswith(")") and _ends_in_operator(line, spans)):
         return _in_parentheses(line)
     start, end = spans[-1]
+    if start >= WIDTH or len(line) - (end - start) > WIDTH:  # the last pair is not what is long
+        start, end = max(spans, key=lambda x: x[1] - x[0])
     indent = len(line) - len(line.lstrip())
     inner, tail = line[start + 1 : end].strip(), line[end:]
     head = line[: start + 1]
@@ -63,6 +65,10 @@ def _in_parentheses(line: str) -> list[str]:
     """`name = (expression)` on lines of its own, broken after the last operator that fits."""
     head, mark, rest = line.partition(" = ")
     if not mark:
+        pieces = _operators(line.strip())
+        if len(pieces) > 1 and not line.lstrip().startswith("return "):
+            indent = " " * (len(line) - len(line.lstrip()))
+            return [x for piece in pieces for x in wrap(f"{indent}{piece}")]
         if not line.lstrip().startswith("return "):
             return [line]
         head, mark, rest = line.partition("return ")
@@ -71,7 +77,8 @@ def _in_parentheses(line: str) -> list[str]:
     if len(indent) + 4 + len(rest) <= WIDTH:
         return [f"{head}{mark}(", f"{indent}    {rest}", f"{indent})"]
     pieces = _operators(rest)
-    return [f"{head}{mark}(", *(f"{indent}    {p}" for p in pieces), f"{indent})"]
+    lines = [line for piece in pieces for line in wrap(f"{indent}    {piece}")]
+    return [f"{head}{mark}(", *lines, f"{indent})"]
 
 
 def _operators(text: str) -> list[str]:
