@@ -1,0 +1,138 @@
+"""Random well-typed specs: what is checked is what runs, and what is broken is found in its place.
+
+`make fuzz` draws many more of them, and others each time.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from archdsl import pipeline
+from archdsl.diagnostic import Diagnostic
+from archdsl.facts import KV_BYTES
+from archdsl.formatter import formatted
+from archdsl.graph import Module, runs
+from archdsl.source import Source
+from emitted import code_of, run
+from random_specs import Spec, specs
+
+BATCH, TIME = 2, 5
+EXAMPLES = max(30, settings.default.max_examples // 4) if settings.default else 30
+"""Specs to run; `make fuzz` raises the number, as that of all other tests."""
+
+
+def checked(text: str) -> pipeline.Checked:
+    return pipeline.check_source(Source("random.arch", text))
+
+
+def sound(text: str) -> pipeline.Variant:
+    found = checked(text)
+    assert not found.diagnostics, f"{told(found.diagnostics)}\n\n{text}"
+    return found.variants[0]
+
+
+def told(diagnostics: tuple[Diagnostic, ...]) -> str:
+    return "\n\n".join(d.text() for d in diagnostics)
+
+
+def places(module: Module, path: str = "") -> Iterator[tuple[str, Module]]:
+    """Every application below a module with the path of its bindings."""
+    for child in module.children:
+        if child.inline:
+            continue
+        here = f"{path}{child.name}"
+        if child.module is not None:
+            yield here, child.module
+            yield from places(child.module, f"{here}.")
+        else:
+            layers = [m for count, m in runs(child.segments) for _ in range(count)]
+            for number, layer in enumerate(layers):
+                yield f"{here}.{number}", layer
+                yield from places(layer, f"{here}.{number}.")
+
+
+def held(kept: object) -> int:
+    """Numbers in a cache: tensors within lists and dictionaries."""
+    match kept:
+        case torch.Tensor():
+            return kept.numel()
+        case dict():
+            return sum(map(held, kept.values()))
+        case list() | tuple():
+            return sum(map(held, kept))
+    return 0
+
+
+def note(shapes: set[tuple[int, ...]], part: object, inputs: object, result: object) -> None:
+    """A hook that notes the shape of a module's result; a binding may be applied several times."""
+    if isinstance(result, torch.Tensor):
+        shapes.add(tuple(result.shape))
+
+
+def predicted(variant: pipeline.Variant, module: Module) -> tuple[int, ...]:
+    """The shape of a module's result at the batch and the length of the tests."""
+    known = {"B": BATCH, "T": TIME}
+    axes = variant.model.shape(module, module.nodes[module.outputs[0]].type)
+    return tuple(known[a.name] if a.name in known else int(str(a)) for a in axes)
+
+
+@settings(max_examples=EXAMPLES)
+@given(specs())
+def test_what_is_checked_runs_as_predicted(drawn: Spec) -> None:
+    """Parameters, the shape of every part's result, the bytes of the cache. Decoding token by token
+    agrees with the full pass, and the kernels with the bodies.
+    """
+    variant = sound(drawn.text())
+    tokens = torch.arange(BATCH * TIME).view(BATCH, TIME) % 11
+    results = []
+    for lower in (True, False):
+        emitted = run(code_of(variant, lower))
+        torch.manual_seed(0)
+        model = emitted.Model(emitted.Config()).double().eval()
+        torch.manual_seed(1)
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter, std=0.5)
+        assert sum(p.numel() for p in model.parameters()) == variant.facts.params
+        shapes: dict[str, set[tuple[int, ...]]] = {}
+        for name, part in model.named_modules():
+            part.register_forward_hook(partial(note, shapes.setdefault(name, set())))
+        with torch.no_grad():
+            whole = model(tokens)
+        expected = list(places(variant.model.root))
+        assert {"embed", "head", "layers.0"} <= {name for name, _ in expected}
+        for name, module in expected:
+            found = shapes.get(name)  # none where a function stands for the module
+            assert not found or predicted(variant, module) in found, name
+        assert shapes["layers.0"] == shapes["embed"] == {(BATCH, TIME, drawn.numbers["d"])}
+        assert tuple(whole.shape) == (BATCH, TIME, 11)
+        cache = model.new_cache(BATCH, TIME)
+        assert KV_BYTES * held(cache.kept) == BATCH * variant.facts.kv_bytes(TIME)
+        with torch.no_grad():
+            steps = torch.cat([model(t, cache=cache) for t in tokens.split(1, 1)], 1)
+        assert torch.allclose(steps, whole, rtol=1e-6, atol=1e-9)
+        results.append(whole)
+    assert torch.allclose(*results, rtol=1e-5, atol=1e-7)
+
+
+@given(specs(), st.data())
+def test_what_is_broken_is_found_in_its_place(drawn: Spec, data: st.DataObject) -> None:
+    """One dimension is wrong: one message, within the lines of the step that is wrong."""
+    if not drawn.breaks:
+        return
+    text, lines = drawn.broken(data.draw(st.sampled_from(drawn.breaks)))
+    found = checked(text).diagnostics
+    assert found, text
+    assert {d.span.line for d in found if d.span} <= set(lines), f"{told(found)}\n\n{text}"
+
+
+@given(specs())
+def test_the_form_is_stable_and_means_the_same(drawn: Spec) -> None:
+    text = drawn.text()
+    made = formatted(Source("random.arch", text))
+    assert formatted(Source("random.arch", made)) == made
+    before, after = sound(text), sound(made)
+    assert after.facts.record() == before.facts.record()
+    assert after.torch() == before.torch()
