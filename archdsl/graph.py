@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from archdsl.axes import Plan
 from archdsl.dims import Dim, substitute
 from archdsl.reals import Real, evaluate, replace
+from archdsl.record import entity, record
 from archdsl.source import Span
 from archdsl.types import Axis, Rest, TensorType
 
@@ -27,7 +28,7 @@ from archdsl.types import Axis, Rest, TensorType
 STRUCTURAL = ("input", "param", "scalar", "zero", "apply", "mixture", "item", "residual", "cache")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Node:
     """One value of a body (several, where an application or a rearrangement gives several).
 
@@ -60,7 +61,7 @@ class Node:
         return self.types[0]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Initial:
     """How a parameter begins: `normal(0.02)`, `zeros`; arguments are real expressions."""
 
@@ -68,7 +69,7 @@ class Initial:
     args: tuple[Real, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Param:
     """A parameter, a buffer or a constant. A constant's value is `nodes[value]` of `Module.consts`.
 
@@ -85,7 +86,7 @@ class Param:
     value: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Segment:
     """`count` times an item in a row: a module, or segments again for a nested schedule.
 
@@ -97,7 +98,7 @@ class Segment:
     of: Dim | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Child:
     """A submodule of a body, by the name of its binding.
 
@@ -152,7 +153,7 @@ def _flat(segments: tuple[Segment, ...], times: int = 1) -> Iterator[tuple[int, 
 Value = int | float | bool | str | None | tuple["Value", ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Setting:
     """A setting with its value; `of` says how the model's own settings give it (`$d // $heads`).
 
@@ -168,7 +169,7 @@ class Setting:
     inner: tuple[Setting, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Check:
     """A condition on streamed axes that can only be tested when the model runs: `T <= context`."""
 
@@ -177,7 +178,7 @@ class Check:
     right: Dim
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@entity
 class Module:
     """One application of a block. `id` numbers the modules of a model in order of first use."""
 
@@ -216,7 +217,7 @@ class Module:
         raise KeyError(name)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Expectation:
     """`expect params: 671B`: the number, the unit of its last digit, a relative tolerance."""
 
@@ -227,7 +228,7 @@ class Expectation:
     span: Span | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CardDirective:
     """`callout(layers.mix): "..."`: a word, paths as tuples of steps, options, and a text or
     number.
@@ -243,7 +244,7 @@ class CardDirective:
     span: Span | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WeightRule:
     """A line of `hub ... weights`: targets are paths of parameters, `[i]` marks an index step.
 
@@ -255,7 +256,7 @@ class WeightRule:
     plan: Plan | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Hub:
     """How checkpoints of published `model_type`s name the model's parameters."""
 

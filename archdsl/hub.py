@@ -40,6 +40,7 @@ from archdsl.diagnostic import Diagnostics, SpecError, nearest, printable
 from archdsl.dims import Dim
 from archdsl.formatter import formatted
 from archdsl.reals import Apply, Lit, OfDim, Real, Ref
+from archdsl.record import fields
 from archdsl.resolver import Library, Unit, specs_folder
 from archdsl.source import Source
 
@@ -202,8 +203,8 @@ def _mentions(node: object) -> Iterator[tuple[str, ...]]:
     if isinstance(node, tuple):
         for item in node:
             yield from _mentions(item)
-    elif hasattr(node, "__dataclass_fields__") and type(node).__module__ == s.__name__:
-        for field in node.__dataclass_fields__:
+    elif type(node).__module__ == s.__name__:
+        for field in fields(node):
             yield from _mentions(getattr(node, field))
 
 

@@ -16,10 +16,10 @@ how a card draws it. The shape rules are in `check/`: a form is a rule, a row is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from archdsl.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Op:
     """`torch` is a template of operands `{0}`, `{1}`; `label` is what a card writes, '' for
     plumbing.

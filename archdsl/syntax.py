@@ -6,14 +6,13 @@ computed. A `File` is a sequence of declarations. The grammar is `grammar/arch.l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from archdsl.record import entity
 from archdsl.source import Source, Span
 
 # --- expressions ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Number:
     """`14_336`, `1e-6`, `128Ki`, `671B`: the value, and the text, whose digits `expect` rounds
     to.
@@ -24,31 +23,31 @@ class Number:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class String:
     value: str
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Date:
     value: str
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Name:
     name: str
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class ListExpr:
     items: tuple[Arg, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Group:
     """A parenthesised expression, or a tuple of several."""
 
@@ -56,7 +55,7 @@ class Group:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Arg:
     """An argument: `x`, `name: x`, `x for name in source` or `each x`."""
 
@@ -71,14 +70,14 @@ class Arg:
         return self.name is None and self.source is None and not self.each
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Call:
     fn: Expr
     args: tuple[Arg, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class AxesCall:
     """An operation with an axes pattern, `rearrange[B T (h k) -> B h T k]`."""
 
@@ -87,14 +86,14 @@ class AxesCall:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Field:
     value: Expr
     name: Name
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Key:
     """`.hidden_size`: a key of a published configuration."""
 
@@ -102,7 +101,7 @@ class Key:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Pipe:
     """`x |> f |> g`, flat: the first stage is the value, the others are applied in turn."""
 
@@ -110,7 +109,7 @@ class Pipe:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Choice:
     """`yes if test else no`; the test is about settings only."""
 
@@ -120,7 +119,7 @@ class Choice:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Binary:
     """An operator of `?? or and == != <= >= < > in + - * / // % ^`."""
 
@@ -130,21 +129,21 @@ class Binary:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Unary:
     op: str
     value: Expr
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class State:
     name: Name
     type: TypeExpr
     initial: Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Scan:
     """`scan T with M: type = x0 over (q, k) { ... yield y }`."""
 
@@ -155,7 +154,7 @@ class Scan:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Loop:
     """`loop n with x: type = x0 { ... yield y }`."""
 
@@ -173,7 +172,7 @@ Expr = (
 # --- axes patterns and types ----------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class AxisName:
     """A name, `...`, `_` or a literal size in a pattern."""
 
@@ -181,7 +180,7 @@ class AxisName:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Merged:
     """`(h k)`: several axes in one, outermost first."""
 
@@ -189,7 +188,7 @@ class Merged:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Joined:
     """`(q + k)`: pieces that lie one after the other along one axis."""
 
@@ -200,7 +199,7 @@ class Joined:
 AxisItem = AxisName | Merged | Joined
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Term:
     """The axes of one operand or result."""
 
@@ -208,28 +207,28 @@ class Term:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Pattern:
     left: tuple[Term, ...]
     right: tuple[Term, ...] | None
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Dots:
     """`...` in a type."""
 
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class TypeExpr:
     dtype: Name | None
     axes: tuple[Expr | Dots, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class SimpleKind:
     """`float`, `bool`, `count`, or the member of an `enum`."""
 
@@ -237,7 +236,7 @@ class SimpleKind:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class KindOf:
     """`enum(full, sliding)`, `list(int)`."""
 
@@ -246,7 +245,7 @@ class KindOf:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class SignatureKind:
     inputs: tuple[TypeExpr, ...]
     outputs: tuple[TypeExpr, ...]
@@ -258,7 +257,7 @@ Kind = SimpleKind | KindOf | SignatureKind
 # --- statements -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class ParamStatement:
     """`param`, `buffer` or `const`."""
 
@@ -270,7 +269,7 @@ class ParamStatement:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class CacheStatement:
     """`cache k, v`, with `last w` or `every m`."""
 
@@ -280,13 +279,13 @@ class CacheStatement:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class GiveStatement:
     names: tuple[Name, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Result:
     """`return` or `yield`."""
 
@@ -295,7 +294,7 @@ class Result:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Bind:
     """`a, b = x`, perhaps `share` or `apart`."""
 
@@ -305,7 +304,7 @@ class Bind:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Residual:
     """`x += f(x)`: a residual connection, a node of its own."""
 
@@ -319,7 +318,7 @@ Statement = ParamStatement | CacheStatement | GiveStatement | Result | Bind | Re
 # --- declarations ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Use:
     path: str
     names: tuple[Name, ...]
@@ -327,7 +326,7 @@ class Use:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class SettingDecl:
     name: Name
     kind: Kind | None
@@ -335,7 +334,7 @@ class SettingDecl:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class InputDecl:
     name: Name
     type: TypeExpr
@@ -343,7 +342,7 @@ class InputDecl:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Role:
     """`as attention "Title", "Other title" when condition`: the last title that holds counts."""
 
@@ -352,13 +351,13 @@ class Role:
     others: tuple[tuple[String, Expr], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Lowers:
     intrinsic: Name
     when: Expr | None
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class BlockDecl:
     """A `block`, or a `model`: a block that variants instantiate."""
 
@@ -376,14 +375,14 @@ class BlockDecl:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Entry:
     name: Name
     value: Expr
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Expect:
     """`expect params: 671B ~ 1%`; the tolerance is a fraction."""
 
@@ -393,14 +392,14 @@ class Expect:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class TinyDecl:
     model: Name
     entries: tuple[Entry, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class VariantDecl:
     name: Name
     value: Expr
@@ -409,7 +408,7 @@ class VariantDecl:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Directive:
     """`depth: 2`, `inset(path): "title"`."""
 
@@ -419,14 +418,14 @@ class Directive:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class CardDecl:
     variant: Name
     directives: tuple[Directive, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Mapping:
     """`d <- .hidden_size`."""
 
@@ -435,19 +434,19 @@ class Mapping:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Require:
     value: Expr
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Ignore:
     keys: tuple[Expr, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Target:
     """A path of the model, `layers[i].mix.q_proj.w`; an index is an expression."""
 
@@ -456,7 +455,7 @@ class Target:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class WeightMap:
     targets: tuple[Target, ...]
     sources: tuple[String, ...]
@@ -464,13 +463,13 @@ class WeightMap:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Skip:
     source: String
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class HubDecl:
     model: Name
     types: tuple[String, ...]
@@ -482,7 +481,7 @@ class HubDecl:
 Declaration = Use | BlockDecl | TinyDecl | VariantDecl | CardDecl | HubDecl
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class Comment:
     """`# text` to the end of its line, kept for the formatter."""
 
@@ -490,7 +489,7 @@ class Comment:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@entity
 class File:
     source: Source
     items: tuple[Declaration, ...]

@@ -1,7 +1,6 @@
 """`fmt` changes blanks and line breaks only, keeps every comment, and is at rest after one pass."""
 
 import re
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from archdsl.diagnostic import Diagnostics, SpecError
 from archdsl.formatter import formatted
 from archdsl.parser import parse
+from archdsl.record import fields
 from archdsl.source import Source, Span
 
 ROOT = Path(__file__).parent.parent
@@ -45,11 +45,11 @@ def tree(node: Any) -> Any:
     """A syntax tree without its places."""
     if isinstance(node, tuple):
         return [tree(item) for item in node]
-    if is_dataclass(node):
+    if fields(node):
         return type(node).__name__, [
-            tree(getattr(node, f.name))
-            for f in fields(node)
-            if not isinstance(getattr(node, f.name), Source | Span) and f.name != "doc"
+            tree(getattr(node, name))
+            for name in fields(node)
+            if not isinstance(getattr(node, name), Source | Span) and name != "doc"
         ]
     return node
 

@@ -6,7 +6,6 @@ hub M "m" { config { heads <- .num_heads  kv_heads <- .num_kv_heads ?? heads } .
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
 
 from archdsl import syntax as s
 from archdsl.check.body import words
@@ -14,6 +13,7 @@ from archdsl.check.expressions import CONSTANTS
 from archdsl.check.values import Block
 from archdsl.diagnostic import Diagnostics, Label, nearest
 from archdsl.ops import OPS
+from archdsl.record import fields
 
 
 def check_hub(block: Block, hub: s.HubDecl, diagnostics: Diagnostics) -> None:
@@ -68,7 +68,7 @@ def _names(node: object, bound: frozenset[str] = frozenset()) -> Iterator[s.Name
         case tuple():
             for item in node:
                 yield from _names(item, bound)
-        case _ if is_dataclass(node):
+        case _:
             for part in fields(node):
-                if part.name not in ("span", "source"):
-                    yield from _names(getattr(node, part.name), bound)
+                if part not in ("span", "source"):
+                    yield from _names(getattr(node, part), bound)

@@ -455,9 +455,9 @@ class Writer:
             inner = found
         value = inner.symbols.get(name, inner.reals.get(name))
         assert value is not None
-        for own in [*p.setting_names(self.module), *p.free_axes(self.module)]:
-            if value == self.module.symbols.get(own, self.module.reals.get(own)):
-                return self.look(own)
+        own = p.own_name(self.module, value)
+        if own is not None:
+            return self.look(own)
         if isinstance(value, Dim) and value.value is not None:
             return str(value.value)
         if self.unit.is_function:

@@ -193,7 +193,30 @@ def _key(plan: Plan, module: Module, kind: str, banked: bool) -> object:
     if kind == "config":
         symbols = tuple(sorted(module.symbols.items()))
         key = (*key, symbols, tuple(sorted(module.reals.items(), key=str)))
+    else:
+        told = tuple(_told(module, m) for c in plan.children(module) for _, m in c.modules)
+        key = (*key, told)
     return (*key, module.intrinsic)
+
+
+def _told(module: Module, inner: Module) -> tuple[object, ...]:
+    """How a block says the settings of a function that it calls: by a name of its own, as a
+    number, or (None) as it is told itself. Two windows of 3 and 1 are two functions.
+    """
+    said: list[object] = []
+    for name in setting_names(inner):
+        value = inner.symbols.get(name, inner.reals.get(name))
+        said.append(own_name(module, value) or (None if reals_of(value) else value))
+    return (*said, *(_told(module, m) for c in inner.children for _, m in c.modules))
+
+
+def own_name(module: Module, value: Real | Dim | None) -> str | None:
+    """The name in a block for a value: of a setting, or of an axis that is no mere number."""
+    axes = list(free_axes(module)) if reals_of(value) else []
+    for name in [*setting_names(module), *axes]:
+        if module.symbols.get(name, module.reals.get(name)) == value:
+            return name
+    return None
 
 
 def _plain(n: Node) -> object:
