@@ -385,6 +385,11 @@ def _cache(scope: Scope, statement: s.CacheStatement) -> None:
         if not isinstance(value, Tensor):
             scope.fail("not-a-tensor", f"{name.name} is not a tensor that could be kept", name.span)
             continue
+        if any(n.op == "cache" and n.name == name.name for n in scope.nodes):
+            message = f"{name.name} is kept twice, and a cache has one place for a name"
+            help = "bind it to another name first"
+            scope.names[name.name] = scope.fail("duplicate-name", message, name.span, help=help)
+            continue
         if Dim.symbol(STREAM) not in value.type.axes:
             scope.fail(
                 "unbound-axis",
