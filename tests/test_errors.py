@@ -16,6 +16,7 @@ import pytest
 
 from archdsl import pipeline
 from archdsl.diagnostic import CODES, Diagnostic
+from archdsl.source import Source
 
 ROOT = Path(__file__).parent.parent
 FOLDER = Path(__file__).parent / "errors"
@@ -83,6 +84,21 @@ def test_messages_read_well(path: Path) -> None:
         assert d.span is not None
         assert d.span.start < d.span.end
         assert len(d.span.text.strip()) > 0
+
+
+def test_a_count_without_expect_is_told_the_word() -> None:
+    text = """use std.core: Embedding
+model M(d)(stream t: int[B, T]) -> [B, T, d] {
+  e = Embedding(9, d)
+  return e(t)
+}
+variant V = M(d: 4) { layers: 12 }
+"""
+    (told,) = pipeline.check_source(Source("v.arch", text)).diagnostics
+    assert (told.code, told.help) == (
+        "unknown-fact",
+        "a count is not told but checked: write expect layers: 12",
+    )
 
 
 def test_every_code_is_shown() -> None:

@@ -234,6 +234,8 @@ def _facts(model: Model, decl: s.VariantDecl, diagnostics: Diagnostics) -> Model
             case None, _:
                 hint = nearest(name, [*ABOUT, *EXPECTED])
                 help = hint or f"one of {', '.join(ABOUT)}; numbers are checked with `expect`"
+                if name in EXPECTED:
+                    help = f"a count is not told but checked: write expect {fact.span.text}"
                 diagnostics.add(
                     "unknown-fact", f"a variant says nothing of {name}", fact.name.span, help=help
                 )
