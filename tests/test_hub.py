@@ -1,6 +1,8 @@
 """Published configurations become specs: every key accounted for, the counts the reference's."""
 
 import copy
+import json
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +35,16 @@ def test_official_counts(slug: str) -> None:
     facts = checked(hub.imported(config, name=slug)).facts
     assert facts.params == counts["params"]
     assert facts.kv_bytes_per_token == counts["kv_bytes_per_token"]
+
+
+@pytest.mark.parametrize(
+    "path", sorted((reference.DATA / "imports").glob("*.json")), ids=lambda p: p.stem
+)
+def test_configurations_without_a_spec(path: Path) -> None:
+    """Published configurations of known classes, many of which no variant is written for."""
+    published = json.loads(path.read_text())
+    facts = checked(hub.imported(published.pop("config"), name=path.stem)).facts
+    assert {fact: getattr(facts, fact) for fact in published} == published
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -161,3 +161,8 @@ def test_no_path_of_a_machine() -> None:
             if pattern.search(line):
                 found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()[:80]}")
     assert not found, found
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "specs").glob("*.arch")), ids=lambda p: p.name)
+def test_specs_stay_short(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 120
