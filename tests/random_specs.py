@@ -178,9 +178,7 @@ STEPS: tuple[Callable[[Walk], Step], ...] = (
     project, product, gain, function, norm, pieces, heads, gated, residual,
 )  # fmt: skip
 KEEPING = (attention, own_attention)
-"""Steps with a cache. So far the emitter wants the layers of a stack to be alike in two things: all
-have a cache or none has, and each owns a parameter. So `specs` draws the first step of a layer.
-"""
+"""Steps with a cache."""
 
 
 @dataclass(frozen=True)
@@ -262,12 +260,10 @@ class Spec:
 def specs(draw: st.DrawFn) -> Spec:
     """A spec that checks."""
     layers = []
-    keeping = draw(st.booleans())
     for _ in range(draw(st.integers(1, 3))):
         walk = Walk(draw)
-        first, others = (KEEPING, (*STEPS, *KEEPING)) if keeping else ((project, product), STEPS)
-        for number in range(draw(st.integers(1, 5))):
-            step = draw(st.sampled_from(others if number else first))(walk)
+        for _ in range(draw(st.integers(1, 5))):
+            step = draw(st.sampled_from((*STEPS, *KEEPING)))(walk)
             walk.steps.append(step)
             walk.width = step.width
         if walk.width != "d":

@@ -20,7 +20,8 @@ from emitted import code_of, run
 from random_specs import Spec, specs
 
 BATCH, TIME = 2, 5
-EXAMPLES = max(30, settings.default.max_examples // 4) if settings.default else 30
+DRAWN = settings.default.max_examples if settings.default else 100
+EXAMPLES = max(120, DRAWN // 4)
 """Specs to run; `make fuzz` raises the number, as that of all other tests."""
 
 
@@ -117,6 +118,7 @@ def test_what_is_checked_runs_as_predicted(drawn: Spec) -> None:
     assert torch.allclose(*results, rtol=1e-5, atol=1e-7)
 
 
+@settings(max_examples=max(500, DRAWN))
 @given(specs(), st.data())
 def test_what_is_broken_is_found_in_its_place(drawn: Spec, data: st.DataObject) -> None:
     """One dimension is wrong: one message, within the lines of the step that is wrong."""
@@ -128,6 +130,7 @@ def test_what_is_broken_is_found_in_its_place(drawn: Spec, data: st.DataObject) 
     assert {d.span.line for d in found if d.span} <= set(lines), f"{told(found)}\n\n{text}"
 
 
+@settings(max_examples=max(500, DRAWN))
 @given(specs())
 def test_the_form_is_stable_and_means_the_same(drawn: Spec) -> None:
     text = drawn.text()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from archdsl.check.scope import Scope
 from archdsl.check.values import Error, Float, Int, Slot, Tensor, Tensors, Truth, Value, describe
-from archdsl.dims import EQUAL, UNKNOWN, Dim, substitute
+from archdsl.dims import DIFFERENT, EQUAL, UNKNOWN, Dim, substitute
 from archdsl.graph import Node
 from archdsl.ops import OPS, Op
 from archdsl.reals import Lit, OfDim, replace
@@ -141,9 +141,9 @@ def broadcast(scope: Scope, a: tuple[Axis, ...], b: tuple[Axis, ...]) -> tuple[A
 def _unlike(scope: Scope, op: Op, operands: list[Tensor], span: Span) -> Error:
     a, b = operands[0].type, operands[-1].type
     sign = op.symbol or op.name
-    unknown = len(a.axes) == len(b.axes) and any(
-        scope.compare_axes(x, y) is UNKNOWN for x, y in zip(a.axes, b.axes, strict=True)
-    )
+    tails = zip(reversed(a.axes), reversed(b.axes), strict=False)
+    verdicts = {scope.compare_axes(x, y) for x, y in tails}
+    unknown = UNKNOWN in verdicts and DIFFERENT not in verdicts
     if unknown and scope.numbers is None:
         return scope.fail(
             "unknown-equality",

@@ -159,7 +159,7 @@ def init_lines(plan: p.Plan, unit: p.Unit, stored: set[str]) -> list[str]:
         if optional and param.guard not in guards:
             guards.append(param.guard)
     for child in plan.children(module):
-        if not _silent(child):
+        if not _silent(plan, child, unit.banked):
             made.extend(_child_lines(plan, child, look, unit.banked))
     names = [n for n in p.setting_names(module) if n in used]
     if unit.takes_config:
@@ -184,9 +184,10 @@ def init_lines(plan: p.Plan, unit: p.Unit, stored: set[str]) -> list[str]:
     ]
 
 
-def _silent(child: Child) -> bool:
+def _silent(plan: p.Plan, child: Child, banked: bool) -> bool:
     """Whether a child is a function and needs no submodule."""
-    return all(not p.owns_anything(m) for _, m in child.modules)
+    banked = banked or child.top_k is not None
+    return all(plan.unit(m, banked).is_function for _, m in child.modules)
 
 
 def _init_look(plan: p.Plan, unit: p.Unit, used: set[str]) -> Look:
@@ -415,6 +416,8 @@ def cache_value(plan: p.Plan, module: Module, writer: Writer) -> list[str]:
         name = f"self.{safe(child.name)}"
         value = f"[layer.{call} for layer in {name}]" if child.segments else f"{name}.{call}"
         entries.append((key, value))
+    if not entries:
+        return ["return None"]
     if not own and len(inner) == 1:
         return [f"return {entries[0][1]}"]
     return ["return {", *(f'    "{k}": {v},' for k, v in entries), "}"]

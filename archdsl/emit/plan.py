@@ -60,6 +60,7 @@ class Plan:
     lower: bool
     units: list[Unit] = field(default_factory=list)
     of: dict[tuple[int, bool], Unit] = field(default_factory=dict)
+    layers: set[int] = field(default_factory=set)
     _starts: dict[int, bool] = field(default_factory=dict)
     _keeps: dict[int, bool] = field(default_factory=dict)
 
@@ -88,6 +89,11 @@ class Plan:
             )
         return self._starts[module.id]
 
+    def take(self, module: Module, starts: bool, keeps: bool) -> None:
+        """Makes a module take `start` and a part of the cache, whether it needs them or not."""
+        self._starts[module.id] = self.needs_start(module) or starts
+        self._keeps[module.id] = self.keeps(module) or keeps
+
     def keeps(self, module: Module) -> bool:
         """Whether a module keeps something of the tokens it has seen."""
         if module.id not in self._keeps:
@@ -113,8 +119,25 @@ def make(model: Model, lower: bool) -> Plan:
     plan = Plan(model, lower)
     taken: set[str] = {"Model", "Config", "Cache"}
     seen: dict[object, Unit] = {}
+    _level(plan, model.root, set())
     _visit(plan, model.root, taken, seen, root=True)
     return plan
+
+
+def _level(plan: Plan, module: Module, done: set[int]) -> None:
+    """Layers of one stack are called alike: what one of them needs, all of them take."""
+    if module.id in done:
+        return
+    done.add(module.id)
+    for child in module.children:
+        inner = [m for _, m in child.modules]
+        for m in inner:
+            _level(plan, m, done)
+        if child.segments and child.top_k is None:
+            plan.layers.update(m.id for m in inner)
+            starts, keeps = any(map(plan.needs_start, inner)), any(map(plan.keeps, inner))
+            for m in inner:
+                plan.take(m, starts, keeps)
 
 
 def _visit(
@@ -160,7 +183,7 @@ def _inner(plan: Plan, module: Module, banked: bool) -> list[Unit]:
 
 def _kind(plan: Plan, module: Module, banked: bool) -> str:
     inner = _inner(plan, module, banked)
-    if not module.params and all(u.is_function for u in inner):
+    if not module.params and all(u.is_function for u in inner) and module.id not in plan.layers:
         return "function"
     if any(not u.is_function for u in inner):
         return "config"
@@ -189,7 +212,17 @@ def _key(plan: Plan, module: Module, kind: str, banked: bool) -> object:
         # A kernel's text depends on which optional parameters there may be, not on which there are.
         return (module.block, "kernel", kind, banked)
     nodes = tuple(_plain(n) for n in (*module.nodes, *module.consts))
-    key: tuple[object, ...] = (module.block, kind, banked, nodes, module.params, children, inner)
+    taken = (plan.needs_start(module), plan.keeps(module))
+    key: tuple[object, ...] = (
+        taken,
+        module.block,
+        kind,
+        banked,
+        nodes,
+        module.params,
+        children,
+        inner,
+    )
     if kind == "config":
         symbols = tuple(sorted(module.symbols.items()))
         key = (*key, symbols, tuple(sorted(module.reals.items(), key=str)))
@@ -255,13 +288,6 @@ def free_axes(module: Module) -> dict[str, tuple[int, int]]:
             if isinstance(axis, Dim) and axis.name and axis.name not in own:
                 found.setdefault(axis.name, (i, j - len(axes) if rest else j))
     return found
-
-
-def owns_anything(module: Module) -> bool:
-    """Whether a module or one inside it has parameters, buffers or constants."""
-    return bool(module.params) or any(
-        owns_anything(m) for c in module.children for _, m in c.modules
-    )
 
 
 def captured(unit: Unit, capture: Capture) -> str:
