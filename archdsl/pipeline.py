@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from archdsl import elaborate, parser
 from archdsl.check.body import check_block
@@ -29,8 +29,20 @@ from archdsl.source import Source, Span
 if TYPE_CHECKING:
     from archdsl.scene.shapes import Scene
 
-THEMES = ("light", "dark")
+THEMES = ("light", "dark", "print", "auto")
 _GENERIC_ONLY_IF_ALONE = ("unknown-equality", "shape-mismatch")
+
+
+class Shown(TypedDict, total=False):
+    """What a picture shows: a view (`compact`, `detail:layers.mix`), how many levels of blocks are
+    open, paths of blocks to open in place or to fold, whether all wires carry their shapes.
+    """
+
+    view: str
+    depth: int
+    open: Iterable[str]
+    fold: Iterable[str]
+    shapes: bool
 
 
 @record
@@ -41,11 +53,21 @@ class Variant:
     facts: Facts
     unit: Unit
 
-    def svg(self, *, theme: str = "light", width: str | None = None, scale: float = 1.0) -> str:
-        """The card as SVG, `width` wide (`85mm`). Raises ValueError for a wrong size or theme."""
+    def svg(
+        self,
+        *,
+        theme: str = "light",
+        width: str | None = None,
+        scale: float = 1.0,
+        prefix: str | None = None,
+        **shown: Unpack[Shown],
+    ) -> str:
+        """The card as SVG, `width` wide (`85mm`). Raises ValueError for a wrong size, theme or
+        view. `prefix`: put before every id, the variant's name when nothing is said.
+        """
         from archdsl.render.svg import to_svg
 
-        return to_svg(self.scene(theme), width=width, scale=scale)
+        return to_svg(self.scene(theme, width, **shown), width=width, scale=scale, prefix=prefix)
 
     def png(
         self,
@@ -54,21 +76,29 @@ class Variant:
         width: str | None = None,
         scale: float = 2.0,
         dpi: float | None = None,
+        **shown: Unpack[Shown],
     ) -> bytes:
         """The card as PNG, `scale` pixels for each of the SVG's, or `width` wide at so many dots an
-        inch. Raises ValueError for a wrong size or theme.
+        inch. Raises ValueError for a wrong size, theme or view.
         """
         from archdsl.render.png import to_png
 
-        return to_png(self.scene(theme), width=width, scale=scale, dpi=dpi)
+        return to_png(self.scene(theme, width, **shown), width=width, scale=scale, dpi=dpi)
 
-    def pdf(self, *, theme: str = "light", width: str | None = None, scale: float = 1.0) -> bytes:
-        """The card as PDF. Raises ValueError for a wrong size or theme, and
+    def pdf(
+        self,
+        *,
+        theme: str = "light",
+        width: str | None = None,
+        scale: float = 1.0,
+        **shown: Unpack[Shown],
+    ) -> bytes:
+        """The card as PDF. Raises ValueError for a wrong size, theme or view, and
         `render.pdf.MissingLibrary` where the system has no cairo.
         """
         from archdsl.render.pdf import to_pdf
 
-        return to_pdf(self.scene(theme), width=width, scale=scale)
+        return to_pdf(self.scene(theme, width, **shown), width=width, scale=scale)
 
     def torch(self) -> str:
         """The text of a Python file that needs only torch and builds the model."""
@@ -76,16 +106,32 @@ class Variant:
 
         return emit(self.model, elaborate.tiny(self.unit, self.model, Diagnostics()))
 
-    def scene(self, theme: str = "light") -> Scene:
-        """The card as shapes with positions. Raises ValueError for a theme that there is not."""
+    def scene(
+        self, theme: str = "light", width: str | None = None, **shown: Unpack[Shown]
+    ) -> Scene:
+        """The picture as shapes with positions. Raises ValueError for a theme or a view that there
+        is not.
+
+        Where no view is asked for and a card's text would be too small at `width`, it is compact.
+        """
         from archdsl import theme as themes
         from archdsl.scene.card import card
+        from archdsl.scene.shapes import LEAST_POINTS, smallest
         from archdsl.view import view
+        from archdsl.view.choice import ask
 
         if theme not in THEMES:
             raise ValueError(f"there is no theme {theme!r}: {' or '.join(THEMES)}")
-        colours = themes.dark if theme == "dark" else themes.light
-        return card(view(self.model, self.facts), colours(self.model.family))
+        asked = view(self.model, self.facts, ask(self.model, **shown))
+        colours = themes.THEMES[theme](asked.accent or asked.family)
+        made = card(asked, colours)
+        if width is not None and not shown.get("view") and asked.kind == "card":
+            from archdsl.render.svg import pixels
+
+            if smallest(made, pixels(width) / 96.0 * 25.4) < LEAST_POINTS:
+                shown["view"] = "compact"
+                return card(view(self.model, self.facts, ask(self.model, **shown)), colours)
+        return made
 
     def _repr_svg_(self) -> str:
         return self.svg()

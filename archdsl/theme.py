@@ -12,8 +12,11 @@ from collections.abc import Mapping
 
 from archdsl.record import record
 
-HUES = (262.0, 305.0, 200.0, 350.0, 235.0, 285.0, 20.0, 330.0)
-"""Hues that families share out, in degrees."""
+HUES = {
+    "blue": 262.0, "purple": 306.0, "teal": 196.0, "rose": 352.0, "azure": 239.0, "violet": 284.0,
+    "red": 18.0, "pink": 329.0, "cyan": 217.0,
+}  # fmt: skip
+"""Hues that families share out, in degrees, by the names that a card's `accent` knows."""
 CACHED_HUE, SHARED_HUE = 50.0, 160.0
 
 MINIMUM_CONTRAST = 4.5
@@ -22,7 +25,11 @@ MINIMUM_CONTRAST = 4.5
 
 @record
 class Sizes:
-    """Font sizes, gaps and lines in pixels."""
+    """Font sizes, gaps and lines in pixels.
+
+    `side`: white inside a frame. `box`, `pill`: least width of a block and of a quiet one in a
+    tower. `stacked`: the blocks of a choice stand one above the other.
+    """
 
     title: float = 34.0
     heading: float = 15.0
@@ -33,15 +40,30 @@ class Sizes:
     track: float = 9.0
     lane: float = 24.0
     margin: float = 40.0
+    side: float = 24.0
+    box: float = 188.0
+    pill: float = 152.0
+    stacked: bool = False
+
+
+NARROW = Sizes(
+    title=23.0, body=12.5, gap=16.0, lane=18.0, margin=14.0, side=14.0, box=168.0, pill=132.0,
+    stacked=True,
+)  # fmt: skip
+"""Sizes for one column of a page: the same small text, less white."""
 
 
 @record
 class Theme:
-    """A theme's name, the colour (#rrggbb) of each role, and the sizes."""
+    """A theme's name, the colour (#rrggbb) of each role, and the sizes.
+
+    `night`: the colours where the same picture is shown on a dark ground.
+    """
 
     name: str
     colours: Mapping[str, str]
     sizes: Sizes = Sizes()
+    night: Mapping[str, str] | None = None
 
 
 def colour(lightness: float, chroma: float, hue: float) -> str:
@@ -87,8 +109,10 @@ def contrast(one: str, other: str) -> float:
 
 
 def hue_of(family: str) -> float:
-    """The hue of a family's accent: always the same for the same name."""
-    return HUES[zlib.crc32(family.encode("utf-8")) % len(HUES)]
+    """The hue of a family's accent: always the same for the same name. `family` may be a hue's."""
+    if family in HUES:
+        return HUES[family]
+    return list(HUES.values())[zlib.crc32(family.encode("utf-8")) % len(HUES)]
 
 
 def light(family: str) -> Theme:
@@ -135,5 +159,33 @@ def _tinted(family: str, tints: tuple[tuple[str, float, float], ...]) -> dict[st
     }
 
 
-THEMES = {"light": light, "dark": dark}
+_PRINTED = {
+    "ink": 0.2, "quiet": 0.35, "rule": 0.755, "neutral": 0.85, "strong": 0.24, "accent": 0.455,
+    "cached": 0.66, "shared": 0.56,
+}  # fmt: skip
+"""Lightness of the greys of print: any two kinds of block or layer differ by a visible step."""
+GREY_STEP = 0.08
+"""The least difference in OKLCH lightness at which two greys are told apart."""
+
+
+def printed(_: str) -> Theme:
+    """Black on white paper; kinds differ in lightness, outline and hatching, never by hue alone."""
+    greys = {name: colour(lightness, 0.0, 0.0) for name, lightness in _PRINTED.items()}
+    fixed = {
+        "paper": "#ffffff", "frame": "#ffffff", "surface": "#ffffff", "faint": "#ebebeb",
+        "on_strong": "#ffffff", "on_strong_quiet": "#dedede", "accent_on_strong": "#ffffff",
+        "accent_soft": "#e2e2e2", "accent_wash": "#f5f5f5", "cached_soft": "#ffffff",
+        "cached_wash": "#ffffff", "cached_on_strong": "#ffffff", "shared_soft": "#ffffff",
+        "shared_wash": "#ffffff", "shared_on_strong": "#ffffff",
+    }  # fmt: skip
+    return Theme("print", greys | fixed)
+
+
+def auto(family: str) -> Theme:
+    """Light, and dark where the reader's system asks for it (CSS `prefers-color-scheme`)."""
+    made = light(family)
+    return Theme("auto", made.colours, made.sizes, dark(family).colours)
+
+
+THEMES = {"light": light, "dark": dark, "print": printed, "auto": auto}
 """Themes by the name that the command line knows."""

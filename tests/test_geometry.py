@@ -1,7 +1,7 @@
 """Geometry: every card keeps every rule, and every rule can tell when it is broken."""
 
+import itertools
 from collections.abc import Callable
-from pathlib import Path as File
 
 import pytest
 from hypothesis import given
@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import drawn
 from archdsl import text, theme
+from archdsl.elaborate.cards import ACCENTS
 from archdsl.geometry import Box, Point, crosses, distance_to_border, distance_to_segment
 from archdsl.layout.arrange import arrange
 from archdsl.layout.columns import rising
@@ -16,38 +17,39 @@ from archdsl.record import replace
 from archdsl.scene.card import card
 from archdsl.scene.shapes import Group, Item, Path, Rect, Scene, Text, shapes
 from archdsl.scene.verify import RULES, faults
-from archdsl.view.types import Diagram, Edge, View
-
-SPECS = File(__file__).parent.parent / "specs"
-
-
-def spec_views() -> list[View]:
-    from archdsl.pipeline import check_path
-    from archdsl.view import view
-
-    found = []
-    for path in sorted(SPECS.glob("*.arch")):
-        found += [view(v.model, v.facts) for v in check_path(path, path.name).variants]
-    return found
-
-
-@pytest.mark.parametrize("made", ["light", "dark"])
-def test_every_spec_keeps_every_rule(made: str) -> None:
-    views = spec_views()
-    assert views
-    for shown in [*views, drawn.view()]:
-        assert faults(card(shown, theme.THEMES[made](shown.family))) == [], shown.name
+from archdsl.view import panel
+from archdsl.view.types import Diagram, Edge
 
 
 @pytest.mark.parametrize("family", ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"])
-@pytest.mark.parametrize("made", ["light", "dark"])
+@pytest.mark.parametrize("made", theme.THEMES)
 def test_text_is_legible_in_every_hue(made: str, family: str) -> None:
     """Contrast of all text on what lies under it, for every accent that a family can have."""
     assert faults(card(drawn.view(), theme.THEMES[made](family))) == []
 
 
 def test_families_use_every_hue() -> None:
-    assert {theme.hue_of(name) for name in "abcdefghijkl"} == set(theme.HUES)
+    assert {theme.hue_of(f"family {n}") for n in range(100)} == set(theme.HUES.values())
+    assert tuple(theme.HUES) == ACCENTS
+    assert {name: theme.hue_of(name) for name in ACCENTS} == theme.HUES
+
+
+def test_print_tells_kinds_apart_without_hue() -> None:
+    """The fills of layers and parts differ in lightness by a visible step, whatever their hue."""
+    palette = theme.THEMES["print"]("any").colours
+    tones = sorted({*panel.KIND_TONES, *panel.TONES.values(), "rule"})
+    found = sorted(lightness(palette[tone]) for tone in tones)
+    assert all(high - low >= theme.GREY_STEP for low, high in itertools.pairwise(found)), found
+    greys = [palette[tone] for tone in tones]
+    assert all(grey[1:3] == grey[3:5] == grey[5:7] for grey in greys)
+    with_hue = theme.light("any").colours
+    close = sorted(lightness(with_hue[tone]) for tone in tones)
+    assert any(b - a < theme.GREY_STEP for a, b in itertools.pairwise(close)), "the check can fail"
+
+
+def lightness(rgb: str) -> float:
+    """OKLCH lightness of a grey of the same luminance."""
+    return float(theme.luminance(rgb) ** (1 / 3))
 
 
 # Seeded faults: each breaks one rule of a sound scene. A fault is a new list of shapes.
@@ -123,6 +125,12 @@ def pale(items: list[Item]) -> list[Item]:
     return items
 
 
+def small(items: list[Item]) -> list[Item]:
+    number, found = labelled(items)
+    items[number] = replace(found, size=7.9)
+    return items
+
+
 SEEDED: dict[str, Callable[[list[Item]], list[Item]]] = {
     "no two texts overlap": texts_overlap,
     "labels are inside their boxes": label_outside,
@@ -133,6 +141,7 @@ SEEDED: dict[str, Callable[[list[Item]], list[Item]]] = {
     "no two leaders cross": leaders_cross,
     "nothing outside the canvas": outside_the_canvas,
     "text is legible": pale,
+    "text is large enough on paper": small,
 }
 
 
@@ -141,6 +150,20 @@ def test_a_seeded_fault_is_found(rule: str) -> None:
     sound = card(drawn.view(), theme.light("Made"))
     broken = replace(sound, items=tuple(SEEDED[rule](flat(sound))))
     assert rule in {fault.rule for fault in faults(broken)}
+
+
+def test_text_that_fades_at_night_is_found() -> None:
+    sound = card(drawn.view(), theme.THEMES["auto"]("Made"))
+    assert faults(sound) == []
+    assert sound.night is not None
+    dim = replace(sound, night={**sound.night, "quiet": "#30363d"})
+    assert {fault.rule for fault in faults(dim)} == {"text is legible"}
+
+
+def test_text_that_is_small_on_paper_is_found() -> None:
+    sound = card(drawn.view(), theme.light("Made"))
+    shrunk = replace(sound, paper=85.0)
+    assert {fault.rule for fault in faults(shrunk)} == {"text is large enough on paper"}
 
 
 def test_groups_hide_nothing_from_the_rules() -> None:

@@ -200,6 +200,14 @@ def torch(spec: str, form: str, output: str) -> None:
 @click.option("--width", metavar="LENGTH", help="Width of the picture, such as 85mm.")
 @click.option("--scale", type=click.FloatRange(min=0.01, max=100), help="Factor on the size.")
 @click.option("--dpi", type=click.FloatRange(min=1, max=10_000), help="Dots an inch of a PNG.")
+@click.option("--view", default="", metavar="VIEW",
+              help="card, compact (one column), block, detail:BLOCK, strip or facts.")  # fmt: skip
+@click.option("--depth", type=click.IntRange(1, 3), default=None, metavar="N",
+              help="Levels of open blocks: 1 folds stacks, 2 is usual.")  # fmt: skip
+@click.option("--open", multiple=True, metavar="PATH", help="Open a block in its place.")
+@click.option("--fold", multiple=True, metavar="PATH", help="Show a block as a closed box.")
+@click.option("--shapes", is_flag=True, help="Write its shape beside every wire.")
+@click.option("--prefix", metavar="NAME", help="Put before every id of an SVG.")
 def render(
     specs: tuple[str, ...], form: str, output: str, types: tuple[str, ...], **look: Any
 ) -> None:
@@ -207,7 +215,7 @@ def render(
 
     The suffix of the output says the format; a folder takes a file for each variant.
     """
-    shown = Look(**look)
+    shown = Look(**{**look, "depth": look["depth"] or 0})
     if output != "-" and (Path(output).is_dir() or output.endswith("/") or not Path(output).suffix):
         _render_folder(specs, form, Path(output), types or ("svg", "png"), shown)
         return
@@ -254,7 +262,10 @@ def _render_folder(
 def _drawn(variant: Variant, type: str, look: Look) -> bytes:
     """A picture; a size that cannot be drawn and a missing library end the command."""
     try:
-        return draw(variant, type, look)
+        made, remark = draw(variant, type, look)
+        if remark:
+            print(printable(f"{variant.model.id}: {remark}"), file=sys.stderr)
+        return made
     except ValueError as error:
         raise usage(str(error)) from error
     except Exception as error:

@@ -11,11 +11,15 @@ import json
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from archdsl.cli.output import write
 from archdsl.pipeline import Checked, Variant
 from archdsl.record import record
 from archdsl.resolver import PACKAGE, Unit
+
+if TYPE_CHECKING:
+    from archdsl.scene.shapes import Scene
 
 TYPES = ("svg", "png", "pdf")
 DIGESTS = ".digests.json"
@@ -23,23 +27,68 @@ DIGESTS = ".digests.json"
 
 @record
 class Look:
-    """How cards are drawn. `scale` None: the format's own."""
+    """How cards are drawn and what they show. `scale` None: the format's own."""
 
     theme: str = "light"
     width: str | None = None
     scale: float | None = None
     dpi: float | None = None
+    prefix: str | None = None
+    view: str = ""
+    depth: int = 0
+    open: tuple[str, ...] = ()
+    fold: tuple[str, ...] = ()
+    shapes: bool = False
 
 
-def draw(variant: Variant, type: str, look: Look) -> bytes:
-    """The bytes of a card. Raises ValueError for a wrong size, and MissingLibrary."""
-    theme, width = look.theme, look.width
+def draw(variant: Variant, type: str, look: Look) -> tuple[bytes, str]:
+    """The bytes of a card, and what a reader should know of it ("" where there is nothing).
+
+    Raises ValueError for a wrong size or view, and MissingLibrary.
+    """
+    scene = variant.scene(
+        look.theme,
+        look.width,
+        view=look.view,
+        depth=look.depth,
+        open=look.open,
+        fold=look.fold,
+        shapes=look.shapes,
+    )
+    width, scale = look.width, look.scale or 1.0
     match type:
         case "svg":
-            return variant.svg(theme=theme, width=width, scale=look.scale or 1.0).encode("utf-8")
+            from archdsl.render.svg import to_svg
+
+            made = to_svg(scene, width=width, scale=scale, prefix=look.prefix).encode("utf-8")
         case "pdf":
-            return variant.pdf(theme=theme, width=width, scale=look.scale or 1.0)
-    return variant.png(theme=theme, width=width, scale=look.scale or 2.0, dpi=look.dpi)
+            from archdsl.render.pdf import to_pdf
+
+            made = to_pdf(scene, width=width, scale=scale)
+        case _:
+            from archdsl.render.png import to_png
+
+            made = to_png(scene, width=width, scale=look.scale or 2.0, dpi=look.dpi)
+    return made, _remark(scene, look)
+
+
+def _remark(scene: Scene, look: Look) -> str:
+    """What a physical width has done to a picture."""
+    if look.width is None:
+        return ""
+    from archdsl.render.svg import pixels
+    from archdsl.scene.shapes import LEAST_POINTS, smallest
+
+    points = smallest(scene, pixels(look.width) / 96.0 * 25.4)
+    if points < LEAST_POINTS - 0.05:
+        needed = scene.millimetres * LEAST_POINTS / smallest(scene, scene.millimetres)
+        return (
+            f"at {look.width} the smallest text is {points:.1f} pt; "
+            f"{LEAST_POINTS:g} pt need --width {needed:.0f}mm"
+        )
+    if scene.paper and not look.view:
+        return f"too narrow for a card at {look.width}: drawn as --view compact"
+    return ""
 
 
 class Folder:

@@ -10,18 +10,38 @@ from archdsl.check.scope import Numbers, Scope
 from archdsl.check.values import Error, Float, Int, Text, Value, Word
 from archdsl.diagnostic import Diagnostics, nearest
 from archdsl.dims import Dim
-from archdsl.graph import CardDirective, Child, Model, Module
+from archdsl.graph import CardDirective, Model, Module
+from archdsl.ops import OPS
 from archdsl.parser import parse
 from archdsl.reals import Ref
 from archdsl.resolver import Unit
 from archdsl.source import Source, Span
 
 WORDS: dict[str, str] = {
-    "depth": "number", "inset": "path", "fold": "path", "open": "path", "callout": "path",
-    "hide": "names", "facts": "names", "shapes": "names", "title": "text", "subtitle": "text",
-    "accent": "names",
+    "view": "word", "detail": "path", "depth": "number", "inset": "path", "open": "path",
+    "fold": "path", "callout": "path and text", "hide": "names", "facts": "names",
+    "shapes": "word", "title": "text", "subtitle": "text", "accent": "word",
 }  # fmt: skip
 """The directives and what they take."""
+
+VIEWS = ("card", "compact", "block", "detail", "strip", "facts")
+SHAPES = ("few", "insets", "all")
+"""Which wires carry their shapes: those into the heart of an inset, all of insets, all."""
+ACCENTS = ("blue", "purple", "teal", "rose", "azure", "violet", "red", "pink", "cyan")
+ROWS = (
+    "params", "active", "kv_bytes_per_token", "kv_bytes", "state", "flops", "context", "tied",
+    "width", "position", "vocab", "license", "after",
+)  # fmt: skip
+"""The rows of the panel of facts, by the names that `facts` chooses them by."""
+KNOWN: dict[str, tuple[str, ...]] = {
+    "view": tuple(name for name in VIEWS if name != "detail"),
+    "shapes": SHAPES,
+    "accent": ACCENTS,
+    "facts": ROWS,
+    "hide": tuple(OPS),
+}
+"""The words that directives know."""
+MOST_DEPTH = 3
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 
@@ -49,41 +69,91 @@ def _directive(
         hint = nearest(word, WORDS) or f"one of {', '.join(WORDS)}"
         diagnostics.add("unknown-name", f"a card has no {word}", d.name.span, help=hint)
         return None
-    paths: list[tuple[str, ...]] = []
-    names: tuple[str, ...] = ()
-    text, number = "", None
-    for arg in d.args or ():
-        if kind == "path":
-            path = _path(arg.value)
-            if path is None or not _leads(model.root, path):
-                diagnostics.add(
-                    "unknown-path",
-                    f"{arg.span.text} is no part of the model",
-                    arg.span,
-                    help=_parts(model.root, path),
-                )
-                return None
-            paths.append(path)
-        elif isinstance(arg.value, s.Name):
-            names = (*names, arg.value.name)
-    match d.value:
-        case s.String(value, span):
-            filled = interpolate(model, home, value, span, diagnostics)
-            if filled is None:
-                return None
-            text = filled
-        case s.Number(value) if isinstance(value, int):
-            number = value
-        case s.Group(items):
-            names = tuple(i.name for i in items if isinstance(i, s.Name))
-        case s.Name(name):
-            names = (name,)
-        case None:
-            pass
+    made: CardDirective | None = None
+    match kind, d.args, d.value:
+        case "path", args, None if args:
+            paths = _paths(model, d, diagnostics)
+            made = CardDirective(word, paths, span=d.span) if paths else None
+        case "path and text", args, s.String(value, span) if args:
+            paths = _paths(model, d, diagnostics)
+            text = interpolate(model, home, value, span, diagnostics)
+            if paths and text is not None:
+                made = CardDirective(word, paths, text=text, span=d.span)
+        case "text", None, s.String(value, span):
+            text = interpolate(model, home, value, span, diagnostics)
+            made = CardDirective(word, text=text, span=d.span) if text is not None else None
+        case "number", None, s.Number(value) if value in range(1, MOST_DEPTH + 1):
+            made = CardDirective(word, number=int(value), span=d.span)
+        case "names" | "word", args, value if names := _names_of(args, value):
+            wrong = next((name for name in names if name.name not in KNOWN[word]), None)
+            if wrong is not None:
+                known = KNOWN[word]
+                hint = nearest(wrong.name, known) or f"one of {', '.join(known)}"
+                message = f"{word} knows no {wrong.name}"
+                diagnostics.add("unknown-name", message, wrong.span, help=hint)
+            elif kind == "names" or len(names) == 1:
+                said = tuple(name.name for name in names)
+                made = CardDirective(word, names=said, span=d.span)
+            else:
+                diagnostics.add("kind-mismatch", f"{word} takes one word", d.span)
         case _:
-            diagnostics.add("kind-mismatch", f"{word} takes a {kind}", d.value.span)
-            return None
-    return CardDirective(word, tuple(paths), names, text, number, d.span)
+            diagnostics.add(
+                "kind-mismatch", f"{word} takes a {kind}", d.span, help=f"write {_FORMS[word]}"
+            )
+    return made
+
+
+_FORMS = {
+    "view": "view: compact",
+    "detail": "detail(layers.mix)",
+    "depth": f"depth: 2, a number from 1 to {MOST_DEPTH}",
+    "inset": "inset(layers.mix)",
+    "open": "open(layers.mix)",
+    "fold": "fold(layers.mix)",
+    "callout": 'callout(layers.mix): "a remark"',
+    "hide": "hide(softmax)",
+    "facts": "facts: (params, flops)",
+    "shapes": "shapes: all",
+    "title": 'title: "a name"',
+    "subtitle": 'subtitle: "a few words"',
+    "accent": "accent: teal",
+}
+
+
+def _paths(model: Model, d: s.Directive, diagnostics: Diagnostics) -> tuple[tuple[str, ...], ...]:
+    """The paths of a directive; none after a report."""
+    found: list[tuple[str, ...]] = []
+    for arg in d.args or ():
+        path = _path(arg.value)
+        if path is None or not reached(model, path):
+            message = f"{arg.span.text} is no part of the model"
+            diagnostics.add("unknown-path", message, arg.span, help=ways(model, path))
+            return ()
+        found.append(path)
+    return tuple(found)
+
+
+def _names_of(args: tuple[s.Arg, ...] | None, value: s.Expr | None) -> tuple[s.Name, ...]:
+    """The names that a directive lists, in parentheses or after the colon; none for all else."""
+    if args is not None and value is None:
+        listed: tuple[s.Expr, ...] = tuple(arg.value for arg in args)
+    elif args is None and value is not None:
+        listed = value.items if isinstance(value, s.Group) else (value,)
+    else:
+        return ()
+    names = tuple(item for item in listed if isinstance(item, s.Name))
+    return names if len(names) == len(listed) else ()
+
+
+def path_of(written: str) -> tuple[str, ...] | None:
+    """A path as `_path` gives it from a text such as `layers[Block].mix`; None for what is none."""
+    steps = _STEPS.findall(written)
+    if not steps or "".join(steps) != written or steps[0].startswith("["):
+        return None
+    return tuple(step.lstrip(".") for step in steps)
+
+
+_STEPS = re.compile(r"(?:^|\.)[A-Za-z_]\w*|\[[A-Za-z_]\w*\]")
 
 
 def _path(expr: s.Expr) -> tuple[str, ...] | None:
@@ -100,16 +170,16 @@ def _path(expr: s.Expr) -> tuple[str, ...] | None:
     return None
 
 
-def _leads(module: Module, path: tuple[str, ...]) -> bool:
-    here = [module]
+def reached(model: Model, path: tuple[str, ...]) -> tuple[Module, ...]:
+    """The modules that a path leads to, each once; none where it leads nowhere."""
+    here = [model.root]
     for step in path:
         if step.startswith("["):
             here = [m for m in here if _is_a(m, step[1:-1])]
         else:
             here = [n for m in here for n in _named(m, step)]
-        if not here:
-            return False
-    return True
+        here = list({module.id: module for module in here}.values())
+    return tuple(here)
 
 
 def _named(module: Module, name: str) -> list[Module]:
@@ -123,12 +193,28 @@ def _is_a(module: Module, block: str) -> bool:
     )
 
 
-def _parts(module: Module, path: tuple[str, ...] | None) -> str:
-    names: list[Child] = list(module.children)
+def ways(model: Model, path: tuple[str, ...] | None) -> str:
+    """What to write instead of a path that leads nowhere."""
+    names = [child.name for child in model.root.children]
     if path is None:
         return "a path is written layers.mix, or layers[Block].mix"
-    hint = nearest(path[0], [c.name for c in names])
-    return hint or f"the model's parts are {', '.join(c.name for c in names)}"
+    hint = nearest(path[0], names) if path[0] not in names else ""
+    return hint or f"the model's parts are {', '.join(_all_paths(model))}"
+
+
+def _all_paths(model: Model) -> list[str]:
+    """The first paths of the model, of one and of two steps."""
+    found: dict[str, None] = {}
+    for child in model.root.children:
+        found.setdefault(child.name)
+        for _, module in child.modules:
+            for inner in module.children:
+                if not inner.inline:
+                    found.setdefault(f"{child.name}.{inner.name}")
+    return list(found)[:_MOST_PATHS]
+
+
+_MOST_PATHS = 12
 
 
 def interpolate(

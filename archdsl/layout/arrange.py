@@ -16,8 +16,8 @@ from archdsl.record import record
 from archdsl.theme import Sizes
 from archdsl.view.types import Badge, Diagram, Node
 
-_SIDE_PADDING = 24.0
-_LANE_PADDING = 20.0
+_LANE_SHARE = 0.85
+_HEAD = 30.0
 _BADGE_ARROW = 15.0
 COUNT_SIZE = 17.0
 
@@ -90,14 +90,21 @@ def _moved_badge(found: PlacedBadge, dx: float, dy: float) -> PlacedBadge:
     return PlacedBadge(found.badge, found.node, found.box.moved(dx, dy), tip)
 
 
-def arrange(diagram: Diagram, sizes: Sizes, gap: float | None = None) -> Arranged:
-    """Give every node and wire of `diagram` a place; layers are `gap` pixels apart at least."""
+def arrange(
+    diagram: Diagram, sizes: Sizes, gap: float | None = None, title: float = 0.0
+) -> Arranged:
+    """Give every node and wire of `diagram` a place; layers are `gap` pixels apart at least.
+
+    `title`: the width of a title that stands in the upper left corner of the frame.
+    """
     if not diagram.nodes:
         empty = Box(0, 0, 0, 0)
         return Arranged((), (), (), empty, empty, 0.0, 0.0, 0)
     gap = sizes.gap if gap is None else gap
     inner = {
-        node.id: arrange(node.inner, sizes, gap) for node in diagram.nodes if node.inner is not None
+        node.id: arrange(node.inner, sizes, gap, _title_width(node, sizes))
+        for node in diagram.nodes
+        if node.inner is not None
     }
     extents = {
         node.id: _group(node, inner[node.id])
@@ -117,12 +124,18 @@ def arrange(diagram: Diagram, sizes: Sizes, gap: float | None = None) -> Arrange
     plan = route.plan(layers, residual, sizes)
     heights = [max((cell.extent.height for cell in row), default=0.0) for row in layers.rows]
     gaps = [route.gap_height(plan, n, sizes, gap) for n in range(len(layers.rows) - 1)]
+    if title and gaps:
+        gaps[-1] = max(gaps[-1], _HEAD)
     rows = _row_tops(heights, gaps)
     tops, bottoms = _levels(layers, rows, heights)
     placed = tuple(_place(cell, tops, inner) for cell in layers.cells.values())
     wires = tuple(route.wires(plan, tops, bottoms, rows, sizes))
     total = sum(found.gaps for found in inner.values()) + len(gaps)
-    return _framed(placed, wires, sizes, total)
+    return _framed(placed, wires, sizes, total, title)
+
+
+def _title_width(node: Node, sizes: Sizes) -> float:
+    return text.line_width(node.lines[0], sizes.small) if node.lines else 0.0
 
 
 def _group(node: Node, inner: Arranged) -> Extent:
@@ -172,8 +185,9 @@ def _place(cell: Cell, tops: dict[int, float], inner: dict[str, Arranged]) -> Pl
     if found is not None:
         shifted = found.moved(cell.x - found.entry, top - found.frame.y)
         return Placed(cell.node, shifted.frame, shifted)
-    width = cell.extent.left + cell.extent.right
-    return Placed(cell.node, Box(cell.left, top, width, cell.extent.height))
+    body = cell.body or cell.extent
+    box = Box(cell.x - body.left, top, body.left + body.right, body.height)
+    return Placed(cell.node, box)
 
 
 def _framed(
@@ -181,6 +195,7 @@ def _framed(
     wires: tuple[Wire, ...],
     sizes: Sizes,
     gaps: int,
+    title: float = 0.0,
 ) -> Arranged:
     """Add the frame around the nodes, and the badges, which stand over its left border."""
     xs = [point.x for wire in wires for point in wire.points]
@@ -191,17 +206,19 @@ def _framed(
     ink = around(boxes)
     lanes = max(xs, default=ink.x) >= ink.right - 0.01
     widths = [badge_width(badge.label, sizes) for found in placed for badge in found.node.badges]
-    left = ink.x - _SIDE_PADDING
+    left = ink.x - sizes.side
     for found in placed:
         for badge in found.node.badges:
             wide = badge_width(badge.label, sizes)
             left = min(left, found.box.x - _BADGE_ARROW - wide / 2)
-    right = ink.right + (_LANE_PADDING if lanes else _SIDE_PADDING)
+    right = ink.right + (sizes.side * _LANE_SHARE if lanes else sizes.side)
+    ports = [found.box.x for found in placed if found.node.form == "port"]
+    if title and ports:
+        left = min(left, ports[-1] - title - 28.0)
     frame = Box(left, ink.y, right - left, ink.height)
     badges = tuple(spot for found in placed for spot in _badges(found, left, sizes))
     reach = around([frame, *(found.box for found in badges)]) if widths else frame
     entry = next((found.box.x for found in placed if found.node.form == "port"), None)
-    ports = [found.box.x for found in placed if found.node.form == "port"]
     middle = _middle(placed)
     return Arranged(
         placed,

@@ -10,7 +10,8 @@ from archdsl.view.types import Node
 class Cell:
     """A place in a layer: a node, or a wire that passes by (`node` is None).
 
-    `x` is where wires enter, its axis; they leave at `x + out`.
+    `x` is where wires enter, its axis; they leave at `x + out`. `body`: the node's own extent,
+    where a label beside its wire makes the cell larger.
     """
 
     node: Node | None
@@ -20,6 +21,7 @@ class Cell:
     out: float = 0.0
     below: list[tuple["Cell", float]] = field(default_factory=list)
     above: list[tuple["Cell", float]] = field(default_factory=list)
+    body: Extent | None = None
 
     @property
     def left(self) -> float:

@@ -94,7 +94,9 @@ def layered(
             course = _course(cells[edge.source], cells[edge.target], rows)
             side = edge.source not in fed and edge.source != diagram.nodes[0].id
             _join(course, _SIDE_WEIGHT if side else 1.0)
-            _make_room(course[-2], labels.get((edge.source, edge.target), 0.0))
+            label = labels.get((edge.source, edge.target), 0.0)
+            target = cells[edge.target].node
+            _make_room(course[-2], label, target is not None and target.form == "operator")
             courses.append((edge, course))
     _order(rows)
     columns(rows, spacing)
@@ -109,11 +111,15 @@ def _course(source: Cell, target: Cell, rows: list[list[Cell]]) -> list[Cell]:
     return [source, *between, target]
 
 
-def _make_room(cell: Cell, label: float) -> None:
-    """Widen a cell to the right, so that a label fits beside the wire that leaves it."""
+def _make_room(cell: Cell, label: float, both: bool) -> None:
+    """Widen a cell to the right, or to both sides, so that a label fits beside the wire that
+    leaves it.
+    """
     if label:
         extent = cell.extent
-        cell.extent = Extent(extent.left, max(extent.right, label + 2.0), extent.height)
+        cell.body = cell.body or extent
+        left = max(extent.left, label + 2.0) if both else extent.left
+        cell.extent = Extent(left, max(extent.right, label + 2.0), extent.height)
 
 
 def _join(course: list[Cell], share: float) -> None:

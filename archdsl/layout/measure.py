@@ -3,7 +3,7 @@
 from archdsl import text
 from archdsl.record import record
 from archdsl.theme import Sizes
-from archdsl.view.types import Case, Node, Tone
+from archdsl.view.types import Case, Node
 
 OPERATOR_RADIUS = 9.0
 PILL_HEIGHT = 26.0
@@ -11,7 +11,6 @@ BADGE_HEIGHT = 27.0
 CHOICE_PADDING = 8.0
 CHOICE_LABEL = 17.0
 _PADDING = 14.0
-_LEAST_ROOMY: dict[Tone, float] = {"quiet": 152.0}
 _LEAST_SMALL = 92.0
 
 
@@ -71,7 +70,7 @@ def leaf(node: Node, sizes: Sizes, roomy: bool) -> Extent:
 
 def box(node: Node, sizes: Sizes, roomy: bool) -> tuple[float, float]:
     """Width and height of a block's box."""
-    least = _LEAST_ROOMY.get(node.tone, 188.0) if roomy else _LEAST_SMALL
+    least = (sizes.pill if node.tone == "quiet" else sizes.box) if roomy else _LEAST_SMALL
     padding = 24.0 if roomy else 20.0
     badges = len(node.badges) * (BADGE_HEIGHT + 5.0) - 5.0
     height = max(label_height(len(node.lines), sizes) + padding, badges)
@@ -86,8 +85,13 @@ def case(found: Case, sizes: Sizes) -> tuple[float, float]:
 
 
 def choice(node: Node, sizes: Sizes) -> tuple[float, float]:
-    """Width and height of a choice: its blocks side by side in a frame, each under its count."""
+    """Width and height of a choice: its blocks side by side in a frame, each under its count; or
+    one above the other.
+    """
     boxes = [case(found, sizes) for found in node.cases]
+    if sizes.stacked:
+        width = max(found[0] for found in boxes) + 2 * CHOICE_PADDING
+        return width, CHOICE_PADDING + sum(h + CHOICE_LABEL + CHOICE_PADDING for _, h in boxes)
     width = sum(found[0] for found in boxes) + CHOICE_PADDING * (len(boxes) + 1)
     return width, max(found[1] for found in boxes) + 2 * CHOICE_PADDING + CHOICE_LABEL
 

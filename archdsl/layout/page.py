@@ -11,12 +11,19 @@ from archdsl.geometry import Box, Point, around, crosses
 from archdsl.layout.arrange import Arranged, Placed, arrange
 from archdsl.layout.columns import rising
 from archdsl.layout.measure import CHOICE_LABEL, CHOICE_PADDING, case
+from archdsl.layout.panel import (
+    FACTS_GAP,
+    FACTS_WIDTH,
+    LEGEND_LINE,
+    SUBTITLE_LINE,
+    facts_height,
+    legend,
+)
 from archdsl.record import record, replace
 from archdsl.theme import Sizes
-from archdsl.view.types import Callout, Fact, Facts, Inset, LayerKind, View
+from archdsl.view.types import Callout, Inset, View
 
 STRIP_WIDTH = 26.0
-FACTS_WIDTH = 212.0
 INSET_PADDING = 24.0
 HEADING = 15.0
 CALLOUT_SIZE = 13.0
@@ -24,17 +31,13 @@ _HEADER = 100.0
 _BELOW_HEADER = 28.0
 _COLUMN_GAP = 54.0
 _ITEM_GAP = 24.0
+_FACTS_APART = 36.0
 _CALLOUT_WIDTH = 290.0
 _MANY_GAPS = 100
 _SLANT_COST = 400.0
 _LITTLE_WHITE = 60.0
 _MOST_STRETCH = 1.9
-FACT_ROW = 20.5
-FACT_LINE = 15.0
-FACTS_HEAD = 58.0
-FACTS_GAP = 44.0
-LEGEND_LINE = 15.0
-_LEGEND_WIDTH = 92.0
+_LEAST_WIDTH = 400.0
 _MOST_PITCH = 26.0
 
 
@@ -74,6 +77,7 @@ class Page:
     width: float
     height: float
     header: Box
+    subtitle: tuple[text.Line, ...]
     tower: Arranged
     insets: tuple[PlacedInset, ...]
     callouts: tuple[PlacedCallout, ...]
@@ -104,11 +108,11 @@ def page(view: View, sizes: Sizes) -> Page:
     come of this, the one that takes the least paper is the card.
     """
     tower = arrange(view.tower, sizes)
-    items = _items(view, positions(tower), sizes)
-    few = items if tower.gaps < _MANY_GAPS else []
+    items = _items(view, positions(tower, sizes), sizes)
+    few = items if tower.gaps < _MANY_GAPS and _has_facts(view) else []
     pages = [_page(view, tower, items, sizes)]
     for number, item in enumerate(few):
-        below = facts_height(view.facts, sizes, wide=number == 0) + _ITEM_GAP
+        below = facts_height(view.facts, sizes, split=number == 0) + _ITEM_GAP
         moved = [*items[:number], replace(item, least=below), *items[number + 1 :]]
         pages.append(_page(view, tower, moved, sizes))
     return min(pages, key=_cost)
@@ -129,17 +133,33 @@ def _page(view: View, tower: Arranged, items: list[_Item], sizes: Sizes) -> Page
         most = sizes.gap * _MOST_STRETCH
         gap = min(most, sizes.gap + (needed - tower.reach.height) / tower.gaps)
         tower = arrange(view.tower, sizes, gap)
-    top = _HEADER + _BELOW_HEADER
+    subtitle = _subtitle(view, tower, items, sizes)
+    top = _HEADER + _BELOW_HEADER + SUBTITLE_LINE * (len(subtitle) - 1)
     left = sizes.margin + (78.0 if view.strip else 0.0)
     height = max(tower.reach.height, needed, facts_height(view.facts, sizes))
     lift = top - tower.reach.y + max(0.0, (height - tower.reach.height) / 2)
     tower = tower.moved(left - tower.reach.x, lift)
-    spots = positions(tower)
+    spots = positions(tower, sizes)
     settled = [
         replace(item, wish=_wish(item.about.target, spots), least=top + item.least)
         for item in items
     ]
-    return _composed(view, tower, settled, top, height, sizes)
+    return _composed(view, tower, settled, subtitle, height, sizes)
+
+
+def _has_facts(view: View) -> bool:
+    return bool(view.facts.parts or view.facts.rows)
+
+
+def _subtitle(
+    view: View, tower: Arranged, items: list[_Item], sizes: Sizes
+) -> tuple[text.Line, ...]:
+    """The lines below the title, no wider than what stands under them."""
+    beside = max((_COLUMN_GAP + item.width for item in items), default=0.0)
+    facts = FACTS_WIDTH + 36.0 if _has_facts(view) else 0.0
+    strip = 78.0 if view.strip else 0.0
+    room = max(_LEAST_WIDTH, strip + tower.reach.width + beside + facts)
+    return text.wrap(view.subtitle, sizes.body + 0.5, room) or ((),)
 
 
 def _needed(items: list[_Item]) -> float:
@@ -151,25 +171,40 @@ def _needed(items: list[_Item]) -> float:
 
 
 def _composed(
-    view: View, tower: Arranged, items: list[_Item], top: float, height: float, sizes: Sizes
+    view: View,
+    tower: Arranged,
+    items: list[_Item],
+    subtitle: tuple[text.Line, ...],
+    height: float,
+    sizes: Sizes,
 ) -> Page:
-    spots = positions(tower)
+    header = _HEADER + SUBTITLE_LINE * (len(subtitle) - 1)
+    top = header + _BELOW_HEADER
+    spots = positions(tower, sizes)
     column = tower.reach.right + _COLUMN_GAP
     tops = _tops(items, top, height)
-    wide = bool(items) and tops[0] >= top + facts_height(view.facts, sizes, True) + _ITEM_GAP - 0.5
+    beside = FACTS_WIDTH if _has_facts(view) else -_FACTS_APART
+    wide = (
+        bool(items)
+        and _has_facts(view)
+        and tops[0] >= top + facts_height(view.facts, sizes, True) + _ITEM_GAP - 0.5
+    )
     panel_height = facts_height(view.facts, sizes, wide)
     facts_bottom = top + panel_height + _ITEM_GAP - 0.5
     upper = [item.width for item, y in zip(items, tops, strict=True) if y < facts_bottom]
     lower = [item.width for item, y in zip(items, tops, strict=True) if y >= facts_bottom]
     upper_width = max(upper, default=0.0)
-    facts_left = column + (upper_width + 36.0 if upper else 0.0)
-    heading = sizes.margin + text.line_width(view.subtitle, sizes.body + 0.5) + 2.0
-    right = max([facts_left + FACTS_WIDTH, heading, *(column + width for width in lower)])
+    facts_left = column + (upper_width + _FACTS_APART if upper else 0.0)
+    if not items and not _has_facts(view):
+        facts_left = tower.reach.right + _FACTS_APART
+    size = sizes.body + 0.5
+    heading = sizes.margin + max(text.line_width(found, size) for found in subtitle) + 2.0
+    right = max([facts_left + beside, heading, *(column + width for width in lower)])
     right = max(right, column + 2 * FACTS_WIDTH + FACTS_GAP) if wide else right
-    facts_left = column if wide else right - FACTS_WIDTH
+    facts_left = column if wide else right - beside
     insets, callouts = [], []
     for number, (item, y) in enumerate(zip(items, tops, strict=True)):
-        edge = facts_left - 36.0 if y < facts_bottom else right
+        edge = facts_left - _FACTS_APART if y < facts_bottom else right
         box = Box(column, y, edge - column, item.height)
         match item.about:
             case Inset():
@@ -194,7 +229,8 @@ def _composed(
         view=view,
         width=round(right + sizes.margin),
         height=round(bottom + sizes.margin * 0.8),
-        header=Box(sizes.margin, 0.0, right - sizes.margin, _HEADER),
+        header=Box(sizes.margin, 0.0, right - sizes.margin, header),
+        subtitle=subtitle,
         tower=tower,
         insets=tuple(insets),
         callouts=tuple(callouts),
@@ -204,27 +240,31 @@ def _composed(
     )
 
 
-def positions(found: Arranged) -> dict[str, Box]:
+def positions(found: Arranged, sizes: Sizes) -> dict[str, Box]:
     """The box of every node, also inside groups and choices, by id."""
     boxes: dict[str, Box] = {}
     for placed in found.placed:
         boxes[placed.node.id] = placed.box
         if placed.inner is not None:
-            boxes |= positions(placed.inner)
-        boxes |= dict(case_boxes(placed))
+            boxes |= positions(placed.inner, sizes)
+        boxes |= dict(case_boxes(placed, sizes))
     return boxes
 
 
-def case_boxes(placed: Placed, sizes: Sizes | None = None) -> list[tuple[str, Box]]:
-    """The boxes of a choice's blocks, side by side."""
+def case_boxes(placed: Placed, sizes: Sizes) -> list[tuple[str, Box]]:
+    """The boxes of a choice's blocks, side by side or one above the other."""
     boxes: list[tuple[str, Box]] = []
-    at = placed.box.x + CHOICE_PADDING
+    x, y = placed.box.x + CHOICE_PADDING, placed.box.y + CHOICE_PADDING
     for found in placed.node.cases:
-        width, _ = case(found, sizes or Sizes())
-        top = placed.box.y + CHOICE_PADDING + CHOICE_LABEL
-        height = placed.box.bottom - CHOICE_PADDING - top
-        boxes.append((found.node.id, Box(at, top, width, height)))
-        at += width + CHOICE_PADDING
+        width, height = case(found, sizes)
+        top = y + CHOICE_LABEL
+        if sizes.stacked:
+            width = placed.box.width - 2 * CHOICE_PADDING
+            y = top + height + CHOICE_PADDING
+        else:
+            height = placed.box.bottom - CHOICE_PADDING - top
+        boxes.append((found.node.id, Box(x, top, width, height)))
+        x += 0.0 if sizes.stacked else width + CHOICE_PADDING
     return boxes
 
 
@@ -348,35 +388,3 @@ def _strip(view: View, tower: Arranged, sizes: Sizes) -> Box | None:
     middle = around(groups).middle.y if groups else frame.middle.y
     top = min(frame.bottom - height, max(frame.y, middle - height / 2))
     return Box(sizes.margin + 12.0, top, STRIP_WIDTH, height)
-
-
-def legend(kind: LayerKind, sizes: Sizes) -> tuple[text.Line, ...]:
-    """The lines of a kind of layer under the strip."""
-    tone = "accent" if kind.tone.startswith("accent") else "quiet"
-    said = text.line(f"{kind.count:,} {kind.name}".strip(), tone, text.SEMIBOLD)
-    return text.wrap(said, sizes.small, _LEGEND_WIDTH)
-
-
-def facts_height(facts: Facts, sizes: Sizes, wide: bool = False) -> float:
-    """Height of the panel of facts; a `wide` one has its rows beside its parts, not below."""
-    head = FACTS_HEAD if facts.parts else 0.0
-    parts = 20.0 * len(facts.parts)
-    extra = sum(len(fact_lines(fact, sizes)) - 1 for fact in facts.rows)
-    rows = 18.0 + FACT_ROW * len(facts.rows) + FACT_LINE * extra
-    lines = sum(len(source_lines(source, sizes)) for source in facts.sources)
-    sources = 12.0 + FACT_LINE * lines if lines else 0.0
-    if wide:
-        return head + max(parts + sources, rows - 18.0) + 8.0
-    return head + parts + rows + sources
-
-
-def fact_lines(fact: Fact, sizes: Sizes) -> tuple[text.Line, ...]:
-    """The lines of a fact's value, which stand right of its name."""
-    size = sizes.body - 1.0
-    room = FACTS_WIDTH - text.width(fact.name, size) - 14.0
-    return text.wrap(text.line(fact.value, "ink", text.SEMIBOLD), size, room) or ((),)
-
-
-def source_lines(source: str, sizes: Sizes) -> tuple[text.Line, ...]:
-    """The lines of a source, at the foot of the panel."""
-    return text.wrap(text.line(source, "quiet"), sizes.small, FACTS_WIDTH)

@@ -14,6 +14,7 @@ in the gap above, runs up a lane beside everything it passes and enters its oper
 from collections import defaultdict
 from dataclasses import dataclass, field
 
+from archdsl import text
 from archdsl.geometry import Point
 from archdsl.layout.cells import Cell, spread
 from archdsl.layout.layers import Layers
@@ -110,6 +111,8 @@ def _widen(layers: Layers) -> None:
             if number + 1 < len(row):
                 right = min(right, row[number + 1].left - 12.0)
             cell.extent = spread(cell.extent, cell.x - left, right - cell.x)
+            if cell.body is not None:
+                cell.body = spread(cell.body, cell.x - left, right - cell.x)
 
 
 def _enter(routes: list[Route], layers: Layers, taken: set[str]) -> None:
@@ -132,7 +135,8 @@ def _enter(routes: list[Route], layers: Layers, taken: set[str]) -> None:
         routes[0].port = target.x
         return
     order = sorted(routes, key=lambda route: _leaves(route.course[-2]))
-    low, high = target.left + 12.0, target.right - 12.0
+    body = target.body or target.extent
+    low, high = target.x - body.left + 12.0, target.x + body.right - 12.0
     wishes = [min(high, max(low, _leaves(route.course[-2]))) for route in order]
     step = min(_LEAST_PORT_DISTANCE, (high - low) / max(1, len(order) - 1))
     for number, route in enumerate(order):
@@ -288,8 +292,21 @@ def _drawn(
         straight = abs(points[-1].x - route.port) <= _SAME
         points.append(Point(points[-1].x if straight else route.port, bottoms[id(target)]))
     arrow = target.node is not None and target.node.form not in ("port", "group")
-    label_at = Point(points[-1].x + 7.0, points[-1].y + 16.0) if route.edge.label else None
+    label_at = _label_at(route, points, sizes) if route.edge.label else None
     return Wire(route.edge, _straightened(points), arrow, label_at)
+
+
+def _label_at(route: Route, points: list[Point], sizes: Sizes) -> Point:
+    """Right of the wire's last upright piece, below what it enters; left of a wire that bends
+    right.
+    """
+    if not route.side:
+        return Point(points[-1].x + 7.0, points[-1].y + 16.0)
+    corner = points[-2]
+    if route.side > 0:
+        return Point(corner.x + 7.0, corner.y + 25.0)
+    wide = text.line_width(route.edge.label, sizes.small)
+    return Point(corner.x - 7.0 - wide, corner.y + 25.0)
 
 
 def _straightened(points: list[Point]) -> tuple[Point, ...]:

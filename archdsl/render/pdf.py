@@ -25,11 +25,12 @@ class MissingLibrary(Exception):
 
 
 def to_pdf(scene: Scene, *, width: str | None = None, scale: float = 1.0) -> bytes:
-    """PDF bytes of a scene, `width` wide (`85mm`) or at 96 scene pixels an inch times `scale`.
+    """PDF bytes of a scene, `width` wide (`85mm`) or as wide as it is made for, times `scale`.
 
     Raises MissingLibrary where the system has no cairo, ValueError for a width that is no length.
     """
-    drawn = pixels(width) if width is not None else scene.width * scale
+    natural = scene.millimetres * 96.0 / 25.4
+    drawn = pixels(width) if width is not None else natural * scale
     return _cairo(scene, "PDFSurface", drawn)
 
 

@@ -35,7 +35,7 @@ def to_png(
 
         return _with_density(cairo_png(scene, across), density)
     data = resvg_py.svg_to_bytes(
-        svg_string=to_svg(scene, fonts="named"),
+        svg_string=to_svg(scene, width=f"{scene.width:g}px", fonts="named"),
         width=across,
         skip_system_fonts=True,
         font_family=FAMILY,
@@ -50,8 +50,9 @@ def _resolution(
 ) -> tuple[float, float]:
     """Image pixels per scene pixel, and per inch."""
     if width is None:
-        density = dpi if dpi is not None else 96.0 * scale
-        return density / 96.0, density
+        natural = scene.width / (scene.millimetres / 25.4)
+        density = dpi if dpi is not None else natural * scale
+        return density / natural, density
     density = 300.0 if dpi is None else dpi
     return pixels(width) / 96.0 * density / scene.width, density
 

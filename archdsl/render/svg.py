@@ -28,13 +28,14 @@ def to_svg(
     width: str | None = None,
     scale: float = 1.0,
     fonts: Fonts = "embedded",
-    prefix: str = "",
+    prefix: str | None = None,
 ) -> str:
     """SVG text of a scene.
 
-    `width`: width with a CSS unit (`85mm`), the height follows. `scale`: factor on the size in
-    pixels. `prefix`: put before every id, so that two pictures can share a page. Raises ValueError
-    for a width that is not a positive number with mm, cm, in, pt or px.
+    `width`: width with a CSS unit (`85mm`), the height follows; without it, the width that the
+    scene is made for. `scale`: factor on the size. `prefix`: put before every id, so that two
+    pictures can share a page; without it, the scene's name. Raises ValueError for a width that is
+    not a positive number with mm, cm, in, pt or px.
     """
     import svgwrite
     from svgwrite.container import Style
@@ -42,15 +43,35 @@ def to_svg(
     shown = size(scene, width, scale)
     drawing = svgwrite.Drawing(size=shown, debug=False)
     drawing["viewBox"] = f"0 0 {_number(scene.width)} {_number(scene.height)}"
-    drawing["role"] = "img"
+    drawing["role"] = "graphics-document" if _links(scene.items) else "img"
     drawing["font-family"] = FAMILY if fonts == "split" else f"{FAMILY}, Inter, sans-serif"
     drawing.set_desc(clean(scene.title) or None, clean(scene.description) or None)
+    name = _safe_id(scene.name if prefix is None else prefix)
     if fonts == "embedded":
         drawing.defs.add(Style(_font_faces(scene)))
-    pen = _Pen(drawing, scene.palette, fonts, _safe_id(prefix))
+    if scene.night is not None:
+        drawing["class"] = f"archdsl-{name}"
+        drawing.defs.add(Style(_night(scene.night, scene.palette, f"archdsl-{name}")))
+    pen = _Pen(drawing, scene.palette, fonts, name, scene.night is not None)
     for item in scene.items:
         drawing.add(pen.element(item))
     return f'<?xml version="1.0" encoding="utf-8"?>\n{drawing.tostring()}\n'
+
+
+def _night(night: Mapping[str, str], day: Mapping[str, str], scope: str) -> str:
+    """CSS that changes the colours of one picture where the reader's system prefers dark."""
+    rules = "".join(
+        f".{scope} .f-{role}{{fill:{colour}}}.{scope} .s-{role}{{stroke:{colour}}}"
+        for role, colour in sorted(night.items())
+        if colour != day.get(role)
+    )
+    return f"@media (prefers-color-scheme:dark){{{rules}}}"
+
+
+def _links(items: tuple[Item, ...]) -> bool:
+    """Whether something in the picture leads to a page."""
+    groups = [item for item in items if isinstance(item, Group)]
+    return any(_SAFE_LINK.match(found.link) or _links(found.items) for found in groups)
 
 
 def pixels(length: str) -> float:
@@ -66,6 +87,9 @@ def pixels(length: str) -> float:
 
 def size(scene: Scene, width: str | None, scale: float) -> tuple[str, str]:
     """Width and height as SVG attributes."""
+    if width is None and scene.paper:
+        across = scene.paper * scale
+        return f"{_number(across)}mm", f"{across * scene.height / scene.width:.3f}mm"
     if width is None:
         return _number(scene.width * scale), _number(scene.height * scale)
     pixels(width)
@@ -112,8 +136,11 @@ def _font_faces(scene: Scene) -> str:
 class _Pen:
     """Turns items into elements of one drawing."""
 
-    def __init__(self, drawing: Any, palette: Mapping[str, str], fonts: Fonts, prefix: str) -> None:
+    def __init__(
+        self, drawing: Any, palette: Mapping[str, str], fonts: Fonts, prefix: str, classes: bool
+    ) -> None:
         self.drawing = drawing
+        self.classes = classes
         self.palette = palette
         self.fonts = fonts
         self.prefix = f"{prefix}-" if prefix else ""
@@ -158,6 +185,11 @@ class _Pen:
 
     def _paint(self, made: Any, shape: Rect | Circle | Path) -> None:
         made["fill"] = self.palette[shape.fill] if shape.fill else "none"
+        if self.classes:
+            names = [f"f-{shape.fill}"] if shape.fill else []
+            names += [f"s-{shape.stroke}"] if shape.stroke else []
+            if names:
+                made["class"] = " ".join(names)
         if shape.stroke:
             made["stroke"] = self.palette[shape.stroke]
             made["stroke-width"] = f"{shape.width:g}"
@@ -188,6 +220,8 @@ class _Pen:
 
     def _style(self, made: Any, run: text.Run) -> None:
         made["fill"] = self.palette[run.tone]
+        if self.classes:
+            made["class"] = f"f-{run.tone}"
         if self.fonts == "split":
             made["font-family"] = own_family(run.weight)
         elif run.weight != text.REGULAR:

@@ -25,6 +25,8 @@ _FILLS = {
 _ON_STRONG = {"ink": "on_strong", "quiet": "on_strong_quiet", "accent": "accent_on_strong"}
 _ARROW_LENGTH, _ARROW_HALF = 8.0, 3.6
 _MARK = 4.2
+_KEPT = (5.0, 3.0)
+"""Dashes of what is cached: it differs from other boxes by more than its hue."""
 
 
 def diagram(found: Arranged, sizes: Sizes) -> list[Item]:
@@ -117,8 +119,13 @@ def node(placed: Placed, sizes: Sizes) -> Group:
 def _labelled(found: Node, box: Box, radius: float, sizes: Sizes) -> list[Item]:
     fill, stroke = _FILLS[found.tone]
     width = 1.4 if found.tone in ("soft", "cached", "shared") else 1.2
+    dash = _KEPT if found.tone == "cached" else ()
+    inner: list[Item] = []
+    if found.tone == "shared":
+        inner.append(Rect(box.grown(-3.0), max(2.0, radius - 3.0), None, stroke, 0.8))
     return [
-        Rect(box, radius, fill, stroke, width, id=found.id),
+        Rect(box, radius, fill, stroke, width, dash, id=found.id),
+        *inner,
         *_label(found.lines, box, found.id, sizes, found.tone == "strong"),
     ]
 

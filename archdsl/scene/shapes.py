@@ -6,6 +6,7 @@ Shapes also say what they are for, which the geometry checks go by: a text names
 stay inside, a wire names the shapes on which it starts and ends.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
@@ -120,6 +121,10 @@ Item = Shape | Group
 class Scene:
     """A picture of `width` x `height` pixels. `title` and `description` are for those who cannot
     see it.
+
+    `name`: what its ids begin with when nothing else is asked. `paper`: the width in millimetres
+    that it is made for, 0 where one pixel is one pixel of CSS (96 an inch). `night`: its colours on
+    a dark ground, where it has two sets.
     """
 
     width: float
@@ -128,6 +133,14 @@ class Scene:
     palette: Mapping[str, str]
     title: str = ""
     description: str = ""
+    name: str = ""
+    paper: float = 0.0
+    night: Mapping[str, str] | None = None
+
+    @property
+    def millimetres(self) -> float:
+        """The width on paper that it is made for."""
+        return self.paper or self.width * 25.4 / 96.0
 
 
 def shapes(items: tuple[Item, ...]) -> Iterator[Shape]:
@@ -142,3 +155,13 @@ def shapes(items: tuple[Item, ...]) -> Iterator[Shape]:
 def written(scene: Scene) -> list[str]:
     """The lines of text on the picture, in the order they are painted."""
     return [text.plain(shape.runs) for shape in shapes(scene.items) if isinstance(shape, Text)]
+
+
+LEAST_POINTS = 6.0
+"""The smallest size in points at which text is read without effort in print."""
+
+
+def smallest(scene: Scene, millimetres: float) -> float:
+    """The size in points of the smallest text, where the picture is so many millimetres wide."""
+    sizes = [shape.size for shape in shapes(scene.items) if isinstance(shape, Text) and shape.runs]
+    return min(sizes, default=math.inf) * millimetres / scene.width * 72.0 / 25.4

@@ -9,19 +9,18 @@ flaw.
 """
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from archdsl import text
 from archdsl.geometry import Box, Point, crosses, distance_to_border, distance_to_segment, segments
 from archdsl.record import record
-from archdsl.scene.shapes import Circle, Path, Rect, Scene, Text, shapes
+from archdsl.scene.shapes import LEAST_POINTS, Circle, Path, Rect, Scene, Text, shapes
 from archdsl.theme import MINIMUM_CONTRAST, contrast
 
 _TOUCH = 0.6
 _TEXT_PORT = 8.0
-_LEAST_SIZE = 9.0
 
 
 @record
@@ -56,10 +55,12 @@ class _Picture:
         return {s.id: s for s in self.all if not isinstance(s, Path) and s.id}
 
 
-def faults(scene: Scene) -> list[Fault]:
-    """Everything that is wrong with a scene; empty if nothing is."""
+def faults(scene: Scene, names: Iterable[str] = ()) -> list[Fault]:
+    """Everything that is wrong with a scene by the rules of these names, or by all; empty if
+    nothing is.
+    """
     picture = _Picture(scene)
-    return [Fault(name, what) for name, rule in RULES.items() for what in rule(picture)]
+    return [Fault(name, what) for name in names or RULES for what in RULES[name](picture)]
 
 
 def _texts_apart(picture: _Picture) -> Iterator[str]:
@@ -148,9 +149,9 @@ def _boxes_free_of_lines(picture: _Picture) -> Iterator[str]:
 
 
 def _holds_end(shape: Rect | Circle | Text, line: Path, picture: _Picture) -> bool:
-    """Whether the line belongs inside the shape: what it starts from lies within."""
-    start = picture.named.get(line.source)
-    return start is not None and start is not shape and shape.box.holds(start.box)
+    """Whether the line belongs inside the shape: what it joins on one side lies within."""
+    ends = (picture.named.get(line.source), picture.named.get(line.target))
+    return any(end is not None and end is not shape and shape.box.holds(end.box) for end in ends)
 
 
 def _inside_canvas(picture: _Picture) -> Iterator[str]:
@@ -196,20 +197,32 @@ def _shared(a: float, b: float, c: float, d: float) -> bool:
 
 
 def _texts_legible(picture: _Picture) -> Iterator[str]:
-    """Every text against the topmost filled shape under its middle."""
-    palette = picture.scene.palette
+    """Every text against the topmost filled shape under its middle, by day and by night."""
+    yield from _too_pale(picture, picture.scene.palette)
+    if picture.scene.night is not None:
+        yield from _too_pale(picture, picture.scene.night)
+
+
+def _too_pale(picture: _Picture, palette: Mapping[str, str]) -> Iterator[str]:
     filled: list[Rect | Circle] = []
     for shape in picture.all:
         if isinstance(shape, (Rect, Circle)) and shape.fill:
             filled.append(shape)
         if isinstance(shape, Text):
             under = [found for found in filled if found.box.has(shape.box.middle)]
-            ground = palette[under[-1].fill or "paper"] if under else "#ffffff"
+            ground = palette[under[-1].fill or "paper"] if under else palette["paper"]
             for run in shape.runs:
                 if run.text.strip() and contrast(palette[run.tone], ground) < MINIMUM_CONTRAST:
                     yield f"{run.text!r} ({run.tone}) is too pale on {ground}"
-            if shape.size < _LEAST_SIZE:
-                yield f"{text.plain(shape.runs)!r} is set too small"
+
+
+def _texts_large_enough(picture: _Picture) -> Iterator[str]:
+    """No text below six points, where the picture is as wide as it is made for."""
+    scene = picture.scene
+    for shape in picture.texts:
+        points = shape.size * scene.millimetres / scene.width * 72.0 / 25.4
+        if points < LEAST_POINTS - 0.005:
+            yield f"{text.plain(shape.runs)!r} is {points:.1f} pt at {scene.millimetres:.0f} mm"
 
 
 def _spot(point: Point) -> str:
@@ -226,5 +239,6 @@ RULES: dict[str, Callable[[_Picture], Iterator[str]]] = {
     "no two leaders cross": _leaders_apart,
     "nothing outside the canvas": _inside_canvas,
     "text is legible": _texts_legible,
+    "text is large enough on paper": _texts_large_enough,
 }
 """Every rule by its name."""

@@ -3,48 +3,91 @@
 | file | what it holds |
 |---|---|
 | `types.py` | every type of a view |
+| `choice.py` | what is asked for: which view, how deep, what open |
 | `words.py` | titles, second lines, shapes and numbers in words |
 | `body.py` | a module's body as a diagram |
+| `circuit.py` | the bodies of single blocks, drawn small |
 | `tower.py` | the model from tokens to logits |
 | `insets.py` | blocks opened beside the tower |
+| `parts.py` | views that show a part: one block, one circuit |
 | `panel.py` | header, strip of layers, facts |
 
-    scene = card(view(model, facts), theme)
+    scene = card(view(model, facts, Choice(view="compact")), theme)
 """
 
 import re
 
 from archdsl.facts import Facts
 from archdsl.graph import Model
+from archdsl.record import replace
+from archdsl.text import Line, line
 from archdsl.view import panel, words
+from archdsl.view.choice import NOTHING, Choice, chosen
 from archdsl.view.insets import insets
 from archdsl.view.tower import spot, tower
-from archdsl.view.types import Callout, View
+from archdsl.view.types import Callout, Case, Diagram, Inset, Node, View
+from archdsl.view.types import Facts as Panel
 
-__all__ = ["View", "view"]
+__all__ = ["Choice", "View", "view"]
 
 _ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})\Z")
 
 
-def view(model: Model, facts: Facts) -> View:
-    """What the card of a model shows, as its `card` directives select and as its graph is."""
-    asked = tuple(path for d in model.card if d.word in ("inset", "open") for path in d.paths)
-    folded = tuple(path for d in model.card if d.word == "fold" for path in d.paths)
-    hidden = frozenset(name for d in model.card if d.word == "hide" for name in d.names)
-    chosen = tuple(name for d in model.card if d.word == "facts" for name in d.names)
+def view(model: Model, facts: Facts, asked: Choice = NOTHING) -> View:
+    """What the picture of a model shows, as asked, as its `card` says and as its graph is.
+
+    Raises ValueError where a detail is asked for that the model has not.
+    """
+    choice = chosen(model, asked)
+    head = _head(model, facts)
+    match choice.view:
+        case "strip":
+            return replace(head, kind="strip", strip=panel.strip(facts))
+        case "facts":
+            return replace(head, kind="facts", facts=panel.panel(model, facts, choice.rows))
+        case "block" | "detail":
+            from archdsl.view import parts
+
+            if choice.view == "detail":
+                return parts.detail(model, choice, head)
+            return parts.block(model, facts, choice, head)
+        case "compact":
+            shown = tower(model, choice)
+            rows = panel.panel(model, facts, choice.rows)
+            strip = panel.strip(facts)
+            return replace(head, kind="compact", tower=shown, facts=rows, strip=strip)
+    return _card(model, facts, choice, head)
+
+
+def _head(model: Model, facts: Facts) -> View:
+    """What every view says of the model: title, line below, sentence, link."""
+    said = _said(model, "subtitle")
+    under: Line = line(said, "quiet") if said else panel.subtitle(model, facts)
+    return View(
+        name=model.id,
+        family=_family(model),
+        accent=next((d.names[0] for d in model.card if d.word == "accent" and d.names), ""),
+        title=_said(model, "title") or model.name,
+        subtitle=under,
+        tower=Diagram((), ()),
+        facts=Panel((), ()),
+        description=panel.description(model, facts),
+        link=_link(str(model.about.get("source", ""))),
+    )
+
+
+def _card(model: Model, facts: Facts, choice: Choice, head: View) -> View:
+    """The whole: tower, strip, insets, callouts, facts."""
     remarks = {
         ".".join(path): d.text for d in model.card if d.word == "callout" for path in d.paths
     }
-    shown = tower(model, hidden)
-    opened = insets(model, shown, asked, folded, remarks, hidden)
+    shown = tower(model, choice)
+    opened = insets(model, shown, choice, remarks)
     inside = {inset.id for inset in opened}
-    return View(
-        name=model.id,
-        family=model.family,
-        title=_said(model, "title") or model.name,
-        subtitle=panel.subtitle(model, facts),
-        tower=shown,
-        facts=panel.panel(model, facts, chosen),
+    return replace(
+        head,
+        tower=_opened_last(shown, opened),
+        facts=panel.panel(model, facts, choice.rows),
         strip=panel.strip(facts),
         insets=opened,
         callouts=tuple(
@@ -52,9 +95,28 @@ def view(model: Model, facts: Facts) -> View:
             for path, said in remarks.items()
             if f"inset.{path}" not in inside
         ),
-        description=panel.description(model, facts),
-        link=_link(str(model.about.get("source", ""))),
     )
+
+
+def _opened_last(shown: Diagram, opened: tuple[Inset, ...]) -> Diagram:
+    """The tower with the opened block of a choice at its right, where a leader reaches it."""
+    targets = {inset.target for inset in opened}
+
+    def sorted_cases(node: Node) -> Node:
+        def late(found: Case) -> bool:
+            return found.node.id in targets
+
+        inner = _opened_last(node.inner, opened) if node.inner is not None else None
+        return replace(node, cases=tuple(sorted(node.cases, key=late)), inner=inner)
+
+    return replace(shown, nodes=tuple(map(sorted_cases, shown.nodes)))
+
+
+def _family(model: Model) -> str:
+    """The name of the file, for one family is one file; the model's where there is no file."""
+    name = model.span.source.name if model.span is not None else ""
+    stem = name.replace("\\", "/").rpartition("/")[2].removesuffix(".arch")
+    return stem if stem and not stem.startswith("<") else model.family
 
 
 def _said(model: Model, word: str) -> str:

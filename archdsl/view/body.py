@@ -18,6 +18,7 @@ from archdsl.ops import OPS
 from archdsl.record import record, replace
 from archdsl.text import SEMIBOLD, Line, line
 from archdsl.view import words
+from archdsl.view.choice import NOTHING, Choice
 from archdsl.view.types import Diagram, Edge, Node
 
 _MARKS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷"}
@@ -25,12 +26,15 @@ _MARKS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷"}
 
 @record
 class Place:
-    """Where a body is drawn: its model and module, and the path that its nodes' ids begin with."""
+    """Where a body is drawn: its model and module, the path that its nodes' ids begin with, what is
+    asked for, and how many blocks lie around it (the model's own parts are at level 1).
+    """
 
     model: Model
     module: Module
     path: str
-    hidden: frozenset[str] = frozenset()
+    choice: Choice = NOTHING
+    level: int = 1
 
 
 Applied = Callable[[Place, Value, str], Node | None]
@@ -63,24 +67,26 @@ class _Draft:
 
 
 def body(
-    place: Place, entry: Callable[[Value, str], Node], applied: Applied, labelled: Labelled | None
-) -> tuple[Diagram, tuple[str, ...]]:
-    """The diagram of a module's body, and the ids of the nodes that its outputs come from.
+    place: Place,
+    entry: Callable[[Value, str], Node],
+    applied: Applied,
+    labelled: Labelled | None,
+    everywhere: bool = False,
+) -> tuple[Diagram, tuple[tuple[str, ...], ...]]:
+    """The diagram of a module's body, and for each output the ids of the nodes that it comes from.
 
     `entry` draws an input, `applied` an application, `labelled` says what stands beside wires into
-    wide nodes.
+    wide nodes, or beside all wires.
     """
     draft = _Draft(place)
     for number, value in enumerate(place.module.nodes):
         _draw(draft, number, value, entry, applied)
-    outputs = tuple(
-        dict.fromkeys(name for out in place.module.outputs for name in draft.ends.get(out, ()))
-    )
-    needed = _needed(draft, outputs)
+    outputs = tuple(draft.ends.get(out, ()) for out in place.module.outputs)
+    needed = _needed(draft, tuple(name for out in outputs for name in out))
     nodes = tuple(node for node in draft.nodes if node.id in needed)
     edges = tuple(edge for edge in draft.edges if edge.source in needed and edge.target in needed)
     if labelled is not None:
-        edges = _labelled(draft, nodes, edges, labelled)
+        edges = _labelled(draft, nodes, edges, labelled, everywhere)
     return Diagram(nodes, edges), outputs
 
 
@@ -183,13 +189,23 @@ def _operation(
         node = Node(draft.named(value.op), "operator", mark=mark, tooltip=value.op)
     elif value.op == "rearrange" and len(distinct) > 1:
         node = Node(draft.named("concat"), "pill", (line("concat"),), tooltip=str(value.plan))
-    elif not sources or not shown or value.op in draft.place.hidden or _by_number(draft, value):
+    elif (
+        not sources
+        or not shown
+        or value.op in draft.place.choice.hidden
+        or _by_number(draft, value)
+    ):
         _contract(draft, number, sources)
         return
     else:
         tooltip = f"{op.doc if op else ''} {value.plan or ''}".strip()
         node = Node(draft.named(value.op), "pill", (line(shown),), tooltip=tooltip)
     draft.add(node, number, sources)
+
+
+def _hidden(draft: _Draft, value: Value) -> bool:
+    """Whether an operation is asked to be left out, or needs no box."""
+    return value.op in draft.place.choice.hidden or _by_number(draft, value)
 
 
 def _by_number(draft: _Draft, value: Value) -> bool:
@@ -200,17 +216,27 @@ def _by_number(draft: _Draft, value: Value) -> bool:
 
 
 def _labelled(
-    draft: _Draft, nodes: tuple[Node, ...], edges: tuple[Edge, ...], labelled: Labelled
+    draft: _Draft,
+    nodes: tuple[Node, ...],
+    edges: tuple[Edge, ...],
+    labelled: Labelled,
+    everywhere: bool,
 ) -> tuple[Edge, ...]:
-    """Put the names and shapes of values beside the wires that enter wide nodes."""
+    """Put the names and shapes of values beside the wires that enter wide nodes, or beside one wire
+    of every value.
+    """
     wide = {node.id for node in nodes if node.wide}
+    silent = {node.id for node in nodes if node.form in ("terminal", "port")}
     origin: dict[str, Value] = {}
     for number, found in draft.ends.items():
         if len(found) == 1:
             origin[found[0]] = draft.place.module.nodes[number]
-    return tuple(
-        replace(edge, label=labelled(draft.place, origin[edge.source]))
-        if edge.target in wide and edge.source in origin
-        else edge
-        for edge in edges
-    )
+    told: set[str] = set()
+    shown: list[Edge] = []
+    for edge in edges:
+        first = everywhere and edge.form == "flow" and edge.source not in silent | told
+        if edge.source in origin and (edge.target in wide or first):
+            edge = replace(edge, label=labelled(draft.place, origin[edge.source]))
+            told.add(edge.source)
+        shown.append(edge)
+    return tuple(shown)

@@ -3,64 +3,83 @@
 from collections.abc import Iterator
 from typing import Literal
 
+from archdsl.elaborate.cards import reached
 from archdsl.graph import Model, Module
-from archdsl.graph import Node as Value
-from archdsl.text import SEMIBOLD, Line, line
+from archdsl.text import SEMIBOLD, line
 from archdsl.view import words
-from archdsl.view.body import Place, body
-from archdsl.view.tower import computes, spot, tooltip
-from archdsl.view.types import Diagram, Edge, Inset, Node
+from archdsl.view.body import Place
+from archdsl.view.choice import Choice, plain
+from archdsl.view.circuit import branches, circuit
+from archdsl.view.tower import ids, spot
+from archdsl.view.types import Diagram, Inset
 
 _OPENED_ROLES = ("attention", "recurrence", "convolution", "feed_forward")
 _MOST = 4
 
 
 def insets(
-    model: Model,
-    shown: Diagram,
-    asked: tuple[tuple[str, ...], ...],
-    folded: tuple[tuple[str, ...], ...],
-    remarks: dict[str, str],
-    hidden: frozenset[str],
+    model: Model, shown: Diagram, choice: Choice, remarks: dict[str, str]
 ) -> tuple[Inset, ...]:
     """The insets that the card asks for, and those of the repeated blocks' mixers and
     feed-forwards.
 
-    `shown` is the tower, whose nodes they open. `remarks`: callouts by the path they speak of; one
-    about an opened block is its inset's subtitle.
+    `shown` is the tower, whose nodes they open; what is open in it gets no inset. `remarks`:
+    callouts by the path they speak of; one about an opened block is its inset's subtitle.
     """
     found: dict[str, Inset] = {}
-    opened = {".".join(path): path for path in asked}
-    for path, module in _candidates(model):
-        name = ".".join(path)
-        if path in folded or len(found) >= _MOST:
-            continue
-        key = f"{name}.{len(found)}" if name in found else name
-        target = spot(shown, name, module.title)
-        inset = _inset(Place(model, module, f"inset.{key}", hidden), target, remarks.get(name, ""))
-        if name in opened or _branches(inset.diagram):
-            found[key] = inset
+    drawn = {name for name, _ in ids(shown)}
+    asked = [(path, True) for path in (*choice.insets, *choice.opened)]
+    for path, wanted in (*asked, *((path, False) for path in _candidates(model))):
+        for module in _apart(reached(model, path)):
+            name = ".".join(plain(path))
+            target = _target(shown, name, module.title, drawn)
+            if choice.folds(model, name, module) or _is_open(target, drawn):
+                continue
+            if not wanted and plain(target) != plain(path):
+                continue
+            if any(i.target == target and i.diagram.nodes for i in found.values()):
+                continue
+            key = f"{name}.{len(found)}" if name in found else name
+            place = Place(model, module, f"inset.{key}", choice, level=len(path) + 1)
+            inset = _inset(place, target, remarks.get(name, ""))
+            if wanted or (len(found) < _MOST and branches(inset.diagram)):
+                found[key] = inset
     return tuple(found.values())
 
 
-def _branches(diagram: Diagram) -> bool:
-    """Whether a circuit is more than a row of steps, which a line of text says as well."""
-    read = [edge.source for edge in diagram.edges]
-    return len(read) > len(set(read))
+def _target(shown: Diagram, name: str, title: str, drawn: set[str]) -> str:
+    """The node that stands for a path, or for the innermost block around it that is drawn."""
+    steps = name.split(".")
+    for length in range(len(steps), 0, -1):
+        target = spot(shown, ".".join(steps[:length]), title if length == len(steps) else "")
+        if target in drawn:
+            return target
+    return ""
 
 
-def _candidates(model: Model) -> Iterator[tuple[tuple[str, ...], Module]]:
-    """Blocks that a card may open: those that the layers of a stack apply, with their paths."""
+def _is_open(target: str, drawn: set[str]) -> bool:
+    """Whether a node is a frame with its circuit inside: it has ports."""
+    return not target or f"{target}.in" in drawn
+
+
+def _apart(modules: tuple[Module, ...]) -> list[Module]:
+    """The first module of each title: those that differ in numbers alone have one circuit."""
+    return list({module.title: module for module in reversed(modules)}.values())[::-1]
+
+
+def _candidates(model: Model) -> Iterator[tuple[str, ...]]:
+    """Paths of the blocks that a card opens by itself: the mixers and feed-forwards of layers."""
     for child in model.root.children:
-        seen: set[tuple[str, str]] = set()
-        for _, layer in child.modules:
+        for _, layer in child.modules if child.segments else ():
             for inner in layer.children:
-                module = inner.module
-                if module is None or module.role not in _OPENED_ROLES:
-                    continue
-                if (inner.name, module.title) not in seen:
-                    seen.add((inner.name, module.title))
-                    yield (child.name, inner.name), module
+                if inner.module is not None and inner.module.role in _OPENED_ROLES:
+                    yield child.name, inner.name
+
+
+def opened_roles(model: Model) -> tuple[str, ...]:
+    """The names of the blocks that a card may open by itself, each once."""
+    found = (module for path in _candidates(model) for module in reached(model, path))
+    return tuple(dict.fromkeys(module.block for module in found))
 
 
 def _inset(place: Place, target: str, remark: str) -> Inset:
@@ -69,57 +88,3 @@ def _inset(place: Place, target: str, remark: str) -> Inset:
     tone: Literal["accent", "quiet"] = "accent" if module.role == "feed_forward" else "quiet"
     title = line(module.title, "ink", SEMIBOLD)
     return Inset(place.path, target, title, subtitle, circuit(place), tone)
-
-
-def circuit(place: Place) -> Diagram:
-    """A block's body with the shapes of what enters and leaves."""
-    model, module, path = place.model, place.module, place.path
-
-    def entry(value: Value, name: str) -> Node:
-        shown = f"{value.name} {words.shape(model, module, value.type)}"
-        return Node(name, "terminal", (line(shown, "quiet"),))
-
-    inner, outputs = body(place, entry, _applied, _wire_label)
-    shape = words.shape(model, module, module.nodes[module.outputs[0]].type)
-    above = Node(f"{path}.out", "terminal", (line(shape, "quiet"),))
-    edges = (*inner.edges, *(Edge(output, above.id) for output in outputs))
-    return Diagram((*inner.nodes, above), edges)
-
-
-def _wire_label(place: Place, value: Value) -> Line:
-    shape = words.shape(place.model, place.module, value.type)
-    return line(f"{value.name} {shape}".strip(), "accent", SEMIBOLD)
-
-
-def _applied(place: Place, value: Value, name: str) -> Node | None:
-    """An application in a circuit: maps with their widths, functions as pills, the heart dark and
-    wide.
-    """
-    _, module = place.module.child(value.child).modules[0]
-    said = tooltip(place.model, module)
-    match module.role:
-        case "linear":
-            width = place.model.shape(place.module, value.type)[-1]
-            bound = words.phrase(value.child.removesuffix("_proj"))
-            shown = f"{bound} · {width.value:,}" if width.value is not None else bound
-            return Node(name, "box", (line(shown),), tooltip=said)
-        case "attention" | "recurrence":
-            return Node(
-                name, "box", _heart(module), "strong", wide=len(value.args) > 1, tooltip=said
-            )
-        case "position" | "norm":
-            return Node(name, "pill", (line(module.title),), tooltip=said)
-        case "plumbing":
-            return Node(name, "pill", (line(module.title),)) if computes(module) else None
-        case _:
-            return Node(name, "box", (line(module.title),), tooltip=said)
-
-
-def _heart(module: Module) -> tuple[Line, ...]:
-    """The title of the operation at the heart, and the masks that it was given."""
-    masks = [
-        str(setting.value)
-        for setting in module.settings
-        if setting.block and "bool" in setting.kind and setting.value
-    ]
-    return (line(", ".join([module.title, *masks]), "ink", SEMIBOLD),)

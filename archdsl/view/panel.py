@@ -8,12 +8,13 @@ from archdsl.text import SEMIBOLD, Line, Run
 from archdsl.view import words
 from archdsl.view.types import Fact, Facts, LayerKind, Part, Strip
 
-_TONES = {
+TONES = {
     "feed_forward": "accent", "expert": "accent", "attention": "strong", "recurrence": "strong",
-    "embedding": "neutral", "head": "rule", "router": "cached", "norm": "quiet",
+    "embedding": "neutral", "head": "neutral", "router": "cached", "norm": "quiet",
     "convolution": "shared",
 }  # fmt: skip
-_KIND_TONES = ("accent", "neutral", "strong", "shared", "rule", "cached")
+_HATCHED = ("head", "router")
+KIND_TONES = ("accent", "neutral", "strong", "shared", "cached", "quiet")
 _MOST_PARTS = 5
 _MOST_CELLS = 400
 _SEPARATOR = "   ·   "
@@ -52,28 +53,15 @@ def strip(counts: Counts) -> Strip | None:
         cells += [kind] * count
     found = list(modules.values())
     legend = tuple(
-        LayerKind(_kind_name(module, found), _KIND_TONES[kind % len(_KIND_TONES)], sizes[kind])
+        LayerKind(
+            words.kind_name(module, found),
+            KIND_TONES[kind % len(KIND_TONES)],
+            sizes[kind],
+            kind >= len(KIND_TONES),
+        )
         for kind, module in modules.items()
     )
     return Strip(legend, tuple(cells))
-
-
-def _kind_name(module: Module, others: list[Module]) -> str:
-    """A kind of layer by the block that the other kinds do not have."""
-    if len(others) == 1:
-        return "layers"
-    for child in module.children:
-        titles = {m.title for other in others for c in other.children if c.name == child.name
-                  for _, m in c.modules}  # fmt: skip
-        if len(titles) > 1:
-            return child.modules[0][1].title
-    for child in module.children:
-        same = [m for other in others for c in other.children if c.name == child.name
-                for _, m in c.modules]  # fmt: skip
-        for found, said in zip(same, words.differences(same), strict=True):
-            if found is child.modules[0][1] and said:
-                return said[0]
-    return module.title
 
 
 def panel(model: Model, counts: Counts, chosen: tuple[str, ...]) -> Facts:
@@ -91,11 +79,11 @@ def panel(model: Model, counts: Counts, chosen: tuple[str, ...]) -> Facts:
 def _parts(counts: Counts) -> tuple[Part, ...]:
     """The largest parts by role, the others in one."""
     parts = [
-        Part(_part_name(role, counts), _TONES.get(role, "quiet"), count)
+        Part(_part_name(role, counts), TONES.get(role, "quiet"), count, role in _HATCHED)
         for role, count in counts.parts[:_MOST_PARTS]
     ]
     rest = sum(count for _, count in counts.parts[_MOST_PARTS:])
-    return (*parts, Part("other", "quiet", rest)) if rest else tuple(parts)
+    return (*parts, Part("other", "rule", rest)) if rest else tuple(parts)
 
 
 def _part_name(role: str, counts: Counts) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 from archdsl.graph import Child, Model, Module, Segment
 from archdsl.graph import Node as Value
-from archdsl.ops import OPS
 from archdsl.record import replace
 from archdsl.text import Line, line, plain
 from archdsl.view import words
 from archdsl.view.body import Place, body
+from archdsl.view.choice import LAYERS_OPEN, Choice
+from archdsl.view.circuit import branches, circuit, computes, opened, shape_label, tooltip
 from archdsl.view.types import Badge, Case, Diagram, Edge, Node, Tone
 
 _TONES: dict[str, Tone] = {
@@ -23,13 +24,14 @@ _TONES: dict[str, Tone] = {
     "router": "soft",
     "expert": "soft",
 }
-_OPENED = ("layer", "residual")
+_WRAPPING = ("layer", "residual")
+_COMPUTING = ("attention", "recurrence", "convolution", "feed_forward", "router", "expert")
 FRAME = "model"
 
 
-def tower(model: Model, hidden: frozenset[str] = frozenset()) -> Diagram:
+def tower(model: Model, choice: Choice) -> Diagram:
     """Tokens below, the model in its frame, what comes out above."""
-    place = Place(model, model.root, "", hidden)
+    place = Place(model, model.root, "", choice)
     inner = _ported(place, "")
     first = next((v for v in model.root.nodes if v.op == "input"), None)
     below = Node("below", "terminal", (line(first.name if first else "input", "quiet"),))
@@ -68,9 +70,12 @@ def _ported(place: Place, path: str) -> Diagram:
             else Node(f"{name}{value.name}", "terminal", (line(value.name),))
         )
 
-    inner, outputs = body(place, entry, applied, None)
+    everywhere = place.choice.shapes == "all"
+    label = shape_label if everywhere else None
+    inner, outputs = body(place, entry, applied, label, everywhere)
     nodes = inner.nodes if below in inner.nodes else (below, *inner.nodes)
-    edges = (*inner.edges, *(Edge(output, above.id) for output in outputs))
+    ends = dict.fromkeys(source for out in outputs for source in out)
+    edges = (*inner.edges, *(Edge(source, above.id) for source in ends))
     return Diagram((*nodes, above), edges, roomy=True)
 
 
@@ -110,6 +115,8 @@ def spot(diagram: Diagram, path: str, title: str = "") -> str:
 def _stack(place: Place, child: Child, name: str) -> Node:
     """One group where all layers are built alike, groups within a group where they are not."""
     modules = [module for _, module in child.modules]
+    if not any(place.choice.opens(place.model, name, module, 1) for module in modules):
+        return _shut(place, child, name)
     if len(modules) == 1 or _alike(modules):
         return _group(place, modules, [n for n, _ in child.modules], name)
     segments, count = child.segments, 1
@@ -117,6 +124,28 @@ def _stack(place: Place, child: Child, name: str) -> Node:
         segments, count = segments[0].item, segments[0].count
     inner = _segments(place, segments, name)
     return Node(name, "group", tone="frame", inner=inner, count=count)
+
+
+def _shut(place: Place, child: Child, name: str) -> Node:
+    """A stack as a box that says how many layers of which kind it holds."""
+    kinds = child.modules
+    others = [module for _, module in kinds]
+    said = [f"{count:,} × {words.kind_name(module, others)}" for count, module in kinds]
+    if len(kinds) == 1:
+        lines: tuple[Line, ...] = (line(kinds[0][1].title, "ink", 600),)
+        lines += (line(f"{child.length:,} layers", "accent", 600),)
+    else:
+        lines = (line(f"{child.length:,} layers", "ink", 600),)
+        lines += tuple(line(text, "quiet") for text in said[:_MOST_KINDS])
+    return Node(name, "box", lines, "soft", tooltip=_layers_said(place, kinds))
+
+
+def _layers_said(place: Place, kinds: tuple[tuple[int, Module], ...]) -> str:
+    said = [f"{n:,} × {tooltip(place.model, m)}" for n, m in kinds[:_MOST_KINDS]]
+    return "; ".join(said)
+
+
+_MOST_KINDS = 4
 
 
 def _alike(modules: list[Module]) -> bool:
@@ -148,14 +177,15 @@ def _segments(place: Place, segments: tuple[Segment, ...], path: str) -> Diagram
 
 def _group(place: Place, modules: list[Module], counts: list[int], name: str) -> Node:
     """The repeated block, open; slots that hold different blocks show them side by side."""
-    inner = _ported(Place(place.model, modules[0], name, place.hidden), name)
+    inside = Place(place.model, modules[0], name, place.choice, place.level + 1)
+    inner = _ported(inside, name)
     if len(modules) > 1:
         inner = replace(
             inner,
             nodes=tuple(_with_cases(place, node, modules, counts, name) for node in inner.nodes),
         )
-    tooltip = f"{modules[0].title}: {sum(counts):,} layers"
-    return Node(name, "group", tone="accent", inner=inner, count=sum(counts), tooltip=tooltip)
+    said = _layers_said(place, tuple(zip(counts, modules, strict=True)))
+    return Node(name, "group", tone="accent", inner=inner, count=sum(counts), tooltip=said)
 
 
 def _with_cases(
@@ -201,12 +231,22 @@ def _count_label(module: Module, count: int) -> Line:
 
 def block(place: Place, value: Value, module: Module, name: str) -> Node | None:
     """A block in the tower: opened if it only wraps others, a pill if a function, else a box."""
-    if module.role in _OPENED and module.children:
-        inner = _ported(Place(place.model, module, name, place.hidden), name)
-        return Node(name, "group", (line(module.title, "quiet"),), "frame", inner=inner)
+    inside = Place(place.model, module, name, place.choice, place.level + 1)
+    folded = place.choice.folds(place.model, name, module)
+    said = tooltip(place.model, module, place.module, value)
+    if module.role in _WRAPPING and module.children and not folded:
+        inner = _ported(inside, name)
+        return Node(name, "group", (line(module.title, "quiet"),), "frame", inner=inner,
+                    tooltip=said)  # fmt: skip
+    if (
+        module.role in _COMPUTING
+        and place.choice.opens(place.model, name, module, max(place.level, LAYERS_OPEN))
+        and branches(circuit(inside))
+    ):
+        return opened(inside, module.title, said)
     if module.role == "plumbing" and not module.params:
         return Node(name, "pill", (line(module.title),)) if computes(module) else None
-    node = _box(place, module, name)
+    node = replace(_box(place, module, name), tooltip=said)
     if module.role == "embedding":
         tone: Tone = "quiet" if _reads_positions(place.module, value) else "plain"
         return replace(node, lines=(line(_table(place.module, value, module)),), tone=tone)
@@ -224,11 +264,6 @@ def _box(place: Place, module: Module, name: str) -> Node:
         badges=_badges(module, name),
         tooltip=tooltip(place.model, module),
     )
-
-
-def computes(module: Module) -> bool:
-    """Whether a block of plumbing does more than move numbers: some operation of it has a label."""
-    return any(node.op in OPS and OPS[node.op].label for node in module.nodes)
 
 
 def _reads_positions(parent: Module, value: Value) -> bool:
@@ -278,23 +313,3 @@ def _badges(module: Module, name: str) -> tuple[Badge, ...]:
         label = f"{''.join(norms).upper() if max(map(len, norms)) == 1 else norms[0]}-norm"
         found[label] = Badge(f"{name}.norm", line(label, "ink", 600))
     return tuple(found.values())
-
-
-def tooltip(model: Model, module: Module) -> str:
-    """A block's title, what its documentation says first, and its parameters."""
-    about = words.about(module)
-    count = _params(model, module)
-    said = [module.title, *([about] if about else [])]
-    return " · ".join([*said, *([f"{count:,} parameters"] if count else [])])
-
-
-def _params(model: Model, module: Module) -> int:
-    own = 0
-    for param in module.params:
-        if param.kind == "param":
-            size = 1
-            for axis in model.shape(module, param.type):
-                size *= axis.value or 1
-            own += size
-    inner = sum(n * _params(model, m) for child in module.children for n, m in child.modules)
-    return own + inner

@@ -20,6 +20,9 @@ terminal: text where values enter or leave. port: the point where a wire passes 
 group: a diagram in a frame. choice: blocks of which each layer has one.
 """
 
+Kind = Literal["card", "compact", "block", "detail", "strip", "facts"]
+"""The composition: a card; one column; the repeated block; one circuit; layers; facts alone."""
+
 Tone = Literal["plain", "quiet", "strong", "soft", "cached", "shared", "accent", "frame"]
 """The role of a node's colours: plain white, quiet white and narrower, strong dark, soft in the
 family's colour, cached orange, shared green, accent the repeated block, frame the model as a whole.
@@ -119,12 +122,13 @@ class Callout:
 @record
 class LayerKind:
     """A kind of layer in the strip: its name, the theme's role of its colour, how many layers have
-    it.
+    it, whether its cells are hatched.
     """
 
     name: str
     tone: str
     count: int
+    hatched: bool = False
 
 
 @record
@@ -137,11 +141,14 @@ class Strip:
 
 @record
 class Part:
-    """A part of the parameter count: its name, the theme's role of its colour, its parameters."""
+    """A part of the parameter count: its name, the theme's role of its colour, its parameters,
+    whether its piece of the bar is hatched.
+    """
 
     name: str
     tone: str
     params: int
+    hatched: bool = False
 
 
 @record
@@ -154,17 +161,20 @@ class Fact:
 
 @record
 class Facts:
-    """The panel of facts: where the parameters are, rows of names and values, sources."""
+    """The panel of facts: where the parameters are, rows of names and values, sources and the page
+    that they lead to.
+    """
 
     parts: tuple[Part, ...]
     rows: tuple[Fact, ...]
     sources: tuple[str, ...] = ()
+    link: str = ""
 
 
 @record
 class View:
-    """All that a card shows. `family` decides the accent; `description` is a sentence about the
-    model.
+    """All that a picture shows. `family` decides the accent, unless `accent` names a hue;
+    `description` is a sentence about the model.
     """
 
     name: str
@@ -178,3 +188,5 @@ class View:
     callouts: tuple[Callout, ...] = ()
     description: str = ""
     link: str = ""
+    kind: Kind = "card"
+    accent: str = ""

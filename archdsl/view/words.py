@@ -75,6 +75,24 @@ def differences(modules: list[Module]) -> list[list[str]]:
     return found
 
 
+def kind_name(module: Module, others: list[Module]) -> str:
+    """A kind of layer by the block that the other kinds do not have."""
+    if len(others) == 1:
+        return "layers"
+    for child in module.children:
+        titles = {m.title for other in others for c in other.children if c.name == child.name
+                  for _, m in c.modules}  # fmt: skip
+        if len(titles) > 1:
+            return child.modules[0][1].title
+    for child in module.children:
+        same = [m for other in others for c in other.children if c.name == child.name
+                for _, m in c.modules]  # fmt: skip
+        for found, said in zip(same, differences(same), strict=True):
+            if found is child.modules[0][1] and said:
+                return said[0]
+    return module.title
+
+
 def _speaks(setting: Setting) -> bool:
     """Whether a real setting changes something: a factor of 1 and an offset of 0 do not."""
     return isinstance(setting.value, float) and setting.value not in (0, 1)

@@ -1,0 +1,120 @@
+"""One column, for a paper: title, tower, layers from left to right, facts, below each other.
+
+The column is made for 85 mm, where its smallest text is 6 pt (WIDTH pixels hold 85 mm of text set
+at 8 CSS pixels). A tower that needs more is not squeezed: the column is wider, and so is the paper
+it is made for.
+
+    Some Model 8B
+    8.03B parameters · Somebody · ...
+    ┌ tower ┐
+    ▮▮▮▮▮▮▮▮▮▮▮▮▮▮▮▮  32 layers
+    where the parameters are
+"""
+
+from archdsl import text
+from archdsl.geometry import Box
+from archdsl.layout.arrange import Arranged, arrange
+from archdsl.layout.panel import LEGEND_LINE, SUBTITLE_LINE, facts_height
+from archdsl.record import record, replace
+from archdsl.theme import Sizes
+from archdsl.view.types import Case, Diagram, LayerKind, Node, View
+
+WIDTH = 440.0
+MILLIMETRES = 85.0
+"""The width that the column is made for, in pixels and on paper."""
+CELL_HEIGHT = 22.0
+_HEADER = 74.0
+_GAP = 18.0
+_MOST_TEXT = 190.0
+_MOST_CELL = 26.0
+_SWATCH = 15.0
+_LEGEND_GAP = 18.0
+
+
+@record
+class PlacedKind:
+    """A kind of layer in the legend of a strip: its swatch and its line."""
+
+    kind: LayerKind
+    number: int
+    box: Box
+    said: text.Line
+
+
+@record
+class Column:
+    """A column with positions. `millimetres`: the width on paper that it is made for."""
+
+    view: View
+    width: float
+    height: float
+    millimetres: float
+    subtitle: tuple[text.Line, ...]
+    rule: float
+    tower: Arranged | None
+    strip: Box | None
+    legend: tuple[PlacedKind, ...]
+    facts: Box | None
+
+
+def column(view: View, sizes: Sizes) -> Column:
+    """Arrange a view as a column."""
+    tower = arrange(_wrapped(view.tower, sizes), sizes) if view.tower.nodes else None
+    inner = WIDTH - 2 * sizes.margin
+    if tower is not None:
+        inner = max(inner, tower.reach.width)
+    width = round(inner + 2 * sizes.margin)
+    left = sizes.margin
+    subtitle = text.wrap(view.subtitle, sizes.body, inner) or ((),)
+    rule = _HEADER + SUBTITLE_LINE * (len(subtitle) - 1)
+    y = rule + _GAP
+    if tower is not None:
+        tower = tower.moved(left + (inner - tower.reach.width) / 2 - tower.reach.x,
+                            y - tower.reach.y)  # fmt: skip
+        y = tower.reach.bottom + _GAP
+    strip: Box | None = None
+    kinds: tuple[PlacedKind, ...] = ()
+    if view.strip is not None:
+        cells = min(inner, _MOST_CELL * len(view.strip.cells))
+        strip = Box(left, y + sizes.small + 6.0, cells, CELL_HEIGHT)
+        kinds = _legend(view.strip.kinds, strip.bottom + 8.0, left, inner, sizes)
+        y = kinds[-1].box.bottom + _GAP
+    facts = None
+    if view.facts.parts or view.facts.rows:
+        facts = Box(left, y, inner, facts_height(view.facts, sizes, True, inner))
+        y = facts.bottom
+    height = round(y + sizes.margin)
+    paper = MILLIMETRES * width / WIDTH
+    return Column(view, width, height, paper, subtitle, rule, tower, strip, kinds, facts)
+
+
+def _legend(
+    kinds: tuple[LayerKind, ...], top: float, left: float, inner: float, sizes: Sizes
+) -> tuple[PlacedKind, ...]:
+    """Kinds of layers in rows, as many beside each other as there is room for."""
+    placed: list[PlacedKind] = []
+    x, y = left, top
+    for number, kind in enumerate(kinds):
+        room = inner - _SWATCH
+        shown = text.fitted(f"{kind.count:,} {kind.name}".strip(), sizes.small, room, text.SEMIBOLD)
+        said = text.line(shown, "ink", text.SEMIBOLD)
+        wide = _SWATCH + text.line_width(said, sizes.small)
+        if x > left and x + wide > left + inner:
+            x, y = left, y + LEGEND_LINE + 2.0
+        placed.append(PlacedKind(kind, number, Box(x, y, wide, LEGEND_LINE), said))
+        x += wide + _LEGEND_GAP
+    return tuple(placed)
+
+
+def _wrapped(diagram: Diagram, sizes: Sizes) -> Diagram:
+    """The diagram with the second lines of its boxes broken to what a column holds."""
+    return replace(diagram, nodes=tuple(_narrow(node, sizes) for node in diagram.nodes))
+
+
+def _narrow(node: Node, sizes: Sizes) -> Node:
+    first, more = node.lines[:1], node.lines[1:]
+    lines = (*first, *(part for line in more for part in text.balanced(
+        line, sizes.small, _MOST_TEXT)))  # fmt: skip
+    inner = _wrapped(node.inner, sizes) if node.inner is not None else None
+    cases = tuple(Case(_narrow(found.node, sizes), found.label) for found in node.cases)
+    return replace(node, lines=lines, inner=inner, cases=cases)

@@ -1,0 +1,62 @@
+"""Sizes of the panel of facts, of the strip's legend and of the header's lines.
+
+The panel has two forms: a narrow one, where parts, rows and sources stand below each other, and a
+split one of two columns, the rows right of the parts.
+"""
+
+from archdsl import text
+from archdsl.theme import Sizes
+from archdsl.view.types import Fact, Facts, LayerKind
+
+FACTS_WIDTH = 212.0
+FACT_ROW = 20.5
+FACT_LINE = 15.0
+FACTS_HEAD = 58.0
+FACTS_GAP = 44.0
+PART_ROW = 20.0
+LEGEND_LINE = 15.0
+SUBTITLE_LINE = 18.0
+_LEGEND_WIDTH = 92.0
+_LEAST_GAP = 22.0
+
+
+def split_column(width: float) -> float:
+    """Width of each of the two columns of a split panel."""
+    return min(FACTS_WIDTH, (width - _LEAST_GAP) / 2)
+
+
+def facts_height(
+    facts: Facts, sizes: Sizes, split: bool = False, width: float = FACTS_WIDTH
+) -> float:
+    """Height of the panel of facts, 0 without any."""
+    if not facts.parts and not facts.rows:
+        return 0.0
+    column = split_column(width) if split else width
+    head = FACTS_HEAD if facts.parts else 0.0
+    parts = PART_ROW * len(facts.parts)
+    extra = sum(len(fact_lines(fact, sizes, column)) - 1 for fact in facts.rows)
+    rows = 18.0 + FACT_ROW * len(facts.rows) + FACT_LINE * extra
+    lines = sum(len(source_lines(source, sizes, column)) for source in facts.sources)
+    sources = 12.0 + FACT_LINE * lines if lines else 0.0
+    if split:
+        return head + max(parts + sources, rows - 18.0) + 8.0
+    return head + parts + rows + sources
+
+
+def fact_lines(fact: Fact, sizes: Sizes, width: float = FACTS_WIDTH) -> tuple[text.Line, ...]:
+    """The lines of a fact's value, which stand right of its name."""
+    size = sizes.body - 1.0
+    room = width - text.width(fact.name, size) - 14.0
+    return text.wrap(text.line(fact.value, "ink", text.SEMIBOLD), size, room) or ((),)
+
+
+def source_lines(source: str, sizes: Sizes, width: float = FACTS_WIDTH) -> tuple[text.Line, ...]:
+    """The lines of a source, at the foot of the panel."""
+    return text.wrap(text.line(source, "quiet"), sizes.small, width)
+
+
+def legend(kind: LayerKind, sizes: Sizes, width: float = _LEGEND_WIDTH) -> tuple[text.Line, ...]:
+    """The lines of a kind of layer under the strip."""
+    tone = "accent" if kind.tone.startswith("accent") else "quiet"
+    said = text.line(f"{kind.count:,} {kind.name}".strip(), tone, text.SEMIBOLD)
+    return text.wrap(said, sizes.small, width)

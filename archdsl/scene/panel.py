@@ -1,0 +1,226 @@
+"""The panel of facts and the strip of layers as shapes."""
+
+from archdsl import text
+from archdsl.geometry import Box, Point
+from archdsl.layout.column import PlacedKind
+from archdsl.layout.panel import (
+    FACT_LINE,
+    FACT_ROW,
+    FACTS_GAP,
+    FACTS_HEAD,
+    FACTS_WIDTH,
+    LEGEND_LINE,
+    PART_ROW,
+    fact_lines,
+    legend,
+    source_lines,
+    split_column,
+)
+from archdsl.scene.shapes import Group, Item, Path, Rect, Text
+from archdsl.theme import Sizes
+from archdsl.view.types import Facts, Part, Strip
+from archdsl.view.words import short
+
+_STRIPE = 4.0
+
+
+def strip(found: Strip, box: Box, sizes: Sizes) -> Group:
+    """One cell a layer, from the first below; thin cells of one kind run together."""
+    count = len(found.cells)
+    pitch = box.height / count
+    gap = 2.0 if pitch >= 6.0 else 0.0
+    items: list[Item] = []
+    for first, last in _runs(found.cells) if gap == 0.0 else [(n, n + 1) for n in range(count)]:
+        top = box.bottom - last * pitch + gap / 2
+        cell = Box(box.x, top, box.width, (last - first) * pitch - gap)
+        items.extend(_cell(cell, found, first))
+    for layer, y in _numbered(found, [box.bottom - (n + 0.5) * pitch for n in range(count)], sizes):
+        spot = Point(box.right + 6.0, y + text.CAPITAL * sizes.small / 2)
+        items.append(Text(spot, text.line(f"{layer + 1:,}", "quiet"), sizes.small))
+    middle = box.middle.x
+    if len(found.kinds) > 1:
+        spot = Point(middle, box.y - 9.0)
+        items.append(Text(spot, text.line("layers", "quiet"), sizes.small, "middle"))
+    y = box.bottom + 18.0
+    for kind in found.kinds:
+        for said in legend(kind, sizes):
+            items.append(Text(Point(middle, y), said, sizes.small, "middle"))
+            y += LEGEND_LINE
+    return Group(tuple(items), "strip", "strip")
+
+
+def level_strip(found: Strip, box: Box, kinds: tuple[PlacedKind, ...], sizes: Sizes) -> Group:
+    """One cell a layer, from the first at the left, numbers above and the legend below."""
+    count = len(found.cells)
+    pitch = box.width / count
+    gap = 1.6 if pitch >= 5.0 else 0.0
+    items: list[Item] = []
+    for first, last in _runs(found.cells) if gap == 0.0 else [(n, n + 1) for n in range(count)]:
+        left = box.x + first * pitch + gap / 2
+        cell = Box(left, box.y, (last - first) * pitch - gap, box.height)
+        items.extend(_cell(cell, found, first))
+    taken = -100.0
+    wanted = [0, count - 1, *(first for first, _ in _runs(found.cells))]
+    for layer in sorted({*wanted[:2], *(wanted[2:] if len(wanted) <= 8 else [])}):
+        x = box.x + (layer + 0.5) * pitch
+        shown = text.line(f"{layer + 1:,}", "quiet")
+        wide = text.line_width(shown, sizes.small)
+        x = min(max(x, box.x + wide / 2), max(box.right - wide / 2, box.x + wide / 2))
+        if x - wide / 2 > taken + 4.0:
+            items.append(Text(Point(x, box.y - 5.0), shown, sizes.small, "middle"))
+            taken = x + wide / 2
+    for placed in kinds:
+        swatch = Box(placed.box.x, placed.box.y + 2.0, 10.0, 10.0)
+        items.extend(_cell(swatch, found, found.cells.index(placed.number)))
+        spot = Point(placed.box.x + 15.0, placed.box.y + 11.0)
+        items.append(Text(spot, placed.said, sizes.small))
+    return Group(tuple(items), "strip", "strip")
+
+
+def _cell(box: Box, found: Strip, layer: int) -> list[Item]:
+    kind = found.kinds[found.cells[layer]]
+    return painted(box, kind.tone, kind.hatched, min(2.0, box.height / 4, box.width / 4))
+
+
+def painted(box: Box, tone: str, hatched: bool, radius: float = 0.0) -> list[Item]:
+    """A filled rectangle; a hatched one has light stripes, so that it differs by more than hue."""
+    items: list[Item] = [Rect(box, radius, tone)]
+    if not hatched:
+        return items
+    at = box.x - box.height + _STRIPE
+    while at < box.right - 0.5:
+        low = Point(max(at, box.x), box.bottom - max(0.0, box.x - at))
+        high_x = min(at + box.height, box.right)
+        high = Point(high_x, box.bottom - (high_x - at))
+        if high.x - low.x > 0.5:
+            items.append(Path((low, high), stroke="paper", width=1.3))
+        at += _STRIPE
+    return items
+
+
+def _runs(cells: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Neighbouring layers of one kind, as (first, one past the last)."""
+    runs: list[tuple[int, int]] = []
+    for number, kind in enumerate(cells):
+        if runs and cells[runs[-1][0]] == kind:
+            runs[-1] = (runs[-1][0], number + 1)
+        else:
+            runs.append((number, number + 1))
+    return runs
+
+
+def _numbered(found: Strip, places: list[float], sizes: Sizes) -> list[tuple[int, float]]:
+    """The first and the last layer and those where another kind begins, with their places; none
+    nearer to another than a line of text.
+    """
+    starts = [first for first, _ in _runs(found.cells)]
+    wanted = [0, len(found.cells) - 1, *(starts if len(starts) <= 4 else [])]
+    kept: list[tuple[int, float]] = []
+    for layer in wanted:
+        if all(abs(places[layer] - other) >= sizes.small + 2.0 for _, other in kept):
+            kept.append((layer, places[layer]))
+    return kept
+
+
+def facts(found: Facts, box: Box, sizes: Sizes, split: bool = False) -> Group:
+    """Where the parameters are, then two quiet columns of names and values, then the sources.
+
+    Where the panel is wide, or is asked to, rows stand right of the parts.
+    """
+    items: list[Item] = []
+    y = box.y
+    if found.parts:
+        heading = text.line("Where the parameters are", "ink", text.SEMIBOLD)
+        items.append(Text(Point(box.x, y + 14.0), heading, sizes.body))
+        items.extend(_bar(found.parts, Box(box.x, y + 26.0, box.width, 16.0)))
+        y += FACTS_HEAD
+    if split or box.width >= 2 * FACTS_WIDTH + FACTS_GAP:
+        wide = split_column(box.width)
+        left = Box(box.x, y, wide, box.height)
+        right = Box(box.right - wide, y, wide, box.height)
+        items.extend(_rows(found, right, sizes)[0])
+        shown, y = _parts(found, left, sizes)
+        items.extend(shown)
+        items.extend(_sources(found, Box(left.x, y + 10.0, left.width, 0.0), sizes))
+        return Group(tuple(items), "facts", "facts")
+    shown, y = _parts(found, Box(box.x, y, box.width, 0.0), sizes)
+    items.extend(shown)
+    y += 8.0
+    items.append(_rule(box, y))
+    shown, y = _rows(found, Box(box.x, y + 10.0, box.width, 0.0), sizes)
+    items.extend(shown)
+    items.extend(_sources(found, Box(box.x, y, box.width, 0.0), sizes))
+    return Group(tuple(items), "facts", "facts")
+
+
+def _rule(box: Box, y: float) -> Path:
+    return Path((Point(box.x, y), Point(box.right, y)), stroke="rule", width=1.0)
+
+
+def _parts(found: Facts, box: Box, sizes: Sizes) -> tuple[list[Item], float]:
+    """The legend of the bar, and the y below it."""
+    items: list[Item] = []
+    y = box.y
+    for part in found.parts:
+        items.extend(painted(Box(box.x, y, 11.0, 11.0), part.tone, part.hatched, 2.5))
+        items.extend(_row(part.name, short(part.params), box, y, 19.0, "ink", sizes))
+        y += PART_ROW
+    return items, y
+
+
+def _rows(found: Facts, box: Box, sizes: Sizes) -> tuple[list[Item], float]:
+    """Names and values, and the y below them."""
+    items: list[Item] = []
+    y = box.y
+    for fact in found.rows:
+        first, *more = fact_lines(fact, sizes, box.width)
+        items.extend(_row(fact.name, text.plain(first), box, y, 0.0, "quiet", sizes))
+        for shown in more:
+            y += FACT_LINE
+            items.append(Text(Point(box.right, y + 10.0), shown, sizes.body - 1.0, "end"))
+        y += FACT_ROW
+    return items, y
+
+
+def _sources(found: Facts, box: Box, sizes: Sizes) -> list[Item]:
+    """Where the numbers are from, under a rule; a source that has a page leads there."""
+    if not found.sources:
+        return []
+    items: list[Item] = [_rule(box, box.y)]
+    y = box.y + 3.0
+    for source in found.sources:
+        lines: list[Item] = []
+        for shown in source_lines(source, sizes, box.width):
+            y += FACT_LINE
+            lines.append(Text(Point(box.x, y), shown, sizes.small))
+        items.append(Group(tuple(lines), "", "source", "", found.link))
+    return items
+
+
+def _row(
+    name: str, value: str, box: Box, y: float, indent: float, tone: str, sizes: Sizes
+) -> list[Item]:
+    """A name at the left and its value at the right of the panel."""
+    size = sizes.body - 1.0
+    baseline = y + 10.0
+    room = box.width - indent - text.width(name, size) - 10.0
+    shown = text.fitted(value, size, room, text.SEMIBOLD)
+    return [
+        Text(Point(box.x + indent, baseline), text.line(name, tone), size),
+        Text(Point(box.right, baseline), text.line(shown, "ink", text.SEMIBOLD), size, "end"),
+    ]
+
+
+def _bar(parts: tuple[Part, ...], box: Box) -> list[Item]:
+    """A bar whose pieces are as long as the parts are large; every piece can be seen."""
+    total = sum(part.params for part in parts) or 1
+    least = 1.5
+    free = box.width - least * len(parts)
+    items: list[Item] = []
+    x = box.x
+    for part in parts:
+        width = least + free * part.params / total
+        piece = Box(x, box.y, max(0.5, width - 1.0), box.height)
+        items.extend(painted(piece, part.tone, part.hatched))
+        x += width
+    return items

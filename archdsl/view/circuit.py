@@ -1,0 +1,149 @@
+"""Circuits: a block's body drawn small, maps with their widths, functions as pills, what is kept.
+
+x [T, 4096] ── q · 4,096 ── RoPE ──┐
+            ── k · 1,024 ── RoPE ── cached k ── Scaled dot-product attention ── o · 4,096
+"""
+
+from archdsl.graph import Child, Model, Module
+from archdsl.graph import Node as Value
+from archdsl.ops import OPS
+from archdsl.record import replace
+from archdsl.text import SEMIBOLD, Line, line
+from archdsl.view import words
+from archdsl.view.body import Place, body
+from archdsl.view.types import Diagram, Edge, Node
+
+_OPENED = ("attention", "recurrence", "convolution", "router", "feed_forward", "expert", "layer")
+_SHARED = ("feed_forward", "expert")
+
+
+def circuit(place: Place) -> Diagram:
+    """A block's body with the shapes of what enters and leaves."""
+    model, module, path = place.model, place.module, place.path
+
+    def entry(value: Value, name: str) -> Node:
+        shown = f"{value.name} {words.shape(model, module, value.type)}"
+        return Node(name, "terminal", (line(shown, "quiet"),))
+
+    inner, outputs = body(place, entry, applied, wire_label, place.choice.shapes != "few")
+    ends = list(inner.edges)
+    nodes = list(inner.nodes)
+    for number, out in enumerate(outputs):
+        shape = words.shape(model, module, module.nodes[module.outputs[number]].type)
+        above = Node(f"{path}.out{number or ''}", "terminal", (line(shape, "quiet"),))
+        nodes.append(above)
+        ends += [Edge(source, above.id) for source in out]
+    return Diagram(tuple(nodes), tuple(ends))
+
+
+def opened(place: Place, title: str, tooltip: str) -> Node:
+    """A block's circuit in a frame, to stand in its place."""
+    path = place.path
+    below, above = Node(f"{path}.in", "port"), Node(f"{path}.out", "port")
+    first = place.module.nodes[place.module.inputs[0]]
+
+    def entry(value: Value, name: str) -> Node:
+        return below if value is first else Node(name, "terminal", (line(value.name, "quiet"),))
+
+    inner, outputs = body(place, entry, applied, wire_label, place.choice.shapes == "all")
+    nodes = inner.nodes if below in inner.nodes else (below, *inner.nodes)
+    ends = (*inner.edges, *(Edge(source, above.id) for out in outputs for source in out))
+    shown = Diagram((*nodes, above), ends)
+    return Node(path, "group", (line(title, "ink", SEMIBOLD),), "frame", inner=shown,
+                tooltip=tooltip)  # fmt: skip
+
+
+def wire_label(place: Place, value: Value) -> Line:
+    """A value's name and shape, beside its wire."""
+    shape = words.shape(place.model, place.module, value.type)
+    return line(f"{value.name} {shape}".strip(), "accent", SEMIBOLD)
+
+
+def shape_label(place: Place, value: Value) -> Line:
+    """A value's shape, beside its wire."""
+    return line(words.shape(place.model, place.module, value.type), "quiet")
+
+
+def applied(place: Place, value: Value, name: str) -> Node | None:
+    """An application in a circuit: maps with their widths, functions as pills, the heart dark and
+    wide.
+    """
+    child = place.module.child(value.child)
+    _, module = child.modules[0]
+    said = tooltip(place.model, module, place.module, value)
+    if module.role in _OPENED and module.children and not child.inline:
+        inside = replace(place, module=module, path=name, level=place.level + 1)
+        if place.choice.opens(place.model, name, module, place.level):
+            return opened(inside, module.title, said)
+    match module.role:
+        case "linear":
+            shown = _width(place, value, words.phrase(value.child.removesuffix("_proj")))
+            return Node(name, "box", (line(shown),), tooltip=said)
+        case "attention" | "recurrence":
+            wide = len(value.args) > 1
+            return Node(name, "box", _heart(module), "strong", wide=wide, tooltip=said)
+        case "position" | "norm":
+            return Node(name, "pill", (line(module.title),), tooltip=said)
+        case "plumbing":
+            return Node(name, "pill", (line(module.title),)) if computes(module) else None
+        case role if role in _SHARED and _beside_a_bank(place.module, child):
+            lines = (line("shared expert"), line(module.title, "quiet"))
+            return Node(name, "box", lines, "shared", tooltip=said)
+        case _:
+            return Node(name, "box", (line(module.title),), tooltip=said)
+
+
+def _beside_a_bank(module: Module, child: Child) -> bool:
+    """Whether a block works on every token where others are chosen from a bank."""
+    return any(other.top_k is not None for other in module.children if other is not child)
+
+
+def _width(place: Place, value: Value, bound: str) -> str:
+    shape = place.model.shape(place.module, value.type)
+    width = shape[-1].value if shape else None
+    return f"{bound} · {width:,}" if width is not None else bound
+
+
+def _heart(module: Module) -> tuple[Line, ...]:
+    """The title of the operation at the heart, and the masks that it was given."""
+    masks = [
+        str(setting.value)
+        for setting in module.settings
+        if setting.block and "bool" in setting.kind and setting.value
+    ]
+    return (line(", ".join([module.title, *masks]), "ink", SEMIBOLD),)
+
+
+def computes(module: Module) -> bool:
+    """Whether a block of plumbing does more than move numbers: some operation of it has a label."""
+    return any(node.op in OPS and OPS[node.op].label for node in module.nodes)
+
+
+def branches(diagram: Diagram) -> bool:
+    """Whether a circuit is more than a row of steps, which a line of text says as well."""
+    read = [edge.source for edge in diagram.edges]
+    return len(read) > len(set(read))
+
+
+def tooltip(
+    model: Model, module: Module, parent: Module | None = None, value: Value | None = None
+) -> str:
+    """A block's title, what its documentation says first, the shape it gives, its parameters."""
+    about = words.about(module)
+    count = params(model, module)
+    said = [module.title, *([about] if about else [])]
+    if parent is not None and value is not None and value.types:
+        said.append(f"gives {words.shape(model, parent, value.type)}")
+    return " · ".join([*said, *([f"{count:,} parameters"] if count else [])])
+
+
+def params(model: Model, module: Module) -> int:
+    """A module's parameters, those it shares with others too."""
+    own = 0
+    for param in module.params:
+        if param.kind == "param":
+            size = 1
+            for axis in model.shape(module, param.type):
+                size *= axis.value or 1
+            own += size
+    return own + sum(n * params(model, m) for child in module.children for n, m in child.modules)

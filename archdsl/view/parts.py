@@ -1,0 +1,119 @@
+"""Views of a part: the repeated block with its insets, or the circuit of one block."""
+
+from collections.abc import Iterator
+
+from archdsl.elaborate.cards import reached, ways
+from archdsl.facts import Facts
+from archdsl.graph import Model, Module
+from archdsl.record import replace
+from archdsl.text import Line, line
+from archdsl.view import words
+from archdsl.view.body import Place
+from archdsl.view.choice import Choice
+from archdsl.view.circuit import circuit, params
+from archdsl.view.insets import insets
+from archdsl.view.tower import ids, tower
+from archdsl.view.types import Diagram, Edge, Node, View
+
+
+def block(model: Model, facts: Facts, choice: Choice, head: View) -> View:
+    """The repeated blocks without what stands below and above them, and their insets."""
+    whole = tower(model, replace(choice, depth=max(choice.depth, 2) if choice.depth else 0))
+    groups = tuple(_repeated(whole))
+    if not groups:
+        return replace(head, kind="block", tower=whole, insets=insets(model, whole, choice, {}))
+    nodes: list[Node] = []
+    edges: list[Edge] = []
+    for number, group in enumerate(groups):
+        below = Node(f"below.{number}", "terminal", (_width(model),))
+        above = Node(f"above.{number}", "terminal", (_width(model),))
+        nodes += [below, group, above]
+        edges += [Edge(below.id, group.id), Edge(group.id, above.id)]
+    shown = Diagram(tuple(nodes), tuple(edges), roomy=True)
+    drawn = {name for name, _ in ids(shown)}
+    remarks = {
+        ".".join(path): d.text for d in model.card if d.word == "callout" for path in d.paths
+    }
+    opened = tuple(i for i in insets(model, whole, choice, remarks) if i.target in drawn)
+    return replace(head, kind="block", tower=shown, insets=opened,
+                   subtitle=_layers(facts))  # fmt: skip
+
+
+def _repeated(diagram: Diagram) -> Iterator[Node]:
+    """The groups of layers of a tower, the outermost that repeat."""
+    for node in diagram.nodes:
+        if node.inner is None:
+            continue
+        if node.count > 1 or node.tone == "accent":
+            yield node
+        else:
+            yield from _repeated(node.inner)
+
+
+def _width(model: Model) -> Line:
+    """The shape of what passes from layer to layer."""
+    for value in model.root.nodes:
+        if value.op == "apply" and model.root.child(value.child).segments:
+            return line(f"x {words.shape(model, model.root, value.type)}", "quiet")
+    return line("x", "quiet")
+
+
+def _layers(facts: Facts) -> Line:
+    """What the layers are, and the parameters in them."""
+    kinds: dict[int, tuple[int, Module]] = {}
+    for count, module in facts.schedule:
+        kinds[module.id] = kinds.get(module.id, (0, module))[0] + count, module
+    held = sum(count * params(facts.model, module) for count, module in kinds.values())
+    said = f"{facts.layers:,} layers with {words.short(held)} of {words.short(facts.params)}"
+    return words.emphasised(f"{said} parameters", "quiet")
+
+
+def detail(model: Model, choice: Choice, head: View) -> View:
+    """The circuit of one block, shapes on its wires.
+
+    Raises ValueError where nothing is at the path, and none of the model's blocks has that name.
+    """
+    module = _asked(model, choice.detail)
+    name = ".".join(choice.detail)
+    everywhere = replace(choice, shapes="all")
+    level = max(len(choice.detail), 2) + 1
+    shown = circuit(Place(model, module, name, everywhere, level))
+    about = [head.title, *words.settings(module)[:4], words.about(module)]
+    count = params(model, module)
+    if count:
+        about.insert(1, f"{words.short(count)} parameters")
+    said = "   ·   ".join(part for part in about if part)
+    description = f"{module.title} of {model.name}: {count:,} parameters."
+    return replace(
+        head,
+        kind="detail",
+        name=f"{model.id}-{module.block}",
+        title=module.title,
+        tower=shown,
+        subtitle=line(said, "quiet"),
+        description=description,
+    )
+
+
+def _asked(model: Model, path: tuple[str, ...]) -> Module:
+    """The block at a path, or the first of that block's name."""
+    found = reached(model, path) if path else ()
+    if found:
+        return found[0]
+    if len(path) == 1:
+        named = next((m for m in _all(model.root, set()) if m.block == path[0]), None)
+        if named is not None:
+            return named
+    shown = ".".join(path) or "a detail"
+    raise ValueError(f"{shown} is no part of {model.id}: {ways(model, path or None)}")
+
+
+def _all(module: Module, seen: set[int]) -> Iterator[Module]:
+    """Every module, the outer before the inner, each once."""
+    if module.id in seen:
+        return
+    seen.add(module.id)
+    yield module
+    for child in module.children:
+        for _, inner in child.modules:
+            yield from _all(inner, seen)
