@@ -389,7 +389,10 @@ def _slots_fit(scope: Scope, inner: Scope, made: Recipe, fn_span: Span) -> bool:
         if not isinstance(decl.kind, s.SignatureKind):
             continue
         value = dict(made.settings)[decl.name.name]
+        before = len(scope.diagnostics)
         problem = _misfit(scope, inner, decl.kind, value)
+        if len(scope.diagnostics) > before:
+            return False
         if problem is not None:
             scope.fail(
                 "shape-mismatch",
@@ -403,6 +406,9 @@ def _slots_fit(scope: Scope, inner: Scope, made: Recipe, fn_span: Span) -> bool:
 
 
 def _misfit(scope: Scope, inner: Scope, kind: s.SignatureKind, value: Value) -> str | None:
+    """Why a value does not keep the signature of its slot, or None where it does. What is wrong in
+    the value itself is reported here.
+    """
     scratch = changed(
         inner, names=dict(inner.names), rests={"...": (Rest("'"),)}, diagnostics=Diagnostics()
     )
@@ -417,6 +423,8 @@ def _misfit(scope: Scope, inner: Scope, kind: s.SignatureKind, value: Value) -> 
     found = results(trial, value, [Tensor(-1, t) for t in inputs], kind.span)
     if found is None:
         first = trial.diagnostics.items[0]
+        if first.span is not kind.span:  # wrong in the block itself, whatever slot it is for
+            scope.diagnostics.put(first)
         return first.message
     if len(found) != len(outputs):
         return f"{len(outputs)} results are asked for, {len(found)} given"
