@@ -158,7 +158,7 @@ def description(model: Model, counts: Counts) -> str:
     )
     parts = [f"{model.name}: {words.short(counts.params)} parameters"]
     if layers:
-        parts.append(f"{counts.layers:,} layers: {layers}")
+        parts.append(f"{words.layers(counts.layers)}: {layers}")
     if counts.kv_growing_bytes_per_token:
         parts.append(f"{words.size(counts.kv_growing_bytes_per_token)} of cache for each token")
     return ". ".join(parts) + "."

@@ -64,7 +64,7 @@ def _layers(facts: Facts) -> Line:
     for count, module in facts.schedule:
         kinds[module.id] = kinds.get(module.id, (0, module))[0] + count, module
     held = sum(count * params(facts.model, module) for count, module in kinds.values())
-    said = f"{facts.layers:,} layers with {words.short(held)} of {words.short(facts.params)}"
+    said = f"{words.layers(facts.layers)} with {words.short(held)} of {words.short(facts.params)}"
     return words.emphasised(f"{said} parameters", "quiet")
 
 

@@ -133,9 +133,9 @@ def _shut(place: Place, child: Child, name: str) -> Node:
     said = [f"{count:,} × {words.kind_name(module, others)}" for count, module in kinds]
     if len(kinds) == 1:
         lines: tuple[Line, ...] = (line(kinds[0][1].title, "ink", 600),)
-        lines += (line(f"{child.length:,} layers", "accent", 600),)
+        lines += (line(words.layers(child.length), "accent", 600),)
     else:
-        lines = (line(f"{child.length:,} layers", "ink", 600),)
+        lines = (line(words.layers(child.length), "ink", 600),)
         lines += tuple(line(text, "quiet") for text in said[:_MOST_KINDS])
     return Node(name, "box", lines, "soft", tooltip=_layers_said(place, kinds))
 
@@ -226,7 +226,7 @@ def _case(place: Place, module: Module, name: str, said: list[str]) -> Node:
 
 def _count_label(module: Module, count: int) -> Line:
     tone = "accent" if _TONES.get(module.role) in ("soft", "strong") else "quiet"
-    return line(f"{count:,} layers", tone, 600)
+    return line(words.layers(count), tone, 600)
 
 
 def block(place: Place, value: Value, module: Module, name: str) -> Node | None:

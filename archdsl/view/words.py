@@ -225,3 +225,8 @@ def real(setting: Setting) -> str:
     value = setting.value
     number = f"{value:,.0f}" if isinstance(value, float) and value == int(value) else f"{value:,}"
     return f"{phrase(setting.name)} {number}"
+
+
+def layers(count: int) -> str:
+    """`1 layer`, `61 layers`."""
+    return f"{count:,} layer" if count == 1 else f"{count:,} layers"
