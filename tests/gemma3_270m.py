@@ -13,7 +13,7 @@ from pathlib import Path
 import gguf
 import torch
 
-from smollm2 import LAYER, OUTER
+from smollm2 import LAYER, published
 
 PARTS = 4
 
@@ -43,18 +43,11 @@ def state() -> dict[str, torch.Tensor]:
 
     llama.cpp stores norm weights as they multiply; published ones are offsets from 1.
     """
-    tensors: dict[str, torch.Tensor] = {}
-    for stored in _reader().tensors:
-        value = torch.from_numpy(gguf.quants.dequantize(stored.data, stored.tensor_type).copy())
-        value = value - 1 if "norm" in stored.name else value
-        match stored.name.split("."):
-            case ["blk", layer, kind, leaf]:
-                tensors[f"model.layers.{layer}.{(LAYER | NORMS)[kind]}.{leaf}"] = value
-            case [kind, leaf]:
-                tensors[f"{OUTER[kind]}.{leaf}"] = value
-            case _:
-                raise ValueError(f"a tensor of an unknown name: {stored.name}")
-    return tensors
+
+    def mended(kind: str, value: torch.Tensor) -> torch.Tensor:
+        return value - 1 if kind.endswith("norm") else value
+
+    return published(_reader(), LAYER | NORMS, mended)
 
 
 def encode(text: str) -> list[int]:

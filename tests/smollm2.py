@@ -11,6 +11,7 @@ The package itself is never imported: it would bring an inference engine.
 """
 
 import importlib.util
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -48,16 +49,29 @@ def state() -> dict[str, torch.Tensor]:
         "attn_q": int(_field("llama.attention.head_count")),
         "attn_k": int(_field("llama.attention.head_count_kv")),
     }
+
+    def mended(kind: str, value: torch.Tensor) -> torch.Tensor:
+        return halves_apart(value, heads[kind]) if kind in heads else value
+
+    return published(reader, LAYER, mended)
+
+
+def published(
+    reader: gguf.GGUFReader,
+    layer: dict[str, str],
+    mend: Callable[[str, torch.Tensor], torch.Tensor],
+) -> dict[str, torch.Tensor]:
+    """The tensors of a file in float32 under their published names; `mend` undoes what the format
+    does to those of a kind.
+    """
     tensors: dict[str, torch.Tensor] = {}
     for stored in reader.tensors:
         value = torch.from_numpy(gguf.quants.dequantize(stored.data, stored.tensor_type).copy())
         match stored.name.split("."):
-            case ["blk", layer, kind, leaf]:
-                if kind in heads:
-                    value = halves_apart(value, heads[kind])
-                tensors[f"model.layers.{layer}.{LAYER[kind]}.{leaf}"] = value
+            case ["blk", number, kind, leaf]:
+                tensors[f"model.layers.{number}.{layer[kind]}.{leaf}"] = mend(kind, value)
             case [kind, leaf]:
-                tensors[f"{OUTER[kind]}.{leaf}"] = value
+                tensors[f"{OUTER[kind]}.{leaf}"] = mend(kind, value)
             case _:
                 raise ValueError(f"a tensor of an unknown name: {stored.name}")
     return tensors
