@@ -83,6 +83,7 @@ $(VENV)/.run: .lock/run.txt pyproject.toml | $(BIN)/python
 $(VENV)/.test: .lock/test.txt $(VENV)/.run
 	@echo "installing the packages of the tests into $(VENV) (torch is large: this takes a minute or two)"
 	@$(PIP) install --no-deps -r .lock/test.txt
+	@$(BIN)/python -c 'import torch' 2>/dev/null || $(PIP) install $$(grep '^torch==' .lock/test.txt)
 	@touch $@
 
 # Start-up is twice as fast with these; stale ones are never used.
