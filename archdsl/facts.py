@@ -26,6 +26,12 @@ from archdsl.types import TensorType
 KV_BYTES = 2
 """Bytes of a cached number: bf16."""
 
+STATE_BYTES = {"float": 2, "float32": 4, "int": 8, "bool": 1}
+"""Bytes of a number of a state, by its dtype."""
+
+_TIME = Dim.symbol("T")
+_ONCE = Dim.number(1)
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -152,12 +158,49 @@ class Facts:
         """Bytes of what windows keep, once they are full."""
         return KV_BYTES * sum(n * last for n, last in self._kept(self.model.root) if last)
 
-    state_bytes: int = 0
+    @cached_property
+    def state_bytes(self) -> int:
+        """Bytes of what recurrences and windows of tokens keep, however long the context."""
+        return self._states(self.model.root)
+
+    def _states(self, module: Module) -> int:
+        """Bytes of the states of all applications in a module, for one sequence."""
+        total = 0
+        for times, node, _ in self._steps(module):
+            kept: list[TensorType] = []
+            if node.op == "window" and isinstance(node.scalar, Dim):
+                axes = list(node.type.axes)
+                axes[axes.index(node.scalar)] = node.scalar - 1
+                kept = [TensorType(node.type.dtype, tuple(a for a in axes if a != _TIME))]
+            elif node.op == "scan" and node.body is not None:
+                kept = list(node.body.state_types)
+            for t in kept:
+                total += STATE_BYTES[t.dtype] * _number(product(self._one(module, t)))
+            if node.op == "apply":
+                for count, inner in module.child(node.child).modules:
+                    total += count * _number(times) * self._states(inner)
+        return total
+
+    def _one(self, module: Module, t: TensorType) -> list[Dim]:
+        """The axes of a tensor for one sequence."""
+        return [a for a in self.model.shape(module, t) if a.name != "B"]
+
+    def _steps(
+        self, module: Module, nodes: tuple[Node, ...] | None = None, times: Dim = _ONCE
+    ) -> Iterator[tuple[Dim, Node, tuple[Node, ...]]]:
+        """(how often it happens, node, the nodes beside it) of a body and of what it repeats."""
+        for node in module.nodes if nodes is None else nodes:
+            yield times, node, module.nodes if nodes is None else nodes
+            if node.body is not None:
+                rounds = _TIME if node.op == "scan" else node.scalar
+                assert isinstance(rounds, Dim)
+                often = times * self.model.number(module, rounds)
+                yield from self._steps(module, node.body.nodes, often)
 
     def _kept(self, module: Module) -> list[tuple[int, int | None]]:
         """(cached numbers of a token, the window or None) of all applications in a module."""
         own: dict[int | None, int] = {}
-        for node in module.nodes:
+        for _, node, _ in self._steps(module):
             if node.op == "cache":
                 last = self.model.number(module, node.scalar) if _is_dim(node.scalar) else None
                 window = None if last is None else _number(last)
@@ -165,11 +208,11 @@ class Facts:
                 size = _number(product(a for a in axes if not a.symbols()))
                 own[window] = own.get(window, 0) + size
         applied = {c.name: c for c in module.children}
-        for node in module.nodes:
+        for times, node, _ in self._steps(module):
             if node.op == "apply":
                 for count, inner in applied[node.child].modules:
                     for size, window in self._kept(inner):
-                        own[window] = own.get(window, 0) + count * size
+                        own[window] = own.get(window, 0) + count * size * _number(times)
         return [(size, window) for window, size in own.items()]
 
     def kv_bytes(self, context: int) -> int:
@@ -192,26 +235,26 @@ class Facts:
         if key not in self._memo:
             total = Dim()
             children = {c.name: c for c in module.children}
-            for node in module.nodes:
+            for times, node, beside in self._steps(module):
                 if node.op == "einsum":
-                    total = total + self._einsum(module, node)
+                    total = total + self._einsum(module, node, beside) * times
                 elif node.op == "apply":
                     for count, inner in children[node.child].modules:
-                        total = total + self._flops(inner) * count
+                        total = total + self._flops(inner) * count * times
                 elif node.op == "mixture":
                     bank = children[node.child]
                     for count, inner in bank.modules:
                         share = self._flops(inner) * count * (bank.top_k or 0)
-                        total = total + share // bank.length
+                        total = total + share // bank.length * times
             self._memo[key] = total
         return self._memo[key]
 
-    def _einsum(self, module: Module, node: Node) -> Dim:
+    def _einsum(self, module: Module, node: Node, beside: tuple[Node, ...]) -> Dim:
         """2 for each multiply-add of every pair of operands contracted."""
         assert node.plan is not None
         axes: dict[str, Dim] = {}
         for term, arg in zip(node.plan.left, node.args, strict=True):
-            shape = self.model.shape(module, module.nodes[arg].type)
+            shape = self.model.shape(module, beside[arg].type)
             named = len([i for i in term if str(i) != "..."])
             axes["..."] = (
                 product(shape[: len(shape) - named])

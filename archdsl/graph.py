@@ -14,7 +14,7 @@ module says what each symbol is in terms of the model's settings (`$d`) and stre
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from archdsl.axes import Plan
@@ -25,7 +25,10 @@ from archdsl.source import Span
 from archdsl.types import Axis, Rest, TensorType
 
 # Operations of nodes beyond the primitives of `ops.py`.
-STRUCTURAL = ("input", "param", "scalar", "zero", "apply", "mixture", "item", "residual", "cache")
+STRUCTURAL = (
+    "input", "param", "scalar", "zero", "fill", "apply", "mixture", "item", "residual", "cache",
+    "window", "scan", "loop",
+)  # fmt: skip
 
 
 @record
@@ -37,12 +40,18 @@ class Node:
     `param`     a parameter, buffer or constant; `param` says which
     `scalar`    a number known in advance, in `scalar`; its type has no axes
     `zero`      zeros like the only argument
+    `fill`      a tensor of the node's type whose every entry is the only argument, a scalar
     `apply`     the child `child` applied to `args`
     `mixture`   the bank `child` applied to args[0], with weights args[1] and indices args[2]
     `item`      result `index` of the only argument
     `residual`  x + f(x), written `x += f(x)`; args are (x, f(x))
     `cache`     what was kept of `args[0]` so far and it; axis T becomes S, or min(S, w) with
                 `scalar` w: of the last w tokens only
+    `window`    the last `scalar` tokens at each position, zeros before the first: T becomes T, n
+    `scan`      `body` for one token after another; results are its yields, with axis T
+    `loop`      `body`, `scalar` times; results are its states after the last round, then its
+                yields, with a new first axis
+    `place` is the name under which decoding keeps what a window needs.
     """
 
     op: str
@@ -55,10 +64,47 @@ class Node:
     scalar: Real | Dim | None = None
     index: int = 0
     span: Span | None = None
+    place: str = ""
+    body: Body | None = None
 
     @property
     def type(self) -> TensorType:
         return self.types[0]
+
+
+@record
+class Body:
+    """What a scan or a loop repeats: nodes of their own, in the symbols of the block around them.
+
+    `inputs` are the states, then one token of what a scan runs over, then what does not change;
+    the node's `args` are in the same order, the initial states first. `outputs` are the states of
+    the next round, then what is yielded. `axis` is where axis T stands in each of `over`.
+    """
+
+    nodes: tuple[Node, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    states: int
+    over: int = 0
+    axis: int = 0
+
+    @property
+    def state_types(self) -> tuple[TensorType, ...]:
+        """The types of the states."""
+        return tuple(self.nodes[i].type for i in self.inputs[: self.states])
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """The names of the states, under which a scan keeps them while decoding."""
+        return tuple(self.nodes[i].name for i in self.inputs[: self.states])
+
+
+def every_node(nodes: Iterable[Node]) -> Iterator[Node]:
+    """The nodes of a body, those inside scans and loops after the one that repeats them."""
+    for node in nodes:
+        yield node
+        if node.body is not None:
+            yield from every_node(node.body.nodes)
 
 
 @record

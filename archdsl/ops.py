@@ -12,6 +12,7 @@ how a card draws it. The shape rules are in `check/`: a form is a rule, a row is
 | `einsum`, `rearrange`, `repeat`, `gather` | axes patterns of their own |
 | `make` | makes a tensor from dimensions |
 | `choose` | `op[... a](x, k)`: works along an axis with a count |
+| `last` | `op(x, n)`: looks back along the streamed axis |
 """
 
 from __future__ import annotations
@@ -92,6 +93,13 @@ _ROWS = (
         doc="the k largest along an axis: values, indices",
     ),
     Op("top_mask", "choose", "", "top k", operands=2, doc="whether each is among the k largest"),
+    Op(
+        "window",
+        "last",
+        "",
+        operands=2,
+        doc="the last n tokens at each position, zeros before the first: T becomes T n",
+    ),
     # Tensors from dimensions.
     Op("arange", "make", "torch.arange({0})", doc="0 .. n-1 as real numbers, shape [n]"),
     Op("positions", "make", "", "positions", doc="absolute positions along an axis, int[T]"),

@@ -7,7 +7,7 @@ that nothing uses is an error, because it is a typing mistake more often than no
 from __future__ import annotations
 
 from archdsl import syntax as s
-from archdsl.check import expressions, interface, statics
+from archdsl.check import expressions, interface, recurrence, statics
 from archdsl.check.scope import SEEN, STREAM, Scope
 from archdsl.check.tensors import tensor
 from archdsl.check.values import (
@@ -29,6 +29,7 @@ from archdsl.dims import DIFFERENT, EQUAL, Dim, extreme, substitute
 from archdsl.graph import Initial, Node, Param
 from archdsl.ops import INITIALISERS, INTRINSICS, ROLES
 from archdsl.reals import Ref
+from archdsl.record import replace as changed
 from archdsl.source import Span
 from archdsl.types import TensorType
 
@@ -162,24 +163,30 @@ def run(scope: Scope, decl: s.BlockDecl) -> tuple[int, ...] | None:
         if isinstance(statement, s.Result):
             result = _return(scope, decl, statement)
         else:
-            _statement(scope, statement)
+            statement_of(scope, statement)
     if result is None and not any(isinstance(x, s.Result) for x in decl.body):
         message = f"{decl.name.name} returns nothing"
         scope.fail("missing-return", message, decl.name.span, help="end its body with return ...")
     # What stands behind a mistake was not read to its end: what it uses is not known.
     if scope.numbers is None and result is not None and len(scope.diagnostics) == before:
-        for name, span in scope.bound.items():
-            if name not in scope.used and name != "_":
-                scope.fail(
-                    "unused-binding",
-                    f"{name} is never used",
-                    span,
-                    help="remove it, or write _ for a part that nobody needs",
-                )
+        unused(scope)
     return result if len(scope.diagnostics) == before else None
 
 
-def _statement(scope: Scope, statement: s.Statement) -> None:
+def unused(scope: Scope) -> None:
+    """Reports names that nothing uses."""
+    for name, span in scope.bound.items():
+        if name not in scope.used and name != "_":
+            scope.fail(
+                "unused-binding",
+                f"{name} is never used",
+                span,
+                help="remove it, or write _ for a part that nobody needs",
+            )
+
+
+def statement_of(scope: Scope, statement: s.Statement) -> None:
+    """One statement that is no `return`."""
     match statement:
         case s.ParamStatement():
             _param(scope, statement)
@@ -235,27 +242,12 @@ def _set(scope: Scope, name: s.Name, value: Value) -> None:
     if isinstance(value, Tensor) and not scope.nodes[value.node].name:
         node = scope.nodes[value.node]
         if node.op not in ("input", "param"):
-            scope.nodes[value.node] = _named(node, name.name)
+            scope.nodes[value.node] = changed(node, name=name.name)
     if isinstance(value, Tensors):
         scope.fail("wrong-arguments", f"{len(value.items)} values for one name", name.span)
         value = Error()
     scope.names[name.name] = value
     scope.bound.setdefault(name.name, name.span)
-
-
-def _named(node: Node, name: str) -> Node:
-    return Node(
-        node.op,
-        node.args,
-        node.types,
-        name,
-        node.plan,
-        node.child,
-        node.param,
-        node.scalar,
-        node.index,
-        node.span,
-    )
 
 
 def _residual(scope: Scope, statement: s.Residual) -> None:
@@ -385,7 +377,7 @@ def _cache(scope: Scope, statement: s.CacheStatement) -> None:
         if not isinstance(value, Tensor):
             scope.fail("not-a-tensor", f"{name.name} is not a tensor that could be kept", name.span)
             continue
-        if any(n.op == "cache" and n.name == name.name for n in scope.nodes):
+        if name.name in recurrence.places(scope):
             message = f"{name.name} is kept twice, and a cache has one place for a name"
             help = "bind it to another name first"
             scope.names[name.name] = scope.fail("duplicate-name", message, name.span, help=help)

@@ -10,7 +10,7 @@ import math
 from dataclasses import replace
 
 from archdsl import syntax as s
-from archdsl.check import apply, experts, patterns, statics, tensors
+from archdsl.check import apply, experts, patterns, recurrence, statics, tensors
 from archdsl.check.scope import Scope
 from archdsl.check.values import (
     BlockRef,
@@ -89,9 +89,13 @@ def evaluate(scope: Scope, expr: s.Expr) -> Value:
             )
         case s.Field():
             return field(scope, expr)
+        case s.Scan():
+            return recurrence.scan(scope, expr)
+        case s.Loop():
+            return recurrence.loop(scope, expr)
         case s.Key(key) if scope.keys is not None:
             return entry(scope.keys, key.name)
-    what = {s.Scan: "`scan`", s.Loop: "`loop`", s.Key: "a configuration key"}.get(type(expr))
+    what = "a configuration key" if isinstance(expr, s.Key) else ""
     return scope.fail("unsupported", f"{what or 'this'} cannot stand here", expr.span)
 
 
@@ -323,6 +327,8 @@ def _call(scope: Scope, expr: s.Call) -> Value:
             return experts.bank(scope, expr)
         case PrimitiveRef("mixture"):
             return experts.mixture(scope, expr)
+        case PrimitiveRef("window"):
+            return recurrence.window(scope, expr)
         case PrimitiveRef(op):
             args = _plain(scope, expr)
             if op in FUNCTIONS and args and all(isinstance(a, Int | Float) for a in args):

@@ -33,7 +33,7 @@ def operation(scope: Scope, expr: s.AxesCall, args: tuple[Value, ...], span: Spa
     """`op[pattern]` applied to values."""
     name = expr.fn.name if isinstance(expr.fn, s.Name) else ""
     op = OPS.get(name)
-    if op is None or op.form in ("map", "zip", "make"):
+    if op is None or op.form in ("map", "zip", "make", "last"):
         return scope.fail("pattern-axes", "only operations over axes take a pattern", expr.fn.span)
     if any(isinstance(a, Error) for a in args):
         return Error()

@@ -7,6 +7,7 @@
 | `rearrange.py` | axes patterns as views |
 | `plan.py` | which blocks become classes, which functions |
 | `body.py` | nodes as statements of `forward` |
+| `calls.py` | applications, stacks, what is kept |
 | `intrinsics.py` | fused kernels |
 | `classes.py` | the text of classes and functions |
 | `checkpoint.py` | the map of published keys, `load` |

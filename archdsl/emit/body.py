@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from archdsl.axes import Merge, Plan, RestFactor, factors
 from archdsl.dims import Dim
+from archdsl.emit import calls, repeat
 from archdsl.emit import plan as p
 from archdsl.emit.names import safe, suffix
 from archdsl.emit.rearrange import rearrange, repeated, split_call, split_views, view
@@ -28,9 +29,8 @@ from archdsl.emit.spell import (
     spell_dim,
     spell_real,
 )
-from archdsl.graph import Child, Module, Node
+from archdsl.graph import Body, Module, Node
 from archdsl.ops import OPS
-from archdsl.reals import OfDim, Real
 
 WIDTH = 78
 """Expressions longer than this are bound to a name of their own."""
@@ -48,7 +48,8 @@ class Writer:
     """The statements of one body under construction.
 
     `settings` and `axes` collect what the text refers to, for `__init__` and for the lines that
-    read lengths from shapes.
+    read lengths from shapes. `inside` is the body of a scan or a loop where that is written, and
+    `turns` the variables that count the rounds of the loops around it.
     """
 
     plan: p.Plan
@@ -56,6 +57,8 @@ class Writer:
     store: str = "cache"
     table: bool = False
     banked: bool = False
+    inside: Body | None = None
+    turns: tuple[str, ...] = ()
     settings: set[str] = field(default_factory=set)
     axes: set[str] = field(default_factory=set)
     lines: list[str] = field(default_factory=list)
@@ -64,7 +67,7 @@ class Writer:
     values: dict[int, Text] = field(default_factory=dict)
     parts: dict[int, list[Text]] = field(default_factory=dict)
     users: dict[int, list[int]] = field(default_factory=dict)
-    last: dict[int, int] = field(default_factory=dict)
+    last: dict[int, float] = field(default_factory=dict)
     holder: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -73,6 +76,8 @@ class Writer:
 
     @property
     def nodes(self) -> Sequence[Node]:
+        if self.inside is not None:
+            return self.inside.nodes
         return self.module.consts if self.table else self.module.nodes
 
     # Symbols.
@@ -115,10 +120,12 @@ class Writer:
         node = self.nodes[i]
         if node.op in ("input", "param", "scalar", "item"):
             return False
-        if node.op == "cache" or len(node.types) > 1:
+        if node.op in ("cache", "scan", "loop") or len(node.types) > 1 or self.is_stack(node):
             return True
-        if self.is_stack(node):
-            return True
+        if node.op != "fill" and any(
+            u < len(self.nodes) and self.nodes[u].body for u in self.users.get(i, [])
+        ):
+            return True  # read in every round
         if len(self.users.get(i, [])) > 1:
             return True
         return bool(node.name) and self.users.get(i) != [len(self.nodes)]
@@ -149,11 +156,15 @@ class Writer:
 
     # Nodes.
 
-    def run(self, outputs: Sequence[int]) -> list[Text]:
+    def run(self, outputs: Sequence[int], prepared: bool = False) -> list[Text]:
         """Writes all statements; the expressions of the results."""
-        self.prepare(outputs)
+        if not prepared:
+            self.prepare(outputs)
         for i, node in enumerate(self.nodes):
-            if node.op == "item":
+            if node.op == "item" or (prepared and i in self.values):
+                continue
+            if node.body is not None:
+                repeat.repeated(self, i, node, node.body)
                 continue
             if len(node.types) > 1:
                 self.several(i, node)
@@ -235,12 +246,14 @@ class Writer:
                 return spell_real(node.scalar, self.look)
             case "zero":
                 return Text(f"torch.zeros_like({args[0].text})")
+            case "fill" | "window":
+                return repeat.single(self, node, args[0])
             case "residual":
                 return Text(f"{args[0].at(PLUS)} + {args[1].at(PLUS)}", PLUS)
             case "cache":
-                return self.cached(i, node, args[0])
+                return calls.cached(self, i, node, args[0])
             case "apply":
-                return self.apply(i, node, args)
+                return calls.apply(self, i, node, args)
             case "mixture":
                 return Text(f"mixture(self.{safe(node.child)}, {', '.join(a.text for a in args)})")
             case "top_k":
@@ -376,124 +389,3 @@ class Writer:
         """Whether each entry is among the largest; if there are fewer entries, all are."""
         assert isinstance(node.scalar, Dim)
         return Text(f"top_mask({arg.text}, {self.dim(node.scalar).text})")
-
-    # Caches and applications.
-
-    def cached(self, i: int, node: Node, arg: Text) -> Text:
-        self.uses_start = True
-        name = self.fresh(i, node.name)
-        axis = next(
-            j for j, a in enumerate(node.type.axes) if isinstance(a, Dim) and "S" in a.symbols()
-        )
-        last = f", last={self.dim(node.scalar).text}" if isinstance(node.scalar, Dim) else ""
-        function = "keep_last" if last else "keep"
-        place = f'{self.store}, "{safe(node.name)}"'
-        self.lines.append(f"{name} = {function}({place}, {arg.text}, start, dim={axis}{last})")
-        return Text(name)
-
-    def apply(self, i: int, node: Node, args: list[Text]) -> Text:
-        child = self.module.child(node.child)
-        if child.segments:
-            return self.stack(i, node, child, args)
-        assert child.module is not None
-        inner = child.module
-        unit = self.plan.unit(inner, self.banked)
-        texts = [a.text for a in args]
-        if unit.is_function:
-            short = self.inlined(inner, args)
-            if short is not None:
-                return short
-            return self.call(inner, (child.name,), texts)
-        texts += ["expert"] if self.banked else self.threads(inner, i)
-        return Text(f"self.{safe(child.name)}({', '.join(texts)})")
-
-    def threads(self, inner: Module, i: int) -> list[str]:
-        """What is passed through: the number of tokens before, and the child's part of the
-        cache.
-        """
-        found = []
-        if self.plan.needs_start(inner):
-            self.uses_start = True
-            found.append("start")
-        if self.plan.keeps(inner):
-            found.append(self.part(i))
-        return found
-
-    def part(self, i: int) -> str:
-        """The part of the cache that belongs to an application, the node `i`."""
-        keys = p.caching(self.plan, self.module)
-        if len(keys) == 1 and not any(n.op == "cache" for n in self.module.nodes):
-            return self.store
-        return f'part({self.store}, "{keys[i][0]}")'
-
-    def inlined(self, inner: Module, args: list[Text]) -> Text | None:
-        """A function of a single operation, written where it is used."""
-        ops = [n for n in inner.nodes if n.op not in ("input",)]
-        if len(ops) != 1 or ops[0].op not in OPS or OPS[ops[0].op].form not in ("map", "zip"):
-            return None
-        if len(args) != len(ops[0].args):
-            return None
-        order = [inner.inputs.index(a) for a in ops[0].args]
-        return self.elementwise(ops[0], [args[j] for j in order])
-
-    def call(self, inner: Module, path: tuple[str, ...], texts: list[str]) -> Text:
-        """A function applied, with the settings it has to be told."""
-        unit = self.plan.unit(inner, self.banked)
-        told = [self.argument(inner, (path, n)) for n in unit.arguments]
-        told += [self.argument(inner, ((*path, *p), n), p) for p, n in unit.captures]
-        if unit.starts:
-            self.uses_start = True
-            told.append("start")
-        return Text(f"{unit.name}({', '.join([*texts, *told])})")
-
-    def argument(self, inner: Module, capture: p.Capture, below: tuple[str, ...] = ()) -> str:
-        """A setting of a function's block, said in this block's names."""
-        name = capture[1]
-        for step in below:
-            found = inner.child(step).module
-            assert found is not None
-            inner = found
-        value = inner.symbols.get(name, inner.reals.get(name))
-        assert value is not None
-        own = p.own_name(self.module, value)
-        if own is not None:
-            return self.look(own)
-        if isinstance(value, Dim) and value.value is not None:
-            return str(value.value)
-        if self.unit.is_function:
-            if capture not in self.unit.captures:
-                self.unit.captures.append(capture)
-            return p.captured(self.unit, capture)
-        if not self.unit.takes_config:
-            number = self.plan.model.real(inner, OfDim(value) if isinstance(value, Dim) else value)
-            return repr(number)
-        self.uses_config = True
-        return self.root(value).text
-
-    def root(self, value: Dim | Real) -> Text:
-        """A value of the model's settings, read from the stored Config."""
-
-        def look(symbol: str) -> str:
-            return f"self.config.{safe(symbol[1:])}"
-
-        return spell_dim(value, look) if isinstance(value, Dim) else spell_real(value, look)
-
-    def stack(self, i: int, node: Node, child: Child, args: list[Text]) -> Text:
-        """A loop over layers."""
-        name = self.fresh(i, node.name or self.nodes[node.args[0]].name or "x")
-        if args[0].text != name:
-            self.lines.append(f"{name} = {args[0].text}")
-        modules = [m for _, m in child.modules]
-        starts = any(self.plan.needs_start(m) for m in modules)
-        keeps = any(self.plan.keeps(m) for m in modules)
-        extra = ", start" if starts else ""
-        self.uses_start |= starts
-        target = f"self.{safe(child.name)}"
-        if keeps:
-            store = self.part(i)
-            self.lines.append(f"for i, layer in enumerate({target}):")
-            self.lines.append(f"    {name} = layer({name}{extra}, part({store}, i))")
-        else:
-            self.lines.append(f"for layer in {target}:")
-            self.lines.append(f"    {name} = layer({name}{extra})")
-        return Text(name)

@@ -7,10 +7,12 @@ import re
 from archdsl.dims import Dim
 from archdsl.emit import plan as p
 from archdsl.emit.body import WIDTH, Writer
+from archdsl.emit.calls import root
 from archdsl.emit.intrinsics import kernel, variable
 from archdsl.emit.names import docstring, safe, suffix
-from archdsl.emit.spell import Look, Text, spell_dim, spell_real, whole
-from archdsl.graph import Child, Initial, Module, Node, Param, Segment
+from archdsl.emit.repeat import state_places
+from archdsl.emit.spell import PLUS, Look, Text, spell_dim, spell_real, whole
+from archdsl.graph import Child, Initial, Module, Node, Param, Segment, every_node
 
 
 def unit_lines(plan: p.Plan, unit: p.Unit) -> list[str]:
@@ -408,14 +410,21 @@ def new_cache_lines(plan: p.Plan, unit: p.Unit, writer: Writer) -> list[str]:
 
 def cache_value(plan: p.Plan, module: Module, writer: Writer) -> list[str]:
     """The statement that returns the places of a module and its children."""
-    own = [n for n in module.nodes if n.op == "cache"]
+    entries: list[tuple[str, str]] = []
+    for node in every_node(module.nodes):
+        if node.op == "cache":
+            entries.append((safe(node.name), f"torch.empty({_places(node, writer)}, **kind)"))
+        elif node.op in p.KEEPING:
+            entries += state_places(writer, node, _sizes(writer))
+    own = bool(entries)
     inner = p.caching(plan, module)
-    entries = [(safe(n.name), f"torch.empty({_places(n, writer)}, **kind)") for n in own]
-    for key, child in inner.values():
+    for kept in inner.values():
         call = "new_cache(batch, length, **kind)"
-        name = f"self.{safe(child.name)}"
-        value = f"[layer.{call} for layer in {name}]" if child.segments else f"{name}.{call}"
-        entries.append((key, value))
+        name = f"self.{safe(kept.child.name)}"
+        value = f"[layer.{call} for layer in {name}]" if kept.child.segments else f"{name}.{call}"
+        for rounds in reversed(kept.rounds):
+            value = f"[{value} for _ in range({writer.dim(rounds).text})]"
+        entries.append((kept.name, value))
     if not entries:
         return ["return None"]
     if not own and len(inner) == 1:
@@ -423,8 +432,20 @@ def cache_value(plan: p.Plan, module: Module, writer: Writer) -> list[str]:
     return ["return {", *(f'    "{k}": {v},' for k, v in entries), "}"]
 
 
+def _sizes(writer: Writer) -> dict[str, str]:
+    """The lengths of axes that inputs bring, where there is no input: from the Config."""
+    found = {"B": "batch"}
+    for name in p.free_axes(writer.module):
+        value = writer.module.symbols.get(name)
+        if value is not None and not {"$B", "$T", "$S"} & value.symbols():
+            writer.uses_config |= bool(value.symbols())
+            text = root(value)
+            found[name] = text.at(PLUS)
+    return found
+
+
 def _places(node: Node, writer: Writer) -> str:
-    special = {"B": "batch", "S": "length"}
+    special = {**_sizes(writer), "S": "length"}
     if isinstance(node.scalar, Dim):
         special["S"] = f"min(length, {writer.dim(node.scalar).text})"
     sizes = []

@@ -6,6 +6,7 @@ a setting `eps`. That body and kernel give the same is tested on the emitted cod
 
 from __future__ import annotations
 
+from archdsl.emit import calls
 from archdsl.emit.body import Writer
 from archdsl.emit.names import safe, suffix
 from archdsl.emit.plan import streamed
@@ -57,7 +58,7 @@ def _attention(writer: Writer, names: list[str]) -> list[str]:
     first = "start + T - S, start + T" if begins else "S"
     seen = f"torch.arange({first}, device={q}.device)"
     lengths = f"T, S = {q}.shape[2], {k}.shape[2]"
-    mask = writer.call(visible, (name,), [now, seen]).text
+    mask = calls.call(writer, visible, (name,), [now, seen]).text
     call = f"F.scaled_dot_product_attention({q}, {k}, {v}"
     gqa = f", scale={scale}{gqa}"
     if not begins or not causal(visible):

@@ -23,7 +23,7 @@ RESERVED = frozenset((
     "share_memory", "extra_repr", "json", "re", "sys", "Path", "Callable", "Mapping",
     "T_destination", "dump_patches", "call_super_init", "tables", "tie", "indices", "layer", "i",
     "name", "table", "device", "batch", "length", "kind", "dtype", "parameters_from", "compile",
-    "xpu", "ipu", "mtia",
+    "xpu", "ipu", "mtia", "keep_last", "recent", "resume", "leave", "top_mask", "mixture",
 ))  # fmt: skip
 """Names that the emitted file or `nn.Module` needs."""
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 
 from archdsl.dims import Dim
 from archdsl.emit.names import class_name, function_name, safe
-from archdsl.graph import Child, Model, Module, Node
+from archdsl.graph import Child, Model, Module, Node, every_node
 from archdsl.reals import Apply as RealApply
 from archdsl.reals import OfDim, Real, Ref
+from archdsl.record import record
 from archdsl.types import Rest
 
 Capture = tuple[tuple[str, ...], str]
@@ -81,8 +82,8 @@ class Plan:
         """Whether a module has to know how many tokens came before."""
         if module.id not in self._starts:
             own = any(
-                n.op == "cache" or (n.op == "positions" and streamed(module, n))
-                for n in module.nodes
+                n.op in KEEPING or (n.op == "positions" and streamed(module, n))
+                for n in every_node(module.nodes)
             )
             self._starts[module.id] = own or any(
                 self.needs_start(m) for c in module.children for _, m in c.modules
@@ -97,8 +98,7 @@ class Plan:
     def keeps(self, module: Module) -> bool:
         """Whether a module keeps something of the tokens it has seen."""
         if module.id not in self._keeps:
-            own = any(n.op == "cache" for n in module.nodes)
-            self._keeps[module.id] = own or any(
+            self._keeps[module.id] = keeps_itself(module) or any(
                 self.keeps(m) for c in module.children for _, m in c.modules
             )
         return self._keeps[module.id]
@@ -183,9 +183,10 @@ def _inner(plan: Plan, module: Module, banked: bool) -> list[Unit]:
 
 def _kind(plan: Plan, module: Module, banked: bool) -> str:
     inner = _inner(plan, module, banked)
-    if not module.params and all(u.is_function for u in inner) and module.id not in plan.layers:
+    plain = not module.params and not keeps_itself(module) and module.id not in plan.layers
+    if plain and all(u.is_function for u in inner):
         return "function"
-    if any(not u.is_function for u in inner):
+    if any(not u.is_function for u in inner) or keeps_itself(module):
         return "config"
     told = all(_sayable(plan, module, m) for c in plan.children(module) for _, m in c.modules)
     return "leaf" if told else "config"
@@ -253,7 +254,11 @@ def own_name(module: Module, value: Real | Dim | None) -> str | None:
 
 
 def _plain(n: Node) -> object:
-    return (n.op, n.args, n.types, n.name, str(n.plan), n.child, n.param, n.scalar, n.index)
+    inner = n.body and (
+        tuple(map(_plain, n.body.nodes)), n.body.inputs, n.body.outputs, n.body.states, n.body.axis
+    )  # fmt: skip
+    return (n.op, n.args, n.types, n.name, str(n.plan), n.child, n.param, n.scalar, n.index,
+            n.place, inner)  # fmt: skip
 
 
 def reals_of(r: Real | Dim | None) -> frozenset[str]:
@@ -297,19 +302,49 @@ def captured(unit: Unit, capture: Capture) -> str:
     return f"{safe(path[-1])}_{safe(name)}" if clash else safe(name)
 
 
-def caching(plan: Plan, module: Module) -> dict[int, tuple[str, Child]]:
-    """The applications that keep something: node to (name in the cache, child).
+@record
+class Kept:
+    """An application that keeps something: its name in the cache, and the rounds of the loops
+    around it, the outermost first.
+    """
+
+    name: str
+    child: Child
+    rounds: tuple[Dim, ...] = ()
+
+
+def caching(plan: Plan, module: Module) -> dict[int, Kept]:
+    """The applications that keep something, by the identity of their nodes.
 
     Caches belong to applications: a stack that is applied twice has two.
     """
-    found: dict[int, tuple[str, Child]] = {}
+    found: dict[int, Kept] = {}
     times: dict[str, int] = {}
-    for i, node in enumerate(module.nodes):
+    for node, rounds in _with_rounds(module.nodes, ()):
         if node.op != "apply":
             continue
         child = module.child(node.child)
         if any(plan.keeps(m) for _, m in child.modules):
             count = times[child.name] = times.get(child.name, 0) + 1
             name = safe(child.name)
-            found[i] = (name if count == 1 else f"{name}_{count}", child)
+            found[id(node)] = Kept(name if count == 1 else f"{name}_{count}", child, rounds)
     return found
+
+
+def _with_rounds(
+    nodes: tuple[Node, ...], rounds: tuple[Dim, ...]
+) -> Iterator[tuple[Node, tuple[Dim, ...]]]:
+    for node in nodes:
+        yield node, rounds
+        if node.body is not None:
+            more = (node.scalar,) if isinstance(node.scalar, Dim) else ()
+            yield from _with_rounds(node.body.nodes, (*rounds, *more))
+
+
+KEEPING = ("cache", "window", "scan")
+"""Operations that decoding keeps something for."""
+
+
+def keeps_itself(module: Module) -> bool:
+    """Whether a block keeps something beside what its submodules keep."""
+    return any(n.op in KEEPING for n in every_node(module.nodes))

@@ -5,7 +5,7 @@ test.
 from __future__ import annotations
 
 from archdsl.dims import Dim
-from archdsl.emit import classes, plan
+from archdsl.emit import calls, classes, plan
 from archdsl.emit.body import Writer
 from archdsl.emit.checkpoint import checkpoint_lines, ties
 from archdsl.emit.intrinsics import variable
@@ -55,6 +55,30 @@ _PART = '''
 def part(cache: Any, name: str | int) -> Any:
     """The part of a cache that belongs to a submodule or a layer."""
     return None if cache is None else cache[name]
+'''
+
+_RECENT = '''
+def recent(cache: Any, name: str, x: Tensor, start: int, dim: int, size: int) -> Tensor:
+    """`x` behind the `size - 1` tokens before it, zeros where there were none."""
+    shape = list(x.shape)
+    shape[dim] = size - 1
+    before = x.new_zeros(shape) if cache is None or start == 0 else cache[name]
+    seen = torch.cat((before, x), dim)
+    if cache is not None:
+        cache[name].copy_(seen.narrow(dim, x.shape[dim], size - 1))
+    return seen
+'''
+
+_RESUME = '''
+def resume(cache: Any, name: str, start: int, first: Tensor) -> Tensor:
+    """A state as the tokens before left it; `first` where there were none."""
+    return first if cache is None or start == 0 else cache[name]
+
+
+def leave(cache: Any, **states: Tensor) -> None:
+    """Keeps the states after the last token."""
+    for name, state in states.items() if cache is not None else ():
+        cache[name].copy_(state)
 '''
 
 _TOP_MASK = '''
@@ -176,6 +200,8 @@ def emit(model: Model, tiny: Model | None = None, lower: bool = True) -> str:
         (" keep(", _KEEP),
         ("keep_last(", _KEEP_LAST),
         ("part(", _PART),
+        (" recent(", _RECENT),
+        (" resume(", _RESUME),
         ("top_mask(", _TOP_MASK),
         (" mixture(", _MIXTURE),
     ):
@@ -207,7 +233,7 @@ def _vanishes(made: Plan, unit: Unit) -> bool:
     if not unit.is_function:
         return False
     inputs = [Text("x") for _ in unit.module.inputs]
-    return Writer(made, unit.module).inlined(unit.module, inputs) is not None
+    return calls.inlined(Writer(made, unit.module), unit.module, inputs) is not None
 
 
 def _header(model: Model) -> list[str]:

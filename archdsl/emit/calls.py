@@ -1,0 +1,152 @@
+"""What one block's body says to others: applications, functions called, stacks, what is kept.
+
+Functions over the writer of the body that is being written.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archdsl.dims import Dim
+from archdsl.emit import plan as p
+from archdsl.emit.names import safe
+from archdsl.emit.spell import Text, spell_dim, spell_real
+from archdsl.graph import Child, Module, Node
+from archdsl.ops import OPS
+from archdsl.reals import OfDim, Real
+
+if TYPE_CHECKING:
+    from archdsl.emit.body import Writer
+
+
+def cached(w: Writer, i: int, node: Node, arg: Text) -> Text:
+    """What was kept of a tensor so far, and it."""
+    w.uses_start = True
+    name = w.fresh(i, node.name)
+    axis = next(
+        j for j, a in enumerate(node.type.axes) if isinstance(a, Dim) and "S" in a.symbols()
+    )
+    last = f", last={w.dim(node.scalar).text}" if isinstance(node.scalar, Dim) else ""
+    function = "keep_last" if last else "keep"
+    place = f'{w.store}, "{safe(node.name)}"'
+    w.lines.append(f"{name} = {function}({place}, {arg.text}, start, dim={axis}{last})")
+    return Text(name)
+
+
+def apply(w: Writer, i: int, node: Node, args: list[Text]) -> Text:
+    """A submodule or a function applied."""
+    child = w.module.child(node.child)
+    if child.segments:
+        return stack(w, i, node, child, args)
+    assert child.module is not None
+    inner = child.module
+    unit = w.plan.unit(inner, w.banked)
+    texts = [a.text for a in args]
+    if unit.is_function:
+        short = inlined(w, inner, args)
+        if short is not None:
+            return short
+        return call(w, inner, (child.name,), texts)
+    texts += ["expert"] if w.banked else threads(w, inner, i)
+    return Text(f"self.{safe(child.name)}({', '.join(texts)})")
+
+
+def threads(w: Writer, inner: Module, i: int) -> list[str]:
+    """What is passed through: the number of tokens before, and the child's part of the
+    cache.
+    """
+    found = []
+    if w.plan.needs_start(inner):
+        w.uses_start = True
+        found.append("start")
+    if w.plan.keeps(inner):
+        found.append(part(w, w.nodes[i]))
+    return found
+
+
+def part(w: Writer, node: Node) -> str:
+    """The part of the cache that belongs to an application, and to this round of a loop."""
+    keys = p.caching(w.plan, w.module)
+    store = w.store
+    if len(keys) > 1 or p.keeps_itself(w.module):
+        store = f'part({store}, "{keys[id(node)].name}")'
+    for turn in w.turns:
+        store = f"part({store}, {turn})"
+    return store
+
+
+def inlined(w: Writer, inner: Module, args: list[Text]) -> Text | None:
+    """A function of a single operation, written where it is used."""
+    ops = [n for n in inner.nodes if n.op not in ("input",)]
+    if len(ops) != 1 or ops[0].op not in OPS or OPS[ops[0].op].form not in ("map", "zip"):
+        return None
+    if len(args) != len(ops[0].args):
+        return None
+    order = [inner.inputs.index(a) for a in ops[0].args]
+    return w.elementwise(ops[0], [args[j] for j in order])
+
+
+def call(w: Writer, inner: Module, path: tuple[str, ...], texts: list[str]) -> Text:
+    """A function applied, with the settings it has to be told."""
+    unit = w.plan.unit(inner, w.banked)
+    told = [argument(w, inner, (path, n)) for n in unit.arguments]
+    told += [argument(w, inner, ((*path, *p), n), p) for p, n in unit.captures]
+    if unit.starts:
+        w.uses_start = True
+        told.append("start")
+    return Text(f"{unit.name}({', '.join([*texts, *told])})")
+
+
+def argument(w: Writer, inner: Module, capture: p.Capture, below: tuple[str, ...] = ()) -> str:
+    """A setting of a function's block, said in this block's names."""
+    name = capture[1]
+    for step in below:
+        found = inner.child(step).module
+        assert found is not None
+        inner = found
+    value = inner.symbols.get(name, inner.reals.get(name))
+    assert value is not None
+    own = p.own_name(w.module, value)
+    if own is not None:
+        return w.look(own)
+    if isinstance(value, Dim) and value.value is not None:
+        return str(value.value)
+    if w.unit.is_function:
+        if capture not in w.unit.captures:
+            w.unit.captures.append(capture)
+        return p.captured(w.unit, capture)
+    if not w.unit.takes_config:
+        number = w.plan.model.real(inner, OfDim(value) if isinstance(value, Dim) else value)
+        return repr(number)
+    w.uses_config = True
+    return root(value).text
+
+
+def root(value: Dim | Real) -> Text:
+    """A value of the model's settings, read from the stored Config."""
+
+    def look(symbol: str) -> str:
+        return f"self.config.{safe(symbol[1:])}"
+
+    return spell_dim(value, look) if isinstance(value, Dim) else spell_real(value, look)
+
+
+def stack(w: Writer, i: int, node: Node, child: Child, args: list[Text]) -> Text:
+    """A loop over layers."""
+    name = w.fresh(i, node.name or w.nodes[node.args[0]].name or "x")
+    if args[0].text != name:
+        w.lines.append(f"{name} = {args[0].text}")
+    modules = [m for _, m in child.modules]
+    starts = any(w.plan.needs_start(m) for m in modules)
+    keeps = any(w.plan.keeps(m) for m in modules)
+    extra = ", start" if starts else ""
+    w.uses_start |= starts
+    target = f"self.{safe(child.name)}"
+    if keeps:
+        store = part(w, node)
+        w.lines.append(f"for i, layer in enumerate({target}):")
+        w.lines.append(f"    {name} = layer({name}{extra}, part({store}, i))")
+    else:
+        w.lines.append(f"for layer in {target}:")
+        w.lines.append(f"    {name} = layer({name}{extra})")
+    return Text(name)

@@ -1,0 +1,191 @@
+"""Windows, scans and loops as statements.
+
+s_BD = resume(cache, "s", start, x_BTD.new_zeros(B, self.d))
+steps = []
+for t in range(T):
+    u_BD = u_BTD[:, t]
+    s_BD = s_BD * 0.9 + u_BD
+    steps.append(s_BD)
+y_BTD = torch.stack(steps, 1)
+leave(cache, s=s_BD)
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from archdsl.dims import Dim
+from archdsl.emit.names import safe
+from archdsl.emit.spell import ATOM, Text
+from archdsl.graph import Body, Node
+from archdsl.types import TensorType
+
+if TYPE_CHECKING:
+    from archdsl.emit.body import Writer
+
+_DTYPES = {"float32": "torch.float32", "int": "torch.long", "bool": "torch.bool"}
+_OUTER = -1
+"""What holds the variables of the body around a repeated one: nothing inside takes them."""
+
+
+def single(w: Writer, node: Node, value: Text) -> Text:
+    """A window or a filled tensor."""
+    return window(w, node, value) if node.op == "window" else filled(w, node, value)
+
+
+def filled(w: Writer, node: Node, value: Text) -> Text:
+    """A tensor of one number everywhere."""
+    sizes = [w.dim(a).text for a in node.type.axes if isinstance(a, Dim)]
+    dtype = _DTYPES.get(node.type.dtype)
+    told = f", dtype={dtype}" if dtype else ""
+    if value.text in ("0", "0.0"):
+        return Text(f"{w.reference()}.new_zeros({', '.join(sizes)}{told})")
+    shape = f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
+    return Text(f"{w.reference()}.new_full({shape}, {value.text}{told})")
+
+
+def window(w: Writer, node: Node, x: Text) -> Text:
+    """The last tokens at each position."""
+    w.uses_start = True
+    assert isinstance(node.scalar, Dim)
+    at = node.type.axes.index(Dim.symbol("T"))
+    size = w.dim(node.scalar).text
+    seen = f'recent({w.store}, "{safe(node.place)}", {x.text}, start, dim={at}, size={size})'
+    return Text(f"{seen}.unfold({at}, {size}, 1).movedim(-1, {at + 1})")
+
+
+def repeated(w: Writer, i: int, node: Node, body: Body) -> None:
+    """A scan or a loop: the states before it, the rounds, what they gave."""
+    inner = _inside(w, body)
+    states = _begun(w, inner, node, body)
+    over = list(zip(body.inputs, node.args, strict=True))[body.states : body.states + body.over]
+    fixed = list(zip(body.inputs, node.args, strict=True))[body.states + body.over :]
+    for inside, outside in fixed:
+        inner.values[inside] = w.values[outside]
+    turn = w.bare("t" if node.op == "scan" else "turn")
+    inner.holder[turn] = _OUTER
+    if node.op == "loop":
+        inner.turns = (*w.turns, turn)
+    inner.prepare(body.outputs)
+    for inside, outside in over:
+        _token(w, inner, inside, outside, turn)
+    results = inner.run(body.outputs, prepared=True)
+    ends, yielded = results[: body.states], results[body.states :]
+    lists = _lists(w, len(yielded))
+    w.lines += [f"{name} = []" for name in lists]
+    if node.op == "scan":
+        w.axes.add("T")
+        rounds = "T"
+    else:
+        assert isinstance(node.scalar, Dim)
+        rounds = w.dim(node.scalar).text
+    w.lines.append(f"for {turn} in range({rounds}):")
+    statements = [*inner.lines, *_next_states(states, ends)]
+    statements += [f"{name}.append({y.text})" for name, y in zip(lists, yielded, strict=True)]
+    w.lines += [f"    {line}" for line in statements]
+    w.uses_start |= inner.uses_start
+    w.uses_config |= inner.uses_config
+    if node.op == "scan":
+        kept = zip(body.state_names, states, strict=True)
+        w.lines.append(f"leave({w.store}, {', '.join(f'{safe(n)}={s}' for n, s in kept)})")
+    _give(w, i, node, states, lists, body.axis)
+
+
+def _inside(w: Writer, body: Body) -> Writer:
+    """The writer of a repeated body, which overwrites nothing that is needed around it."""
+    inner = type(w)(w.plan, w.module, w.store, banked=w.banked, inside=body, turns=w.turns)
+    inner.settings, inner.axes = w.settings, w.axes
+    inner.holder = dict.fromkeys(w.holder, _OUTER)
+    inner.last[_OUTER] = math.inf
+    return inner
+
+
+def _begun(w: Writer, inner: Writer, node: Node, body: Body) -> list[str]:
+    """The variables of the states, set to what they are before the first round."""
+    names: list[str] = []
+    for inside, outside in zip(body.inputs, node.args, strict=False):
+        if len(names) == body.states:
+            break
+        state = body.nodes[inside]
+        name = inner.fresh(inside, state.name)
+        first = w.values[outside].text
+        if node.op == "scan":
+            w.uses_start = True
+            first = f'resume({w.store}, "{safe(state.name)}", start, {first})'
+        w.lines.append(f"{name} = {first}")
+        inner.values[inside] = Text(name)
+        names.append(name)
+    return names
+
+
+def _token(w: Writer, inner: Writer, inside: int, outside: int, turn: str) -> None:
+    """One token of what a scan runs over."""
+    axes = w.nodes[outside].types[0].axes
+    at = axes.index(Dim.symbol("T"))
+    index = ", ".join([*[":"] * at, turn])
+    name = inner.fresh(inside, inner.nodes[inside].name)
+    inner.lines.append(f"{name} = {w.values[outside].at(ATOM)}[{index}]")
+    inner.values[inside] = Text(name)
+
+
+def _next_states(states: list[str], ends: list[Text]) -> list[str]:
+    """The states of the next round, all at once."""
+    changed = [(s, e.text) for s, e in zip(states, ends, strict=True) if s != e.text]
+    if not changed:
+        return []
+    return [f"{', '.join(s for s, _ in changed)} = {', '.join(e for _, e in changed)}"]
+
+
+def _lists(w: Writer, count: int) -> list[str]:
+    """The lists that collect what is yielded."""
+    names = []
+    for _ in range(count):
+        names.append(w.bare("steps"))
+        w.holder[names[-1]] = _OUTER
+        w.last[_OUTER] = math.inf
+    return names
+
+
+def _give(w: Writer, i: int, node: Node, states: list[str], lists: list[str], axis: int) -> None:
+    """The results, bound to names."""
+    items = {
+        w.nodes[j].index: j for j, n in enumerate(w.nodes) if n.op == "item" and n.args == (i,)
+    }
+    if node.op == "scan":
+        given = [f"torch.stack({name}, {axis})" for name in lists]
+    else:
+        given = [*states, *(f"torch.stack({name})" for name in lists)]
+    for index, text in enumerate(given):
+        j = items.get(index, i) if len(node.types) > 1 else i
+        if text in states:
+            w.holder[text] = j
+            w.values[j] = Text(text)
+            continue
+        name = w.fresh(j, w.nodes[j].name or w.hint(j))
+        w.lines.append(f"{name} = {text}")
+        w.values[j] = Text(name)
+
+
+def state_places(w: Writer, node: Node, sizes: dict[str, str]) -> list[tuple[str, str]]:
+    """(name, allocation) of what a window or a scan keeps while decoding."""
+    if node.op == "window":
+        axes = list(node.type.axes)
+        assert isinstance(node.scalar, Dim)
+        at = axes.index(Dim.symbol("T"))
+        axes[at : at + 2] = [node.scalar - 1]
+        kept = [(node.place, TensorType(node.type.dtype, tuple(axes)))]
+    else:
+        assert node.body is not None
+        kept = list(zip(node.body.state_names, node.body.state_types, strict=True))
+    found = []
+    for name, t in kept:
+        shape = [_size(w, a, sizes) for a in t.axes if isinstance(a, Dim)]
+        dtype = _DTYPES.get(t.dtype)
+        told = f'**{{**kind, "dtype": {dtype}}}' if dtype else "**kind"
+        found.append((safe(name), f"torch.empty({', '.join(shape)}, {told})"))
+    return found
+
+
+def _size(w: Writer, axis: Dim, sizes: dict[str, str]) -> str:
+    return sizes.get(axis.name or "") or w.dim(axis).text
