@@ -264,8 +264,9 @@ class Facts:
             for f in factors(term):
                 if str(f) != "...":
                     axes[f.name] = self.model.number(module, f.dim)  # type: ignore[union-attr]
-        if len(node.args) < 2:
-            return Dim()
+        kept = {f.name for f in factors(node.plan.right[0]) if str(f) != "..."}
+        if len(node.args) < 2 or not set(axes) - kept - {"..."}:
+            return Dim()  # nothing is summed: elementwise work
         return product(axes.values()) * 2 * (len(node.args) - 1)
 
     # --- layers -----------------------------------------------------------------------------------

@@ -118,12 +118,18 @@ INITIALISERS: dict[str, int] = {
     "zeros": 0,
     "ones": 0,
     "identity": 0,
+    "log_uniform": 2,
+    "log_range": 0,
+    "inverse_softplus": 2,
 }
-"""What may stand behind `param ... =`, with the number of arguments: normal(std), uniform(low,
-high).
+"""What may stand behind `param ... =`, with how many arguments: normal(std), uniform(low, high),
+log_uniform(low, high): logarithms of uniform numbers, log_range: log 1, log 2 and so on,
+inverse_softplus(low, high): what softplus makes numbers whose logarithms are uniform.
 """
 
-INTRINSICS = ("linear", "embedding", "rms_norm", "layer_norm", "sdpa")
+INTRINSICS = (
+    "linear", "embedding", "rms_norm", "layer_norm", "sdpa", "causal_conv", "gated_delta", "ssd",
+)  # fmt: skip
 """What `lowers` may name: kernels that the emitter knows."""
 
 ROLES = (

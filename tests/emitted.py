@@ -3,6 +3,7 @@
 import importlib.util
 import itertools
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -28,11 +29,11 @@ def run(code: str) -> ModuleType:
     return module
 
 
-def from_text(text: str, lower: bool = True) -> ModuleType:
-    """The module of the first variant of a spec's text."""
+def from_text(text: str, lower: bool = True, change: Callable[[str], str] = str) -> ModuleType:
+    """The module of the first variant of a spec's text, its source changed before it runs."""
     checked = pipeline.check_source(Source("imported.arch", text))
     assert not checked.diagnostics, checked.diagnostics[0].text()
-    return run(code_of(checked.variants[0], lower))
+    return run(change(code_of(checked.variants[0], lower)))
 
 
 def code_of(variant: pipeline.Variant, lower: bool = True) -> str:

@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import cache
 from types import ModuleType
 
@@ -33,9 +34,11 @@ DTYPES = [torch.float32, torch.float64]
 
 
 @cache
-def module_of(kind: str, lower: bool = True) -> ModuleType:
-    """The module emitted for an imported tiny configuration."""
-    return from_text(hub.imported(reference.tiny_config(kind), name="tiny"), lower)
+def module_of(kind: str, lower: bool = True, wide: bool = False) -> ModuleType:
+    """The module emitted for an imported tiny configuration; `wide` as the reference's is."""
+    text = hub.imported(reference.tiny_config(kind), name="tiny")
+    change = reference.double if wide and reference.is_wide(kind) else str
+    return from_text(text, lower, change)
 
 
 @cache
@@ -72,7 +75,7 @@ def test_logits_equal_the_reference(kind: str, seed: int, lower: bool, dtype: to
     ref = reference_of(kind, seed)
     wanted = ref.logits(dtype)
     tolerance = FLOAT32 if dtype == torch.float32 else reference.float64_tolerance(kind)
-    model = loaded(module_of(kind, lower), ref, dtype)
+    model = loaded(module_of(kind, lower, dtype == torch.float64), ref, dtype)
     with torch.no_grad():
         assert distance(model(ref.tokens), wanted) <= tolerance
     length = ref.tokens.shape[1]
@@ -90,7 +93,7 @@ def test_every_weight_matters(kind: str) -> None:
     """A change of any parameter moves the logits beyond the tolerance."""
     ref = reference_of(kind, 3)
     wanted = ref.logits(torch.float64)
-    model = loaded(module_of(kind), ref, torch.float64)
+    model = loaded(module_of(kind, wide=True), ref, torch.float64)
     tolerance = reference.float64_tolerance(kind)
     for name, parameter in model.named_parameters():
         kept = parameter.detach().clone()
@@ -111,7 +114,7 @@ def test_every_setting_matters(kind: str) -> None:
     """A change of any number that is not a shape moves the logits; one that is does not load."""
     ref = reference_of(kind, 3)
     wanted = ref.logits(torch.float64)
-    module = module_of(kind)
+    module = module_of(kind, wide=True)
     tolerance = reference.float64_tolerance(kind)
     for field in dataclasses.fields(module.Config):
         old = getattr(module.Config(), field.name)
@@ -191,15 +194,25 @@ def test_flops_and_cache(name: str, lower: bool) -> None:
         small = elaborate.tiny(variant.unit, variant.model, Diagnostics())
         assert small is not None
         model, device, facts = module.Model(module.Config.tiny()), "cpu", Facts(small)
-    cache = model.new_cache(1, context)
-    held = sum(t.numel() for layer in cache.kept for t in layer.values())
-    assert 2 * held == facts.kv_bytes(context)
+    cache = model.bfloat16().new_cache(1, context)
+    places = list(_tensors(cache.kept))
+    held = sum(t.numel() * (4 if t.dtype == torch.float32 else 2) for t in places)
+    assert held == facts.kv_bytes(context)
     cache.seen = context - 1
     # On the CPU the counter does not know the flash kernel; the plain one does the same work.
     plain = sdpa_kernel(SDPBackend.MATH) if device == "cpu" else contextlib.nullcontext()
     with plain, FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.zeros(1, 1, dtype=torch.long, device=device), cache=cache)
     assert counter.get_total_flops() == facts.flops_per_token(context)
+
+
+def _tensors(kept: object) -> Iterator[torch.Tensor]:
+    """The places of a cache."""
+    if isinstance(kept, torch.Tensor):
+        yield kept
+    elif isinstance(kept, dict | list):
+        for part in kept.values() if isinstance(kept, dict) else kept:
+            yield from _tensors(part)
 
 
 @pytest.mark.parametrize("name", sorted(variants()))

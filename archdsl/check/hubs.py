@@ -13,13 +13,14 @@ from archdsl.check.expressions import CONSTANTS
 from archdsl.check.values import Block
 from archdsl.diagnostic import Diagnostics, Label, nearest
 from archdsl.ops import OPS
+from archdsl.reals import FUNCTIONS
 from archdsl.record import fields
 
 
 def check_hub(block: Block, hub: s.HubDecl, diagnostics: Diagnostics) -> None:
     """Reports mappings of what is no setting, settings without a value, and unknown names."""
     settings = {x.name.name: x for x in block.decl.settings}
-    known = {*block.globals, *CONSTANTS, *OPS, "len"}
+    known = {*block.globals, *CONSTANTS, *OPS, *FUNCTIONS, "len"}
     known |= {word for x in block.decl.settings for word in words(x.kind)}
     mapped: set[str] = set()
     for rule in hub.config:

@@ -6,6 +6,8 @@ expression. A comparison that neither symbols nor numbers decide is unknown.
 
 from __future__ import annotations
 
+import math
+
 from archdsl import syntax as s
 from archdsl.check.scope import Scope
 from archdsl.check.values import (
@@ -232,6 +234,10 @@ def function(scope: Scope, op: str, args: tuple[Value, ...], span: Span) -> Valu
             return Int(extreme("max" if op == "maximum" else "min", a, b))
         case ("abs", (Int(d),)) if d.value is not None:
             return Int(Dim.number(abs(d.value)))
+    if op in ("floor", "ceil") and scope.keys is not None and len(args) == 1:
+        # What a configuration says is a number, and may be a dimension once it is whole.
+        known = number(scope, args[0], span)
+        return Float(Lit(0.0)) if known is None else Int(Dim.number(getattr(math, op)(known)))
     wanted = 2 if op in ("maximum", "minimum") else 1
     if len(args) != wanted:
         return scope.fail("wrong-arguments", f"{op} takes {wanted} numbers", span)

@@ -11,6 +11,8 @@
 | `intrinsics.py` | fused kernels |
 | `classes.py` | the text of classes and functions |
 | `checkpoint.py` | the map of published keys, `load` |
+| `repeat.py` | windows, scans, loops |
+| `helpers.py` | functions that the file brings along |
 | `shell.py` | the file: header, Config, Model, smoke test |
 """
 

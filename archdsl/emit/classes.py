@@ -8,7 +8,7 @@ from archdsl.dims import Dim
 from archdsl.emit import plan as p
 from archdsl.emit.body import WIDTH, Writer
 from archdsl.emit.calls import root
-from archdsl.emit.intrinsics import kernel, variable
+from archdsl.emit.intrinsics import HELPERS, kernel, variable
 from archdsl.emit.names import docstring, safe, suffix
 from archdsl.emit.repeat import state_places
 from archdsl.emit.spell import PLUS, Look, Text, spell_dim, spell_real, whole
@@ -26,7 +26,9 @@ def forward_of(plan: p.Plan, unit: p.Unit, store: str = "cache") -> tuple[Writer
     """The statements of a body."""
     writer = Writer(plan, unit.module, store, banked=unit.banked)
     if plan.lowered(unit.module):
-        return writer, kernel(writer)
+        lines = kernel(writer)
+        read = shape_lines(writer, lines) if unit.module.intrinsic in HELPERS else []
+        return writer, [*read, *lines]
     results = writer.run(unit.module.outputs)
     lines = [*writer.lines, f"return {', '.join(r.text for r in results)}"]
     return writer, [*shape_lines(writer, lines), *lines]
@@ -249,6 +251,15 @@ def _initial(initial: Initial, shape: str, look: Look) -> tuple[str, list[str]]:
             return f"torch.full(({shape},), {args[0]})", []
         case "identity":
             return f"torch.eye({shape})", []
+        case "log_range":
+            return f"torch.arange(1, {shape} + 1).log()", []
+        case "log_uniform":
+            drawn = f"nn.init.uniform_({{name}}, {args[0]}, {args[1]})"
+            return f"torch.empty({shape})", [drawn, "{name}.data.log_()"]
+        case "inverse_softplus":
+            low, high = args
+            drawn = f"nn.init.uniform_({{name}}, math.log({low}), math.log({high}))"
+            return f"torch.empty({shape})", [drawn, "{name}.data.exp_().expm1_().log_()"]
         case "uniform":
             return f"torch.empty({shape})", [f"nn.init.uniform_({{name}}, {args[0]}, {args[1]})"]
     return f"torch.empty({shape})", [f"nn.init.normal_({{name}}, std={args[0]})"]

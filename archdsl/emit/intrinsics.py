@@ -6,6 +6,7 @@ a setting `eps`. That body and kernel give the same is tested on the emitted cod
 
 from __future__ import annotations
 
+from archdsl.dims import Dim
 from archdsl.emit import calls
 from archdsl.emit.body import Writer
 from archdsl.emit.names import safe, suffix
@@ -35,7 +36,46 @@ def kernel(writer: Writer) -> list[str]:
             eps = writer.look("eps")
             g, b = writer.param("g"), writer.param("b")
             return [f"return F.layer_norm({names[0]}, {g}.shape, {g}, {b}, {eps})"]
+        case "causal_conv":
+            return _convolution(writer, names[0])
+        case "gated_delta" | "ssd":
+            return _recurrence(writer, names)
     return _attention(writer, names)
+
+
+def _convolution(writer: Writer, x: str) -> list[str]:
+    """A convolution of every channel over the last tokens."""
+    (node,) = (n for n in writer.module.nodes if n.op == "window")
+    assert isinstance(node.scalar, Dim)
+    writer.uses_start = True
+    size, w = writer.dim(node.scalar).text, writer.param("w")
+    bias = f", {writer.param('b')}" if any(p.name == "b" for p in writer.module.params) else ""
+    return [
+        f'seen = recent({writer.store}, "{safe(node.place)}", {x}, start, dim=1, size={size})',
+        f"return F.conv1d(seen.mT, {w}[:, None]{bias or ', None'}, groups={x}.shape[2]).mT",
+    ]
+
+
+HELPERS = {"gated_delta": "delta_rule", "ssd": "state_space"}
+"""The functions of the emitted file that run a recurrence a chunk of tokens at a time."""
+
+
+def _recurrence(writer: Writer, names: list[str]) -> list[str]:
+    """A recurrence with one state, a chunk of tokens at a time."""
+    module = writer.module
+    (node,) = (n for n in module.nodes if n.op == "scan")
+    assert node.body is not None
+    writer.uses_start = True
+    (state,), (kept,) = node.body.state_types, node.body.state_names
+    sizes = ", ".join(writer.dim(a).text for a in state.axes if isinstance(a, Dim))
+    zeros = f"{names[0]}.new_zeros({sizes})"
+    function = HELPERS[module.intrinsic]
+    return [
+        f'{safe(kept)} = resume({writer.store}, "{safe(kept)}", start, {zeros})',
+        f"y, {safe(kept)} = {function}({', '.join(names)}, {safe(kept)})",
+        f"leave({writer.store}, {safe(kept)}={safe(kept)})",
+        "return y",
+    ]
 
 
 def variable(node: Node) -> str:

@@ -16,7 +16,7 @@ from archdsl.graph import Child, Model, Module, Node, every_node
 from archdsl.reals import Apply as RealApply
 from archdsl.reals import OfDim, Real, Ref
 from archdsl.record import record
-from archdsl.types import Rest
+from archdsl.types import Rest, TensorType
 
 Capture = tuple[tuple[str, ...], str]
 """A setting of a block inside a function, by the children that lead to it: (("visible",), "w")."""
@@ -186,10 +186,22 @@ def _kind(plan: Plan, module: Module, banked: bool) -> str:
     plain = not module.params and not keeps_itself(module) and module.id not in plan.layers
     if plain and all(u.is_function for u in inner):
         return "function"
-    if any(not u.is_function for u in inner) or keeps_itself(module):
+    if any(not u.is_function for u in inner) or _needs_lengths(module):
         return "config"
     told = all(_sayable(plan, module, m) for c in plan.children(module) for _, m in c.modules)
     return "leaf" if told else "config"
+
+
+def _needs_lengths(module: Module) -> bool:
+    """Whether what a block keeps has axes that only its inputs know."""
+    known = {*setting_names(module), "B", "T", "S"}
+    kept: list[TensorType] = []
+    for node in every_node(module.nodes):
+        if node.op in ("cache", "window"):
+            kept += node.types
+        elif node.op == "scan" and node.body is not None:
+            kept += node.body.state_types
+    return any(isinstance(a, Dim) and a.symbols() - known for t in kept for a in t.axes)
 
 
 def _sayable(plan: Plan, module: Module, inner: Module) -> bool:

@@ -8,6 +8,7 @@ from archdsl.dims import Dim
 from archdsl.emit import calls, classes, plan
 from archdsl.emit.body import Writer
 from archdsl.emit.checkpoint import checkpoint_lines, ties
+from archdsl.emit.helpers import HELPERS
 from archdsl.emit.intrinsics import variable
 from archdsl.emit.names import comment, docstring, letter, safe
 from archdsl.emit.plan import Plan, Unit, reals_of
@@ -25,88 +26,6 @@ _IMPORTS = """from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn"""
-
-_KEEP = '''
-def keep(cache: Any, name: str, new: Tensor, start: int, dim: int) -> Tensor:
-    """Everything kept so far: `new` behind the first `start` places, or alone without a cache."""
-    if cache is None:
-        return new
-    cache[name].narrow(dim, start, new.shape[dim]).copy_(new)
-    return cache[name].narrow(dim, 0, start + new.shape[dim])
-'''
-
-_KEEP_LAST = '''
-def keep_last(
-    cache: Any, name: str, new: Tensor, start: int, dim: int, last: int
-) -> Tensor:
-    """As `keep`, for a window: the last tokens before `new`, and `new`; `last` of them stay."""
-    if cache is None:
-        return new
-    store = cache[name]
-    size = min(start, store.shape[dim])
-    old = store.narrow(dim, max(0, size - last + 1), min(size, last - 1))
-    seen = torch.cat((old, new), dim)
-    size = min(seen.shape[dim], store.shape[dim])
-    store.narrow(dim, 0, size).copy_(seen.narrow(dim, seen.shape[dim] - size, size))
-    return seen
-'''
-
-_PART = '''
-def part(cache: Any, name: str | int) -> Any:
-    """The part of a cache that belongs to a submodule or a layer."""
-    return None if cache is None else cache[name]
-'''
-
-_RECENT = '''
-def recent(cache: Any, name: str, x: Tensor, start: int, dim: int, size: int) -> Tensor:
-    """`x` behind the `size - 1` tokens before it, zeros where there were none."""
-    shape = list(x.shape)
-    shape[dim] = size - 1
-    before = x.new_zeros(shape) if cache is None or start == 0 else cache[name]
-    seen = torch.cat((before, x), dim)
-    if cache is not None:
-        cache[name].copy_(seen.narrow(dim, x.shape[dim], size - 1))
-    return seen
-'''
-
-_RESUME = '''
-def resume(cache: Any, name: str, start: int, first: Tensor) -> Tensor:
-    """A state as the tokens before left it; `first` where there were none."""
-    return first if cache is None or start == 0 else cache[name]
-
-
-def leave(cache: Any, **states: Tensor) -> None:
-    """Keeps the states after the last token."""
-    for name, state in states.items() if cache is not None else ():
-        cache[name].copy_(state)
-'''
-
-_TOP_MASK = '''
-def top_mask(x: Tensor, k: int) -> Tensor:
-    """Whether each entry is among the k largest of the last axis; all are where it is shorter."""
-    chosen = x.topk(min(k, x.shape[-1]), -1).indices
-    return torch.zeros_like(x, dtype=torch.bool).scatter_(-1, chosen, True)
-'''
-
-_MIXTURE = '''
-def mixture(bank: nn.Module, x: Tensor, weights: Tensor, indices: Tensor) -> Tensor:
-    """What the chosen experts say, summed with weights; each expert sees its tokens at once.
-
-    x [..., d], weights and indices [..., top_k] -> [..., d]
-    """
-    flat, top_k = x.flatten(0, -2), indices.shape[-1]
-    chosen = indices.flatten()
-    order = chosen.argsort(stable=True)
-    out = torch.zeros_like(flat)
-    begin = 0
-    for expert, count in enumerate(chosen.bincount().tolist()):
-        if count:
-            rows = order[begin : begin + count]
-            begin += count
-            tokens = rows // top_k
-            out.index_add_(0, tokens, bank(flat[tokens], expert) * weights.flatten()[rows, None])
-    return out.view_as(x)
-'''
 
 _CACHE = '''
 @dataclass
@@ -196,15 +115,7 @@ def emit(model: Model, tiny: Model | None = None, lower: bool = True) -> str:
     tail = _main(model, tiny)
     joined = "\n".join(body + root)
     helpers: list[str] = []
-    for mark, text in (
-        (" keep(", _KEEP),
-        ("keep_last(", _KEEP_LAST),
-        ("part(", _PART),
-        (" recent(", _RECENT),
-        (" resume(", _RESUME),
-        ("top_mask(", _TOP_MASK),
-        (" mixture(", _MIXTURE),
-    ):
+    for mark, text in HELPERS.items():
         helpers += [*text.rstrip().split("\n"), "", ""] if mark in joined else []
     cache = _CACHE.rstrip().split("\n")
     parts = [

@@ -17,6 +17,8 @@ def wrap(line: str) -> list[str]:
     start, end = spans[-1]
     if start >= WIDTH or len(line) - (end - start) > WIDTH:  # the last pair is not what is long
         start, end = max(spans, key=lambda x: x[1] - x[0])
+    if start >= WIDTH:  # neither is in reach: the last one that is
+        start, end = next((s for s in reversed(spans) if s[0] < WIDTH), (start, end))
     indent = len(line) - len(line.lstrip())
     inner, tail = line[start + 1 : end].strip(), line[end:]
     head = line[: start + 1]
@@ -24,7 +26,7 @@ def wrap(line: str) -> list[str]:
         return [line]
     pad = " " * (indent + 4)
     if len(pad) + len(inner) <= WIDTH:
-        return [head, f"{pad}{inner}", f"{' ' * indent}{tail}"]
+        return [head, f"{pad}{inner}", *wrap(f"{' ' * indent}{tail}")]
     parts = _commas(inner)
     if len(parts) < 2:
         return [head, *wrap(f"{pad}{inner}"), f"{' ' * indent}{tail}"]
@@ -47,8 +49,8 @@ def _brackets(line: str) -> list[tuple[int, int]]:
             start = i if depth == 0 else start
             depth += 1
         elif c in _CLOSE:
-            depth -= 1
-            if depth == 0 and i - start > 1:
+            depth = max(depth - 1, 0)  # a tail begins with what closes
+            if depth == 0 and i - start > 1 and start:
                 found.append((start, i))
     return found
 
