@@ -30,7 +30,7 @@ def circuit(place: Place) -> Diagram:
     nodes = list(inner.nodes)
     for number, out in enumerate(outputs):
         shape = words.shape(model, module, module.nodes[module.outputs[number]].type)
-        above = Node(f"{path}.out{number or ''}", "terminal", (line(shape, "quiet"),))
+        above = Node(f"{path}.out-{number}", "terminal", (line(shape, "quiet"),))
         nodes.append(above)
         ends += [Edge(source, above.id) for source in out]
     return Diagram(tuple(nodes), tuple(ends))
@@ -39,7 +39,7 @@ def circuit(place: Place) -> Diagram:
 def opened(place: Place, title: str, tooltip: str) -> Node:
     """A block's circuit in a frame, to stand in its place."""
     path = place.path
-    below, above = Node(f"{path}.in", "port"), Node(f"{path}.out", "port")
+    below, above = Node(f"{path}.in-0", "port"), Node(f"{path}.out-0", "port")
     first = place.module.nodes[place.module.inputs[0]]
 
     def entry(value: Value, name: str) -> Node:

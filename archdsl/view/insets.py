@@ -59,7 +59,7 @@ def _target(shown: Diagram, name: str, title: str, drawn: set[str]) -> str:
 
 def _is_open(target: str, drawn: set[str]) -> bool:
     """Whether a node is a frame with its circuit inside: it has ports."""
-    return not target or f"{target}.in" in drawn
+    return not target or f"{target}.in-0" in drawn
 
 
 def _apart(modules: tuple[Module, ...]) -> list[Module]:

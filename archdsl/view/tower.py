@@ -161,7 +161,7 @@ def _alike(modules: list[Module]) -> bool:
 
 def _segments(place: Place, segments: tuple[Segment, ...], path: str) -> Diagram:
     """A schedule in order, each run a group."""
-    below, above = Node(f"{path}.in", "port"), Node(f"{path}.out", "port")
+    below, above = Node(f"{path}.in-0", "port"), Node(f"{path}.out-0", "port")
     groups: list[Node] = []
     for number, segment in enumerate(segments):
         name = f"{path}.{number + 1}"
