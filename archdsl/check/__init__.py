@@ -11,7 +11,8 @@
 | `patterns.py` | operations with axes patterns |
 | `experts.py` | banks and mixtures |
 | `interface.py` | settings, signatures, `where`, slots |
-| `apply.py` | recipes, stacks, ties, application |
+| `apply.py` | recipes, ties, application |
+| `schedules.py` | stacks and what repeats in them |
 | `hubs.py` | lines of `hub ... config` |
 | `body.py` | statements, and whole bodies |
 

@@ -1,4 +1,4 @@
-"""Recipes and their application: settings, signatures, obligations, stacks, ties.
+"""Recipes and their application: settings, signatures, obligations, ties.
 
 Applying a block checks its signature in the caller's world: the callee's settings stand for the
 caller's values, its free axes are bound by the inputs from left to right. In a concrete check the
@@ -6,8 +6,6 @@ elaborator is then asked for the module.
 """
 
 from __future__ import annotations
-
-from dataclasses import replace as changed
 
 from archdsl import syntax as s
 from archdsl.check import expressions, interface
@@ -19,8 +17,6 @@ from archdsl.check.values import (
     BlockRef,
     Either,
     Error,
-    Int,
-    Items,
     Mixture,
     ParamPath,
     Recipe,
@@ -38,9 +34,6 @@ from archdsl.dims import EQUAL, Dim, substitute
 from archdsl.graph import Child, Module, Node, Segment
 from archdsl.source import Span
 from archdsl.types import Axis, TensorType
-
-MAX_LAYERS = 100_000
-"""Stacks longer than this are refused."""
 
 MAX_SIZE = 2000
 """Blocks in a recipe, those inside its settings counted each time."""
@@ -155,129 +148,6 @@ def _tied_shapes(scope: Scope, made: Recipe, args: tuple[s.Arg, ...]) -> bool:
 def param_type(scope: Scope, made: Recipe, statement: s.ParamStatement) -> TensorType | None:
     """The type of a parameter of a recipe, in the caller's symbols."""
     return interface.type_of(interface.callee(scope, made), statement.type)
-
-
-def schedule(scope: Scope, expr: s.Call) -> Value:
-    """`stack(...)`: a schedule of layers."""
-    items: list[Repeat] = []
-    for arg in expr.args:
-        if arg.source is not None and arg.name is not None:
-            found = _comprehension(scope, arg)
-        elif arg.name is not None or arg.each:
-            found = None
-            scope.fail("wrong-arguments", "stack takes layers", arg.span)
-        else:
-            found = _runs(scope, expressions.evaluate(scope, arg.value), arg.span)
-        if found is None:
-            return Error()
-        items.extend(found)
-    return _bounded(scope, Schedule(tuple(items), expr.span), expr.span)
-
-
-def _bounded(scope: Scope, made: Schedule, span: Span) -> Value:
-    """A schedule, if it is not too long: as it is written, and with all its repeats."""
-    layers = _layers(scope, made) if made.size <= MAX_LAYERS else made.size
-    if layers <= MAX_LAYERS:
-        return made
-    return scope.fail("too-large", f"a stack of more than {MAX_LAYERS} layers", span)
-
-
-def _layers(scope: Scope, made: Schedule) -> int:
-    """Layers with all repeats, as far as counts are known."""
-    total = 0
-    for item in made.items:
-        layer, times = item.item, scope.value(item.count) or 1
-        while isinstance(layer, Repeat):
-            times *= scope.value(layer.count) or 1
-            layer = layer.item
-        total += times * (_layers(scope, layer) if isinstance(layer, Schedule) else 1)
-    return total
-
-
-def sequence(scope: Scope, layers: list[tuple[Value, Span]]) -> Value:
-    """`(3 * A, B)`: layers in a row inside a schedule."""
-    items: list[Repeat] = []
-    for value, span in layers:
-        found = _runs(scope, value, span)
-        if found is None:
-            return Error()
-        items.extend(found)
-    return _bounded(scope, Schedule(tuple(items)), layers[0][1].to(layers[-1][1]))
-
-
-def _comprehension(scope: Scope, arg: s.Arg) -> list[Repeat] | None:
-    """`Layer(i) for i in n`: one item for each index or list item, equal neighbours in one run."""
-    assert arg.name is not None and arg.source is not None
-    source = expressions.evaluate(scope, arg.source)
-    values: list[Value]
-    count = Dim.number(1)
-    match source:
-        case Error():
-            return None
-        case Int(d):
-            number = scope.value(d)
-            if number is not None and number > MAX_LAYERS:
-                scope.fail("too-large", f"more than {MAX_LAYERS} layers", arg.source.span)
-                return None
-            known = number is not None
-            values = [Int(Dim.number(i)) for i in range(number)] if number is not None else []
-            if not known:
-                values, count = [Int(Dim.symbol(arg.name.name))], d
-        case Items(values=found) if found is not None:
-            values = list(found)
-        case Items(sample=sample) if sample is not None:
-            values = [sample]
-        case _:
-            scope.fail("kind-mismatch", "`for` runs over a number or a list", arg.source.span)
-            return None
-    runs: list[Repeat] = []
-    for value in values:
-        inner = changed(scope, names={**scope.names, arg.name.name: value})
-        made = expressions.evaluate(inner, arg.value)
-        if isinstance(made, Error):
-            return None
-        if runs and runs[-1].item == made:
-            runs[-1] = Repeat(runs[-1].count + 1, made)
-        else:
-            runs.append(Repeat(count, made))
-    return compressed(runs)
-
-
-def compressed(runs: list[Repeat]) -> list[Repeat]:
-    """A schedule said as people say it: a repeating unit once with its count, then the rest."""
-    for length in range(2, len(runs) // 2 + 1):
-        times = 1
-        while runs[times * length : (times + 1) * length] == runs[:length]:
-            times += 1
-        if times > 1:
-            unit = Repeat(Dim.number(times), Schedule(tuple(runs[:length])))
-            return [unit, *runs[times * length :]]
-    return runs
-
-
-def _runs(scope: Scope, value: Value, span: Span) -> list[Repeat] | None:
-    match value:
-        case Error():
-            return None
-        case Repeat(count, Tensors() | Tensor()):
-            pass
-        case Repeat(count, item):
-            number = scope.value(count)
-            if number is not None and not 0 <= number <= MAX_LAYERS:
-                scope.fail(
-                    "too-large" if number > 0 else "bad-dimension",
-                    f"a stack of {number} layers",
-                    span,
-                    help=f"between 0 and {MAX_LAYERS} are possible",
-                )
-                return None
-            return [Repeat(count, item)]
-        case Schedule(items):
-            return list(items)
-        case Recipe() | Slot() | Either() | BlockRef():
-            return [Repeat(Dim.number(1), value)]
-    scope.fail("not-a-block", "stack takes layers, alone or n times", span, note=describe(value))
-    return None
 
 
 # --- application ----------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import math
 from dataclasses import replace
 
 from archdsl import syntax as s
-from archdsl.check import apply, experts, patterns, recurrence, statics, tensors
+from archdsl.check import apply, experts, patterns, recurrence, schedules, statics, tensors
 from archdsl.check.scope import Scope
 from archdsl.check.values import (
     BlockRef,
@@ -153,7 +153,7 @@ def _group(scope: Scope, items: tuple[s.Expr, ...]) -> Value:
         return evaluate(scope, items[0])
     parts = [evaluate(scope, i) for i in items]
     if parts and all(_is_layer(p) for p in parts):
-        return apply.sequence(scope, [(p, i.span) for p, i in zip(parts, items, strict=True)])
+        return schedules.sequence(scope, [(p, i.span) for p, i in zip(parts, items, strict=True)])
     values = [tensors.tensor(scope, p, i.span) for p, i in zip(parts, items, strict=True)]
     found = tuple(v for v in values if v is not None)
     return Tensors(found) if len(found) == len(items) else Error()
@@ -320,7 +320,7 @@ def _call(scope: Scope, expr: s.Call) -> Value:
         case BlockRef(block):
             return apply.recipe(scope, block, expr.args, expr.span, expr.fn.span)
         case PrimitiveRef("stack"):
-            return apply.schedule(scope, expr)
+            return schedules.schedule(scope, expr)
         case PrimitiveRef("len"):
             return _length(scope, expr)
         case PrimitiveRef("bank"):
