@@ -123,7 +123,9 @@ def is_wide(kind: str) -> bool:
 
 def double(source: str) -> str:
     """A source text in which what is computed in single precision is computed in double."""
-    return re.sub(r"\btorch\.float(32)?\b", "torch.float64", source).replace(".float()", ".double()")
+    return re.sub(r"\btorch\.float(32)?\b", "torch.float64", source).replace(
+        ".float()", ".double()"
+    )
 
 
 @functools.cache

@@ -156,7 +156,7 @@ def test_a_circuit_is_the_body_without_plumbing(views: dict[str, View]) -> None:
         "v.cache": ["cached v", "8 × 128 a token"],
         "attend": ["Scaled dot-product attention, causal"],
         "o_proj": ["o · 1,024"],
-        "out": ["[T, 1024]"],
+        "out-0": ["[T, 1024]"],
     }
     beside = [plain(edge.label) for edge in inset.diagram.edges if edge.label]
     assert beside == ["q [8, T, 128]", "k [8, S, 128]", "v [8, S, 128]"]

@@ -167,6 +167,8 @@ def _list(scope: Scope, items: tuple[s.Arg, ...]) -> Value:
             values.append(evaluate(scope, arg.value))
             continue
         source = evaluate(scope, arg.source)
+        if isinstance(source, Text):  # a pattern such as "MEM*E", letter by letter
+            source = Items(tuple(Text(letter) for letter in source.value))
         if not isinstance(source, Items):
             if isinstance(source, Error):
                 return source

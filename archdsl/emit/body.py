@@ -300,11 +300,14 @@ class Writer:
         return Text(op.torch.format(args[0].at(level), args[1].at(right)), level)
 
     def reference(self) -> str:
-        """An input in the model's dtype and on its device."""
-        ranked = sorted(
-            self.module.inputs, key=lambda i: self.module.nodes[i].type.dtype != "float"
-        )
-        node = self.module.nodes[ranked[0]]
+        """Something in the model's dtype and on its device: an input, or a parameter."""
+        inputs = [self.module.nodes[i] for i in self.module.inputs]
+        node = next((n for n in inputs if n.type.dtype == "float"), None)
+        if node is None:
+            for param in self.module.params:
+                if param.kind == "param" and param.type.dtype == "float" and not param.guard:
+                    return self.param(param.name)
+            node = inputs[0]
         return f"{safe(node.name)}{suffix(node.type)}"
 
     def made(self, node: Node) -> Text:

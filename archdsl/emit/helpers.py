@@ -144,14 +144,14 @@ def state_space(
 '''
 
 HELPERS = {
-    " keep(": _KEEP,
-    "keep_last(": _KEEP_LAST,
-    "part(": _PART,
-    " recent(": _RECENT,
-    " resume(": _RESUME,
-    "top_mask(": _TOP_MASK,
-    " mixture(": _MIXTURE,
-    " delta_rule(": _DELTA_RULE,
-    " state_space(": _STATE_SPACE,
+    "keep": _KEEP,
+    "keep_last": _KEEP_LAST,
+    "part": _PART,
+    "recent": _RECENT,
+    "resume": _RESUME,
+    "top_mask": _TOP_MASK,
+    "mixture": _MIXTURE,
+    "delta_rule": _DELTA_RULE,
+    "state_space": _STATE_SPACE,
 }
-"""How a call of a function begins in the text of a model, and the function."""
+"""The functions by name."""

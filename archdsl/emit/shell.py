@@ -4,6 +4,8 @@ test.
 
 from __future__ import annotations
 
+import re
+
 from archdsl.dims import Dim
 from archdsl.emit import calls, classes, plan
 from archdsl.emit.body import Writer
@@ -115,8 +117,9 @@ def emit(model: Model, tiny: Model | None = None, lower: bool = True) -> str:
     tail = _main(model, tiny)
     joined = "\n".join(body + root)
     helpers: list[str] = []
-    for mark, text in HELPERS.items():
-        helpers += [*text.rstrip().split("\n"), "", ""] if mark in joined else []
+    for name, text in HELPERS.items():
+        called = re.search(rf"(?<![\w.]){name}\(", joined)
+        helpers += [*text.rstrip().split("\n"), "", ""] if called else []
     cache = _CACHE.rstrip().split("\n")
     parts = [
         *_header(model),

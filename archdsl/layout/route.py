@@ -125,7 +125,7 @@ def _enter(routes: list[Route], layers: Layers, taken: set[str]) -> None:
         for route in routes:
             away = _leaves(route.course[-2]) - target.x
             side = (away > 0) - (away < 0)
-            free = abs(away) > _SAME and side not in sides
+            free = abs(away) > OPERATOR_RADIUS + 4.0 and side not in sides
             if len(routes) + len(sides) > 1 and free and _clear(route.course[-2], target, layers):
                 route.side = side
                 sides.add(side)
