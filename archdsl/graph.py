@@ -51,7 +51,8 @@ class Node:
     `scan`      `body` for one token after another; results are its yields, with axis T
     `loop`      `body`, `scalar` times; results are its states after the last round, then its
                 yields, with a new first axis
-    `place` is the name under which decoding keeps what a window needs.
+    `place` is the name under which decoding keeps what a window needs. The last `context` arguments
+    of an application are what `Child.context` names.
     """
 
     op: str
@@ -66,6 +67,7 @@ class Node:
     span: Span | None = None
     place: str = ""
     body: Body | None = None
+    context: int = 0
 
     @property
     def type(self) -> TensorType:
@@ -173,6 +175,13 @@ class Child:
         return tuple(found.values())
 
     @property
+    def context(self) -> tuple[str, ...]:
+        """What the modules in it are given, each once, in the order in which they are passed."""
+        if self.top_k is not None:
+            return ()
+        return tuple(dict.fromkeys(n for _, m in self.modules for n in m.context))
+
+    @property
     def length(self) -> int:
         """The number of layers of a stack or of experts of a bank; 1 for a single block."""
         return sum(n for n, _ in self.modules)
@@ -226,7 +235,10 @@ class Check:
 
 @entity
 class Module:
-    """One application of a block. `id` numbers the modules of a model in order of first use."""
+    """One application of a block. `id` numbers the modules of a model in order of first use.
+
+    The last inputs are what `context` names: what the block, or a block inside it, is given.
+    """
 
     id: int
     block: str
@@ -247,6 +259,7 @@ class Module:
     checks: tuple[Check, ...] = ()
     from_std: bool = False
     span: Span | None = None
+    context: tuple[str, ...] = ()
 
     def child(self, name: str) -> Child:
         """The child of that name; raises KeyError."""

@@ -22,7 +22,16 @@ IMPORTS = (
     "use std.core: Embedding, GeGLU, LayerNorm, Linear, MLP, RMSNorm, SwiGLU",
     "use std.attention: Attend, Causal, GQA, Window",
     "use std.position: Rope",
+    "block Remind(m, d)(x: [B, T, m]) -> [B, T, m] given first: [B, T, d] {",
+    "  up = Linear(d, m)",
+    "  return x * sigmoid(up(first))",
+    "}",
+    "block Held(m, inner: [B, T, m] -> [B, T, m])(x: [B, T, m]) -> [B, T, m] {",
+    "  f = inner",
+    "  return f(x)",
+    "}",
 )
+"""The head of every spec. A model gives `first`, its embedded tokens."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +154,14 @@ def residual(walk: Walk) -> Step:
     return Step((made, f"x += x |> {name}"), walk.width, ((0, made, broken),))
 
 
+def reminded(walk: Walk) -> Step:
+    """A block inside another one that is given what went into the layers."""
+    name = walk.name("r")
+    made = f"{name} = Held({walk.width}, Remind({walk.width}, d))"
+    broken = f"{name} = Held({walk.width}, Remind({walk.width} + 1, d))"
+    return Step((made, f"x = x |> {name}"), walk.width, ((0, made, broken),))
+
+
 def attention(walk: Walk) -> Step:
     """Attention of the library, perhaps with rotations and a window."""
     name = walk.name("a")
@@ -176,6 +193,7 @@ def own_attention(walk: Walk) -> Step:
 
 STEPS: tuple[Callable[[Walk], Step], ...] = (
     project, product, gain, function, norm, pieces, heads, gated, residual,
+    reminded,
 )  # fmt: skip
 KEEPING = (attention, own_attention)
 """Steps with a cache."""
@@ -244,7 +262,9 @@ class Spec:
             "  embed = Embedding(vocab, d)",
             f"  layers = stack({parts})",
             f"  head = Linear(d, vocab{tie})",
-            f"  return tokens |> embed {again} |> head",
+            "  first = embed(tokens)",
+            "  give first",
+            f"  return first {again} |> head",
             "}",
             f"tiny M {{ {values.replace(',', ' ')} }}",
             f'variant V = M({values}) {{ name: "V" }}',

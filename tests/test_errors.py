@@ -27,7 +27,7 @@ ELSEWHERE = {
     "encoding": "test_hostile.py: bytes are no text for a comment",
     "unreadable": "test_hostile.py: there is no text at all",
 }
-NOT_YET = {"missing-context", "future-mask"}
+NOT_YET = {"future-mask"}
 """Codes of forms that the checker refuses as a whole so far."""
 
 

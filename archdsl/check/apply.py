@@ -8,7 +8,7 @@ elaborator is then asked for the module.
 from __future__ import annotations
 
 from archdsl import syntax as s
-from archdsl.check import expressions, interface
+from archdsl.check import context, expressions, interface
 from archdsl.check.scope import Scope, rooted
 from archdsl.check.tensors import tensor
 from archdsl.check.values import (
@@ -30,10 +30,11 @@ from archdsl.check.values import (
     describe,
 )
 from archdsl.diagnostic import nearest
-from archdsl.dims import EQUAL, Dim, substitute
+from archdsl.dims import EQUAL, substitute
 from archdsl.graph import Child, Module, Node, Segment
+from archdsl.record import replace
 from archdsl.source import Span
-from archdsl.types import Axis, TensorType
+from archdsl.types import TensorType
 
 MAX_SIZE = 2000
 """Blocks in a recipe, those inside its settings counted each time."""
@@ -185,7 +186,9 @@ def application(
     if name is None:
         return Error()
     op = "mixture" if chosen else "apply"
-    node = scope.add(Node(op, operands, types, child=name, span=span))
+    passed = context.taken(scope, _needs(scope, name))
+    operands = (*operands, *passed)
+    node = scope.add(Node(op, operands, types, child=name, span=span, context=len(passed)))
     if len(types) == 1:
         return node
     items = [Node("item", (node.node,), (t,), index=i, span=span) for i, t in enumerate(types)]
@@ -293,6 +296,12 @@ def _child(
     return name
 
 
+def _needs(scope: Scope, name: str) -> tuple[str, ...]:
+    """What a submodule is given, in the order in which it takes it."""
+    child = scope.children.get(name)
+    return () if child is None else child.context
+
+
 def _ties(target: Value) -> tuple[tuple[str, tuple[str, ...]], ...]:
     return target.ties if isinstance(target, Recipe) else ()
 
@@ -328,12 +337,14 @@ def _make(scope: Scope, target: Value, args: list[Tensor]) -> Module | tuple[Seg
             numbers = scope.numbers
             given = rooted(target, numbers)
             assert isinstance(given, Recipe) and scope.instantiate is not None
-            types = tuple(_rooted_type(scope, a.type) for a in args)
-            return scope.instantiate(given, types, scope.frames)
+            types = tuple(context.rooted_type(scope, a.type) for a in args)
+            return scope.instantiate(given, types, scope.frames, context.around(scope))
         case Schedule(items):
             return _segments(scope, items, args)
         case Bank(count, item):
-            return _segments(scope, (Repeat(count, item),), args)
+            # An expert sees some of the tokens: what is given of all of them does not fit.
+            alone = replace(scope, given={}, around={}, outer=None)
+            return _segments(alone, (Repeat(count, item),), args)
     return None
 
 
@@ -352,11 +363,3 @@ def _segments(
             assert scope.numbers is not None
             segments.append(Segment(count, made, substitute(item.count, scope.numbers.symbols)))
     return tuple(segments)
-
-
-def _rooted_type(scope: Scope, t: TensorType) -> TensorType:
-    assert scope.numbers is not None
-    axes: list[Axis] = [
-        substitute(a, scope.numbers.symbols) if isinstance(a, Dim) else a for a in scope.expand(t)
-    ]
-    return TensorType(t.dtype, tuple(axes))

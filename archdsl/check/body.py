@@ -7,7 +7,7 @@ that nothing uses is an error, because it is a typing mistake more often than no
 from __future__ import annotations
 
 from archdsl import syntax as s
-from archdsl.check import expressions, interface, recurrence, statics
+from archdsl.check import context, expressions, interface, recurrence, statics
 from archdsl.check.scope import SEEN, STREAM, Scope
 from archdsl.check.tensors import tensor
 from archdsl.check.values import (
@@ -121,8 +121,6 @@ def _header(scope: Scope, decl: s.BlockDecl) -> None:
                 scope.fail("kind-mismatch", f"there is no kind {kind}", span, help=hint)
             case s.KindOf(kind, _, span) if kind not in ("enum", "list"):
                 scope.fail("kind-mismatch", f"there is no kind {kind}", span)
-    if decl.given:
-        scope.fail("unsupported", "`given` is not handled yet", decl.given[0].span)
 
 
 def _unique(scope: Scope, name: s.Name) -> None:
@@ -132,8 +130,10 @@ def _unique(scope: Scope, name: s.Name) -> None:
 
 
 def bind_inputs(scope: Scope, decl: s.BlockDecl) -> None:
-    """Inputs become nodes; names of axes that are no settings become free axes."""
-    for declared in decl.inputs:
+    """Inputs and what is given become nodes; names of axes that are no settings become free
+    axes.
+    """
+    for declared in context.declared(decl):
         for axis in declared.type.axes:
             if isinstance(axis, s.Name) and axis.name not in scope.names:
                 scope.names[axis.name] = Int(Dim.symbol(axis.name))
@@ -145,6 +145,8 @@ def bind_inputs(scope: Scope, decl: s.BlockDecl) -> None:
         node = Node("input", (), (t,), name=declared.name.name, span=declared.name.span)
         scope.names[declared.name.name] = scope.add(node)
         scope.bound[declared.name.name] = declared.name.span
+        if declared in decl.given:
+            scope.context[declared.name.name] = len(scope.nodes) - 1
     if SEEN not in scope.names:
         scope.names[SEEN] = Int(Dim.symbol(SEEN))
 
@@ -196,6 +198,8 @@ def statement_of(scope: Scope, statement: s.Statement) -> None:
             _bind(scope, statement)
         case s.Residual():
             _residual(scope, statement)
+        case s.GiveStatement():
+            context.give(scope, statement)
         case _:
             scope.fail("unsupported", "this statement is not handled yet", statement.span)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace as changed
 
 from archdsl import syntax as s
-from archdsl.check import expressions, statics
+from archdsl.check import context, expressions, statics
 from archdsl.check.scope import SEEN, Scope
 from archdsl.check.values import (
     Block,
@@ -207,8 +207,10 @@ def apply(
         )
         return None
     for expected, arg in zip(decl.inputs, args, strict=True):
-        if not _unify(scope, inner, expected.type, arg.type, made, fn_span, span):
+        if not unify(scope, inner, expected.type, arg.type, made, fn_span, span):
             return None
+    if not context.handed(scope, inner, made, fn_span, span):
+        return None
     if not obliged(scope, inner, made, fn_span) or not _slots_fit(scope, inner, made, fn_span):
         return None
     return _types(inner, decl.outputs)
@@ -239,12 +241,12 @@ def apply_slot(
         )
         return None
     for expected, arg in zip(slot.inputs, args, strict=True):
-        if not _unify(scope, inner, expected, arg.type, None, fn_span, span):
+        if not unify(scope, inner, expected, arg.type, None, fn_span, span):
             return None
     return _types(inner, slot.outputs)
 
 
-def _unify(
+def unify(
     scope: Scope,
     inner: Scope,
     expected: s.TypeExpr,

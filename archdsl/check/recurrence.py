@@ -203,6 +203,7 @@ def _inside(
 ) -> Scope:
     """The world of a repeated body: its states and tokens are inputs."""
     inner = changed(scope, names=dict(scope.names), nodes=[], bound={}, used=set())
+    inner.given, inner.context, inner.borrowed, inner.outer = {}, {}, [], scope
     for state, begun in zip(states, first, strict=True):
         name = state.name
         node = Node("input", (), (begun.type,), name=name.name, span=name.span)
@@ -267,7 +268,9 @@ def _body(
     if scope.numbers is None:
         body.unused(inner)
     outputs += [t.node for t in yielded]
-    made = Body(tuple(inner.nodes), tuple(range(count)), tuple(outputs), len(first), len(over))
+    inputs = (*range(count), *(here for here, _ in inner.borrowed))
+    args += [there for _, there in inner.borrowed]
+    made = Body(tuple(inner.nodes), inputs, tuple(outputs), len(first), len(over))
     scope.used |= inner.used
     return made, tuple(args)
 

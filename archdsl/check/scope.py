@@ -59,9 +59,11 @@ class Numbers:
         return evaluate(replace(r, self.symbols, self.reals), dict(self.model))
 
 
-Instantiate = Callable[[Recipe, tuple[TensorType, ...], tuple[str, ...]], Module | None]
-"""Makes the module of an application, the elaborator's part of a concrete check; None after a
-report.
+Instantiate = Callable[
+    [Recipe, tuple[TensorType, ...], tuple[str, ...], Mapping[str, TensorType]], Module | None
+]
+"""Makes the module of an application from its inputs' types, the way there and the context around
+it, the elaborator's part of a concrete check; None after a report.
 """
 
 
@@ -70,6 +72,9 @@ class Scope:
     """Names and facts of a body under construction, and the nodes made so far.
 
     `bound` maps a name to where it was bound and whether it was used; `frames` is the way here.
+    `given` is what the body gives, `around` what comes from outside, in the model's symbols,
+    `context` the inputs made for that. Within a scan or a loop, `outer` is the body around it and
+    `borrowed` pairs of an input in here and a node out there.
     """
 
     diagnostics: Diagnostics
@@ -89,6 +94,11 @@ class Scope:
     frames: tuple[str, ...] = ()
     keys: Record | None = None
     instantiate: Instantiate | None = None
+    given: dict[str, Tensor] = field(default_factory=dict)
+    around: Mapping[str, TensorType] = field(default_factory=dict)
+    context: dict[str, int] = field(default_factory=dict)
+    outer: Scope | None = None
+    borrowed: list[tuple[int, int]] = field(default_factory=list)
     in_const: bool = False
 
     def look(self, name: str) -> Value | None:

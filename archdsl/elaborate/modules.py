@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from archdsl import syntax as s
-from archdsl.check import body, expressions, interface, statics
+from archdsl.check import body, context, expressions, interface, statics
 from archdsl.check.scope import SEEN, STREAM, Numbers, Scope
 from archdsl.check.values import Block, Float, Int, Items, Recipe, Slot, Truth, Value, Word
 from archdsl.diagnostic import Diagnostics
@@ -23,6 +23,7 @@ from archdsl.source import Span
 from archdsl.types import TensorType
 
 _Key = tuple[Recipe, tuple[TensorType, ...]]
+_Context = Mapping[str, TensorType]
 
 MAX_DEPTH = 40
 MAX_MODULES = 4000
@@ -38,31 +39,42 @@ class Elaborator:
 
     diagnostics: Diagnostics
     numbers: Mapping[str, float]
-    modules: dict[_Key, Module | None] = field(default_factory=dict)
+    modules: dict[_Key, list[tuple[_Context, Module | None]]] = field(default_factory=dict)
+    made: int = 0
     active: list[Block] = field(default_factory=list)
     parts: dict[int, int] = field(default_factory=dict)
 
     def instantiate(
-        self, recipe: Recipe, types: tuple[TensorType, ...], frames: tuple[str, ...]
+        self,
+        recipe: Recipe,
+        types: tuple[TensorType, ...],
+        frames: tuple[str, ...],
+        around: _Context,
     ) -> Module | None:
-        """The module of a recipe, all of whose values are in terms of the model's settings."""
-        key = (recipe, types)
-        if key in self.modules:
-            return self.modules[key]
+        """The module of a recipe, all of whose values are in terms of the model's settings.
+
+        What a module made before was given has to agree; context that it does not take has not.
+        """
+        known = self.modules.setdefault((recipe, types), [])
+        for given, module in known:
+            if all(around.get(name) == t for name, t in given.items()):
+                return module
         if self._recursive(recipe, frames) or self._too_large(recipe, frames):
             return None
         self.active.append(recipe.block)
         scope = self.scope(recipe.block, dict(recipe.settings), frames)
+        scope.around = around
         made = self.build(scope, recipe, types)
         self.active.pop()
         if made is not None and not self._count(made, recipe, frames):
             made = None
-        self.modules[key] = made
+        known.append(({n: around[n] for n in made.context} if made else {}, made))
+        self.made += 1
         return made
 
     def _too_large(self, recipe: Recipe, frames: tuple[str, ...]) -> bool:
         deep = len(self.active) >= MAX_DEPTH
-        if not deep and len(self.modules) < MAX_MODULES:
+        if not deep and self.made < MAX_MODULES:
             return False
         what = f"blocks inside blocks, more than {MAX_DEPTH} deep"
         self.diagnostics.add(
@@ -126,6 +138,8 @@ class Elaborator:
         before = len(self.diagnostics)
         for declared, t in zip(decl.inputs, types, strict=True):
             _bind_axes(scope, declared.type, t)
+        if not self._given(scope, recipe):
+            return None
         bind_seen(scope)
         body.bind_inputs(scope, decl)
         interface.assume(scope, decl.where)
@@ -134,9 +148,10 @@ class Elaborator:
         if outputs is None or len(self.diagnostics) > before:
             return None
         assert scope.numbers is not None
-        inputs = tuple(i for i, n in enumerate(scope.nodes) if n.op == "input")
+        nodes, outputs = context.inputs_first(tuple(scope.nodes), outputs)
+        inputs = tuple(i for i, n in enumerate(nodes) if n.op == "input")
         return Module(
-            id=len(self.modules),
+            id=self.made,
             block=recipe.block.name,
             role=decl.role.name.name if decl.role else "plumbing",
             title=_title(scope, decl),
@@ -147,7 +162,7 @@ class Elaborator:
             rests=scope.numbers.rests,
             params=tuple(_tied(p, recipe) for p in scope.params),
             children=_ordered(scope),
-            nodes=tuple(scope.nodes),
+            nodes=nodes,
             consts=tuple(scope.consts),
             inputs=inputs,
             outputs=outputs,
@@ -155,6 +170,17 @@ class Elaborator:
             checks=checks,
             from_std=recipe.block.from_std,
             span=recipe.span,
+            context=tuple(scope.context),
+        )
+
+    def _given(self, scope: Scope, recipe: Recipe) -> bool:
+        """Whether what a block is given is there, as it is declared; binds its free axes."""
+        given = recipe.block.decl.given
+        chain = tuple(b.name for b in self.active)
+        at = recipe.span or recipe.block.decl.name.span
+        return context.received(scope, chain, given, at) and all(
+            context.bound(scope, g, scope.around) and context.fits(scope, g, scope.around)
+            for g in given
         )
 
 

@@ -209,7 +209,7 @@ def _root(
         dtype = declared.type.dtype.name if declared.type.dtype else "float"
         types.append(TensorType(dtype, tuple(axes)))
     made = Recipe(block, tuple(settings.items()), (), span)
-    return elaborator.instantiate(made, tuple(types), ())
+    return elaborator.instantiate(made, tuple(types), (), {})
 
 
 SAID = {

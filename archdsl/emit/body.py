@@ -14,6 +14,7 @@ from archdsl.axes import Merge, Plan, RestFactor, factors
 from archdsl.dims import Dim
 from archdsl.emit import calls, repeat
 from archdsl.emit import plan as p
+from archdsl.emit.context import input_names
 from archdsl.emit.names import safe, suffix
 from archdsl.emit.rearrange import rearrange, repeated, split_call, split_views, view
 from archdsl.emit.spell import (
@@ -235,7 +236,9 @@ class Writer:
         args = [self.values[a] for a in node.args]
         match node.op:
             case "input":
-                name = self.fresh(i, node.name)
+                place = self.module.inputs.index(i)
+                name = input_names(self.module, self.unit.is_function)[place]
+                self.holder[name] = i
                 return Text(name)
             case "param":
                 return Text(safe(node.param) if self.table else self.param(node.param))
@@ -301,14 +304,14 @@ class Writer:
 
     def reference(self) -> str:
         """Something in the model's dtype and on its device: an input, or a parameter."""
-        inputs = [self.module.nodes[i] for i in self.module.inputs]
-        node = next((n for n in inputs if n.type.dtype == "float"), None)
-        if node is None:
-            for param in self.module.params:
-                if param.kind == "param" and param.type.dtype == "float" and not param.guard:
-                    return self.param(param.name)
-            node = inputs[0]
-        return f"{safe(node.name)}{suffix(node.type)}"
+        names = input_names(self.module, self.unit.is_function)
+        for name, i in zip(names, self.module.inputs, strict=True):
+            if self.module.nodes[i].type.dtype == "float":
+                return name
+        for param in self.module.params:
+            if param.kind == "param" and param.type.dtype == "float" and not param.guard:
+                return self.param(param.name)
+        return names[0]
 
     def made(self, node: Node) -> Text:
         device = "device" if self.table else f"{self.reference()}.device"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from archdsl.dims import Dim
 from archdsl.emit import plan as p
+from archdsl.emit.context import arguments
 from archdsl.emit.names import safe
 from archdsl.emit.spell import Text, spell_dim, spell_real
 from archdsl.graph import Child, Module, Node
@@ -47,8 +48,9 @@ def apply(w: Writer, i: int, node: Node, args: list[Text]) -> Text:
         if short is not None:
             return short
         return call(w, inner, (child.name,), texts)
+    texts, named = arguments(child, texts)
     texts += ["expert"] if w.banked else threads(w, inner, i)
-    return Text(f"self.{safe(child.name)}({', '.join(texts)})")
+    return Text(f"self.{safe(child.name)}({', '.join([*texts, *named])})")
 
 
 def threads(w: Writer, inner: Module, i: int) -> list[str]:
@@ -133,6 +135,9 @@ def root(value: Dim | Real) -> Text:
 
 def stack(w: Writer, i: int, node: Node, child: Child, args: list[Text]) -> Text:
     """A loop over layers."""
+    _, named = arguments(child, [a.text for a in args])
+    for a in node.args[len(node.args) - node.context :]:
+        w.last[a] = max(w.last[a], i + 0.5)  # every layer reads what is given
     name = w.fresh(i, node.name or w.nodes[node.args[0]].name or "x")
     if args[0].text != name:
         w.lines.append(f"{name} = {args[0].text}")
@@ -140,13 +145,14 @@ def stack(w: Writer, i: int, node: Node, child: Child, args: list[Text]) -> Text
     starts = any(w.plan.needs_start(m) for m in modules)
     keeps = any(w.plan.keeps(m) for m in modules)
     extra = ", start" if starts else ""
+    given = "".join(f", {text}" for text in named)
     w.uses_start |= starts
     target = f"self.{safe(child.name)}"
     if keeps:
         store = part(w, node)
         w.lines.append(f"for i, layer in enumerate({target}):")
-        w.lines.append(f"    {name} = layer({name}{extra}, part({store}, i))")
+        w.lines.append(f"    {name} = layer({name}{extra}, part({store}, i){given})")
     else:
         w.lines.append(f"for layer in {target}:")
-        w.lines.append(f"    {name} = layer({name}{extra})")
+        w.lines.append(f"    {name} = layer({name}{extra}{given})")
     return Text(name)

@@ -8,8 +8,9 @@ from archdsl.dims import Dim
 from archdsl.emit import plan as p
 from archdsl.emit.body import WIDTH, Writer
 from archdsl.emit.calls import root
-from archdsl.emit.intrinsics import HELPERS, kernel, variable
-from archdsl.emit.names import docstring, safe, suffix
+from archdsl.emit.context import input_names, parameters
+from archdsl.emit.intrinsics import HELPERS, kernel
+from archdsl.emit.names import docstring, safe
 from archdsl.emit.repeat import state_places
 from archdsl.emit.spell import PLUS, Look, Text, spell_dim, spell_real, whole
 from archdsl.graph import Child, Initial, Module, Node, Param, Segment, every_node
@@ -39,7 +40,7 @@ def _function(plan: p.Plan, unit: p.Unit) -> list[str]:
     writer, body = forward_of(plan, unit)
     unit.arguments = [n for n in p.setting_names(module) if n in writer.settings]
     unit.starts = writer.uses_start
-    inputs = [f"{variable(module.nodes[i])}: Tensor" for i in module.inputs]
+    inputs = [f"{name}: Tensor" for name in input_names(module, True)]
     inputs += [f"{safe(n)}: {_python_type(module, n)}" for n in unit.arguments]
     inputs += [f"{p.captured(unit, c)}: {_captured_type(module, c)}" for c in unit.captures]
     inputs += ["start: int"] if unit.starts else []
@@ -73,9 +74,11 @@ def _doc(module: Module) -> str:
 
 def signature(module: Module) -> str:
     """`x: [B, T, d] -> [B, T, d]`, as the spec says it."""
-    inputs = ", ".join(f"{module.nodes[i].name}: {module.nodes[i].type}" for i in module.inputs)
+    count = len(module.inputs) - len(module.context)
+    said = [f"{module.nodes[i].name}: {module.nodes[i].type}" for i in module.inputs]
     outputs = ", ".join(str(module.nodes[o].type) for o in module.outputs)
-    return f"{inputs} -> {outputs}"
+    given = f", given {', '.join(said[count:])}" if module.context else ""
+    return f"{', '.join(said[:count])} -> {outputs}{given}"
 
 
 def _python_type(module: Module, name: str) -> str:
@@ -100,8 +103,7 @@ def shape_lines(writer: Writer, body: list[str]) -> list[str]:
             found.setdefault(which, []).append((axis, name))
     lines = []
     for which, axes in sorted(found.items()):
-        node = writer.module.nodes[writer.module.inputs[which]]
-        variable = f"{safe(node.name)}{suffix(node.type)}"
+        variable = input_names(writer.module, writer.unit.is_function)[which]
         for axis, name in sorted(axes):
             lines.append(f"{safe(name)} = {variable}.shape[{axis}]")
     return lines
@@ -118,10 +120,12 @@ def _class(plan: p.Plan, unit: p.Unit) -> list[str]:
     stored = writer.settings | reads
     init = init_lines(plan, unit, stored)
     init += ["        self.config = config"] if writer.uses_config else []
-    inputs = ["self", *(f"{variable(module.nodes[i])}: Tensor" for i in module.inputs)]
+    plain, given = parameters(module, plan.given(module))
+    inputs = ["self", *plain]
     inputs += ["expert: int"] if unit.banked else []
     inputs += ["start: int = 0"] if plan.needs_start(module) else []
     inputs += ["cache: Any = None"] if plan.keeps(module) else []
+    inputs += ["*", *given] if given else []
     result = "Tensor" if len(module.outputs) == 1 else "tuple[Tensor, ...]"
     return [
         f"class {unit.name}(nn.Module):",

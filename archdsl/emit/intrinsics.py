@@ -9,16 +9,17 @@ from __future__ import annotations
 from archdsl.dims import Dim
 from archdsl.emit import calls
 from archdsl.emit.body import Writer
-from archdsl.emit.names import safe, suffix
+from archdsl.emit.context import input_names
+from archdsl.emit.names import safe
 from archdsl.emit.plan import streamed
-from archdsl.graph import Module, Node
+from archdsl.graph import Module
 from archdsl.ops import OPS
 
 
 def kernel(writer: Writer) -> list[str]:
     """The statements of a lowered body, the last one `return`."""
     module = writer.module
-    names = [variable(module.nodes[i]) for i in module.inputs]
+    names = input_names(module, writer.unit.is_function)
     for i, name in zip(module.inputs, names, strict=True):
         writer.holder[name] = i
     match module.intrinsic:
@@ -78,15 +79,10 @@ def _recurrence(writer: Writer, names: list[str]) -> list[str]:
     ]
 
 
-def variable(node: Node) -> str:
-    """The name of an input in the emitted code."""
-    return f"{safe(node.name)}{suffix(node.type)}"
-
-
 def _attention(writer: Writer, names: list[str]) -> list[str]:
     """Scaled dot-product attention; a causal mask is left to the kernel where it can be."""
     module = writer.module
-    q, k, v = names
+    q, k, v, *given = names
     scale = writer.look("scale")
     name, visible = next(
         (c.name, c.module) for c in module.children if c.module and c.name == "visible"
@@ -98,7 +94,8 @@ def _attention(writer: Writer, names: list[str]) -> list[str]:
     first = "start + T - S, start + T" if begins else "S"
     seen = f"torch.arange({first}, device={q}.device)"
     lengths = f"T, S = {q}.shape[2], {k}.shape[2]"
-    mask = calls.call(writer, visible, (name,), [now, seen]).text
+    extra = [given[module.context.index(name)] for name in visible.context]
+    mask = calls.call(writer, visible, (name,), [now, seen, *extra]).text
     call = f"F.scaled_dot_product_attention({q}, {k}, {v}"
     gqa = f", scale={scale}{gqa}"
     if not begins or not causal(visible):

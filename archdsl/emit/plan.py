@@ -64,6 +64,7 @@ class Plan:
     layers: set[int] = field(default_factory=set)
     _starts: dict[int, bool] = field(default_factory=dict)
     _keeps: dict[int, bool] = field(default_factory=dict)
+    _given: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
     def unit(self, module: Module, banked: bool = False) -> Unit:
         """The unit of a module; `banked` as one of the experts of a bank."""
@@ -90,8 +91,15 @@ class Plan:
             )
         return self._starts[module.id]
 
-    def take(self, module: Module, starts: bool, keeps: bool) -> None:
-        """Makes a module take `start` and a part of the cache, whether it needs them or not."""
+    def given(self, module: Module) -> tuple[str, ...]:
+        """The context that a module takes."""
+        return self._given.get(module.id, module.context)
+
+    def take(self, module: Module, starts: bool, keeps: bool, given: tuple[str, ...]) -> None:
+        """Makes a module take `start`, a part of the cache and context, whether it needs them or
+        not.
+        """
+        self._given[module.id] = tuple(dict.fromkeys((*given, *self.given(module))))
         self._starts[module.id] = self.needs_start(module) or starts
         self._keeps[module.id] = self.keeps(module) or keeps
 
@@ -137,7 +145,7 @@ def _level(plan: Plan, module: Module, done: set[int]) -> None:
             plan.layers.update(m.id for m in inner)
             starts, keeps = any(map(plan.needs_start, inner)), any(map(plan.keeps, inner))
             for m in inner:
-                plan.take(m, starts, keeps)
+                plan.take(m, starts, keeps, child.context)
 
 
 def _visit(
@@ -225,7 +233,7 @@ def _key(plan: Plan, module: Module, kind: str, banked: bool) -> object:
         # A kernel's text depends on which optional parameters there may be, not on which there are.
         return (module.block, "kernel", kind, banked)
     nodes = tuple(_plain(n) for n in (*module.nodes, *module.consts))
-    taken = (plan.needs_start(module), plan.keeps(module))
+    taken = (plan.needs_start(module), plan.keeps(module), plan.given(module), module.context)
     key: tuple[object, ...] = (
         taken,
         module.block,

@@ -10,8 +10,8 @@ from archdsl.dims import Dim
 from archdsl.emit import calls, classes, plan
 from archdsl.emit.body import Writer
 from archdsl.emit.checkpoint import checkpoint_lines, ties
+from archdsl.emit.context import input_names
 from archdsl.emit.helpers import HELPERS
-from archdsl.emit.intrinsics import variable
 from archdsl.emit.names import comment, docstring, letter, safe
 from archdsl.emit.plan import Plan, Unit, reals_of
 from archdsl.emit.spell import Text, number, whole
@@ -266,8 +266,9 @@ def _model(made: Plan, stored: bool) -> list[str]:
     tables, reads = classes.table_lines(made, unit)
     init = classes.init_lines(made, unit, writer.settings | reads | _checked(made))
     init += ["        self.config = config"] if stored or writer.uses_config else []
-    inputs = [f"{variable(module.nodes[i])}: Tensor" for i in module.inputs]
-    first = variable(module.nodes[module.inputs[0]])
+    names = input_names(module, False)
+    inputs = [f"{name}: Tensor" for name in names]
+    first = names[0]
     length = f"{first}.shape[1]"
     *statements, last = body
     return [

@@ -1,0 +1,214 @@
+"""Context: what a body gives, and what blocks inside it are given, through all that wraps them.
+
+    block Cross(d)(x: [B, T, d]) -> [B, T, d] given memory: [B, N, d] { ... }
+    model M(...)(...) -> ... {
+      ...
+      give memory
+      x = x |> layers                 # layers of wrappers of Cross
+    }
+
+A concrete check threads it: a block that holds one that is given something takes it as a further
+input, made on first use, and hands it on as a further argument. A generic check knows only what is
+given in the same body; what may come from outside is left to the concrete one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from archdsl import syntax as s
+from archdsl.check import interface
+from archdsl.check.scope import Scope
+from archdsl.check.values import Error, Int, Recipe, Tensor, describe
+from archdsl.diagnostic import Diagnostics, Label
+from archdsl.dims import EQUAL, Dim, substitute
+from archdsl.graph import Node
+from archdsl.record import replace
+from archdsl.source import Span
+from archdsl.types import Axis, TensorType
+
+
+def give(scope: Scope, statement: s.GiveStatement) -> None:
+    """`give tokens, memory`: tensors for all that is applied from here on."""
+    for name in statement.names:
+        value = scope.look(name.name)
+        if value is None:
+            scope.fail("unknown-name", f"nothing here is called {name.name}", name.span)
+        elif isinstance(value, Tensor):
+            scope.given[name.name] = value
+        elif not isinstance(value, Error):
+            message = f"{name.name} is not a tensor that could be given"
+            scope.fail("not-a-tensor", message, name.span, note=f"it is {describe(value)}")
+
+
+def known(scope: Scope, name: str) -> TensorType | None:
+    """The type of a context at this place of a body, in its symbols or in the model's."""
+    if name in scope.given:
+        return scope.given[name].type
+    if scope.outer is not None:
+        return known(scope.outer, name)
+    return scope.around.get(name)
+
+
+def around(scope: Scope) -> dict[str, TensorType]:
+    """All context at this place in terms of the model's settings: what an applied block sees."""
+    found = dict(scope.around) if scope.outer is None else around(scope.outer)
+    return found | {name: rooted_type(scope, t.type) for name, t in scope.given.items()}
+
+
+def rooted_type(scope: Scope, t: TensorType) -> TensorType:
+    """A type in terms of the model's settings."""
+    assert scope.numbers is not None
+    symbols = scope.numbers.symbols
+    axes = [substitute(a, symbols) if isinstance(a, Dim) else a for a in scope.expand(t)]
+    return TensorType(t.dtype, tuple(axes))
+
+
+def taken(scope: Scope, names: Iterable[str]) -> tuple[int, ...]:
+    """The nodes of a body that hold contexts; an input is made where one comes from outside."""
+    return tuple(_node(scope, name) for name in names)
+
+
+def _node(scope: Scope, name: str) -> int:
+    if name in scope.given:
+        return scope.given[name].node
+    if name not in scope.context:
+        if scope.outer is not None:
+            there = _node(scope.outer, name)
+            t = scope.outer.nodes[there].type
+            scope.borrowed.append((len(scope.nodes), there))
+        else:
+            t = _own_type(scope, scope.around[name])
+        scope.context[name] = scope.add(Node("input", (), (t,), name=_free(scope, name))).node
+    return scope.context[name]
+
+
+def _free(scope: Scope, name: str) -> str:
+    """A name that no setting of the block has."""
+    settings = {d.name.name for d in scope.block.decl.settings} if scope.block else set()
+    while name in settings:
+        name += "_given"
+    return name
+
+
+def _own_type(scope: Scope, t: TensorType) -> TensorType:
+    """A type of the model's symbols in those of a block, which gets those that it lacks."""
+    assert scope.numbers is not None
+    symbols = scope.numbers.symbols
+    axes: list[Axis] = []
+    for axis in t.axes:
+        assert isinstance(axis, Dim)
+        own = next((k for k, v in symbols.items() if v == axis and not axis.value), None)
+        axes.append(
+            Dim.symbol(own)
+            if own
+            else substitute(axis, {n: _symbol(symbols, n) for n in axis.symbols()})
+        )
+    return TensorType(t.dtype, tuple(axes))
+
+
+def _symbol(symbols: dict[str, Dim], name: str) -> Dim:
+    """The block's symbol for one of the model's."""
+    value = Dim.symbol(name)
+    for own, there in symbols.items():
+        if there == value:
+            return Dim.symbol(own)
+    own = name.lstrip("$")
+    while own in symbols:
+        own += "_"
+    symbols[own] = value
+    return Dim.symbol(own)
+
+
+def inputs_first(
+    nodes: tuple[Node, ...], outputs: tuple[int, ...]
+) -> tuple[tuple[Node, ...], tuple[int, ...]]:
+    """Nodes with inputs that were made on the way moved behind the others; outputs follow."""
+    order = sorted(range(len(nodes)), key=lambda i: (nodes[i].op != "input", i))
+    if order == list(range(len(nodes))):
+        return nodes, outputs
+    return reordered(nodes, order), tuple(order.index(o) for o in outputs)
+
+
+def reordered(nodes: tuple[Node, ...], order: list[int]) -> tuple[Node, ...]:
+    """Nodes in another order, `order[i]` coming at place i."""
+    place = {old: new for new, old in enumerate(order)}
+    return tuple(
+        replace(nodes[old], args=tuple(place[a] for a in nodes[old].args)) for old in order
+    )
+
+
+# --- blocks that are given something --------------------------------------------------------------
+
+
+def declared(decl: s.BlockDecl) -> tuple[s.InputDecl, ...]:
+    """Inputs, then what the block is given: both are tensors with names."""
+    return (*decl.inputs, *decl.given)
+
+
+def handed(scope: Scope, inner: Scope, made: Recipe, fn_span: Span, span: Span) -> bool:
+    """Whether what is known here to be given to a block has the declared types, the block's free
+    axes being bound; False after a report.
+    """
+    for given in made.block.decl.given:
+        there, quiet = known(scope, given.name.name), Diagnostics()
+        trial = replace(scope, diagnostics=quiet)
+        if there is None or interface.unify(trial, inner, given.type, there, made, fn_span, span):
+            continue
+        code = quiet.items[0].code if quiet.items else "shape-mismatch"
+        message = f"{made.block.name} is given {given.name.name} of another type"
+        note = f"declared {given.type.span.text}, given {scope.describe(there)}"
+        label = Label(given.span, "declared here")
+        scope.fail(code, message, span, note=note, labels=(label,))
+        return False
+    return True
+
+
+def received(
+    scope: Scope, block_names: tuple[str, ...], given: tuple[s.InputDecl, ...], at: Span
+) -> bool:
+    """Whether everything that a block is given is there; False after a report."""
+    missing = [g for g in given if g.name.name not in scope.around]
+    for one in missing:
+        name = one.name.name
+        scope.fail(
+            "missing-context",
+            f"{block_names[-1]} is given {name}, and nothing gives it",
+            at,
+            note=" > ".join(block_names),
+            help=f"write `give {name}` in a body around it, before what holds it is applied",
+        )
+    return not missing
+
+
+def fits(scope: Scope, given: s.InputDecl, types: Mapping[str, TensorType]) -> bool:
+    """Whether a context has the declared type, its free axes being bound; False after a report."""
+    t = types[given.name.name]
+    wanted = interface.type_of(scope, given.type)
+    if wanted is None:
+        return False
+    if interface.same(scope, wanted, t) is EQUAL:
+        return True
+    code = "dtype-mismatch" if wanted.dtype != t.dtype else "shape-mismatch"
+    name = given.name.name
+    note = f"given is {t}, {given.span.text} is {scope.describe(wanted)}"
+    scope.fail(code, f"{name} is given with another type", given.span, note=note)
+    return False
+
+
+def bound(scope: Scope, given: s.InputDecl, types: Mapping[str, TensorType]) -> bool:
+    """Binds the free axes of what a block is given."""
+    t = types[given.name.name]
+    written = given.type.axes
+    if len(written) != len(t.axes) or any(isinstance(a, s.Dots) for a in written):
+        note = f"given is {t}, declared {given.type.span.text}"
+        scope.fail(
+            "shape-mismatch", f"{given.name.name} is given with other axes", given.span, note=note
+        )
+        return False
+    assert scope.numbers is not None
+    for axis, found in zip(written, t.axes, strict=True):
+        if isinstance(axis, s.Name) and axis.name not in scope.names and isinstance(found, Dim):
+            scope.names[axis.name] = Int(Dim.symbol(axis.name))
+            scope.numbers.symbols[axis.name] = found
+    return True

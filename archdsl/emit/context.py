@@ -1,0 +1,37 @@
+"""Inputs of blocks in emitted code, and what they are given: arguments with names.
+
+    def forward(self, x_BTD: Tensor, start: int = 0, *, memory: Tensor) -> Tensor:
+    ...
+    x_BTD = layer(x_BTD, start, memory=memory)
+
+Functions take what they are given in order, behind their inputs.
+"""
+
+from __future__ import annotations
+
+from archdsl.emit.names import safe, suffix
+from archdsl.graph import Child, Module
+
+
+def input_names(module: Module, function: bool) -> list[str]:
+    """The variables of a block's inputs, what it is given behind the others."""
+    count = len(module.inputs) - len(module.context)
+    nodes = [module.nodes[i] for i in module.inputs]
+    plain = [f"{safe(n.name)}{suffix(n.type)}" for n in nodes[:count]]
+    if function:
+        return [*plain, *(safe(n.name) for n in nodes[count:])]
+    return [*plain, *map(safe, module.context)]
+
+
+def arguments(child: Child, values: list[str]) -> tuple[list[str], list[str]]:
+    """The arguments of a submodule, those in order and those with names."""
+    count = len(values) - len(child.context)
+    named = zip(child.context, values[count:], strict=True)
+    return values[:count], [f"{safe(name)}={value}" for name, value in named]
+
+
+def parameters(module: Module, names: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """The parameters of a `forward`, those in order and those with names, which are `names`."""
+    count = len(module.inputs) - len(module.context)
+    plain = [f"{name}: Tensor" for name in input_names(module, False)[:count]]
+    return plain, [f"{safe(name)}: Tensor" for name in names]
