@@ -70,11 +70,12 @@ class Reference:
     def decoded(self, dtype: torch.dtype, prefill: int) -> torch.Tensor:
         """Logits [B, T - prefill, vocab]: `prefill` tokens at once, the rest one by one."""
         model = self._in(dtype)
-        cache = model(input_ids=self.tokens[:, :prefill], use_cache=True).past_key_values
+        out = model(input_ids=self.tokens[:, :prefill], use_cache=True)
+        name = "past_key_values" if "past_key_values" in out else "cache_params"
         steps = []
         for t in range(prefill, self.tokens.shape[1]):
-            out = model(input_ids=self.tokens[:, t : t + 1], past_key_values=cache, use_cache=True)
-            cache = out.past_key_values
+            kept = {name: out[name]}
+            out = model(input_ids=self.tokens[:, t : t + 1], use_cache=True, **kept)
             steps.append(out.logits[:, -1])
         return torch.stack(steps, 1)
 
@@ -119,6 +120,11 @@ def is_wide(kind: str) -> bool:
     and step by step, by more than any useful tolerance.
     """
     return _table()["types"][kind].get("wide", False)
+
+
+def runs_in_bfloat16(kind: str) -> bool:
+    """Whether the class computes in bfloat16 on a CPU."""
+    return _table()["types"][kind].get("bfloat16", True)
 
 
 def double(source: str) -> str:

@@ -22,7 +22,7 @@ def test_counts_are_those_of_the_reference_class(slug: str) -> None:
     by_module: Counter[str] = Counter()
     for name, parameter in model.named_parameters():
         parts = name.split(".")
-        by_module[".".join(parts[: 2 if parts[0] in ("model", "transformer") else 1])] += (
+        by_module[".".join(parts[: 2 if parts[0] in ("model", "transformer", "backbone") else 1])] += (
             parameter.numel()
         )
     assert by_module == counts["modules"]

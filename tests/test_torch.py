@@ -147,6 +147,8 @@ def test_the_mask_matters(kind: str) -> None:
     wanted = ref.logits(torch.float64)
     for wrong in (">= key_S[None, :] - 1", "> key_S[None, :] - 9", ">= 0 * key_S[None, :]"):
         code = module_code(kind, lower=False)
+        if "key_S" not in code:
+            pytest.skip("no attention, no mask")
         assert ">= key_S[None, :]" in code
         module = run(code.replace(">= key_S[None, :]", wrong))
         model = loaded(module, ref, torch.float64)
@@ -279,7 +281,9 @@ def test_load(kind: str, dtype: torch.dtype, tmp_path) -> None:
     if dtype == torch.float32:
         assert distance(found, wanted) <= FLOAT32
     else:  # eight bits of precision, and where two experts are as good as equal, another one
-        own = (ref.logits(torch.bfloat16).float() - wanted).square().mean().sqrt()
+        own = torch.zeros(())
+        if reference.runs_in_bfloat16(kind):
+            own = (ref.logits(torch.bfloat16).float() - wanted).square().mean().sqrt()
         assert (found - wanted).square().mean().sqrt() <= max(0.05 * wanted.std(), 1.5 * own)
 
 

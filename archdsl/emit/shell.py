@@ -17,7 +17,7 @@ from archdsl.emit.plan import Plan, Unit, reals_of
 from archdsl.emit.spell import Text, number, whole
 from archdsl.emit.wrap import wrap
 from archdsl.facts import Facts
-from archdsl.graph import Model, Module
+from archdsl.graph import Model, Module, every_node
 from archdsl.types import Rest
 
 _IMPORTS = """from __future__ import annotations
@@ -241,6 +241,10 @@ def _used(model: Model, symbol: str) -> bool:
                 for s in a.symbols()
             }
             here |= {f"${s}" for c in module.checks for d in (c.left, c.right) for s in d.symbols()}
+            for node in every_node(module.nodes):
+                here |= {f"${s}" for s in reals_of(node.scalar)}
+                here |= {f"${s}" for t in node.types for a in t.axes if isinstance(a, Dim)
+                         for s in a.symbols()}  # fmt: skip
             here |= {"$vocab"} if symbol == _vocab(model) else set()
         if symbol in here:
             return True
