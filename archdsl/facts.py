@@ -21,6 +21,7 @@ from archdsl.axes import factors
 from archdsl.diagnostic import Diagnostics
 from archdsl.dims import Dim, product, substitute
 from archdsl.graph import Child, Model, Module, Node, runs
+from archdsl.ops import OPS
 from archdsl.types import TensorType
 
 KV_BYTES = 2
@@ -58,7 +59,7 @@ class Facts:
                 found += count * self._idle(inner)
             if child.top_k is not None:
                 held = sum(n * self._params(m) for n, m in child.modules)
-                found += held - held * child.top_k // child.length
+                found += held - held * min(child.top_k, child.length) // child.length
         return found
 
     @cached_property
@@ -113,9 +114,17 @@ class Facts:
 
     @cached_property
     def _heads(self) -> frozenset[str]:
-        """Children of the root whose result the model returns."""
-        root = self.model.root
-        return frozenset(root.nodes[o].child for o in root.outputs if root.nodes[o].op == "apply")
+        """Children of the root whose result the model returns, perhaps scaled or capped."""
+        nodes = self.model.root.nodes
+        found: set[str] = set()
+        waiting = list(self.model.root.outputs)
+        while waiting:
+            node = nodes[waiting.pop()]
+            if node.op == "apply":
+                found.add(node.child)
+            elif node.op in OPS and OPS[node.op].form in ("map", "zip"):
+                waiting += node.args
+        return frozenset(found)
 
     def _own(self, module: Module) -> int:
         return sum(
@@ -273,15 +282,17 @@ class Facts:
 
     @cached_property
     def layers(self) -> int:
-        """Layers of all stacks of the model."""
-        return sum(c.length for c in self.model.root.children if c.segments and c.top_k is None)
+        """Layers of all stacks of the model; tables of embeddings are none."""
+        return sum(count for count, _ in self.schedule)
 
     @cached_property
     def schedule(self) -> tuple[tuple[int, Module], ...]:
         """Runs of equal layers in order, as (count, module)."""
         found: list[tuple[int, Module]] = []
         for child in self.model.root.children:
-            for count, module in runs(child.segments):
+            for count, module in runs(child.segments) if child.top_k is None else ():
+                if module.role == "embedding":
+                    continue
                 if found and found[-1][1] is module:
                     found[-1] = (found[-1][0] + count, module)
                 else:

@@ -42,7 +42,8 @@ class Node:
     `zero`      zeros like the only argument
     `fill`      a tensor of the node's type whose every entry is the only argument, a scalar
     `apply`     the child `child` applied to `args`
-    `mixture`   the bank `child` applied to args[0], with weights args[1] and indices args[2]
+    `mixture`   the bank `child` applied to args[0], with weights args[1] and indices args[2]; with
+                `index` 1, indices that the bank does not have are another bank's
     `item`      result `index` of the only argument
     `residual`  x + f(x), written `x += f(x)`; args are (x, f(x))
     `cache`     what was kept of `args[0]` so far and it; axis T becomes S, or min(S, w) with
@@ -51,6 +52,7 @@ class Node:
     `scan`      `body` for one token after another; results are its yields, with axis T
     `loop`      `body`, `scalar` times; results are its states after the last round, then its
                 yields, with a new first axis
+    `each` says which arguments of a stack are handed out, a slice of the first axis to every layer.
     `place` is the name under which decoding keeps what a window needs. The last `context` arguments
     of an application are what `Child.context` names.
     """
@@ -67,6 +69,7 @@ class Node:
     span: Span | None = None
     place: str = ""
     body: Body | None = None
+    each: tuple[int, ...] = ()
     context: int = 0
 
     @property

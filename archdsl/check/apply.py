@@ -8,13 +8,14 @@ elaborator is then asked for the module.
 from __future__ import annotations
 
 from archdsl import syntax as s
-from archdsl.check import context, expressions, interface
+from archdsl.check import context, experts, expressions, interface, schedules
 from archdsl.check.scope import Scope, rooted
 from archdsl.check.tensors import tensor
 from archdsl.check.values import (
     Bank,
     Block,
     BlockRef,
+    Each,
     Either,
     Error,
     Mixture,
@@ -162,14 +163,36 @@ def application(
     `label` is the name under which it was bound; an application without one is inline.
     """
     tensors_in: list[Tensor] = []
+    each: list[int] = []
     for arg in args:
         if isinstance(arg, Tensors):
             tensors_in.extend(arg.items)
             continue
-        one = tensor(scope, arg, span)
+        if isinstance(arg, Each) and isinstance(target, Schedule):
+            one = schedules.slice_of(scope, target, arg.value, span)
+            each.append(len(tensors_in))
+        else:
+            one = tensor(scope, arg, span)
         if one is None:
             return Error()
         tensors_in.append(one)
+    if isinstance(target, Mixture) and len(target.bank.items) > 1:
+        if _result(scope, target, tensors_in, fn_span, span) is None:
+            return Error()
+        return experts.mixed(scope, target, tensors_in, fn_span, span)
+    return applied(scope, target, tensors_in, fn_span, span, label, tuple(each))
+
+
+def applied(
+    scope: Scope,
+    target: Value,
+    tensors_in: list[Tensor],
+    fn_span: Span,
+    span: Span,
+    label: str = "",
+    each: tuple[int, ...] = (),
+) -> Value:
+    """The node of an application, and its submodule."""
     types = _result(scope, target, tensors_in, fn_span, span)
     if types is None:
         return Error()
@@ -179,7 +202,9 @@ def application(
     if scope.numbers is not None and interface.is_zero(target):
         return scope.add(Node("zero", operands[:1], types, span=span))
     chosen = isinstance(target, Mixture)
+    index = 0
     if isinstance(target, Mixture):
+        index = int(target.partly)
         label, operands = target.name, (*operands, target.weights.node, target.indices.node)
         target = target.bank
     name = _child(scope, target, label, tensors_in, fn_span)
@@ -188,7 +213,11 @@ def application(
     op = "mixture" if chosen else "apply"
     passed = context.taken(scope, _needs(scope, name))
     operands = (*operands, *passed)
-    node = scope.add(Node(op, operands, types, child=name, span=span, context=len(passed)))
+    node = scope.add(
+        Node(
+            op, operands, types, child=name, index=index, span=span, context=len(passed), each=each
+        )
+    )
     if len(types) == 1:
         return node
     items = [Node("item", (node.node,), (t,), index=i, span=span) for i, t in enumerate(types)]
@@ -214,7 +243,8 @@ def _result(
         case Schedule(items):
             return _through(scope, items, args, fn_span, span)
         case Mixture(bank=pool):
-            return _result(scope, pool.item, args, fn_span, span)
+            found = [_result(scope, kind.item, args, fn_span, span) for kind in pool.items]
+            return None if None in found else found[0]
         case Bank():
             message = "a bank is applied through a mixture"
             scope.fail("not-a-block", message, fn_span, help="mixture(pool, weights, indices)(x)")
@@ -239,7 +269,9 @@ def _result(
 def _through(
     scope: Scope, items: tuple[Repeat, ...], args: list[Tensor], fn_span: Span, span: Span
 ) -> tuple[TensorType, ...] | None:
-    """Every layer of a stack maps the type of its inputs to itself."""
+    """Every layer of a stack maps the types of its first inputs to themselves; what it is given
+    beyond what it gives back is the same for all layers.
+    """
     types = tuple(a.type for a in args)
     for item in items:
         inner = item.item
@@ -251,6 +283,8 @@ def _through(
             found = _result(scope, inner, args, fn_span, span)
         if found is None:
             return None
+        if item is items[0]:
+            types = types[: len(found)]
         same = len(found) == len(types) and all(
             interface.same(scope, a, b) is EQUAL for a, b in zip(found, types, strict=True)
         )
@@ -341,10 +375,10 @@ def _make(scope: Scope, target: Value, args: list[Tensor]) -> Module | tuple[Seg
             return scope.instantiate(given, types, scope.frames, context.around(scope))
         case Schedule(items):
             return _segments(scope, items, args)
-        case Bank(count, item):
+        case Bank(items):
             # An expert sees some of the tokens: what is given of all of them does not fit.
             alone = replace(scope, given={}, around={}, outer=None)
-            return _segments(alone, (Repeat(count, item),), args)
+            return _segments(alone, items, args)
     return None
 
 

@@ -6,7 +6,8 @@ They are primitive because *active* parameters depend on them (Shazeer et al., 2
 from __future__ import annotations
 
 from archdsl import syntax as s
-from archdsl.check import expressions
+from archdsl.axes import Factor, Plan, RestFactor
+from archdsl.check import apply, expressions, interface
 from archdsl.check.scope import Scope
 from archdsl.check.tensors import tensor
 from archdsl.check.values import (
@@ -14,38 +15,124 @@ from archdsl.check.values import (
     BlockRef,
     Either,
     Error,
+    Float,
+    Int,
     Mixture,
     Recipe,
+    Repeat,
     Slot,
     Tensor,
     Value,
     describe,
 )
-from archdsl.dims import DIFFERENT, EQUAL
+from archdsl.dims import DIFFERENT, EQUAL, Dim
+from archdsl.graph import Node
+from archdsl.reals import Lit
 from archdsl.source import Span
+from archdsl.types import TensorType
 
 MAX_EXPERTS = 1_000_000
 """Banks larger than this are refused."""
 
 
 def bank(scope: Scope, expr: s.Call) -> Value:
-    """`bank(n, expert, top_k)`."""
-    if len(expr.args) != 3 or not all(a.plain for a in expr.args):
-        return scope.fail("wrong-arguments", "write bank(n, expert, top_k)", expr.span)
-    count = expressions.static_int(scope, expr.args[0].value, "the size of a bank")
-    item = expressions.evaluate(scope, expr.args[1].value)
-    top_k = expressions.static_int(scope, expr.args[2].value, "the number of experts of a token")
-    if count is None or top_k is None or isinstance(item, Error):
+    """`bank(n, expert, top_k)`, or `bank(n * expert, m * other, top_k)`."""
+    form = "write bank(n, expert, top_k), or bank(n * expert, m * other, top_k)"
+    if len(expr.args) < 2 or not all(a.plain for a in expr.args):
+        return scope.fail("wrong-arguments", form, expr.span)
+    values = [expressions.evaluate(scope, a.value) for a in expr.args]
+    if any(isinstance(v, Error) for v in values):
         return Error()
-    if not isinstance(item, Recipe | Slot | Either | BlockRef):
-        return scope.fail("not-a-block", f"{describe(item)} is not a block", expr.args[1].span)
-    known, chosen = scope.value(count), scope.value(top_k)
+    match values:
+        case [Int(count), (Recipe() | Slot() | Either() | BlockRef()) as item, Int(top_k)]:
+            kinds: tuple[Repeat, ...] = (Repeat(count, item),)
+        case [*items, Int(top_k)] if all(isinstance(v, Repeat) for v in items):
+            kinds = tuple(v for v in items if isinstance(v, Repeat))
+        case [Int(), other, Int()]:
+            return scope.fail("not-a-block", f"{describe(other)} is not a block", expr.args[1].span)
+        case _:
+            return scope.fail("wrong-arguments", form, expr.span)
+    made = Bank(kinds, top_k, expr.span)
+    known, chosen = scope.value(made.count), scope.value(top_k)
     if known is not None and not 1 <= known <= MAX_EXPERTS:
         return scope.fail("too-large", f"a bank of {known} experts", expr.args[0].span)
     if known is not None and chosen is not None and not 1 <= chosen <= known:
         message = f"{chosen} of {known} experts cannot be chosen"
-        return scope.fail("bad-value", message, expr.args[2].span)
-    return Bank(count, item, top_k, expr.span)
+        return scope.fail("bad-value", message, expr.args[-1].span)
+    return made
+
+
+def mixed(scope: Scope, chosen: Mixture, args: list[Tensor], fn_span: Span, span: Span) -> Value:
+    """A mixture of several kinds of experts: the sum of what each kind says to the tokens that
+    chose one of it. Experts that give back what they get are a weight; those that say nothing are
+    nothing.
+    """
+    first = Dim()
+    total: Tensor | None = None
+    for number, kind in enumerate(chosen.bank.items):
+        found = _of_kind(scope, chosen, kind, first, number, args, fn_span, span)
+        if isinstance(found, Error):
+            return found
+        if found is not None:
+            said = [total, found] if total is not None else [found]
+            node = Node("add", tuple(t.node for t in said), (found.type,), span=span)
+            total = scope.add(node) if total is not None else found
+        first = first + kind.count
+    if total is None:
+        return scope.add(Node("zero", (args[0].node,), (args[0].type,), span=span))
+    return total
+
+
+def _of_kind(
+    scope: Scope,
+    chosen: Mixture,
+    kind: Repeat,
+    first: Dim,
+    number: int,
+    args: list[Tensor],
+    fn_span: Span,
+    span: Span,
+) -> Tensor | Error | None:
+    """What one kind of experts says, or None for nothing."""
+    if scope.numbers is not None and (interface.is_zero(kind.item) or not scope.value(kind.count)):
+        return None
+    x, (w, i) = args[0], (chosen.weights, chosen.indices)
+    mine = _within(scope, i, first, kind.count, span)
+    if scope.numbers is not None and interface.is_identity(kind.item):
+        none = tensor(scope, Float(Lit(0.0)), span)
+        assert none is not None
+        share = scope.add(Node("select", (mine.node, w.node, none.node), (w.type,), span=span))
+        one = TensorType(w.type.dtype, (*w.type.axes[:-1], Dim.number(1)))
+        lead = RestFactor()
+        axis = Factor("k", chosen.bank.top_k)
+        plan = Plan(((lead, axis),), ((lead, Factor("1", Dim.number(1))),))
+        share = scope.add(Node("sum", (share.node,), (one,), plan=plan, span=span))
+        return scope.add(Node("multiply", (x.node, share.node), (x.type,), span=span))
+    if number:
+        begin = tensor(scope, Int(first), span)
+        beyond = tensor(scope, Int(kind.count), span)
+        assert begin is not None and beyond is not None
+        shifted = scope.add(Node("subtract", (i.node, begin.node), (i.type,), span=span))
+        arms = (mine.node, shifted.node, beyond.node)
+        i = scope.add(Node("select", arms, (i.type,), span=span))
+    name = chosen.name if not number else f"{chosen.name}_{number + 1}"
+    pool = Mixture(name, Bank((kind,), chosen.bank.top_k, chosen.bank.span), w, i, True)
+    made = apply.applied(scope, pool, args, fn_span, span)
+    return made if isinstance(made, Tensor | Error) else Error()
+
+
+def _within(scope: Scope, i: Tensor, first: Dim, count: Dim, span: Span) -> Tensor:
+    """Whether each index is of a kind: `first` up to `first + count`."""
+    t = TensorType("bool", i.type.axes)
+    found: Tensor | None = None
+    for op, bound in (("greater_equal", first), ("less", first + count)):
+        number = tensor(scope, Int(bound), span)
+        assert number is not None
+        said = scope.add(Node(op, (i.node, number.node), (t,), span=span))
+        both = (found.node, said.node) if found is not None else ()
+        found = scope.add(Node("and", both, (t,), span=span)) if both else said
+    assert found is not None
+    return found
 
 
 def mixture(scope: Scope, expr: s.Call) -> Value:

@@ -15,6 +15,7 @@ from archdsl.check.scope import Scope
 from archdsl.check.values import (
     BlockRef,
     DateValue,
+    Each,
     Either,
     Error,
     Float,
@@ -342,16 +343,15 @@ def _call(scope: Scope, expr: s.Call) -> Value:
 def _plain(scope: Scope, expr: s.Call) -> tuple[Value, ...]:
     values: list[Value] = []
     for arg in expr.args:
-        if not arg.plain:
-            values.append(
-                scope.fail(
-                    "wrong-arguments" if not arg.each else "unsupported",
-                    "tensors are passed in order, without names",
-                    arg.span,
-                )
-            )
-        else:
-            values.append(evaluate(scope, arg.value))
+        value = evaluate(scope, arg.value) if arg.plain or arg.each else Error()
+        if arg.each and isinstance(value, Tensor):
+            value = Each(value)
+        elif arg.each and not isinstance(value, Error):
+            value = scope.fail("not-a-tensor", "each hands out a tensor", arg.span)
+        elif not arg.plain and not arg.each:
+            message = "tensors are passed in order, without names"
+            scope.fail("wrong-arguments", message, arg.span)
+        values.append(value)
     return tuple(values)
 
 

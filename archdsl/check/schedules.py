@@ -22,8 +22,9 @@ from archdsl.check.values import (
     Value,
     describe,
 )
-from archdsl.dims import Dim
+from archdsl.dims import EQUAL, Dim
 from archdsl.source import Span
+from archdsl.types import TensorType
 
 MAX_LAYERS = 100_000
 """Stacks longer than this are refused."""
@@ -150,3 +151,31 @@ def _runs(scope: Scope, value: Value, span: Span) -> list[Repeat] | None:
             return [Repeat(Dim.number(1), value)]
     scope.fail("not-a-block", "stack takes layers, alone or n times", span, note=describe(value))
     return None
+
+
+def slice_of(scope: Scope, layers: Schedule, given: Tensor, span: Span) -> Tensor | None:
+    """What each layer gets of a tensor: its slice of the first axis; None after a report."""
+    count = Dim()
+    for item in layers.items:
+        count = count + length(item)
+    axes = given.type.axes
+    if axes and isinstance(axes[0], Dim) and scope.compare(axes[0], count) is EQUAL:
+        return Tensor(given.node, TensorType(given.type.dtype, axes[1:]))
+    unknown = bool(axes) and isinstance(axes[0], Dim) and scope.numbers is None
+    scope.fail(
+        "unknown-equality" if unknown else "shape-mismatch",
+        f"each layer gets its slice of the first axis, which has to be {count}",
+        span,
+        note=f"this is {scope.describe(given.type)}",
+    )
+    return None
+
+
+def length(item: Repeat) -> Dim:
+    """The layers of a run, those of nested schedules counted."""
+    if not isinstance(item.item, Schedule):
+        return item.count
+    total = Dim()
+    for inner in item.item.items:
+        total = total + length(inner)
+    return item.count * total

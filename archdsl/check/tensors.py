@@ -7,7 +7,18 @@ does not. Dtypes rise from bool over int and float to float32.
 from __future__ import annotations
 
 from archdsl.check.scope import Scope
-from archdsl.check.values import Error, Float, Int, Slot, Tensor, Tensors, Truth, Value, describe
+from archdsl.check.values import (
+    Each,
+    Error,
+    Float,
+    Int,
+    Slot,
+    Tensor,
+    Tensors,
+    Truth,
+    Value,
+    describe,
+)
 from archdsl.dims import DIFFERENT, EQUAL, UNKNOWN, Dim, substitute
 from archdsl.graph import Node
 from archdsl.ops import OPS, Op
@@ -36,6 +47,10 @@ def tensor(scope: Scope, value: Value, span: Span) -> Tensor | None:
             return scope.add(Node("scalar", (), (TensorType("float", ()),), scalar=r, span=span))
         case Error():
             return None
+    if isinstance(value, Each):
+        help = "apply a stack: layers(x, each y)"
+        scope.fail("wrong-arguments", "each is for the layers of a stack", span, help=help)
+        return None
     scope.fail(
         "not-a-tensor",
         "a tensor is needed here",

@@ -149,22 +149,34 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Bank:
-    """`bank(n, expert, top_k)`: n copies of a block with their own weights, top_k for a token."""
+    """`bank(n, expert, top_k)`: n copies of a block with their own weights, top_k for a token; of
+    several kinds, `bank(n * expert, m * other, top_k)`.
+    """
 
-    count: Dim
-    item: Value
+    items: tuple[Repeat, ...]
     top_k: Dim
     span: Span | None = field(default=None, compare=False)
+
+    @property
+    def count(self) -> Dim:
+        """How many blocks it has, of all kinds."""
+        total = Dim()
+        for item in self.items:
+            total = total + item.count
+        return total
 
 
 @record
 class Mixture:
-    """`mixture(pool, weights, indices)`: the chosen blocks of a bank, summed with weights."""
+    """`mixture(pool, weights, indices)`: the chosen blocks of a bank, summed with weights. `partly`
+    where indices of other banks are among those given.
+    """
 
     name: str
     bank: Bank
     weights: Tensor
     indices: Tensor
+    partly: bool = False
 
 
 @record
@@ -196,6 +208,13 @@ class Tensors:
     """Several tensors, from an application or a tuple."""
 
     items: tuple[Tensor, ...]
+
+
+@record
+class Each:
+    """`each x` in the application of a stack: every layer gets its slice of the first axis."""
+
+    value: Tensor
 
 
 @entity
@@ -242,6 +261,7 @@ Value = (
     | ParamPath
     | Tensor
     | Tensors
+    | Each
 )
 
 
@@ -254,8 +274,10 @@ def size(value: Value) -> int:
             return size(inner)
         case Either(yes, no):
             return size(yes) + size(no)
-        case Repeat(item=inner) | Bank(item=inner):
+        case Repeat(item=inner):
             return size(inner)
+        case Bank(items):
+            return sum(size(item) for item in items)
     return 1
 
 
@@ -280,10 +302,8 @@ def describe(value: Value) -> str:
             return "true or false"
         case Word(name):
             return f"the word {name}" if name else "a word of an enum"
-        case Text():
-            return "a text"
-        case DateValue():
-            return "a date"
+        case Text() | DateValue():
+            return "a text" if isinstance(value, Text) else "a date"
         case Items():
             return "a list"
         case Record():
@@ -310,6 +330,8 @@ def describe(value: Value) -> str:
             return f"a tensor {t}"
         case Tensors(items):
             return f"{len(items)} tensors"
+        case Each():
+            return "a tensor handed out layer by layer"
         case Either(yes):
             return describe(yes)
     return "nothing"

@@ -37,8 +37,8 @@ WIDTH = 78
 """Expressions longer than this are bound to a name of their own."""
 
 _LEVELS = {
-    "add": PLUS, "subtract": PLUS, "multiply": TIMES, "divide": TIMES, "power": POWER,
-    "negative": UNARY, "not": UNARY, "and": AND, "or": OR,
+    "add": PLUS, "subtract": PLUS, "multiply": TIMES, "divide": TIMES, "remainder": TIMES,
+    "power": POWER, "negative": UNARY, "not": UNARY, "and": AND, "or": OR,
     "equal": COMPARE, "different": COMPARE, "less": COMPARE, "less_equal": COMPARE,
     "greater": COMPARE, "greater_equal": COMPARE,
 }  # fmt: skip
@@ -189,6 +189,12 @@ class Writer:
     def several(self, i: int, node: Node) -> None:
         """A node with several results, bound on one line."""
         items = [j for j, n in enumerate(self.nodes) if n.op == "item" and n.args == (i,)]
+        if self.is_stack(node):
+            args = [self.values[a] for a in node.args]
+            found = calls.stack(self, i, node, self.module.child(node.child), args)
+            for j in items:
+                self.values[j] = found[self.nodes[j].index]
+            return
         names = []
         for j in items:
             name = self.fresh(j, self.nodes[j].name) if self.users.get(j) else "_"
@@ -258,7 +264,7 @@ class Writer:
             case "apply":
                 return calls.apply(self, i, node, args)
             case "mixture":
-                return Text(f"mixture(self.{safe(node.child)}, {', '.join(a.text for a in args)})")
+                return calls.mixture(self, node, args)
             case "top_k":
                 return self.top_k(node, args[0])
             case "top_mask":

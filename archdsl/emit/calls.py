@@ -11,7 +11,7 @@ from archdsl.dims import Dim
 from archdsl.emit import plan as p
 from archdsl.emit.context import arguments
 from archdsl.emit.names import safe
-from archdsl.emit.spell import Text, spell_dim, spell_real
+from archdsl.emit.spell import ATOM, Text, spell_dim, spell_real
 from archdsl.graph import Child, Module, Node
 from archdsl.ops import OPS
 from archdsl.reals import OfDim, Real
@@ -38,7 +38,7 @@ def apply(w: Writer, i: int, node: Node, args: list[Text]) -> Text:
     """A submodule or a function applied."""
     child = w.module.child(node.child)
     if child.segments:
-        return stack(w, i, node, child, args)
+        return stack(w, i, node, child, args)[0]
     assert child.module is not None
     inner = child.module
     unit = w.plan.unit(inner, w.banked)
@@ -133,26 +133,57 @@ def root(value: Dim | Real) -> Text:
     return spell_dim(value, look) if isinstance(value, Dim) else spell_real(value, look)
 
 
-def stack(w: Writer, i: int, node: Node, child: Child, args: list[Text]) -> Text:
-    """A loop over layers."""
+def mixture(w: Writer, node: Node, args: list[Text]) -> Text:
+    """The chosen experts of a bank."""
+    told = [f"self.{safe(node.child)}", *(a.text for a in args)]
+    if node.index:
+        (segment,) = w.module.child(node.child).segments
+        own = None if segment.of is None else p.own_name(w.module, segment.of)
+        if own is not None:
+            told.append(w.look(own))
+        else:
+            told.append(str(segment.count))
+    return Text(f"mixture({', '.join(told)})")
+
+
+def stack(w: Writer, i: int, node: Node, child: Child, args: list[Text]) -> list[Text]:
+    """A loop over layers; the variables of what it carries from layer to layer."""
     _, named = arguments(child, [a.text for a in args])
-    for a in node.args[len(node.args) - node.context :]:
-        w.last[a] = max(w.last[a], i + 0.5)  # every layer reads what is given
-    name = w.fresh(i, node.name or w.nodes[node.args[0]].name or "x")
-    if args[0].text != name:
-        w.lines.append(f"{name} = {args[0].text}")
+    carried = len(node.types)
+    for a in node.args[carried:]:
+        w.last[a] = max(w.last[a], i + 0.5)  # every layer reads it
+    names = _carried(w, i, node)
+    begun = [(n, a.text) for n, a in zip(names, args, strict=False) if n != a.text]
+    if begun:
+        w.lines.append(f"{', '.join(n for n, _ in begun)} = {', '.join(a for _, a in begun)}")
     modules = [m for _, m in child.modules]
     starts = any(w.plan.needs_start(m) for m in modules)
     keeps = any(w.plan.keeps(m) for m in modules)
-    extra = ", start" if starts else ""
-    given = "".join(f", {text}" for text in named)
+    told = list(names)
+    for j, arg in enumerate(args[: len(args) - node.context]):
+        if j >= carried:
+            told.append(f"{arg.at(ATOM)}[i]" if j in node.each else arg.text)
+    told += ["start"] if starts else []
     w.uses_start |= starts
+    told += [f"part({part(w, node)}, i)"] if keeps else []
     target = f"self.{safe(child.name)}"
-    if keeps:
-        store = part(w, node)
+    if keeps or node.each:
         w.lines.append(f"for i, layer in enumerate({target}):")
-        w.lines.append(f"    {name} = layer({name}{extra}, part({store}, i){given})")
     else:
         w.lines.append(f"for layer in {target}:")
-        w.lines.append(f"    {name} = layer({name}{extra}{given})")
-    return Text(name)
+    w.lines.append(f"    {', '.join(names)} = layer({', '.join([*told, *named])})")
+    return [Text(name) for name in names]
+
+
+def _carried(w: Writer, i: int, node: Node) -> list[str]:
+    """Variables for what a stack carries."""
+    if len(node.types) == 1:
+        return [w.fresh(i, node.name or w.nodes[node.args[0]].name or "x")]
+    items = {n.index: j for j, n in enumerate(w.nodes) if n.op == "item" and n.args == (i,)}
+    names = []
+    for index, a in enumerate(node.args[: len(node.types)]):
+        j = items.get(index, i)
+        names.append(w.fresh(j, w.nodes[j].name or w.nodes[a].name or "x"))
+        w.holder[names[-1]] = j
+        w.last[j] = max(w.last.get(j, i), i + 0.5)
+    return names

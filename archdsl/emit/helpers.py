@@ -66,17 +66,20 @@ def top_mask(x: Tensor, k: int) -> Tensor:
 '''
 
 _MIXTURE = '''
-def mixture(bank: nn.Module, x: Tensor, weights: Tensor, indices: Tensor) -> Tensor:
+def mixture(
+    bank: nn.Module, x: Tensor, weights: Tensor, indices: Tensor, experts: int | None = None
+) -> Tensor:
     """What the chosen experts say, summed with weights; each expert sees its tokens at once.
 
-    x [..., d], weights and indices [..., top_k] -> [..., d]
+    x [..., d], weights and indices [..., top_k] -> [..., d]; indices from `experts` on are passed
+    over.
     """
     flat, top_k = x.flatten(0, -2), indices.shape[-1]
     chosen = indices.flatten()
     order = chosen.argsort(stable=True)
     out = torch.zeros_like(flat)
     begin = 0
-    for expert, count in enumerate(chosen.bincount().tolist()):
+    for expert, count in enumerate(chosen.bincount().tolist()[:experts]):
         if count:
             rows = order[begin : begin + count]
             begin += count

@@ -278,7 +278,7 @@ def _plain(n: Node) -> object:
         tuple(map(_plain, n.body.nodes)), n.body.inputs, n.body.outputs, n.body.states, n.body.axis
     )  # fmt: skip
     return (n.op, n.args, n.types, n.name, str(n.plan), n.child, n.param, n.scalar, n.index,
-            n.place, inner)  # fmt: skip
+            n.place, n.each, inner)  # fmt: skip
 
 
 def reals_of(r: Real | Dim | None) -> frozenset[str]:

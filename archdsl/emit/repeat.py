@@ -13,6 +13,7 @@ leave(cache, s=s_BD)
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
 
 from archdsl.dims import Dim
@@ -72,17 +73,19 @@ def repeated(w: Writer, i: int, node: Node, body: Body) -> None:
         _token(w, inner, inside, outside, turn)
     results = inner.run(body.outputs, prepared=True)
     ends, yielded = results[: body.states], results[body.states :]
-    lists = _lists(w, len(yielded))
-    w.lines += [f"{name} = []" for name in lists]
+    lists = _lists(w, i, node, body.states if node.op == "loop" else 0, len(yielded))
+    w.lines += [f"{name} = []" for name in lists if name]
     if node.op == "scan":
         w.axes.add("T")
         rounds = "T"
     else:
         assert isinstance(node.scalar, Dim)
         rounds = w.dim(node.scalar).text
-    w.lines.append(f"for {turn} in range({rounds}):")
     statements = [*inner.lines, *_next_states(states, ends)]
-    statements += [f"{name}.append({y.text})" for name, y in zip(lists, yielded, strict=True)]
+    said = zip(lists, yielded, strict=True)
+    statements += [f"{name}.append({y.text})" for name, y in said if name]
+    read = any(re.search(rf"\b{turn}\b", line) for line in statements)
+    w.lines.append(f"for {turn if read else '_'} in range({rounds}):")
     w.lines += [f"    {line}" for line in statements]
     w.uses_start |= inner.uses_start
     w.uses_config |= inner.uses_config
@@ -137,10 +140,14 @@ def _next_states(states: list[str], ends: list[Text]) -> list[str]:
     return [f"{', '.join(s for s, _ in changed)} = {', '.join(e for _, e in changed)}"]
 
 
-def _lists(w: Writer, count: int) -> list[str]:
-    """The lists that collect what is yielded."""
+def _lists(w: Writer, i: int, node: Node, before: int, count: int) -> list[str]:
+    """The lists that collect what is yielded; no name where nobody reads it."""
+    read = {n.index for j, n in enumerate(w.nodes) if n.args == (i,) and w.users.get(j)}
     names = []
-    for _ in range(count):
+    for index in range(before, before + count):
+        if len(node.types) > 1 and index not in read:
+            names.append("")
+            continue
         names.append(w.bare("steps"))
         w.holder[names[-1]] = _OUTER
         w.last[_OUTER] = math.inf
@@ -153,10 +160,12 @@ def _give(w: Writer, i: int, node: Node, states: list[str], lists: list[str], ax
         w.nodes[j].index: j for j, n in enumerate(w.nodes) if n.op == "item" and n.args == (i,)
     }
     if node.op == "scan":
-        given = [f"torch.stack({name}, {axis})" for name in lists]
+        given = [name and f"torch.stack({name}, {axis})" for name in lists]
     else:
-        given = [*states, *(f"torch.stack({name})" for name in lists)]
+        given = [*states, *(name and f"torch.stack({name})" for name in lists)]
     for index, text in enumerate(given):
+        if not text:
+            continue
         j = items.get(index, i) if len(node.types) > 1 else i
         if text in states:
             w.holder[text] = j

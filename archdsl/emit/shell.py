@@ -191,7 +191,8 @@ def _modules(root: Module) -> list[Module]:
 
 def _imports(text: list[str]) -> list[str]:
     joined = "\n".join(text)
-    standard = "".join(f"import {name}\n" for name in ("math", "re") if f"{name}." in joined)
+    used = (name for name in ("math", "re") if re.search(rf"\b{name}\.", joined))
+    standard = "".join(f"import {name}\n" for name in used)
     abstract = [n for n in ("Callable", "Mapping") if f"{n}[" in joined]
     if abstract:
         standard += f"from collections.abc import {', '.join(abstract)}\n"
