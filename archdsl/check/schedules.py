@@ -100,6 +100,7 @@ def _comprehension(scope: Scope, arg: s.Arg) -> list[Repeat] | None:
             values = list(found)
         case Items(sample=sample) if sample is not None:
             values = [sample]
+            count = Dim.symbol(f"len({arg.source.span.text.replace(' ', '')})")
         case _:
             scope.fail("kind-mismatch", "`for` runs over a number or a list", arg.source.span)
             return None

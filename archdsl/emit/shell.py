@@ -269,6 +269,7 @@ def _model(made: Plan, stored: bool) -> list[str]:
     unit = made.unit(module)
     writer, body = classes.forward_of(made, unit, store="kept")
     tables, reads = classes.table_lines(made, unit)
+    kept = _kept(made, writer)  # before `__init__`, which stores the settings that it reads
     init = classes.init_lines(made, unit, writer.settings | reads | _checked(made))
     init += ["        self.config = config"] if stored or writer.uses_config else []
     names = input_names(module, False)
@@ -301,7 +302,7 @@ def _model(made: Plan, stored: bool) -> list[str]:
         '        """An empty cache for `batch` sequences of up to `length` tokens."""',
         "        first = next(self.parameters())",
         '        kind = {"device": first.device, "dtype": first.dtype}',
-        *_kept(made, writer),
+        *kept,
         *_GENERATE.rstrip().split("\n"),
     ]
 
