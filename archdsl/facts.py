@@ -3,11 +3,14 @@
     parameters   every parameter once; a tied one belongs to its first place
     active       experts scaled by top_k / experts, everything else once, the input table included
     KV bytes     bf16, what all layers keep of each token
+    source bytes what decoding keeps of each position of an input that does not stream
     FLOPs        of matrix products, 2 for each multiply-add, for one token with `context` keys in
     sight
 
 FLOPs follow `torch.utils.flop_counter`: elementwise work and look-ups count nothing, attention
-counts every key up to the context, masked or not.
+counts every key up to the context, masked or not. What does not depend on the token is computed
+with the first one (`stream.py`) and not counted; inputs that do not stream are as long as the
+context.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from archdsl.diagnostic import Diagnostics
 from archdsl.dims import Dim, product, substitute
 from archdsl.graph import Child, Model, Module, Node, runs
 from archdsl.ops import OPS
+from archdsl.stream import Flow, flow
 from archdsl.types import TensorType
 
 KV_BYTES = 2
@@ -150,6 +154,11 @@ class Facts:
             raise ValueError(f"{t} depends on the input")
         return value
 
+    @cached_property
+    def flow(self) -> Flow:
+        """What is computed for every token, and what once."""
+        return flow(self.model)
+
     # --- cache ------------------------------------------------------------------------------------
 
     @cached_property
@@ -170,14 +179,39 @@ class Facts:
     @cached_property
     def state_bytes(self) -> int:
         """Bytes of what recurrences and windows of tokens keep, however long the context."""
-        return self._states(self.model.root)
+        once = 0 if self.flow.plain else KV_BYTES * self._once(self.model.root, False)
+        return self._states(self.model.root) + once
+
+    @cached_property
+    def source_bytes_per_token(self) -> int:
+        """Bytes kept of each position of an input that does not stream, beside the cache: keys and
+        values of cross-attention, and what they are made of.
+        """
+        if self.flow.plain:
+            return 0
+        return KV_BYTES * self._once(self.model.root, of_positions=True)
+
+    def _once(self, module: Module, of_positions: bool) -> int:
+        """Numbers that are computed once and kept, of each position or of the whole input."""
+        total = 0
+        for i in self.flow.kept(module):
+            axes = self._one(module, module.nodes[i].type)
+            if of_positions == any(a.symbols() for a in axes):
+                total += _number(product(a for a in axes if not a.symbols()))
+        for times, node, _ in self._steps(module):
+            if node.op == "apply":
+                for count, inner in module.child(node.child).at(node):
+                    total += count * _number(times) * self._once(inner, of_positions)
+        return total
 
     def _states(self, module: Module) -> int:
         """Bytes of the states of all applications in a module, for one sequence."""
         total = 0
         for times, node, _ in self._steps(module):
             kept: list[TensorType] = []
-            if node.op == "window" and isinstance(node.scalar, Dim):
+            if not module.streams:
+                pass
+            elif node.op == "window" and isinstance(node.scalar, Dim):
                 axes = list(node.type.axes)
                 axes[axes.index(node.scalar)] = node.scalar - 1
                 kept = [TensorType(node.type.dtype, tuple(a for a in axes if a != _TIME))]
@@ -186,7 +220,7 @@ class Facts:
             for t in kept:
                 total += STATE_BYTES[t.dtype] * _number(product(self._one(module, t)))
             if node.op == "apply":
-                for count, inner in module.child(node.child).modules:
+                for count, inner in module.child(node.child).at(node):
                     total += count * _number(times) * self._states(inner)
         return total
 
@@ -219,7 +253,7 @@ class Facts:
         applied = {c.name: c for c in module.children}
         for times, node, _ in self._steps(module):
             if node.op == "apply":
-                for count, inner in applied[node.child].modules:
+                for count, inner in applied[node.child].at(node):
                     for size, window in self._kept(inner):
                         own[window] = own.get(window, 0) + count * size * _number(times)
         return [(size, window) for window, size in own.items()]
@@ -228,14 +262,16 @@ class Facts:
         """Bytes of the whole cache at a context of so many tokens, for one sequence."""
         kept = self._kept(self.model.root)
         places = sum(n * (context if last is None else min(context, last)) for n, last in kept)
-        return KV_BYTES * places + self.state_bytes
+        source = 0 if self.flow.plain else context * self.source_bytes_per_token
+        return KV_BYTES * places + self.state_bytes + source
 
     # --- FLOPs ------------------------------------------------------------------------------------
 
     def flops_per_token(self, context: int) -> int:
         """FLOPs of one more token with `context` keys in sight (its own included)."""
         flops = self._flops(self.model.root)
-        one = {"B": Dim.number(1), "T": Dim.number(1), "S": Dim.number(context)}
+        one = {name: Dim.number(context) for name in flops.symbols()}
+        one |= {"B": Dim.number(1), "T": Dim.number(1)}
         return _number(substitute(flops, one))
 
     def _flops(self, module: Module) -> Dim:
@@ -244,11 +280,14 @@ class Facts:
         if key not in self._memo:
             total = Dim()
             children = {c.name: c for c in module.children}
+            once = {id(module.nodes[i]) for i in self.flow.once(module)}
             for times, node, beside in self._steps(module):
+                if id(node) in once:
+                    continue
                 if node.op == "einsum":
                     total = total + self._einsum(module, node, beside) * times
                 elif node.op == "apply":
-                    for count, inner in children[node.child].modules:
+                    for count, inner in children[node.child].at(node):
                         total = total + self._flops(inner) * count * times
                 elif node.op == "mixture":
                     bank = children[node.child]
@@ -319,6 +358,7 @@ class Facts:
             "kv_growing_bytes_per_token": self.kv_growing_bytes_per_token,
             "kv_capped_bytes": self.kv_capped_bytes,
             "state_bytes": self.state_bytes,
+            "source_bytes_per_token": self.source_bytes_per_token,
             "layers": self.layers,
             "parts": dict(self.parts),
             "schedule": [[n, m.title] for n, m in self.schedule],

@@ -19,8 +19,9 @@ from dataclasses import dataclass, field
 
 from archdsl.axes import Plan
 from archdsl.dims import Dim, substitute
-from archdsl.reals import Real, evaluate, replace
-from archdsl.record import entity, record
+from archdsl.reals import Real, evaluate
+from archdsl.reals import replace as replace_reals
+from archdsl.record import entity, record, replace
 from archdsl.source import Span
 from archdsl.types import Axis, Rest, TensorType
 
@@ -54,7 +55,8 @@ class Node:
                 yields, with a new first axis
     `each` says which arguments of a stack are handed out, a slice of the first axis to every layer.
     `place` is the name under which decoding keeps what a window needs. The last `context` arguments
-    of an application are what `Child.context` names.
+    of an application are what `Child.context` names; `use` tells applications of one child to
+    tensors of several types apart.
     """
 
     op: str
@@ -71,6 +73,7 @@ class Node:
     body: Body | None = None
     each: tuple[int, ...] = ()
     context: int = 0
+    use: int = 0
 
     @property
     def type(self) -> TensorType:
@@ -110,6 +113,14 @@ def every_node(nodes: Iterable[Node]) -> Iterator[Node]:
         yield node
         if node.body is not None:
             yield from every_node(node.body.nodes)
+
+
+def reordered(nodes: tuple[Node, ...], order: list[int]) -> tuple[Node, ...]:
+    """Nodes in another order, `order[i]` coming at place i."""
+    place = {old: new for new, old in enumerate(order)}
+    return tuple(
+        replace(nodes[old], args=tuple(place[a] for a in nodes[old].args)) for old in order
+    )
 
 
 @record
@@ -157,6 +168,8 @@ class Child:
     `top_k`, for a bank of experts of which `top_k` work on each token.
     `inline` marks an application without a binding, which owns no parameters.
     `path` of each of `ties` is a path from the body that binds the child: ("w", ("embed", "w")).
+    `applied` are the modules of a single block that is applied to tensors of several types, by
+    `Node.use`; `module` is then one that streams, if one does.
     """
 
     name: str
@@ -165,6 +178,11 @@ class Child:
     top_k: int | None = None
     inline: bool = False
     ties: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    applied: tuple[Module, ...] = ()
+
+    def at(self, node: Node) -> tuple[tuple[int, Module], ...]:
+        """As `modules`, for one application."""
+        return ((1, self.applied[node.use]),) if self.applied else self.modules
 
     @property
     def modules(self) -> tuple[tuple[int, Module], ...]:
@@ -263,6 +281,11 @@ class Module:
     from_std: bool = False
     span: Span | None = None
     context: tuple[str, ...] = ()
+
+    @property
+    def streams(self) -> bool:
+        """Whether the axis T of the block is the streamed one, and no encoder's."""
+        return self.symbols.get("T", Dim.symbol("$T")).name == "$T"
 
     def child(self, name: str) -> Child:
         """The child of that name; raises KeyError."""
@@ -364,4 +387,4 @@ class Model:
 
     def real(self, module: Module, r: Real) -> float | None:
         """A real expression in a module's symbols as a number."""
-        return evaluate(replace(r, module.symbols, module.reals), dict(self.numbers))
+        return evaluate(replace_reals(r, module.symbols, module.reals), dict(self.numbers))

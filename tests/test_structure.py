@@ -28,6 +28,7 @@ graph
 check
 resolver
 elaborate
+stream
 facts
 fonts
 text

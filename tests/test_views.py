@@ -52,10 +52,15 @@ def asked(variant: Variant) -> dict[str, Choice]:
 
 CROWDED = pytest.mark.xfail(strict=True, reason="two labels of wires meet in detail:MLA")
 LATENT = ("DeepSeekV3_671B", "KimiK2_1T")
+TWO = pytest.mark.xfail(strict=True, reason="a second input has no port of its own")
+"""For models with an encoder and a decoder."""
+MARKED = dict.fromkeys(LATENT, CROWDED) | dict.fromkeys(
+    ("Transformer_Base", "Transformer_Big"), TWO
+)
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=CROWDED) if n in LATENT else n for n in variants()]
+    "name", [pytest.param(n, marks=MARKED[n]) if n in MARKED else n for n in variants()]
 )
 def test_every_view_in_every_theme_keeps_every_rule(name: str) -> None:
     """Positions are the same in all themes: they are checked once, colours in each."""
@@ -72,10 +77,11 @@ def test_every_view_in_every_theme_keeps_every_rule(name: str) -> None:
 
 
 WIDE = pytest.mark.xfail(strict=True, reason="two embeddings side by side need 92 mm")
+WIDER = ("GPT2", "Transformer_")
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=WIDE) if n.startswith("GPT2") else n for n in variants()]
+    "name", [pytest.param(n, marks=WIDE) if n.startswith(WIDER) else n for n in variants()]
 )
 def test_a_column_of_a_paper_holds_a_compact_card(name: str) -> None:
     """Six points at 85 mm, for every spec."""

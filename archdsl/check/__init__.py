@@ -13,6 +13,7 @@
 | `interface.py` | settings, signatures, `where`, slots |
 | `apply.py` | recipes, ties, application |
 | `schedules.py` | stacks and what repeats in them |
+| `context.py` | `given` and `give` |
 | `hubs.py` | lines of `hub ... config` |
 | `body.py` | statements, and whole bodies |
 

@@ -35,7 +35,7 @@ from archdsl.dims import EQUAL, substitute
 from archdsl.graph import Child, Module, Node, Segment
 from archdsl.record import replace
 from archdsl.source import Span
-from archdsl.types import TensorType
+from archdsl.types import TensorType, replace_axes
 
 MAX_SIZE = 2000
 """Blocks in a recipe, those inside its settings counted each time."""
@@ -207,17 +207,19 @@ def applied(
         index = int(target.partly)
         label, operands = target.name, (*operands, target.weights.node, target.indices.node)
         target = target.bank
-    name = _child(scope, target, label, tensors_in, fn_span)
-    if name is None:
+    found = _child(scope, target, label, tensors_in, fn_span)
+    if found is None:
         return Error()
+    name, use = found
     op = "mixture" if chosen else "apply"
     passed = context.taken(scope, _needs(scope, name))
     operands = (*operands, *passed)
     node = scope.add(
         Node(
-            op, operands, types, child=name, index=index, span=span, context=len(passed), each=each
+            op, operands, types, child=name, index=index, span=span,
+            context=len(passed), each=each, use=use,
         )
-    )
+    )  # fmt: skip
     if len(types) == 1:
         return node
     items = [Node("item", (node.node,), (t,), index=i, span=span) for i, t in enumerate(types)]
@@ -303,14 +305,18 @@ def _through(
 
 def _child(
     scope: Scope, target: Value, label: str, args: list[Tensor], fn_span: Span
-) -> str | None:
-    """Registers the submodule of an application (once for each name) and returns its name."""
+) -> tuple[str, int] | None:
+    """Registers the submodule of an application (once for each name); its name, and which of its
+    applications to several types this is.
+    """
     name = label or _inline_name(scope, target)
-    if scope.numbers is None or name in scope.children:
-        return name
+    if scope.numbers is None:
+        return name, 0
     made = _make(scope, target, args)
     if made is None:
         return None
+    if name in scope.children:
+        return _again(scope, scope.children[name], made, fn_span)
     inline = not label
     if isinstance(made, Module):
         child = Child(name, made, inline=inline, ties=_ties(target))
@@ -327,7 +333,42 @@ def _child(
         )
         return None
     scope.children[name] = child
-    return name
+    return name, 0
+
+
+def _again(
+    scope: Scope, child: Child, made: Module | tuple[Segment, ...], span: Span
+) -> tuple[str, int] | None:
+    """A submodule applied once more, perhaps to tensors of other types."""
+    if not isinstance(made, Module):
+        if Child("", segments=made).modules == child.modules:
+            return child.name, 0
+        message = f"{child.name} is applied to tensors of another type than before"
+        scope.fail("unsupported", message, span, help="bind another stack for them")
+        return None
+    assert child.module is not None
+    applied = child.applied or (child.module,)
+    if made not in applied:
+        applied = (*applied, made)
+        first = next((m for m in applied if m.streams), child.module)
+        scope.children[child.name] = replace(child, module=first, applied=applied)
+        if _weights(made) != _weights(child.module):
+            message = f"{child.name} has parameters of other shapes here than where it was applied"
+            scope.fail("shape-mismatch", message, span, help="bind another submodule")
+            return None
+    return child.name, applied.index(made)
+
+
+def _weights(module: Module) -> list[object]:
+    """What has to agree for two modules to have the same parameters."""
+    own: list[object] = [
+        (p.name, replace_axes(p.type, module.symbols, module.rests))
+        for p in module.params
+        if p.kind != "const"
+    ]
+    for child in module.children:
+        own += [(child.name, count, *_weights(inner)) for count, inner in child.modules]
+    return own
 
 
 def _needs(scope: Scope, name: str) -> tuple[str, ...]:

@@ -395,12 +395,22 @@ def _cache(scope: Scope, statement: s.CacheStatement) -> None:
                 help=f"a cache grows along the streamed axis, which is called {STREAM}",
             )
             continue
+        last = last if _streams(scope) else None  # an encoder's axis is there at once, whole
         everything = Dim.symbol(SEEN)
         seen = {STREAM: everything if last is None else extreme("min", everything, last)}
         axes = tuple(substitute(a, seen) if isinstance(a, Dim) else a for a in value.type.axes)
         kept = TensorType(value.type.dtype, axes)
+        if not _streams(scope):
+            scope.names[name.name] = Tensor(value.node, kept)
+            continue
         node = Node("cache", (value.node,), (kept,), name.name, scalar=last, span=name.span)
         scope.names[name.name] = scope.add(node)
+
+
+def _streams(scope: Scope) -> bool:
+    """Whether T is the streamed axis here; a generic check takes it to be."""
+    stream = None if scope.numbers is None else scope.numbers.symbols.get(STREAM)
+    return stream is None or stream.name == f"${STREAM}"
 
 
 def _negative(scope: Scope, d: Dim, span: Span) -> bool:

@@ -22,7 +22,7 @@ from archdsl.check.scope import Scope
 from archdsl.check.values import Error, Int, Recipe, Tensor, describe
 from archdsl.diagnostic import Diagnostics, Label
 from archdsl.dims import EQUAL, Dim, substitute
-from archdsl.graph import Node
+from archdsl.graph import Node, reordered
 from archdsl.record import replace
 from archdsl.source import Span
 from archdsl.types import Axis, TensorType
@@ -128,14 +128,6 @@ def inputs_first(
     if order == list(range(len(nodes))):
         return nodes, outputs
     return reordered(nodes, order), tuple(order.index(o) for o in outputs)
-
-
-def reordered(nodes: tuple[Node, ...], order: list[int]) -> tuple[Node, ...]:
-    """Nodes in another order, `order[i]` coming at place i."""
-    place = {old: new for new, old in enumerate(order)}
-    return tuple(
-        replace(nodes[old], args=tuple(place[a] for a in nodes[old].args)) for old in order
-    )
 
 
 # --- blocks that are given something --------------------------------------------------------------

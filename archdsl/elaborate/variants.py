@@ -48,6 +48,7 @@ EXPECTED = (
     "kv_growing_bytes_per_token",
     "kv_capped_bytes",
     "state_bytes",
+    "source_bytes_per_token",
     "layers",
 )
 """What `expect` may check."""

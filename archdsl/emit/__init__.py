@@ -7,13 +7,15 @@
 | `rearrange.py` | axes patterns as views |
 | `plan.py` | which blocks become classes, which functions |
 | `body.py` | nodes as statements of `forward` |
+| `context.py`, `once.py` | what blocks are given; what is computed with the first tokens only |
 | `calls.py` | applications, stacks, what is kept |
-| `intrinsics.py` | fused kernels |
+| `intrinsics.py`, `masks.py` | fused kernels, the masks that they need not be told |
 | `classes.py` | the text of classes and functions |
 | `checkpoint.py` | the map of published keys, `load` |
 | `repeat.py` | windows, scans, loops |
 | `helpers.py` | functions that the file brings along |
-| `shell.py` | the file: header, Config, Model, smoke test |
+| `running.py` | `generate`, the smoke test |
+| `shell.py` | the file: header, Config, Model |
 """
 
 from archdsl.emit.shell import emit

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from archdsl.axes import Merge, Plan, RestFactor, factors
 from archdsl.dims import Dim
-from archdsl.emit import calls, repeat
+from archdsl.emit import calls, once, repeat
 from archdsl.emit import plan as p
 from archdsl.emit.context import input_names
 from archdsl.emit.names import safe, suffix
@@ -88,12 +88,21 @@ class Writer:
         if name in p.setting_names(self.module):
             self.settings.add(name)
             return safe(name) if self.unit.is_function else f"self.{safe(name)}"
+        if name not in p.free_axes(self.module) and name == "S" and not self.module.streams:
+            return self.look("T")
         if name not in p.free_axes(self.module) and name == "S":
             self.uses_start = True
             self.axes.add("T")
             return "(start + T)"
         self.axes.add(name)
         return safe(name)
+
+    def behind(self) -> tuple[str, str]:
+        """Where a block finds what it keeps, and how many tokens came before."""
+        if not self.module.streams:
+            return "None", "0"
+        self.uses_start = True
+        return self.store, "start"
 
     def dim(self, d: Dim) -> Text:
         return spell_dim(d, self.look)
@@ -121,6 +130,8 @@ class Writer:
         node = self.nodes[i]
         if node.op in ("input", "param", "scalar", "item"):
             return False
+        if self.inside is None and not self.table and i in self.plan.flow.kept(self.module):
+            return True
         if node.op in ("cache", "scan", "loop") or len(node.types) > 1 or self.is_stack(node):
             return True
         if node.op != "fill" and any(
@@ -161,7 +172,14 @@ class Writer:
         """Writes all statements; the expressions of the results."""
         if not prepared:
             self.prepare(outputs)
+        whole = self.inside is None and not self.table
+        first_tokens = self.plan.flow.once(self.module) if whole else ()
+        begin = 0
         for i, node in enumerate(self.nodes):
+            if first_tokens and i == first_tokens[0]:
+                begin = len(self.lines)
+            if first_tokens and i == first_tokens[-1] + 1:
+                self.lines[begin:] = once.block(self, self.lines[begin:])
             if node.op == "item" or (prepared and i in self.values):
                 continue
             if node.body is not None:

@@ -39,15 +39,15 @@ def apply(w: Writer, i: int, node: Node, args: list[Text]) -> Text:
     child = w.module.child(node.child)
     if child.segments:
         return stack(w, i, node, child, args)[0]
+    ((_, inner),) = child.at(node)
     assert child.module is not None
-    inner = child.module
-    unit = w.plan.unit(inner, w.banked)
+    unit = w.plan.unit(child.module, w.banked)
     texts = [a.text for a in args]
     if unit.is_function:
         short = inlined(w, inner, args)
         if short is not None:
             return short
-        return call(w, inner, (child.name,), texts)
+        return call(w, child.module, (child.name,), texts, starts=w.plan.needs_start(inner))
     texts, named = arguments(child, texts)
     texts += ["expert"] if w.banked else threads(w, inner, i)
     return Text(f"self.{safe(child.name)}({', '.join([*texts, *named])})")
@@ -70,7 +70,7 @@ def part(w: Writer, node: Node) -> str:
     """The part of the cache that belongs to an application, and to this round of a loop."""
     keys = p.caching(w.plan, w.module)
     store = w.store
-    if len(keys) > 1 or p.keeps_itself(w.module):
+    if len(keys) > 1 or w.plan.holds(w.module):
         store = f'part({store}, "{keys[id(node)].name}")'
     for turn in w.turns:
         store = f"part({store}, {turn})"
@@ -88,14 +88,16 @@ def inlined(w: Writer, inner: Module, args: list[Text]) -> Text | None:
     return w.elementwise(ops[0], [args[j] for j in order])
 
 
-def call(w: Writer, inner: Module, path: tuple[str, ...], texts: list[str]) -> Text:
-    """A function applied, with the settings it has to be told."""
+def call(
+    w: Writer, inner: Module, path: tuple[str, ...], texts: list[str], starts: bool = True
+) -> Text:
+    """A function applied, with the settings it has to be told; an encoder's `starts` at 0."""
     unit = w.plan.unit(inner, w.banked)
     told = [argument(w, inner, (path, n)) for n in unit.arguments]
     told += [argument(w, inner, ((*path, *p), n), p) for p, n in unit.captures]
     if unit.starts:
-        w.uses_start = True
-        told.append("start")
+        w.uses_start |= starts
+        told.append("start" if starts else "0")
     return Text(f"{unit.name}({', '.join([*texts, *told])})")
 
 

@@ -11,6 +11,7 @@ from archdsl.emit.calls import root
 from archdsl.emit.context import input_names, parameters
 from archdsl.emit.intrinsics import HELPERS, kernel
 from archdsl.emit.names import docstring, safe
+from archdsl.emit.once import places
 from archdsl.emit.repeat import state_places
 from archdsl.emit.spell import PLUS, Look, Text, spell_dim, spell_real, whole
 from archdsl.graph import Child, Initial, Module, Node, Param, Segment, every_node
@@ -429,8 +430,9 @@ def cache_value(plan: p.Plan, module: Module, writer: Writer) -> list[str]:
     for node in every_node(module.nodes):
         if node.op == "cache":
             entries.append((safe(node.name), f"torch.empty({_places(node, writer)}, **kind)"))
-        elif node.op in p.KEEPING:
+        elif node.op in p.KEEPING and module.streams:
             entries += state_places(writer, node, _sizes(writer))
+    entries += [(name, "None") for name in places(plan, module).values()]
     own = bool(entries)
     inner = p.caching(plan, module)
     for kept in inner.values():

@@ -58,6 +58,13 @@ def leave(cache: Any, **states: Tensor) -> None:
         cache[name].copy_(state)
 '''
 
+_REMEMBER = '''
+def remember(cache: Any, **values: Tensor) -> None:
+    """Keeps what no later token changes."""
+    if cache is not None:
+        cache.update(values)
+'''
+
 _TOP_MASK = '''
 def top_mask(x: Tensor, k: int) -> Tensor:
     """Whether each entry is among the k largest of the last axis; all are where it is shorter."""
@@ -152,6 +159,7 @@ HELPERS = {
     "part": _PART,
     "recent": _RECENT,
     "resume": _RESUME,
+    "remember": _REMEMBER,
     "top_mask": _TOP_MASK,
     "mixture": _MIXTURE,
     "delta_rule": _DELTA_RULE,

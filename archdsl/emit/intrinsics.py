@@ -10,10 +10,9 @@ from archdsl.dims import Dim
 from archdsl.emit import calls
 from archdsl.emit.body import Writer
 from archdsl.emit.context import input_names
+from archdsl.emit.masks import causal, everything
 from archdsl.emit.names import safe
 from archdsl.emit.plan import streamed
-from archdsl.graph import Module
-from archdsl.ops import OPS
 
 
 def kernel(writer: Writer) -> list[str]:
@@ -48,11 +47,11 @@ def _convolution(writer: Writer, x: str) -> list[str]:
     """A convolution of every channel over the last tokens."""
     (node,) = (n for n in writer.module.nodes if n.op == "window")
     assert isinstance(node.scalar, Dim)
-    writer.uses_start = True
+    store, start = writer.behind()
     size, w = writer.dim(node.scalar).text, writer.param("w")
     bias = f", {writer.param('b')}" if any(p.name == "b" for p in writer.module.params) else ""
     return [
-        f'seen = recent({writer.store}, "{safe(node.place)}", {x}, start, dim=1, size={size})',
+        f'seen = recent({store}, "{safe(node.place)}", {x}, {start}, dim=1, size={size})',
         f"return F.conv1d(seen.mT, {w}[:, None]{bias or ', None'}, groups={x}.shape[2]).mT",
     ]
 
@@ -66,15 +65,15 @@ def _recurrence(writer: Writer, names: list[str]) -> list[str]:
     module = writer.module
     (node,) = (n for n in module.nodes if n.op == "scan")
     assert node.body is not None
-    writer.uses_start = True
+    store, start = writer.behind()
     (state,), (kept,) = node.body.state_types, node.body.state_names
     sizes = ", ".join(writer.dim(a).text for a in state.axes if isinstance(a, Dim))
     zeros = f"{names[0]}.new_zeros({sizes})"
     function = HELPERS[module.intrinsic]
     return [
-        f'{safe(kept)} = resume({writer.store}, "{safe(kept)}", start, {zeros})',
+        f'{safe(kept)} = resume({store}, "{safe(kept)}", {start}, {zeros})',
         f"y, {safe(kept)} = {function}({', '.join(names)}, {safe(kept)})",
-        f"leave({writer.store}, {safe(kept)}={safe(kept)})",
+        f"leave({store}, {safe(kept)}={safe(kept)})",
         "return y",
     ]
 
@@ -89,44 +88,29 @@ def _attention(writer: Writer, names: list[str]) -> list[str]:
     )
     grouped = module.symbols.get("H") != module.symbols.get("G")
     gqa = ", enable_gqa=True" if grouped else ""
+    call = f"F.scaled_dot_product_attention({q}, {k}, {v}"
+    scaled = f", scale={scale}{gqa}"
+    if everything(visible):
+        return [f"return {call}{scaled})"]
     begins = [n for n in module.nodes if n.op == "positions" and streamed(module, n)]
     now = f"torch.arange({'start, start + T' if begins else 'T'}, device={q}.device)"
-    first = "start + T - S, start + T" if begins else "S"
+    axes = [n.type.axes[0] for n in module.nodes if n.op == "positions"]
+    seen_now = any(isinstance(a, Dim) and writer.is_seen(a) for a in axes)
+    first = "start + T - S, start + T" if seen_now else "S"
     seen = f"torch.arange({first}, device={q}.device)"
     lengths = f"T, S = {q}.shape[2], {k}.shape[2]"
     extra = [given[module.context.index(name)] for name in visible.context]
     mask = calls.call(writer, visible, (name,), [now, seen, *extra]).text
-    call = f"F.scaled_dot_product_attention({q}, {k}, {v}"
-    gqa = f", scale={scale}{gqa}"
     if not begins or not causal(visible):
         writer.uses_start |= bool(begins)
-        return [lengths, f"mask = {mask}", f"return {call}, attn_mask=mask{gqa})"]
+        return [lengths, f"mask = {mask}", f"return {call}, attn_mask=mask{scaled})"]
     writer.uses_start = True
     return [
         lengths,
         "if T == 1:  # a single new token sees everything",
-        f"    return {call}{gqa})",
+        f"    return {call}{scaled})",
         "if start == 0:",
-        f"    return {call}, is_causal=True{gqa})",
+        f"    return {call}, is_causal=True{scaled})",
         f"mask = {mask}",
-        f"return {call}, attn_mask=mask{gqa})",
+        f"return {call}, attn_mask=mask{scaled})",
     ]
-
-
-def causal(module: Module) -> bool:
-    """Whether a predicate on positions is `query >= key`, and nothing else."""
-    if len(module.outputs) != 1:
-        return False
-    node = module.nodes[module.outputs[0]]
-    sides = [_origin(module, a) for a in node.args]
-    wanted = {"greater_equal": list(module.inputs), "less_equal": list(reversed(module.inputs))}
-    return node.op in wanted and sides == wanted[node.op]
-
-
-def _origin(module: Module, index: int) -> int:
-    """The input that a value is, seen through rearrangements that only add axes of size 1."""
-    node = module.nodes[index]
-    while node.op == "rearrange" and OPS[node.op].form == "rearrange":
-        index = node.args[0]
-        node = module.nodes[index]
-    return index

@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from archdsl.dims import Dim
+from archdsl.emit.masks import everything
 from archdsl.emit.names import class_name, function_name, safe
 from archdsl.graph import Child, Model, Module, Node, every_node
 from archdsl.reals import Apply as RealApply
 from archdsl.reals import OfDim, Real, Ref
 from archdsl.record import record
+from archdsl.stream import Flow, flow, in_order
 from archdsl.types import Rest, TensorType
 
 Capture = tuple[tuple[str, ...], str]
@@ -59,6 +61,7 @@ class Plan:
 
     model: Model
     lower: bool
+    flow: Flow
     units: list[Unit] = field(default_factory=list)
     of: dict[tuple[int, bool], Unit] = field(default_factory=dict)
     layers: set[int] = field(default_factory=set)
@@ -76,16 +79,26 @@ class Plan:
 
     def children(self, module: Module) -> Iterator[Child]:
         """The submodules that code is written for: none where a kernel stands for the body."""
-        if not self.lowered(module) or module.intrinsic == "sdpa":
+        if not self.lowered(module) or (module.intrinsic == "sdpa" and not self.unmasked(module)):
             yield from module.children
+
+    def unmasked(self, module: Module) -> bool:
+        """Whether a kernel stands for attention without a mask."""
+        return (
+            self.lowered(module)
+            and module.intrinsic == "sdpa"
+            and any(
+                c.name == "visible" and c.module and everything(c.module) for c in module.children
+            )
+        )
 
     def needs_start(self, module: Module) -> bool:
         """Whether a module has to know how many tokens came before."""
+        if module.id not in self._starts and self.unmasked(module):
+            self._starts[module.id] = False
         if module.id not in self._starts:
-            own = any(
-                n.op in KEEPING or (n.op == "positions" and streamed(module, n))
-                for n in every_node(module.nodes)
-            )
+            own = any(n.op == "positions" and streamed(module, n) for n in every_node(module.nodes))
+            own = own or keeps_itself(module) or bool(self.flow.once(module))
             self._starts[module.id] = own or any(
                 self.needs_start(m) for c in module.children for _, m in c.modules
             )
@@ -103,10 +116,14 @@ class Plan:
         self._starts[module.id] = self.needs_start(module) or starts
         self._keeps[module.id] = self.keeps(module) or keeps
 
+    def holds(self, module: Module) -> bool:
+        """Whether a module has a place of its own in the cache, beside its submodules'."""
+        return keeps_itself(module) or bool(self.flow.kept(module))
+
     def keeps(self, module: Module) -> bool:
         """Whether a module keeps something of the tokens it has seen."""
         if module.id not in self._keeps:
-            self._keeps[module.id] = keeps_itself(module) or any(
+            self._keeps[module.id] = self.holds(module) or any(
                 self.keeps(m) for c in module.children for _, m in c.modules
             )
         return self._keeps[module.id]
@@ -124,7 +141,8 @@ def _rooted(module: Module, d: Dim) -> set[str]:
 
 def make(model: Model, lower: bool) -> Plan:
     """The plan of a model."""
-    plan = Plan(model, lower)
+    model = in_order(model)
+    plan = Plan(model, lower, flow(model))
     taken: set[str] = {"Model", "Config", "Cache"}
     seen: dict[object, Unit] = {}
     _level(plan, model.root, set())
@@ -233,7 +251,13 @@ def _key(plan: Plan, module: Module, kind: str, banked: bool) -> object:
         # A kernel's text depends on which optional parameters there may be, not on which there are.
         return (module.block, "kernel", kind, banked)
     nodes = tuple(_plain(n) for n in (*module.nodes, *module.consts))
-    taken = (plan.needs_start(module), plan.keeps(module), plan.given(module), module.context)
+    taken = (
+        plan.needs_start(module),
+        plan.keeps(module),
+        plan.given(module),
+        module.context,
+        plan.flow.once(module),
+    )
     key: tuple[object, ...] = (
         taken,
         module.block,
@@ -366,5 +390,5 @@ KEEPING = ("cache", "window", "scan")
 
 
 def keeps_itself(module: Module) -> bool:
-    """Whether a block keeps something beside what its submodules keep."""
-    return any(n.op in KEEPING for n in every_node(module.nodes))
+    """Whether a block keeps something of the tokens, beside what its submodules keep."""
+    return module.streams and any(n.op in KEEPING for n in every_node(module.nodes))

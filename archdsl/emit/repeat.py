@@ -48,11 +48,11 @@ def filled(w: Writer, node: Node, value: Text) -> Text:
 
 def window(w: Writer, node: Node, x: Text) -> Text:
     """The last tokens at each position."""
-    w.uses_start = True
+    store, start = w.behind()
     assert isinstance(node.scalar, Dim)
     at = node.type.axes.index(Dim.symbol("T"))
     size = w.dim(node.scalar).text
-    seen = f'recent({w.store}, "{safe(node.place)}", {x.text}, start, dim={at}, size={size})'
+    seen = f'recent({store}, "{safe(node.place)}", {x.text}, {start}, dim={at}, size={size})'
     return Text(f"{seen}.unfold({at}, {size}, 1).movedim(-1, {at + 1})")
 
 
@@ -91,7 +91,7 @@ def repeated(w: Writer, i: int, node: Node, body: Body) -> None:
     w.uses_config |= inner.uses_config
     if node.op == "scan":
         kept = zip(body.state_names, states, strict=True)
-        w.lines.append(f"leave({w.store}, {', '.join(f'{safe(n)}={s}' for n, s in kept)})")
+        w.lines.append(f"leave({w.behind()[0]}, {', '.join(f'{safe(n)}={s}' for n, s in kept)})")
     _give(w, i, node, states, lists, body.axis)
 
 
@@ -114,8 +114,8 @@ def _begun(w: Writer, inner: Writer, node: Node, body: Body) -> list[str]:
         name = inner.fresh(inside, state.name)
         first = w.values[outside].text
         if node.op == "scan":
-            w.uses_start = True
-            first = f'resume({w.store}, "{safe(state.name)}", start, {first})'
+            store, start = w.behind()
+            first = f'resume({store}, "{safe(state.name)}", {start}, {first})'
         w.lines.append(f"{name} = {first}")
         inner.values[inside] = Text(name)
         names.append(name)

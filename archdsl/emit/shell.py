@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 
 from archdsl.dims import Dim
-from archdsl.emit import calls, classes, plan
+from archdsl.emit import calls, classes, plan, running
 from archdsl.emit.body import Writer
 from archdsl.emit.checkpoint import checkpoint_lines, ties
 from archdsl.emit.context import input_names
@@ -39,65 +39,6 @@ class Cache:
     seen: int = 0
 '''
 
-_GENERATE = '''
-    @torch.no_grad()
-    def generate(
-        self,
-        tokens: Tensor,
-        max_new_tokens: int,
-        temperature: float = 0.0,
-        top_k: int | None = None,
-        stop: int | None = None,
-    ) -> Tensor:
-        """Continues `tokens` [B, T] by up to `max_new_tokens`, greedily at temperature 0.
-
-        Ends early when every sequence has produced the token `stop`.
-        """
-        if max_new_tokens < 1:
-            return tokens
-        cache = self.new_cache(tokens.shape[0], tokens.shape[1] + max_new_tokens)
-        logits = self(tokens, cache=cache)[:, -1]
-        done = torch.zeros(tokens.shape[0], dtype=torch.bool, device=tokens.device)
-        for step in range(max_new_tokens):
-            if temperature <= 0:
-                new = logits.argmax(-1, keepdim=True)
-            else:
-                logits = logits / temperature
-                if top_k is not None:
-                    least = logits.topk(min(top_k, logits.shape[-1])).values[:, -1:]
-                    logits = logits.masked_fill(logits < least, -float("inf"))
-                new = torch.multinomial(logits.softmax(-1), 1)
-            tokens = torch.cat((tokens, new), 1)
-            done |= new[:, 0] == stop if stop is not None else False
-            if done.all() or step + 1 == max_new_tokens:
-                break
-            logits = self(new, cache=cache)[:, -1]
-        return tokens
-'''
-
-_MAIN = '''
-def main() -> None:
-    """Smoke test: a random model of the smallest size, run whole and token by token."""
-    torch.manual_seed(0)
-    config = Config{tiny}
-    model = Model(config).eval()
-    tokens = torch.randint(config.{vocab}, (2, 16))
-    with torch.no_grad():
-        whole = model(tokens)
-        cache = model.new_cache(2, 16)
-        steps = [model(tokens[:, t : t + 1], cache=cache) for t in range(16)]
-    difference = (whole - torch.cat(steps, 1)).abs().max().item()
-    assert difference < 1e-4, difference
-    count = sum(p.numel() for p in model.parameters())
-    print(f"{{count:,}} parameters; logits {{list(whole.shape)}}")
-    print(f"with a cache the same to {{difference:.0e}}")
-    print(model.generate(tokens[:1, :4], max_new_tokens=8).tolist()[0])
-
-
-if __name__ == "__main__":
-    main()
-'''
-
 
 def emit(model: Model, tiny: Model | None = None, lower: bool = True) -> str:
     """The PyTorch source of a model.
@@ -114,7 +55,7 @@ def emit(model: Model, tiny: Model | None = None, lower: bool = True) -> str:
             classes.unit_lines(made, unit)
     loading = checkpoint_lines(model)
     root = _model(made, "model.config" in "\n".join(loading))
-    tail = _main(model, tiny)
+    tail = running.main(model, tiny, _vocab(model))
     joined = "\n".join(body + root)
     helpers: list[str] = []
     for name, text in HELPERS.items():
@@ -191,7 +132,7 @@ def _modules(root: Module) -> list[Module]:
 
 def _imports(text: list[str]) -> list[str]:
     joined = "\n".join(text)
-    used = (name for name in ("math", "re") if re.search(rf"\b{name}\.", joined))
+    used = (name for name in ("math", "re") if re.search(rf"\b{name}\.[a-z]", joined))
     standard = "".join(f"import {name}\n" for name in used)
     abstract = [n for n in ("Callable", "Mapping") if f"{n}[" in joined]
     if abstract:
@@ -274,8 +215,8 @@ def _model(made: Plan, stored: bool) -> list[str]:
     init += ["        self.config = config"] if stored or writer.uses_config else []
     names = input_names(module, False)
     inputs = [f"{name}: Tensor" for name in names]
-    first = names[0]
-    length = f"{first}.shape[1]"
+    which, axis = running.streamed(made.model)
+    length = f"{names[which]}.shape[{axis}]"
     *statements, last = body
     return [
         "class Model(nn.Module):",
@@ -303,7 +244,7 @@ def _model(made: Plan, stored: bool) -> list[str]:
         "        first = next(self.parameters())",
         '        kind = {"device": first.device, "dtype": first.dtype}',
         *kept,
-        *_GENERATE.rstrip().split("\n"),
+        *running.generate(made.model),
     ]
 
 
@@ -355,12 +296,6 @@ def _tie(model: Model) -> list[str]:
     for copy, first in found:
         lines.append(f"    model.{copy} = model.{first}")
     return lines if found else [*lines[:1], '    """Nothing is tied in this model."""']
-
-
-def _main(model: Model, tiny: Model | None) -> list[str]:
-    vocab = (_vocab(model) or "$vocab")[1:]
-    text = _MAIN.format(tiny=".tiny()" if tiny is not None else "()", vocab=safe(vocab))
-    return ["", *text.rstrip().split("\n")]
 
 
 def _tidy(lines: list[str]) -> str:

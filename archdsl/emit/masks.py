@@ -1,0 +1,37 @@
+"""What a predicate on positions says: kernels need no mask where it is a usual one."""
+
+from __future__ import annotations
+
+from archdsl.graph import Module
+from archdsl.ops import OPS
+
+
+def causal(module: Module) -> bool:
+    """Whether a predicate on positions is `query >= key`, and nothing else."""
+    if len(module.outputs) != 1:
+        return False
+    node = module.nodes[module.outputs[0]]
+    sides = [_origin(module, a) for a in node.args]
+    wanted = {"greater_equal": list(module.inputs), "less_equal": list(reversed(module.inputs))}
+    return node.op in wanted and sides == wanted[node.op]
+
+
+def everything(module: Module) -> bool:
+    """Whether a predicate on positions always holds: it compares a position with itself."""
+    if len(module.outputs) != 1:
+        return False
+    index = module.outputs[0]
+    while module.nodes[index].op in ("rearrange", "repeat"):
+        index = module.nodes[index].args[0]
+    node = module.nodes[index]
+    same = len({_origin(module, a) for a in node.args}) == 1
+    return node.op in ("equal", "less_equal", "greater_equal") and same
+
+
+def _origin(module: Module, index: int) -> int:
+    """The input that a value is, seen through rearrangements that only add axes of size 1."""
+    node = module.nodes[index]
+    while node.op == "rearrange" and OPS[node.op].form == "rearrange":
+        index = node.args[0]
+        node = module.nodes[index]
+    return index

@@ -1,0 +1,49 @@
+"""What decoding computes with the first tokens only, and keeps.
+
+if start == 0:
+    k_BHNK = self.k_proj(memory).unflatten(2, (self.heads, self.d_head)).transpose(1, 2)
+    remember(cache, k=k_BHNK)
+else:
+    k_BHNK = cache["k"]
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archdsl.emit import plan as p
+from archdsl.emit.names import safe
+from archdsl.graph import Module, every_node
+
+if TYPE_CHECKING:
+    from archdsl.emit.body import Writer
+
+
+def places(plan: p.Plan, module: Module) -> dict[int, str]:
+    """The names under which what a module computes once is kept, by node."""
+    taken = {kept.name for kept in p.caching(plan, module).values()}
+    taken |= {safe(n.name) for n in every_node(module.nodes) if n.op == "cache"}
+    found: dict[int, str] = {}
+    for i in plan.flow.kept(module):
+        base = safe(module.nodes[i].name or "once")
+        name, number = base, 2
+        while name in taken:
+            name, number = f"{base}_{number}", number + 1
+        taken.add(name)
+        found[i] = name
+    return found
+
+
+def block(w: Writer, lines: list[str]) -> list[str]:
+    """The statements of what is computed once, under their condition."""
+    kept = {name: w.values[i].text for i, name in places(w.plan, w.module).items()}
+    w.uses_start = True
+    named = ", ".join(f"{name}={text}" for name, text in kept.items())
+    read = ", ".join(f'{w.store}["{name}"]' for name in kept)
+    return [
+        "if start == 0:",
+        *(f"    {line}" for line in lines),
+        f"    remember({w.store}, {named})",
+        "else:",
+        f"    {', '.join(kept.values())} = {read}",
+    ]

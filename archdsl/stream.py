@@ -1,0 +1,196 @@
+"""What of a model is computed anew for every token, and what once.
+
+A model with a second input, an encoder's, has parts that depend on no streamed axis. Decoding
+computes them with the first tokens and keeps what later tokens need of them:
+
+    memory = source |> embed |> encoder          # once
+    k = memory |> k_proj                         # once, in every layer of the decoder
+    y = attend(q, k, v)                          # for every token; needs k and v
+
+Every value has a level: STATIC where settings and parameters alone decide it, ONCE where an input
+does that does not stream, STREAMED where a token does. A module of which one application differs
+from another has the higher level of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from archdsl.graph import Child, Model, Module, Node, Segment, reordered
+from archdsl.record import replace
+from archdsl.types import TensorType
+
+STATIC, ONCE, STREAMED = 0, 1, 2
+
+
+@dataclass(slots=True)
+class Flow:
+    """The levels of a model's values. `inputs` has those of each module's inputs, by its id.
+    A model is `plain` where every input streams: then nothing is ONCE.
+    """
+
+    model: Model
+    inputs: dict[int, list[int]] = field(default_factory=dict)
+    plain: bool = False
+    _levels: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    _owns: dict[int, bool] = field(default_factory=dict)
+
+    def levels(self, module: Module) -> tuple[int, ...]:
+        """The level of each node of a module."""
+        if module.id not in self._levels:
+            known = dict(zip(module.inputs, self.inputs[module.id], strict=True))
+            self._levels[module.id] = tuple(self._run(module, module.nodes, known))
+        return self._levels[module.id]
+
+    def _run(
+        self, module: Module, nodes: Sequence[Node], known: Mapping[int, int]
+    ) -> Iterator[int]:
+        """The levels of nodes; what a scan or a loop repeats has that of the whole."""
+        found: list[int] = []
+        for i, node in enumerate(nodes):
+            level = max((found[a] for a in node.args), default=STATIC)
+            level = max(level, known.get(i, STATIC), *(self._axes(module, t) for t in node.types))
+            found.append(level)
+            yield level
+
+    def _axes(self, module: Module, t: TensorType) -> int:
+        """The level that the axes of a type alone decide."""
+        level = STATIC
+        for axis in self.model.shape(module, t):
+            names = axis.symbols() - {"B"}
+            if names & {"T", "S"}:
+                return STREAMED
+            level = max(level, ONCE if names else STATIC)
+        return level
+
+    def owns(self, module: Module) -> bool:
+        """Whether a module has parameters, its own or a submodule's."""
+        if module.id not in self._owns:
+            self._owns[module.id] = bool(module.params) or any(
+                self.owns(m) for c in module.children for _, m in c.modules
+            )
+        return self._owns[module.id]
+
+    def once(self, module: Module) -> tuple[int, ...]:
+        """The nodes of a module that are computed with the first tokens only, in order.
+
+        None in a module that does not stream itself, and none in one without parameters: what it
+        does is no work.
+        """
+        if self.plain:
+            return ()
+        levels = self.levels(module)
+        if STREAMED not in levels or not self.owns(module):
+            return ()
+        made = (i for i, level in enumerate(levels) if level == ONCE)
+        return tuple(i for i in made if module.nodes[i].op != "input")
+
+    def kept(self, module: Module) -> tuple[int, ...]:
+        """Those of `once` that later tokens need."""
+        once = set(self.once(module))
+        if not once:
+            return ()
+        levels = self.levels(module)
+        used = {a for i, n in enumerate(module.nodes) if levels[i] == STREAMED for a in n.args}
+        used |= set(module.outputs)
+        return tuple(sorted(once & used))
+
+
+def flow(model: Model) -> Flow:
+    """The levels of a model, from its inputs through all that is applied."""
+    found = Flow(model)
+    root = model.root
+    found.inputs[root.id] = [max(ONCE, found._axes(root, root.nodes[i].type)) for i in root.inputs]
+    found.plain = ONCE not in found.inputs[root.id]
+    if found.plain:
+        return found
+    # Children are made before what holds them: in falling order, all applications come first.
+    for module in sorted(modules(root), key=lambda m: -m.id):
+        _pass_on(found, module, module.nodes, found.levels(module))
+    return found
+
+
+def modules(root: Module) -> list[Module]:
+    """A module and all below it, each once."""
+    found: dict[int, Module] = {}
+    pending = [root]
+    while pending:
+        module = pending.pop()
+        if module.id not in found:
+            found[module.id] = module
+            pending.extend(m for c in module.children for _, m in c.modules)
+            pending.extend(m for c in module.children for m in c.applied)
+    return list(found.values())
+
+
+def _pass_on(found: Flow, module: Module, nodes: Sequence[Node], levels: Sequence[int]) -> None:
+    """The levels of arguments to the inputs of what is applied."""
+    for i, node in enumerate(nodes):
+        args = [levels[a] for a in node.args]
+        if node.op in ("apply", "mixture"):
+            child = module.child(node.child)
+            for _, inner in child.at(node):
+                _note(found, child, inner, node, args)
+        elif node.body is not None:
+            count = node.body.states + node.body.over
+            begun = [levels[i]] * count + args[count:]
+            known = dict(zip(node.body.inputs, begun, strict=True))
+            within = tuple(found._run(module, node.body.nodes, known))
+            _pass_on(found, module, node.body.nodes, within)
+
+
+def _note(found: Flow, child: Child, inner: Module, node: Node, args: list[int]) -> None:
+    own = found.inputs.setdefault(inner.id, [STATIC] * len(inner.inputs))
+    plain = len(inner.inputs) - len(inner.context)
+    given = dict(zip(child.context, args[len(args) - node.context :], strict=True))
+    values = [*args[:plain], *(given[name] for name in inner.context)]
+    own[:] = [max(a, b) for a, b in zip(own, values, strict=True)]
+
+
+# --- a model in the order of its levels -----------------------------------------------------------
+
+
+def in_order(model: Model) -> Model:
+    """The model with the nodes that run once before those that run for every token."""
+    found = flow(model)
+    if not any(found.once(m) for m in modules(model.root)):
+        return model
+    made: dict[int, Module] = {}
+    return replace(model, root=_sorted(found, model.root, made))
+
+
+def _sorted(found: Flow, module: Module, made: dict[int, Module]) -> Module:
+    if module.id not in made:
+        children = tuple(
+            replace(
+                c,
+                module=None if c.module is None else _sorted(found, c.module, made),
+                segments=_segments(found, c.segments, made),
+                applied=tuple(_sorted(found, m, made) for m in c.applied),
+            )
+            for c in module.children
+        )
+        nodes, outputs = module.nodes, module.outputs
+        if found.once(module):
+            levels = found.levels(module)
+            inputs = dict.fromkeys(module.inputs, STATIC - 1)
+            order = sorted(range(len(nodes)), key=lambda i: (inputs.get(i, levels[i]), i))
+            nodes = reordered(nodes, order)
+            outputs = tuple(order.index(o) for o in outputs)
+        made[module.id] = replace(module, children=children, nodes=nodes, outputs=outputs)
+    return made[module.id]
+
+
+def _segments(
+    found: Flow, segments: tuple[Segment, ...], made: dict[int, Module]
+) -> tuple[Segment, ...]:
+    return tuple(
+        replace(
+            s,
+            item=_sorted(found, s.item, made)
+            if isinstance(s.item, Module)
+            else _segments(found, s.item, made),
+        )
+        for s in segments
+    )
