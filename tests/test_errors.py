@@ -27,8 +27,6 @@ ELSEWHERE = {
     "encoding": "test_hostile.py: bytes are no text for a comment",
     "unreadable": "test_hostile.py: there is no text at all",
 }
-NOT_YET = {"future-mask"}
-"""Codes of forms that the checker refuses as a whole so far."""
 
 
 def expected(path: Path) -> list[tuple[str, int, str, str]]:
@@ -103,15 +101,15 @@ variant V = M(d: 4) { layers: 12 }
 
 def test_every_code_is_shown() -> None:
     shown = {d.code for path in FILES for d in found(path)}
-    assert shown.isdisjoint(ELSEWHERE.keys() | NOT_YET)
-    assert set(CODES) - shown - ELSEWHERE.keys() == NOT_YET
+    assert shown.isdisjoint(ELSEWHERE.keys())
+    assert set(CODES) - shown == ELSEWHERE.keys()
 
 
 def test_codes_are_those_that_the_program_gives() -> None:
-    """No code without a sender, but for what is not handled yet."""
+    """No code without a sender."""
     texts = [p.read_text("utf-8") for p in (ROOT / "archdsl").rglob("*.py")]
     program = "\n".join(t for t in texts if "CODES: dict" not in t)
-    assert {c for c in CODES if f'"{c}"' not in program} == NOT_YET
+    assert {c for c in CODES if f'"{c}"' not in program} == set()
 
 
 def test_json_has_the_same_messages() -> None:

@@ -27,8 +27,8 @@ formatter
 graph
 check
 resolver
-elaborate
 stream
+elaborate
 facts
 fonts
 text
