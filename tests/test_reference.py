@@ -22,9 +22,9 @@ def test_counts_are_those_of_the_reference_class(slug: str) -> None:
     by_module: Counter[str] = Counter()
     for name, parameter in model.named_parameters():
         parts = name.split(".")
-        by_module[".".join(parts[: 2 if parts[0] in ("model", "transformer", "backbone") else 1])] += (
-            parameter.numel()
-        )
+        by_module[
+            ".".join(parts[: 2 if parts[0] in ("model", "transformer", "backbone") else 1])
+        ] += parameter.numel()
     assert by_module == counts["modules"]
     assert sum(counts["layers"].values()) == model.config.num_hidden_layers
 

@@ -178,12 +178,12 @@ def run(scope: Scope, decl: s.BlockDecl) -> tuple[int, ...] | None:
 def unused(scope: Scope) -> None:
     """Reports names that nothing uses."""
     for name, span in scope.bound.items():
-        if name not in scope.used and name != "_":
+        if name not in scope.used and not name.startswith("_"):
             scope.fail(
                 "unused-binding",
                 f"{name} is never used",
                 span,
-                help="remove it, or write _ for a part that nobody needs",
+                help="remove it, or write _ for a part that nobody needs, _name for an input",
             )
 
 

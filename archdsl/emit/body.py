@@ -351,6 +351,8 @@ class Writer:
             # A window keeps the last tokens only, so positions are counted from the end.
             self.uses_start = True
             self.axes |= {"T", "S"}
+            if "S" not in p.free_axes(self.module):
+                return Text(f"torch.arange({size.text}, device={device})")
             return Text(f"torch.arange(start + T - S, start + T, device={device})")
         return Text(f"torch.arange({size.text}, device={device})")
 
