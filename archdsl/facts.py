@@ -25,6 +25,7 @@ from archdsl.diagnostic import Diagnostics
 from archdsl.dims import Dim, product, substitute
 from archdsl.graph import Child, Model, Module, Node, runs
 from archdsl.ops import OPS
+from archdsl.record import record
 from archdsl.stream import Flow, flow
 from archdsl.types import TensorType
 
@@ -36,6 +37,14 @@ STATE_BYTES = {"float": 2, "float32": 4, "int": 8, "bool": 1}
 
 _TIME = Dim.symbol("T")
 _ONCE = Dim.number(1)
+
+
+@record
+class Keeping:
+    """How a cache grows: an entry for `every` so many tokens, of the `last` ones only if given."""
+
+    every: int = 1
+    last: int | None = None
 
 
 @dataclass(frozen=True)
@@ -164,17 +173,18 @@ class Facts:
     @cached_property
     def kv_bytes_per_token(self) -> int:
         """Bytes that all layers keep of each token, windows as if they kept everything."""
-        return KV_BYTES * sum(n for n, _ in self._kept(self.model.root))
+        return sum(KV_BYTES * n // k.every for n, k in self._kept(self.model.root))
 
     @cached_property
     def kv_growing_bytes_per_token(self) -> int:
         """Bytes by which the cache really grows with each token, however long the context."""
-        return KV_BYTES * sum(n for n, last in self._kept(self.model.root) if last is None)
+        kept = self._kept(self.model.root)
+        return sum(KV_BYTES * n // k.every for n, k in kept if k.last is None)
 
     @cached_property
     def kv_capped_bytes(self) -> int:
         """Bytes of what windows keep, once they are full."""
-        return KV_BYTES * sum(n * last for n, last in self._kept(self.model.root) if last)
+        return KV_BYTES * sum(n * k.last for n, k in self._kept(self.model.root) if k.last)
 
     @cached_property
     def state_bytes(self) -> int:
@@ -240,30 +250,34 @@ class Facts:
                 often = times * self.model.number(module, rounds)
                 yield from self._steps(module, node.body.nodes, often)
 
-    def _kept(self, module: Module) -> list[tuple[int, int | None]]:
-        """(cached numbers of a token, the window or None) of all applications in a module."""
-        own: dict[int | None, int] = {}
+    def _kept(self, module: Module) -> list[tuple[int, Keeping]]:
+        """(numbers of an entry, of how many tokens) of all applications in a module."""
+        own: dict[Keeping, int] = {}
         for _, node, _ in self._steps(module):
             if node.op == "cache":
-                last = self.model.number(module, node.scalar) if _is_dim(node.scalar) else None
-                window = None if last is None else _number(last)
                 axes = self.model.shape(module, node.type)
                 size = _number(product(a for a in axes if not a.symbols()))
-                own[window] = own.get(window, 0) + size
+                keeping = self._keeping(module, node)
+                own[keeping] = own.get(keeping, 0) + size
         applied = {c.name: c for c in module.children}
         for times, node, _ in self._steps(module):
             if node.op == "apply":
-                for count, inner in applied[node.child].at(node):
-                    for size, window in self._kept(inner):
-                        own[window] = own.get(window, 0) + count * size * _number(times)
-        return [(size, window) for window, size in own.items()]
+                for count, inner in applied[node.child].modules:
+                    for size, keeping in self._kept(inner):
+                        own[keeping] = own.get(keeping, 0) + count * size * _number(times)
+        return [(size, keeping) for keeping, size in own.items()]
+
+    def _keeping(self, module: Module, node: Node) -> Keeping:
+        if not _is_dim(node.scalar):
+            return Keeping()
+        bound = _number(self.model.number(module, node.scalar))
+        return Keeping(every=bound) if node.index else Keeping(last=bound)
 
     def kv_bytes(self, context: int) -> int:
         """Bytes of the whole cache at a context of so many tokens, for one sequence."""
         kept = self._kept(self.model.root)
-        places = sum(n * (context if last is None else min(context, last)) for n, last in kept)
-        source = 0 if self.flow.plain else context * self.source_bytes_per_token
-        return KV_BYTES * places + self.state_bytes + source
+        places = sum(n * min(context // k.every, k.last or context) for n, k in kept)
+        return KV_BYTES * places + self.state_bytes
 
     # --- FLOPs ------------------------------------------------------------------------------------
 

@@ -48,7 +48,8 @@ class Node:
     `item`      result `index` of the only argument
     `residual`  x + f(x), written `x += f(x)`; args are (x, f(x))
     `cache`     what was kept of `args[0]` so far and it; axis T becomes S, or min(S, w) with
-                `scalar` w: of the last w tokens only
+                `scalar` w: of the last w tokens only; with `index` 1 and `scalar` m: the entry of
+                every m-th token, axis S // m
     `window`    the last `scalar` tokens at each position, zeros before the first: T becomes T, n
     `scan`      `body` for one token after another; results are its yields, with axis T
     `loop`      `body`, `scalar` times; results are its states after the last round, then its

@@ -13,6 +13,7 @@ how a card draws it. The shape rules are in `check/`: a form is a rule, a row is
 | `make` | makes a tensor from dimensions |
 | `choose` | `op[... a](x, k)`: works along an axis with a count |
 | `last` | `op(x, n)`: looks back along the streamed axis |
+| `fill` | `op[axes]`: a tensor of one number, of no operand |
 """
 
 from __future__ import annotations
@@ -102,6 +103,8 @@ _ROWS = (
         doc="the last n tokens at each position, zeros before the first: T becomes T n",
     ),
     # Tensors from dimensions.
+    Op("zeros", "fill", "", doc="zeros of the axes named: zeros[B T d]"),
+    Op("ones", "fill", "", doc="ones of the axes named: ones[B T d]"),
     Op("arange", "make", "torch.arange({0})", doc="0 .. n-1 as real numbers, shape [n]"),
     Op("positions", "make", "", "positions", doc="absolute positions along an axis, int[T]"),
 )

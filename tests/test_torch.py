@@ -213,7 +213,7 @@ def test_flops_and_cache(name: str, lower: bool) -> None:
     if others:  # what is kept of them is there after the first token
         model(*others, tokens[:, :1], cache=cache)
     places = list(_tensors(cache.kept))
-    held = sum(t.numel() * (4 if t.dtype == torch.float32 else 2) for t in places)
+    held = sum(t.numel() * t.element_size() for t in places)
     assert held == facts.kv_bytes(context)
     cache.seen = context - 1
     # On the CPU the counter does not know the flash kernel; the plain one does the same work.

@@ -365,13 +365,10 @@ def _initial(scope: Scope, expr: s.Expr) -> Initial | None:
 
 
 def _cache(scope: Scope, statement: s.CacheStatement) -> None:
-    if statement.limit == "every":
-        scope.fail("unsupported", "`cache ... every` is not handled yet", statement.span)
-        return
-    last = None
+    last, every = None, int(statement.limit == "every")
     if statement.extent is not None:
         last = expressions.static_int(scope, statement.extent, "what a cache keeps")
-        if last is None or _negative(scope, last, statement.extent.span):
+        if last is None or _too_small(scope, last, every, statement.extent.span):
             return
         last = None if scope.value(last) == 0 else last
     for name in statement.names:
@@ -397,13 +394,22 @@ def _cache(scope: Scope, statement: s.CacheStatement) -> None:
             continue
         last = last if _streams(scope) else None  # an encoder's axis is there at once, whole
         everything = Dim.symbol(SEEN)
-        seen = {STREAM: everything if last is None else extreme("min", everything, last)}
+        some = everything if last is None else extreme("min", everything, last)
+        seen = {STREAM: everything // last if every and last is not None else some}
         axes = tuple(substitute(a, seen) if isinstance(a, Dim) else a for a in value.type.axes)
         kept = TensorType(value.type.dtype, axes)
         if not _streams(scope):
             scope.names[name.name] = Tensor(value.node, kept)
             continue
-        node = Node("cache", (value.node,), (kept,), name.name, scalar=last, span=name.span)
+        node = Node(
+            "cache",
+            (value.node,),
+            (kept,),
+            name.name,
+            scalar=last,
+            index=int(every),
+            span=name.span,
+        )
         scope.names[name.name] = scope.add(node)
 
 
@@ -413,10 +419,11 @@ def _streams(scope: Scope) -> bool:
     return stream is None or stream.name == f"${STREAM}"
 
 
-def _negative(scope: Scope, d: Dim, span: Span) -> bool:
+def _too_small(scope: Scope, d: Dim, least: int, span: Span) -> bool:
     value = scope.value(d)
-    if value is not None and value < 0:
-        scope.fail("bad-dimension", f"a cache keeps the last {value} tokens", span)
+    if value is not None and value < least:
+        what = "one entry for" if least else "the last"
+        scope.fail("bad-dimension", f"a cache keeps {what} {value} tokens", span)
         return True
     return False
 

@@ -81,6 +81,8 @@ def evaluate(scope: Scope, expr: s.Expr) -> Value:
             return _unary(scope, op, evaluate(scope, inner), expr.span)
         case s.Call():
             return _call(scope, expr)
+        case s.AxesCall(s.Name(op)) if op in OPS and OPS[op].form == "fill":
+            return patterns.filled(scope, expr, op)
         case s.AxesCall():
             return scope.fail(
                 "wrong-arguments",

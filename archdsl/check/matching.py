@@ -192,12 +192,17 @@ def _quotient(
             "unknown-equality",
             f"nothing shows that {total} divides {axis}",
             span,
-            note=f"{item.text} would be {axis} // {total}",
-            help=f"add `where {axis} % {total} == 0`",
+            note=f"{item.text} would be {_factor(axis)} // {_factor(total)}",
+            help=f"add `where {_factor(axis)} % {_factor(total)} == 0`",
         )
     else:
         scope.fail("pattern-axes", f"{total} does not divide {axis} for every length", span)
     raise Wrong
+
+
+def _factor(d: Dim) -> str:
+    """A dimension where it is multiplied or divided: a sum in parentheses."""
+    return f"({d})" if len(d.terms) > 1 else str(d)
 
 
 def _unbound(names: Names, item: s.AxisName) -> None:

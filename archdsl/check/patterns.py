@@ -33,7 +33,7 @@ def operation(scope: Scope, expr: s.AxesCall, args: tuple[Value, ...], span: Spa
     """`op[pattern]` applied to values."""
     name = expr.fn.name if isinstance(expr.fn, s.Name) else ""
     op = OPS.get(name)
-    if op is None or op.form in ("map", "zip", "make", "last"):
+    if op is None or op.form in ("map", "zip", "make", "last", "fill"):
         return scope.fail("pattern-axes", "only operations over axes take a pattern", expr.fn.span)
     if any(isinstance(a, Error) for a in args):
         return Error()
@@ -212,6 +212,23 @@ def _gather(scope: Scope, pattern: s.Pattern, operands: list[Tensor], span: Span
     plan = Plan(tuple(left), tuple(right))
     args = tuple(t.node for t in operands)
     return scope.add(Node("gather", args, (out,), plan=plan, span=span))
+
+
+def filled(scope: Scope, expr: s.AxesCall, name: str) -> Value:
+    """`zeros[B T d]`: a tensor of one number."""
+    names = Names(scope)
+    if len(expr.pattern.left) != 1 or expr.pattern.right is not None:
+        return scope.fail("pattern-axes", f"write {name}[B T d]", expr.pattern.span)
+    try:
+        axes = side(names, expr.pattern.left)[0]
+    except Wrong:
+        return Error()
+    if any(isinstance(a, RestFactor) for a in axes):
+        return scope.fail("pattern-axes", f"{name} needs every axis by name", expr.pattern.span)
+    number = tensor(scope, Int(Dim.number(int(name == "ones"))), expr.span)
+    assert number is not None
+    out = TensorType("float", axes_of(names, axes))
+    return scope.add(Node("fill", (number.node,), (out,), span=expr.span))
 
 
 def inverse(scope: Scope, pattern: s.Pattern, types: list[TensorType]) -> Plan | None:

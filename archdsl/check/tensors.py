@@ -77,6 +77,8 @@ def primitive(scope: Scope, name: str, args: tuple[Value, ...], span: Span) -> V
     op = OPS.get(name)
     if op is None:
         return scope.fail("wrong-arguments", f"{name} cannot be applied here", span)
+    if op.form == "fill":
+        return scope.fail("pattern-axes", f"write {name}[B T d], without operands", span)
     if op.form == "last":
         return scope.fail("wrong-arguments", f"write {name}(x, n)", span)
     if op.form in ("reduce", "along", "einsum", "rearrange", "repeat", "gather"):

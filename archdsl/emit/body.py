@@ -44,6 +44,11 @@ _LEVELS = {
 }  # fmt: skip
 
 
+def entries(d: Dim) -> bool:
+    """Whether an axis counts entries for several tokens each: `S // 4`."""
+    return "//" in str(d)
+
+
 @dataclass(slots=True)
 class Writer:
     """The statements of one body under construction.
@@ -359,7 +364,7 @@ class Writer:
     def is_seen(self, axis: Dim) -> bool:
         """Whether an axis is all that was seen of the streamed one."""
         behind = [self.module.symbols.get(n, Dim.symbol(n)) for n in axis.symbols()]
-        return any("$S" in d.symbols() for d in behind)
+        return not entries(axis) and any("$S" in d.symbols() and not entries(d) for d in behind)
 
     def reduce(self, node: Node, arg: Text) -> Text:
         assert node.plan is not None

@@ -27,8 +27,9 @@ def cached(w: Writer, i: int, node: Node, arg: Text) -> Text:
     axis = next(
         j for j, a in enumerate(node.type.axes) if isinstance(a, Dim) and "S" in a.symbols()
     )
-    last = f", last={w.dim(node.scalar).text}" if isinstance(node.scalar, Dim) else ""
-    function = "keep_last" if last else "keep"
+    word = "every" if node.index else "last"
+    last = f", {word}={w.dim(node.scalar).text}" if isinstance(node.scalar, Dim) else ""
+    function = f"keep_{word}" if last else "keep"
     place = f'{w.store}, "{safe(node.name)}"'
     w.lines.append(f"{name} = {function}({place}, {arg.text}, start, dim={axis}{last})")
     return Text(name)

@@ -13,7 +13,7 @@ from archdsl.emit.intrinsics import HELPERS, kernel
 from archdsl.emit.names import docstring, safe
 from archdsl.emit.once import places
 from archdsl.emit.repeat import state_places
-from archdsl.emit.spell import PLUS, Look, Text, spell_dim, spell_real, whole
+from archdsl.emit.spell import ATOM, PLUS, Look, Text, spell_dim, spell_real, whole
 from archdsl.graph import Child, Initial, Module, Node, Param, Segment, every_node
 
 
@@ -464,7 +464,8 @@ def _sizes(writer: Writer) -> dict[str, str]:
 def _places(node: Node, writer: Writer) -> str:
     special = {**_sizes(writer), "S": "length"}
     if isinstance(node.scalar, Dim):
-        special["S"] = f"min(length, {writer.dim(node.scalar).text})"
+        size = writer.dim(node.scalar)
+        special["S"] = f"length // {size.at(ATOM)}" if node.index else f"min(length, {size.text})"
     sizes = []
     for axis in node.type.axes:
         if isinstance(axis, Dim):

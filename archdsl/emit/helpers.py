@@ -28,6 +28,22 @@ def keep_last(
     return seen
 '''
 
+_KEEP_EVERY = '''
+def keep_every(
+    cache: Any, name: str, new: Tensor, start: int, dim: int, every: int
+) -> Tensor:
+    """As `keep`, of the entries of every so many tokens only: those of the last of each group."""
+    first = (every - 1 - start) % every
+    new = new.narrow(dim, min(first, new.shape[dim]), max(0, new.shape[dim] - first))
+    count = -(-new.shape[dim] // every)
+    new = new.index_select(dim, torch.arange(count, device=new.device) * every)
+    if cache is None:
+        return new
+    before = start // every
+    cache[name].narrow(dim, before, count).copy_(new)
+    return cache[name].narrow(dim, 0, before + count)
+'''
+
 _PART = '''
 def part(cache: Any, name: str | int) -> Any:
     """The part of a cache that belongs to a submodule or a layer."""
@@ -156,6 +172,7 @@ def state_space(
 HELPERS = {
     "keep": _KEEP,
     "keep_last": _KEEP_LAST,
+    "keep_every": _KEEP_EVERY,
     "part": _PART,
     "recent": _RECENT,
     "resume": _RESUME,
