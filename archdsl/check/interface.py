@@ -209,6 +209,7 @@ def apply(
     for expected, arg in zip(decl.inputs, args, strict=True):
         if not unify(scope, inner, expected.type, arg.type, made, fn_span, span):
             return None
+    inner.names.setdefault(SEEN, Int(Dim.symbol(SEEN)))
     if not context.handed(scope, inner, made, fn_span, span):
         return None
     if not obliged(scope, inner, made, fn_span) or not _slots_fit(scope, inner, made, fn_span):
@@ -243,6 +244,7 @@ def apply_slot(
     for expected, arg in zip(slot.inputs, args, strict=True):
         if not unify(scope, inner, expected, arg.type, None, fn_span, span):
             return None
+    inner.names.setdefault(SEEN, Int(Dim.symbol(SEEN)))
     return _types(inner, slot.outputs)
 
 
@@ -418,6 +420,7 @@ def _misfit(scope: Scope, inner: Scope, kind: s.SignatureKind, value: Value) -> 
         for axis in written.axes:
             if isinstance(axis, s.Name) and axis.name != SEEN and scratch.look(axis.name) is None:
                 scratch.names[axis.name] = Int(Dim.symbol(f"{axis.name}'"))
+    scratch.names.setdefault(SEEN, Int(Dim.symbol(SEEN)))
     inputs, outputs = _types(scratch, kind.inputs), _types(scratch, kind.outputs)
     if inputs is None or outputs is None:
         return scratch.diagnostics.items[0].message

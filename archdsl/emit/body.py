@@ -355,10 +355,11 @@ class Writer:
         if self.is_seen(axis):
             # A window keeps the last tokens only, so positions are counted from the end.
             self.uses_start = True
-            self.axes |= {"T", "S"}
-            if "S" not in p.free_axes(self.module):
+            self.axes.add("T")
+            if axis.name not in p.free_axes(self.module):
                 return Text(f"torch.arange({size.text}, device={device})")
-            return Text(f"torch.arange(start + T - S, start + T, device={device})")
+            first = f"start + T - {size.at(PLUS)}"
+            return Text(f"torch.arange({first}, start + T, device={device})")
         return Text(f"torch.arange({size.text}, device={device})")
 
     def is_seen(self, axis: Dim) -> bool:

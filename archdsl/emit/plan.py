@@ -143,11 +143,28 @@ def make(model: Model, lower: bool) -> Plan:
     """The plan of a model."""
     model = in_order(model)
     plan = Plan(model, lower, flow(model))
-    taken: set[str] = {"Model", "Config", "Cache"}
+    # A function's arguments may not have the name of a function that it calls.
+    taken = {"Model", "Config", "Cache", *_arguments(model.root, set())}
     seen: dict[object, Unit] = {}
     _level(plan, model.root, set())
     _visit(plan, model.root, taken, seen, root=True)
     return plan
+
+
+def _arguments(module: Module, done: set[int]) -> Iterator[str]:
+    """The settings of all blocks that own no parameters and may become functions."""
+    if module.id not in done:
+        done.add(module.id)
+        if _owns_nothing(module):
+            yield from map(safe, setting_names(module))
+        for child in module.children:
+            for _, inner in child.modules:
+                yield from _arguments(inner, done)
+
+
+def _owns_nothing(module: Module) -> bool:
+    inner = (m for child in module.children for _, m in child.modules)
+    return not module.params and all(map(_owns_nothing, inner))
 
 
 def _level(plan: Plan, module: Module, done: set[int]) -> None:
