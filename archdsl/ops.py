@@ -64,6 +64,7 @@ _ROWS = (
     Op("multiply", "zip", "{0} * {1}", "×", operands=2, symbol="*", doc="a * b"),
     Op("divide", "zip", "{0} / {1}", "÷", operands=2, symbol="/", doc="a / b"),
     Op("remainder", "zip", "{0} % {1}", "mod", operands=2, symbol="%", doc="a mod b, of integers"),
+    Op("xor", "zip", "torch.bitwise_xor({0}, {1})", "xor", operands=2, doc="exclusive or of the bits of integers"),
     Op("power", "zip", "{0} ** {1}", "^", operands=2, symbol="^", doc="a ^ b"),
     Op("maximum", "zip", "torch.maximum({0}, {1})", "max", operands=2, doc="the larger one"),
     Op("minimum", "zip", "torch.minimum({0}, {1})", "min", operands=2, doc="the smaller one"),

@@ -236,8 +236,8 @@ def _param_lines(param: Param, optional: bool, look: Look, banked: bool) -> list
     assert param.initial is not None
     value, after = _initial(param.initial, shape, look)
     if param.kind == "buffer":
-        dtype = {"int": "dtype=torch.long", "bool": "dtype=torch.bool"}.get(param.type.dtype, "")
-        value = value if not dtype else f"torch.zeros({shape}, {dtype})"
+        dtype = {"int": "torch.long", "bool": "torch.bool"}.get(param.type.dtype, "")
+        value = f"{value}.to({dtype})" if dtype else value
         return [f'self.register_buffer("{safe(param.name)}", {value})']
     lines = [f"{name} = nn.Parameter({value})"]
     if optional:
