@@ -248,7 +248,10 @@ class Facts:
                 rounds = _TIME if node.op == "scan" else node.scalar
                 assert isinstance(rounds, Dim)
                 often = times * self.model.number(module, rounds)
-                yield from self._steps(module, node.body.nodes, often)
+                beside = module.nodes if nodes is None else nodes
+                for step in self._steps(module, node.body.nodes, often):
+                    if step[2] is not node.body.nodes or _read(node, step[1], beside):
+                        yield step
 
     def _kept(self, module: Module) -> list[tuple[int, Keeping]]:
         """(numbers of an entry, of how many tokens) of all applications in a module."""
@@ -262,7 +265,7 @@ class Facts:
         applied = {c.name: c for c in module.children}
         for times, node, _ in self._steps(module):
             if node.op == "apply":
-                for count, inner in applied[node.child].modules:
+                for count, inner in applied[node.child].at(node):
                     for size, keeping in self._kept(inner):
                         own[keeping] = own.get(keeping, 0) + count * size * _number(times)
         return [(size, keeping) for keeping, size in own.items()]
@@ -277,7 +280,8 @@ class Facts:
         """Bytes of the whole cache at a context of so many tokens, for one sequence."""
         kept = self._kept(self.model.root)
         places = sum(n * min(context // k.every, k.last or context) for n, k in kept)
-        return KV_BYTES * places + self.state_bytes
+        source = 0 if self.flow.plain else context * self.source_bytes_per_token
+        return KV_BYTES * places + self.state_bytes + source
 
     # --- FLOPs ------------------------------------------------------------------------------------
 
@@ -382,6 +386,31 @@ class Facts:
             record["kv_bytes_at_context"] = self.kv_bytes(context)
             record["flops_per_token_at_context"] = self.flops_per_token(context)
         return record
+
+
+def _read(outer: Node, inner: Node, beside: tuple[Node, ...]) -> bool:
+    """Whether a node that a scan or a loop repeats matters: to its states, or to what it yields and
+    somebody reads.
+    """
+    body = outer.body
+    assert body is not None
+    items = {
+        n.index: i for i, n in enumerate(beside) if n.op == "item" and beside[n.args[0]] is outer
+    }
+    read = {a for n in beside for a in n.args}
+    first = 0 if outer.op == "scan" else body.states
+    waiting = list(body.outputs[: body.states])
+    for number, out in enumerate(body.outputs[body.states :]):
+        item = items.get(first + number)
+        if len(outer.types) == 1 or (item is not None and item in read):
+            waiting.append(out)
+    needed: set[int] = set()
+    while waiting:
+        i = waiting.pop()
+        if i not in needed:
+            needed.add(i)
+            waiting.extend(body.nodes[i].args)
+    return any(body.nodes[i] is inner for i in needed)
 
 
 def _is_dim(value: object) -> TypeGuard[Dim]:
