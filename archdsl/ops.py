@@ -56,6 +56,7 @@ _ROWS = (
     Op("sin", "map", "torch.sin({0})", "sin", doc="sine"),
     Op("negative", "map", "-{0}", "−", symbol="-", doc="-x"),
     Op("not", "map", "~{0}", "not", doc="logical not"),
+    Op("floor", "map", "{0}.floor().long()", "floor", result="int", doc="largest integer below"),
     Op("float32", "map", "{0}.float()", result="float32", doc="computed in single precision"),
     Op("model_dtype", "map", "{0}", result="float", doc="back to the model's dtype"),
     # Operators.

@@ -40,7 +40,7 @@ import transformers
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 DATA = Path(__file__).parent / "data"
-BATCH, LENGTH = 2, 37
+BATCH, LENGTH, SOURCE = 2, 37, 23
 FIRST_PLAIN_TOKEN = 3  # 0, 1, 2 are padding, beginning and end
 
 Draw = Callable[[tuple[int, ...]], torch.Tensor]
@@ -54,6 +54,18 @@ class Reference:
     config: dict[str, Any]
     tokens: torch.Tensor
     model: torch.nn.Module
+    source: torch.Tensor | None = None
+
+    @property
+    def others(self) -> tuple[torch.Tensor, ...]:
+        """The inputs beside the tokens that are continued: an encoder's, where there is one."""
+        return () if self.source is None else (self.source,)
+
+    def fed(self, tokens: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The inputs by the names of the class."""
+        if self.source is None:
+            return {"input_ids": tokens}
+        return {"input_ids": self.source, "decoder_input_ids": tokens}
 
     @property
     def state(self) -> dict[str, torch.Tensor]:
@@ -64,18 +76,18 @@ class Reference:
     def logits(self, dtype: torch.dtype, tokens: torch.Tensor | None = None) -> torch.Tensor:
         """Logits [B, T, vocab] of one full pass in `dtype`."""
         model = self._in(dtype)
-        return model(input_ids=self.tokens if tokens is None else tokens, use_cache=False).logits
+        return model(**self.fed(self.tokens if tokens is None else tokens), use_cache=False).logits
 
     @torch.no_grad()
     def decoded(self, dtype: torch.dtype, prefill: int) -> torch.Tensor:
         """Logits [B, T - prefill, vocab]: `prefill` tokens at once, the rest one by one."""
         model = self._in(dtype)
-        out = model(input_ids=self.tokens[:, :prefill], use_cache=True)
+        out = model(**self.fed(self.tokens[:, :prefill]), use_cache=True)
         name = "past_key_values" if "past_key_values" in out else "cache_params"
         steps = []
         for t in range(prefill, self.tokens.shape[1]):
             kept = {name: out[name]}
-            out = model(input_ids=self.tokens[:, t : t + 1], use_cache=True, **kept)
+            out = model(**self.fed(self.tokens[:, t : t + 1]), use_cache=True, **kept)
             steps.append(out.logits[:, -1])
         return torch.stack(steps, 1)
 
@@ -116,8 +128,8 @@ def float64_tolerance(kind: str) -> float:
 
 def is_wide(kind: str) -> bool:
     """Whether float64 is compared with all single precision in class and emitted code made double:
-    a recurrence in float32 amplifies its rounding so much that the class differs from itself, whole
-    and step by step, by more than any useful tolerance.
+    what follows a part in float32 amplifies its rounding so much that the class differs from itself,
+    whole and step by step, by more than any useful tolerance.
     """
     return _table()["types"][kind].get("wide", False)
 
@@ -154,8 +166,12 @@ def build(kind: str, seed: int = 3) -> Reference:
     model = from_config(config, _table()["types"][kind]["class"])
     randomise(model, seed)
     draw = torch.Generator().manual_seed(1000 + seed)
-    tokens = torch.randint(FIRST_PLAIN_TOKEN, config["vocab_size"], (BATCH, LENGTH), generator=draw)
-    return Reference(kind, config, tokens, model)
+    tokens, source = (
+        torch.randint(FIRST_PLAIN_TOKEN, config["vocab_size"], (BATCH, length), generator=draw)
+        for length in (LENGTH, SOURCE)
+    )
+    two = model.config.is_encoder_decoder
+    return Reference(kind, config, tokens, model, source if two else None)
 
 
 def tiny_config(kind: str) -> dict[str, Any]:

@@ -26,7 +26,8 @@ def test_counts_are_those_of_the_reference_class(slug: str) -> None:
             ".".join(parts[: 2 if parts[0] in ("model", "transformer", "backbone") else 1])
         ] += parameter.numel()
     assert by_module == counts["modules"]
-    assert sum(counts["layers"].values()) == model.config.num_hidden_layers
+    decoder = getattr(model.config, "num_decoder_layers", 0)
+    assert sum(counts["layers"].values()) == model.config.num_hidden_layers + decoder
 
 
 def test_every_configuration_has_counts_and_the_other_way_round() -> None:
@@ -46,7 +47,7 @@ def test_tiny_models_are_random_in_every_parameter(kind: str) -> None:
 @pytest.mark.parametrize("kind", reference.types())
 def test_every_parameter_reaches_the_logits(kind: str) -> None:
     ref = reference.build(kind)
-    logits = ref.model(input_ids=ref.tokens, use_cache=False).logits
+    logits = ref.model(**ref.fed(ref.tokens), use_cache=False).logits
     direction = torch.randn(logits.shape, generator=torch.Generator().manual_seed(0))
     (logits * direction).sum().backward()
     silent = [n for n, p in ref.model.named_parameters() if p.grad is None or not p.grad.any()]

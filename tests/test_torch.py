@@ -62,10 +62,12 @@ def distance(found: torch.Tensor, wanted: torch.Tensor) -> float:
 
 
 @torch.no_grad()
-def in_parts(model: torch.nn.Module, tokens: torch.Tensor, sizes: list[int]) -> torch.Tensor:
+def in_parts(
+    model: torch.nn.Module, tokens: torch.Tensor, sizes: list[int], *others: torch.Tensor
+) -> torch.Tensor:
     """Logits of tokens that come in parts, with a cache."""
     cache = model.new_cache(tokens.shape[0], tokens.shape[1])
-    return torch.cat([model(part, cache=cache) for part in tokens.split(sizes, 1)], 1)
+    return torch.cat([model(*others, part, cache=cache) for part in tokens.split(sizes, 1)], 1)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -79,9 +81,9 @@ def test_logits_equal_the_reference(kind: str, seed: int, lower: bool, dtype: to
     tolerance = FLOAT32 if dtype == torch.float32 else reference.float64_tolerance(kind)
     model = loaded(module_of(kind, lower, dtype == torch.float64), ref, dtype)
     with torch.no_grad():
-        assert distance(model(ref.tokens), wanted) <= tolerance
+        assert distance(model(*ref.others, ref.tokens), wanted) <= tolerance
     length = ref.tokens.shape[1]
-    found = in_parts(model, ref.tokens, [20, 5, *[1] * (length - 25)])
+    found = in_parts(model, ref.tokens, [20, 5, *[1] * (length - 25)], *ref.others)
     assert distance(found, wanted) <= tolerance
     assert distance(found[:, 29:], ref.decoded(dtype, 29)) <= tolerance
 
@@ -102,13 +104,13 @@ def test_every_weight_matters(kind: str) -> None:
         with torch.no_grad():
             # Uniform shifts of keys and of what softmax sees cancel, so the change is not uniform.
             parameter += 0.1 * torch.linspace(-1, 1, parameter.numel()).view_as(parameter)
-            moved = distance(model(ref.tokens), wanted)
+            moved = distance(model(*ref.others, ref.tokens), wanted)
             if name.endswith(CANCELS.get(kind, "nothing")):
                 assert moved <= tolerance, name
             else:
                 assert moved > 100 * tolerance, name
             parameter.copy_(kept)
-        assert distance(model(ref.tokens).detach(), wanted) <= tolerance, name
+        assert distance(model(*ref.others, ref.tokens).detach(), wanted) <= tolerance, name
 
 
 @pytest.mark.parametrize("kind", TYPES)
@@ -136,7 +138,7 @@ def moved_by(
         model = module.Model(dataclasses.replace(module.Config(), **{name: new})).double().eval()
         published = {k: v.double() for k, v in ref.state.items()}
         model.load_state_dict(module.parameters_from(published, model))
-        return distance(model(ref.tokens).detach(), wanted)
+        return distance(model(*ref.others, ref.tokens).detach(), wanted)
     except (ArithmeticError, ValueError, RuntimeError):  # it fits no weights, or nothing is left
         return math.inf
 
@@ -153,13 +155,18 @@ def test_the_mask_matters(kind: str) -> None:
         assert ">= key_S[None, :]" in code
         module = run(code.replace(">= key_S[None, :]", wrong))
         model = loaded(module, ref, torch.float64)
-        assert distance(model(ref.tokens).detach(), wanted) > 1e-3, wrong
+        assert distance(model(*ref.others, ref.tokens).detach(), wanted) > 1e-3, wrong
     lowered = module_code(kind, lower=True)
     if "scaled_dot_product_attention" not in lowered:
         return  # no kernel stands for this attention
+    if ref.others and "is_causal" not in lowered:
+        return  # a kernel stands for attention to the encoder only
     assert "is_causal=True" in lowered
     module = run(lowered.replace("is_causal=True", "is_causal=False"))
-    assert distance(loaded(module, ref, torch.float64)(ref.tokens).detach(), wanted) > 1e-3
+    assert (
+        distance(loaded(module, ref, torch.float64)(*ref.others, ref.tokens).detach(), wanted)
+        > 1e-3
+    )
 
 
 def module_code(kind: str, lower: bool) -> str:
@@ -291,7 +298,7 @@ def test_load(kind: str, dtype: torch.dtype, tmp_path) -> None:
     assert {p.dtype for p in model.parameters()} == {dtype}
     assert {b.dtype for b in model.buffers()} <= {torch.float32}
     with torch.no_grad():
-        found = model(ref.tokens).float()
+        found = model(*ref.others, ref.tokens).float()
     wanted = ref.logits(torch.float32)
     if dtype == torch.float32:
         assert distance(found, wanted) <= FLOAT32

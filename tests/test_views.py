@@ -54,9 +54,8 @@ CROWDED = pytest.mark.xfail(strict=True, reason="two labels of wires meet in det
 LATENT = ("DeepSeekV3_671B", "KimiK2_1T")
 TWO = pytest.mark.xfail(strict=True, reason="a second input has no port of its own")
 """For models with an encoder and a decoder."""
-MARKED = dict.fromkeys(LATENT, CROWDED) | dict.fromkeys(
-    ("Transformer_Base", "Transformer_Big"), TWO
-)
+PAIRS = ("Transformer_Base", "Transformer_Big", "T5_Small")
+MARKED = dict.fromkeys(LATENT, CROWDED) | dict.fromkeys(PAIRS, TWO)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +76,7 @@ def test_every_view_in_every_theme_keeps_every_rule(name: str) -> None:
 
 
 WIDE = pytest.mark.xfail(strict=True, reason="two embeddings side by side need 92 mm")
-WIDER = ("GPT2", "Transformer_")
+WIDER = ("GPT2", "Transformer_", "T5_")
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,9 @@ def handed(scope: Scope, inner: Scope, made: Recipe, fn_span: Span, span: Span) 
     """
     for given in made.block.decl.given:
         there, quiet = known(scope, given.name.name), Diagnostics()
+        if there is not None and scope.any_axes:
+            _bind(inner, given, there)  # the axes have to agree where it is taken
+            continue
         trial = replace(scope, diagnostics=quiet)
         if there is None or interface.unify(trial, inner, given.type, there, made, fn_span, span):
             continue
@@ -154,6 +157,13 @@ def handed(scope: Scope, inner: Scope, made: Recipe, fn_span: Span, span: Span) 
         scope.fail(code, message, span, note=note, labels=(label,))
         return False
     return True
+
+
+def _bind(inner: Scope, given: s.InputDecl, t: TensorType) -> None:
+    """The free axes of what is given, without a check."""
+    for axis, found in zip(given.type.axes, t.axes, strict=False):
+        if isinstance(axis, s.Name) and isinstance(found, Dim) and inner.look(axis.name) is None:
+            inner.names[axis.name] = Int(found)
 
 
 def received(
@@ -182,9 +192,14 @@ def fits(scope: Scope, given: s.InputDecl, types: Mapping[str, TensorType]) -> b
     if interface.same(scope, wanted, t) is EQUAL:
         return True
     code = "dtype-mismatch" if wanted.dtype != t.dtype else "shape-mismatch"
-    name = given.name.name
-    note = f"given is {t}, {given.span.text} is {scope.describe(wanted)}"
-    scope.fail(code, f"{name} is given with another type", given.span, note=note)
+    return _unlike(scope, given, code, t, scope.describe(wanted))
+
+
+def _unlike(scope: Scope, given: s.InputDecl, code: str, t: TensorType, wanted: str) -> bool:
+    """Reports a context of another type."""
+    there = str(t).replace("$", "")
+    note = f"declared {wanted}, given {there}"
+    scope.fail(code, f"{given.name.name} is given with another type", given.span, note=note)
     return False
 
 
@@ -193,11 +208,7 @@ def bound(scope: Scope, given: s.InputDecl, types: Mapping[str, TensorType]) -> 
     t = types[given.name.name]
     written = given.type.axes
     if len(written) != len(t.axes) or any(isinstance(a, s.Dots) for a in written):
-        note = f"given is {t}, declared {given.type.span.text}"
-        scope.fail(
-            "shape-mismatch", f"{given.name.name} is given with other axes", given.span, note=note
-        )
-        return False
+        return _unlike(scope, given, "shape-mismatch", t, given.type.span.text)
     assert scope.numbers is not None
     for axis, found in zip(written, t.axes, strict=True):
         if isinstance(axis, s.Name) and axis.name not in scope.names and isinstance(found, Dim):

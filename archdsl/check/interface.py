@@ -424,7 +424,7 @@ def _misfit(scope: Scope, inner: Scope, kind: s.SignatureKind, value: Value) -> 
     inputs, outputs = _types(scratch, kind.inputs), _types(scratch, kind.outputs)
     if inputs is None or outputs is None:
         return scratch.diagnostics.items[0].message
-    trial = changed(scope, diagnostics=Diagnostics())
+    trial = changed(scope, diagnostics=Diagnostics(), any_axes=True)
     found = results(trial, value, [Tensor(-1, t) for t in inputs], kind.span)
     if found is None:
         first = trial.diagnostics.items[0]

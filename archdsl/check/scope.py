@@ -74,7 +74,8 @@ class Scope:
     `bound` maps a name to where it was bound and whether it was used; `frames` is the way here.
     `given` is what the body gives, `around` what comes from outside, in the model's symbols,
     `context` the inputs made for that. Within a scan or a loop, `outer` is the body around it and
-    `borrowed` pairs of an input in here and a node out there.
+    `borrowed` pairs of an input in here and a node out there. `any_axes`: a slot is tried with axes
+    that stand for any.
     """
 
     diagnostics: Diagnostics
@@ -98,6 +99,7 @@ class Scope:
     around: Mapping[str, TensorType] = field(default_factory=dict)
     context: dict[str, int] = field(default_factory=dict)
     outer: Scope | None = None
+    any_axes: bool = False
     borrowed: list[tuple[int, int]] = field(default_factory=list)
     in_const: bool = False
 

@@ -188,7 +188,7 @@ def _dtype(scope: Scope, op: Op, operands: list[Tensor]) -> str | None:
         types = types[1:]
     if op.name in ("and", "or", "not") and any(t != "bool" for t in types):
         return None
-    if op.result in ("bool", "float32", "float"):
+    if op.result in ("bool", "int", "float32", "float"):
         return op.result
     # A number known in advance takes the tensor's dtype.
     scalars = [scope_node(scope, t).op == "scalar" for t in operands][-len(types) :]

@@ -352,6 +352,10 @@ class Writer:
         if p.streamed(self.module, node):
             self.uses_start = True
             return Text(f"torch.arange(start, start + {size.at(PLUS)}, device={device})")
+        if self.is_seen(axis) and axis.name not in p.free_axes(self.module):
+            self.uses_start = True
+            self.axes.add("T")
+            return Text(f"torch.arange(start + T, device={self.reference()}.device)")
         if self.is_seen(axis):
             # A window keeps the last tokens only, so positions are counted from the end.
             self.uses_start = True

@@ -76,7 +76,11 @@ def _doc(module: Module) -> str:
 def signature(module: Module) -> str:
     """`x: [B, T, d] -> [B, T, d]`, as the spec says it."""
     count = len(module.inputs) - len(module.context)
-    said = [f"{module.nodes[i].name}: {module.nodes[i].type}" for i in module.inputs]
+    names = [module.nodes[i].name for i in module.inputs[:count]]
+    said = [
+        f"{name}: {module.nodes[i].type}"
+        for name, i in zip([*names, *module.context], module.inputs, strict=True)
+    ]
     outputs = ", ".join(str(module.nodes[o].type) for o in module.outputs)
     given = f", given {', '.join(said[count:])}" if module.context else ""
     return f"{', '.join(said[:count])} -> {outputs}{given}"
