@@ -79,16 +79,8 @@ def _node(scope: Scope, name: str) -> int:
             scope.borrowed.append((len(scope.nodes), there))
         else:
             t = _own_type(scope, scope.around[name])
-        scope.context[name] = scope.add(Node("input", (), (t,), name=_free(scope, name))).node
+        scope.context[name] = scope.add(Node("input", (), (t,), name=name)).node
     return scope.context[name]
-
-
-def _free(scope: Scope, name: str) -> str:
-    """A name that no setting of the block has."""
-    settings = {d.name.name for d in scope.block.decl.settings} if scope.block else set()
-    while name in settings:
-        name += "_given"
-    return name
 
 
 def _own_type(scope: Scope, t: TensorType) -> TensorType:

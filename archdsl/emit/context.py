@@ -19,7 +19,8 @@ def input_names(module: Module, function: bool) -> list[str]:
     nodes = [module.nodes[i] for i in module.inputs]
     plain = [f"{safe(n.name)}{suffix(n.type)}" for n in nodes[:count]]
     if function:
-        return [*plain, *(safe(n.name) for n in nodes[count:])]
+        settings = {s.name for s in module.settings}
+        return [*plain, *(safe(n + "_given" * (n in settings)) for n in module.context)]
     return [*plain, *map(safe, module.context)]
 
 
