@@ -68,7 +68,9 @@ class Facts:
         """Parameters of the experts that a token does not visit."""
         found = 0
         for child in module.children:
-            for count, inner in child.modules:
+            if child.apart:
+                continue
+            for count, inner in child.stored:
                 found += count * self._idle(inner)
             if child.top_k is not None:
                 held = sum(n * self._params(m) for n, m in child.modules)
@@ -113,7 +115,7 @@ class Facts:
         if own:
             yield role or module.role, own
         for child in module.children:
-            for count, inner in child.modules:
+            for count, inner in () if child.apart else child.stored:
                 shown = role or (
                     "" if inner.role in ("layer", "plumbing", "residual") else inner.role
                 )
@@ -153,8 +155,21 @@ class Facts:
 
     def _params(self, module: Module) -> int:
         return self._own(module) + sum(
-            n * self._params(m) for c in module.children for n, m in c.modules
+            n * self._params(m) for c in module.children if not c.apart for n, m in c.stored
         )
+
+    @cached_property
+    def apart(self) -> int:
+        """Parameters of the parts that stand apart: in no other count, and not in the result."""
+        return self._apart(self.model.root)
+
+    def _apart(self, module: Module) -> int:
+        total = 0
+        for child in module.children:
+            for count, inner in child.stored:
+                total += count * self._apart(inner)
+                total += count * self._params(inner) if child.apart else 0
+        return total
 
     def size(self, module: Module, t: TensorType) -> int:
         """Elements of a tensor whose shape is known in full; raises ValueError otherwise."""
@@ -370,6 +385,7 @@ class Facts:
             "file": self.model.span.source.name if self.model.span else "",
             **{k: v for k, v in self.model.about.items() if k != "name"},
             "params": self.params,
+            "apart": self.apart,
             "active": self.active,
             "active_without_embedding": self.active_without_embedding,
             "kv_bytes_per_token": self.kv_bytes_per_token,

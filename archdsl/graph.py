@@ -169,6 +169,7 @@ class Child:
     `top_k`, for a bank of experts of which `top_k` work on each token.
     `inline` marks an application without a binding, which owns no parameters.
     `path` of each of `ties` is a path from the body that binds the child: ("w", ("embed", "w")).
+    A child that `owns` its module stores what is shared; one that stands `apart` is not applied.
     `applied` are the modules of a single block that is applied to tensors of several types, by
     `Node.use`; `module` is then one that streams, if one does.
     """
@@ -180,6 +181,13 @@ class Child:
     inline: bool = False
     ties: tuple[tuple[str, tuple[str, ...]], ...] = ()
     applied: tuple[Module, ...] = ()
+    owns: bool = False
+    apart: bool = False
+
+    @property
+    def stored(self) -> tuple[tuple[int, Module], ...]:
+        """As `modules`, without those that are shared and stored elsewhere."""
+        return tuple((n, m) for n, m in self.modules if self.owns or not m.shared)
 
     def at(self, node: Node) -> tuple[tuple[int, Module], ...]:
         """As `modules`, for one application."""
@@ -260,6 +268,7 @@ class Module:
     """One application of a block. `id` numbers the modules of a model in order of first use.
 
     The last inputs are what `context` names: what the block, or a block inside it, is given.
+    Modules that are `shared` are one instance, which the child of that binding stores.
     """
 
     id: int
@@ -282,6 +291,7 @@ class Module:
     from_std: bool = False
     span: Span | None = None
     context: tuple[str, ...] = ()
+    shared: str = ""
 
     @property
     def streams(self) -> bool:

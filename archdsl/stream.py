@@ -39,7 +39,8 @@ class Flow:
     def levels(self, module: Module) -> tuple[int, ...]:
         """The level of each node of a module."""
         if module.id not in self._levels:
-            known = dict(zip(module.inputs, self.inputs[module.id], strict=True))
+            level = self.inputs.get(module.id, [STREAMED] * len(module.inputs))
+            known = dict(zip(module.inputs, level, strict=True))
             self._levels[module.id] = tuple(self._run(module, module.nodes, known))
         return self._levels[module.id]
 

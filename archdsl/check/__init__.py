@@ -14,6 +14,7 @@
 | `apply.py` | recipes, ties, application |
 | `schedules.py` | stacks and what repeats in them |
 | `context.py` | `given` and `give` |
+| `own.py` | `share` and `apart` |
 | `hubs.py` | lines of `hub ... config` |
 | `body.py` | statements, and whole bodies |
 

@@ -207,7 +207,7 @@ def applied(
         index = int(target.partly)
         label, operands = target.name, (*operands, target.weights.node, target.indices.node)
         target = target.bank
-    found = _child(scope, target, label, tensors_in, fn_span)
+    found = child(scope, target, label, tensors_in, fn_span)
     if found is None:
         return Error()
     name, use = found
@@ -303,7 +303,7 @@ def _through(
     return types
 
 
-def _child(
+def child(
     scope: Scope, target: Value, label: str, args: list[Tensor], fn_span: Span
 ) -> tuple[str, int] | None:
     """Registers the submodule of an application (once for each name); its name, and which of its
@@ -319,7 +319,8 @@ def _child(
         return _again(scope, scope.children[name], made, fn_span)
     inline = not label
     if isinstance(made, Module):
-        child = Child(name, made, inline=inline, ties=_ties(target))
+        owns = made.shared == f"{scope.block.name if scope.block else ''}.{name}"
+        child = Child(name, made, inline=inline, ties=_ties(target), owns=owns)
     elif isinstance(target, Bank):
         child = Child(name, segments=made, top_k=scope.value(target.top_k))
     else:
@@ -367,7 +368,7 @@ def _weights(module: Module) -> list[object]:
         if p.kind != "const"
     ]
     for child in module.children:
-        own += [(child.name, count, *_weights(inner)) for count, inner in child.modules]
+        own += [(child.name, count, *_weights(inner)) for count, inner in child.stored]
     return own
 
 

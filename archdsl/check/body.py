@@ -7,7 +7,7 @@ that nothing uses is an error, because it is a typing mistake more often than no
 from __future__ import annotations
 
 from archdsl import syntax as s
-from archdsl.check import context, expressions, interface, recurrence, statics
+from archdsl.check import context, expressions, interface, own, recurrence, statics
 from archdsl.check.scope import SEEN, STREAM, Scope
 from archdsl.check.tensors import tensor
 from archdsl.check.values import (
@@ -205,9 +205,9 @@ def statement_of(scope: Scope, statement: s.Statement) -> None:
 
 
 def _bind(scope: Scope, statement: s.Bind) -> None:
-    if statement.own is not None:
-        scope.fail("unsupported", f"`{statement.own}` is not handled yet", statement.span)
     value = expressions.evaluate(scope, statement.value)
+    if statement.own is not None:
+        value = own.bind(scope, statement, value)
     if len(statement.names) == 1:
         _set(scope, statement.names[0], value)
         return

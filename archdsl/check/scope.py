@@ -202,9 +202,9 @@ def rooted(value: Value, numbers: Numbers) -> Value:
             return Int(substitute(d, numbers.symbols))
         case Float(r):
             return Float(replace(r, numbers.symbols, numbers.reals))
-        case Recipe(block, settings, ties, span):
+        case Recipe(block, settings, ties, span, shared):
             inner = tuple((k, rooted(v, numbers)) for k, v in settings)
-            return Recipe(block, inner, ties, span)
+            return Recipe(block, inner, ties, span, shared)
     return value
 
 

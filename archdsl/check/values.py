@@ -94,12 +94,15 @@ class PrimitiveRef:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A block with its settings; `ties` bind parameters to those of others."""
+    """A block with its settings; `ties` bind parameters to those of others. What is `shared` is
+    one instance wherever it is placed; the mark says which binding's.
+    """
 
     block: Block
     settings: tuple[tuple[str, Value], ...]
     ties: tuple[tuple[str, tuple[str, ...]], ...] = ()
     span: Span | None = field(default=None, compare=False)
+    shared: str = ""
     size: int = field(init=False, repr=False, compare=False, default=1)
 
     def __post_init__(self) -> None:

@@ -41,6 +41,7 @@ class Elaborator:
     numbers: Mapping[str, float]
     modules: dict[_Key, list[tuple[_Context, Module | None]]] = field(default_factory=dict)
     made: int = 0
+    shared: dict[str, Module] = field(default_factory=dict)
     active: list[Block] = field(default_factory=list)
     parts: dict[int, int] = field(default_factory=dict)
 
@@ -58,7 +59,7 @@ class Elaborator:
         known = self.modules.setdefault((recipe, types), [])
         for given, module in known:
             if all(around.get(name) == t for name, t in given.items()):
-                return module
+                return self._note(module)
         if self._recursive(recipe, frames) or self._too_large(recipe, frames):
             return None
         self.active.append(recipe.block)
@@ -70,7 +71,25 @@ class Elaborator:
             made = None
         known.append(({n: around[n] for n in made.context} if made else {}, made))
         self.made += 1
+        return self._note(made)
+
+    def _note(self, made: Module | None) -> Module | None:
+        """Keeps in mind where a shared module was made."""
+        if made is not None and made.shared:
+            known = self.shared.setdefault(made.shared, made)
+            self.shared[made.shared] = known if known.streams else made
         return made
+
+    def _shared(self, scope: Scope, block: Block) -> tuple[Child, ...]:
+        """The submodules that store what a body shares, where it is placed elsewhere only."""
+        found = []
+        for statement in block.decl.body:
+            if isinstance(statement, s.Bind) and statement.own == "share":
+                name = statement.names[0].name
+                module = self.shared.get(f"{block.name}.{name}")
+                if module is not None and name not in scope.children:
+                    found.append(Child(name, module, owns=True))
+        return tuple(found)
 
     def _too_large(self, recipe: Recipe, frames: tuple[str, ...]) -> bool:
         deep = len(self.active) >= MAX_DEPTH
@@ -161,7 +180,7 @@ class Elaborator:
             reals=scope.numbers.reals,
             rests=scope.numbers.rests,
             params=tuple(_tied(p, recipe) for p in scope.params),
-            children=_ordered(scope),
+            children=(*self._shared(scope, recipe.block), *_ordered(scope)),
             nodes=nodes,
             consts=tuple(scope.consts),
             inputs=inputs,
@@ -171,6 +190,7 @@ class Elaborator:
             from_std=recipe.block.from_std,
             span=recipe.span,
             context=tuple(scope.context),
+            shared=recipe.shared,
         )
 
     def _given(self, scope: Scope, recipe: Recipe) -> bool:

@@ -43,6 +43,7 @@ ABOUT: dict[str, str] = {
 
 EXPECTED = (
     "params",
+    "apart",
     "active",
     "active_without_embedding",
     "kv_bytes_per_token",
@@ -178,9 +179,9 @@ def _named(name: str, value: Value, numbers: dict[str, float], scope: Scope) -> 
             return _symbol(name, value, numbers, scope)
         case Float(Lit()):
             return _symbol(name, value, numbers, scope)
-        case Recipe(block, settings, ties, span):
+        case Recipe(block, settings, ties, span, shared):
             inner = tuple((k, _named(f"{name}_{k}", v, numbers, scope)) for k, v in settings)
-            return Recipe(block, inner, ties, span)
+            return Recipe(block, inner, ties, span, shared)
     return value
 
 

@@ -113,7 +113,7 @@ def _find(module: Module, path: tuple[str, ...]) -> list[_Found]:
                 for x, banks in here
                 for c in x.children
                 if c.name == step
-                for _, m in c.modules
+                for _, m in c.stored
             ]
     return [
         (m, p, banks)
@@ -151,6 +151,6 @@ def parameters(module: Module, path: tuple[str, ...] = ()) -> list[tuple[tuple[s
         (*path, p.name): p for p in module.params if p.kind != "const"
     }
     for child in module.children:
-        for _, inner in child.modules:
+        for _, inner in child.stored:
             found.update(parameters(inner, (*path, child.name)))
     return list(found.items())

@@ -171,9 +171,9 @@ def init_lines(plan: p.Plan, unit: p.Unit, stored: set[str]) -> list[str]:
         made.extend(_param_lines(param, optional, look, unit.banked))
         if optional and param.guard not in guards:
             guards.append(param.guard)
-    for child in plan.children(module):
+    for child in sorted(plan.children(module), key=lambda c: not c.owns):
         if not _silent(plan, child, unit.banked):
-            made.extend(_child_lines(plan, child, look, unit.banked))
+            made.extend(_child_lines(plan, module, child, look, unit.banked))
     names = [n for n in p.setting_names(module) if n in used]
     if unit.takes_config:
         arguments = ["config: Config = Config()" if unit.name == "Model" else "config: Config"]
@@ -184,6 +184,7 @@ def init_lines(plan: p.Plan, unit: p.Unit, stored: set[str]) -> list[str]:
         keep = [f"self.{safe(n)} = {safe(n)}" for n in names if n in stored]
     if unit.banked:
         arguments.insert(1 if unit.takes_config else 0, "experts: int")
+    arguments += [f"{safe(name)}: nn.Module" for name in plan.shares(module)]
     arguments += [f"{safe(g)}: bool = False" for g in guards]
     if any(param.kind == "const" for param in module.params):
         made += [
@@ -277,29 +278,40 @@ def _initial(initial: Initial, shape: str, look: Look) -> tuple[str, list[str]]:
 # --- submodules -----------------------------------------------------------------------------------
 
 
-def _child_lines(plan: p.Plan, child: Child, look: Look, banked: bool) -> list[str]:
+def _child_lines(plan: p.Plan, here: Module, child: Child, look: Look, banked: bool) -> list[str]:
     name = f"self.{safe(child.name)}"
     if child.top_k is not None:
         ((_, expert),) = child.modules
         count = _times(child.segments[0], look)
-        return [f"{name} = {constructor(plan, expert, look, count)}"]
+        return [f"{name} = {constructor(plan, here, expert, look, count)}"]
     if child.module is not None:
         count = "experts" if banked else ""
-        lines = [f"{name} = {constructor(plan, child.module, look, count)}"]
+        made = constructor(plan, here, child.module, look, count, child.owns)
+        lines = [f"{name} = {made}"]
         for param, path in child.ties:
             lines.append(
                 f"{name}.{safe(param)} = self.{'.'.join(map(safe, path))}  # one tensor, two places"
             )
         return lines
-    return _stack_lines(plan, name, child.segments, look)
+    return _stack_lines(plan, here, name, child.segments, look)
 
 
-def constructor(plan: p.Plan, module: Module, look: Look, experts: str = "") -> str:
-    """`Linear(config.d, config.heads * config.d_head, bias=True)`; `experts` for a bank."""
+def constructor(
+    plan: p.Plan, here: Module, module: Module, look: Look, experts: str = "", owns: bool = False
+) -> str:
+    """`Linear(config.d, config.heads * config.d_head, bias=True)`; `experts` for a bank.
+
+    What is shared is made where its binding owns it, and handed over from there.
+    """
+    own = {c.name for c in here.children if c.owns}
+    if module.shared and not owns:
+        name = p.binding(module)
+        return f"Shared({'self.' if name in own else ''}{safe(name)})"
+    handed = [f"{safe(n)}={'self.' if n in own else ''}{safe(n)}" for n in plan.shares(module)]
     unit = plan.unit(module, bool(experts))
     told = [experts] if unit.banked else []
     if unit.takes_config:
-        return f"{unit.name}({', '.join(['config', *told])})"
+        return f"{unit.name}({', '.join(['config', *told, *handed])})"
     args = told
     for name in unit.arguments:
         if name in module.symbols:
@@ -312,28 +324,30 @@ def constructor(plan: p.Plan, module: Module, look: Look, experts: str = "") -> 
     return f"{unit.name}({', '.join(args)})"
 
 
-def _stack_lines(plan: p.Plan, name: str, segments: tuple[Segment, ...], look: Look) -> list[str]:
+def _stack_lines(
+    plan: p.Plan, here: Module, name: str, segments: tuple[Segment, ...], look: Look
+) -> list[str]:
     if len(segments) == 1 and isinstance(segments[0].item, Module):
-        made = constructor(plan, segments[0].item, look)
+        made = constructor(plan, here, segments[0].item, look)
         return [f"{name} = nn.ModuleList({made} for _ in range({_times(segments[0], look)}))"]
-    lines = ["layers: list[nn.Module] = []", *_segment_lines(plan, segments, look, "")]
+    lines = ["layers: list[nn.Module] = []", *_segment_lines(plan, here, segments, look, "")]
     return [*lines, f"{name} = nn.ModuleList(layers)"]
 
 
 def _segment_lines(
-    plan: p.Plan, segments: tuple[Segment, ...], look: Look, indent: str
+    plan: p.Plan, here: Module, segments: tuple[Segment, ...], look: Look, indent: str
 ) -> list[str]:
     lines: list[str] = []
     for segment in segments:
         if isinstance(segment.item, Module):
-            made = constructor(plan, segment.item, look)
+            made = constructor(plan, here, segment.item, look)
             if segment.count == 1 and (segment.of is None or segment.of.value is not None):
                 lines.append(f"{indent}layers.append({made})")
             else:
                 lines.append(f"{indent}layers += [{made} for _ in range({_times(segment, look)})]")
         else:
             lines.append(f"{indent}for _ in range({_times(segment, look)}):")
-            lines += _segment_lines(plan, segment.item, look, indent + "    ")
+            lines += _segment_lines(plan, here, segment.item, look, indent + "    ")
     return lines
 
 

@@ -81,6 +81,21 @@ def remember(cache: Any, **values: Tensor) -> None:
         cache.update(values)
 '''
 
+_SHARED = '''
+class Shared(nn.Module):
+    """A module that is stored elsewhere: its parameters stand under their name there only."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.__dict__["module"] = module  # not registered as a submodule
+
+    def forward(self, *inputs: Any, **given: Any) -> Any:
+        return self.module(*inputs, **given)
+
+    def new_cache(self, *sizes: Any, **kind: Any) -> Any:
+        return self.module.new_cache(*sizes, **kind)
+'''
+
 _TOP_MASK = '''
 def top_mask(x: Tensor, k: int) -> Tensor:
     """Whether each entry is among the k largest of the last axis; all are where it is shorter."""
@@ -177,6 +192,7 @@ HELPERS = {
     "recent": _RECENT,
     "resume": _RESUME,
     "remember": _REMEMBER,
+    "Shared": _SHARED,
     "top_mask": _TOP_MASK,
     "mixture": _MIXTURE,
     "delta_rule": _DELTA_RULE,

@@ -108,6 +108,18 @@ class Plan:
         """The context that a module takes."""
         return self._given.get(module.id, module.context)
 
+    def shares(self, module: Module) -> tuple[str, ...]:
+        """The names of shared modules that a module is handed, for itself or what it holds."""
+        found: dict[str, None] = {}
+        for child in self.children(module):
+            for _, inner in child.modules:
+                if inner.shared and not child.owns:
+                    found.setdefault(binding(inner))
+                else:
+                    found.update(dict.fromkeys(self.shares(inner)))
+        own = {c.name for c in module.children if c.owns}
+        return tuple(name for name in found if name not in own)
+
     def take(self, module: Module, starts: bool, keeps: bool, given: tuple[str, ...]) -> None:
         """Makes a module take `start`, a part of the cache and context, whether it needs them or
         not.
@@ -127,6 +139,11 @@ class Plan:
                 self.keeps(m) for c in module.children for _, m in c.modules
             )
         return self._keeps[module.id]
+
+
+def binding(module: Module) -> str:
+    """The name under which a shared module is bound."""
+    return module.shared.rpartition(".")[2]
 
 
 def streamed(module: Module, node: Node) -> bool:
@@ -260,7 +277,7 @@ def _sayable(plan: Plan, module: Module, inner: Module) -> bool:
 def _key(plan: Plan, module: Module, kind: str, banked: bool) -> object:
     """What has to agree for two modules to share their text."""
     children = tuple(
-        (c.name, bool(c.segments), c.top_k, tuple(n for n, _ in c.modules))
+        (c.name, bool(c.segments), c.top_k, c.owns, tuple((n, m.shared) for n, m in c.modules))
         for c in plan.children(module)
     )
     inner = tuple(u.name for u in _inner(plan, module, banked))
