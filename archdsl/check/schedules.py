@@ -22,7 +22,7 @@ from archdsl.check.values import (
     Value,
     describe,
 )
-from archdsl.dims import EQUAL, Dim
+from archdsl.dims import DIFFERENT, EQUAL, Dim
 from archdsl.source import Span
 from archdsl.types import TensorType
 
@@ -160,11 +160,12 @@ def slice_of(scope: Scope, layers: Schedule, given: Tensor, span: Span) -> Tenso
     for item in layers.items:
         count = count + length(item)
     axes = given.type.axes
-    if axes and isinstance(axes[0], Dim) and scope.compare(axes[0], count) is EQUAL:
+    first = axes[0] if axes and isinstance(axes[0], Dim) else None
+    verdict = DIFFERENT if first is None else scope.compare(first, count)
+    if verdict is EQUAL:
         return Tensor(given.node, TensorType(given.type.dtype, axes[1:]))
-    unknown = bool(axes) and isinstance(axes[0], Dim) and scope.numbers is None
     scope.fail(
-        "unknown-equality" if unknown else "shape-mismatch",
+        "shape-mismatch" if verdict is DIFFERENT else "unknown-equality",
         f"each layer gets its slice of the first axis, which has to be {count}",
         span,
         note=f"this is {scope.describe(given.type)}",
