@@ -43,7 +43,8 @@ def text(share: str = "share", apart: str = "apart ahead = NextToken(d, heads)")
 
 def variant(spec: str) -> pipeline.Variant:
     checked = pipeline.check_source(Source("own.arch", spec))
-    assert not checked.diagnostics, checked.diagnostics[0].text()
+    said = [d.text() for d in checked.diagnostics]
+    assert not said
     return checked.variants[0]
 
 
@@ -130,3 +131,56 @@ def test_copies_and_dtypes_follow() -> None:
     model = copy.deepcopy(drawn(module())).float()
     assert model.layers[0].f.module is model.memory
     assert {p.dtype for p in model.layers[0].f.module.parameters()} == {torch.float32}
+
+
+AHEAD = """
+use specs.deepseek: DeepSeekV3
+use std.core: Linear, PreNorm, RMSNorm, SwiGLU
+use std.attention: MLA, LowRank
+use std.moe: MoE, GroupRouter
+use std.position: Rope, RotatePairs
+
+## One more token, from what the layers say and the token that follows (DeepSeek-AI, 2024).
+block NextToken(d, layer: [B, T, d] -> [B, T, d])(h: [B, T, d], e: [B, T, d]) -> [B, T, d]
+as layer "Prediction of one more token" {
+  norm_h = RMSNorm(d)
+  norm_e = RMSNorm(d)
+  join   = Linear(2 * d, d)
+  block  = layer
+  norm   = RMSNorm(d)
+  return rearrange[B T d, B T d -> B T (d + d)](norm_e(e), norm_h(h)) |> join |> block |> norm
+}
+model WithAhead(d = 7168, heads = 128, q_rank = 1536, kv_rank = 512, d_nope = 128, d_rope = 64,
+                d_v = 128, d_ff = 18_432, experts = 256, top_k = 8, groups = 8, top_groups = 4,
+                d_expert = 2048, vocab = 129_280)
+               (stream tokens: int[B, T]) -> [B, T, vocab] {
+  query = LowRank(d, q_rank, heads * (d_nope + d_rope))
+  rope  = Rope(d_rope, rotate: RotatePairs(d_rope))
+  mix   = MLA(d, heads, kv_rank, d_nope, d_rope, d_v, query, rope)
+  route = GroupRouter(d, experts, top_k, groups, top_groups, 2.5)
+  moe   = MoE(d, route, SwiGLU(d, d_expert), experts, top_k, shared: SwiGLU(d, d_expert))
+  core  = DeepSeekV3(d, 3, 58, heads, q_rank, kv_rank, d_nope, d_rope, d_v, d_ff, experts, top_k,
+                     groups, top_groups, d_expert, vocab: vocab, stretch: 40)
+  apart ahead = NextToken(d, PreNorm(RMSNorm(d), mix, moe))
+  return core(tokens)
+}
+variant Whole = WithAhead() {
+  name: "DeepSeek-V3 with the layer that predicts one more token"
+  expect params: 671_026_404_352
+  expect active: 37_552_282_624
+  expect apart: 11_610_067_968
+}
+"""
+
+
+def test_the_layer_that_predicts_one_more_token() -> None:
+    """DeepSeek-V3's last layer is in none of its counts; of the published 685B parameters it has
+    these, and copies of the embedding and the head.
+    """
+    facts = variant(AHEAD).facts
+    d, attention = 7168, 7168 * 1536 + 1536 + 1536 * 128 * 192 + 7168 * 576 + 512 + 512 * 128 * 256
+    attention += 128 * 128 * d
+    layer = attention + 257 * 3 * d * 2048 + 256 * d + 2 * d
+    assert facts.apart == layer + 2 * d * d + 3 * d
+    copies = 2 * 129_280 * d
+    assert round((facts.params + facts.apart + copies) / 1e9, 1) == 684.5
