@@ -19,8 +19,9 @@ NAMES = ("d", "u", "v", "h", "k")
 """The dimensions that every layer has as settings; `d` is the width between layers."""
 
 IMPORTS = (
-    "use std.core: Embedding, GeGLU, LayerNorm, Linear, MLP, RMSNorm, SwiGLU",
+    "use std.core: Embedding, GeGLU, Identity, LayerNorm, Linear, MLP, RMSNorm, SwiGLU",
     "use std.attention: Attend, Causal, GQA, Window",
+    "use std.moe: SoftmaxRouter",
     "use std.position: Rope",
     "block Remind(m, d)(x: [B, T, m]) -> [B, T, m] given first: [B, T, d] {",
     "  up = Linear(d, m)",
@@ -162,6 +163,59 @@ def reminded(walk: Walk) -> Step:
     return Step((made, f"x = x |> {name}"), walk.width, ((0, made, broken),))
 
 
+def experts(walk: Walk) -> Step:
+    """A mixture of experts, some of which may hand back what they get."""
+    pool, route, w, i = (walk.name(n) for n in ("pool", "route", "w", "i"))
+    hidden = walk.draw(st.sampled_from(NAMES))
+    idle = walk.draw(st.sampled_from(["", ", 2 * Identity()"]))
+    made = f"{route} = SoftmaxRouter({walk.width}, {5 if idle else 3}, 2)"
+    lines = (
+        made,
+        f"{pool} = bank(3 * SwiGLU({walk.width}, {hidden}){idle}, 2)",
+        f"{w}, {i} = {route}(x)",
+        f"x += mixture({pool}, {w}, {i})(x)",
+    )
+    return Step(lines, walk.width, ((0, made, made.replace(f"({walk.width}", f"({walk.width} + 1")),))
+
+
+def rounds(walk: Walk) -> Step:
+    """A matrix of its own applied several times, and what was seen on the way."""
+    name, state, seen = walk.name("p"), walk.name("z"), walk.name("seen")
+    count = walk.draw(st.sampled_from(["1", "2", "u"]))
+    made = f"{name} = Linear({walk.width}, {walk.width})"
+    body = f"{{ {state} = tanh({name}({state})) + 0.5 * x  yield {state} }}"
+    lines = (
+        made,
+        f"{state}, {seen} = loop {count} with {state}: [B, T, {walk.width}] = x {body}",
+        f"x = {state} + sum[r B T c -> B T c]({seen})",
+    )
+    return Step(lines, walk.width, ((0, made, made.replace("(", "(1 + ", 1)),))
+
+
+def convolution(walk: Walk) -> Step:
+    """Every channel over the last tokens."""
+    name = walk.name("c")
+    taps = walk.draw(st.sampled_from(["1", "2", "4", "u"]))
+    made = f"param {name}: [{walk.width}, {taps}] = normal(0.02)"
+    line = f"x = einsum[B T n c, c n -> B T c](window(x, {taps}), {name})"
+    return Step((made, line), walk.width, ((0, made, made.replace("[", "[1 + ", 1)),))
+
+
+def recurrence(walk: Walk) -> Step:
+    """A state that fades, token by token."""
+    gate, state = walk.name("g"), walk.name("s")
+    first = walk.draw(st.sampled_from(["0", "1"]))
+    made = f"x = scan T with {state}: [B, {walk.width}] = {first} over (x, {gate}) {{"
+    lines = (
+        f"{gate} = sigmoid(x)",
+        made,
+        f"  {state} = {state} * {gate} + x * (1 - {gate})",
+        f"  yield tanh({state})",
+        "}",
+    )
+    return Step(lines, walk.width, ((1, made, made.replace("[B, ", "[B, 1 + ", 1)),))
+
+
 def attention(walk: Walk) -> Step:
     """Attention of the library, perhaps with rotations and a window."""
     name = walk.name("a")
@@ -193,10 +247,10 @@ def own_attention(walk: Walk) -> Step:
 
 STEPS: tuple[Callable[[Walk], Step], ...] = (
     project, product, gain, function, norm, pieces, heads, gated, residual,
-    reminded,
+    reminded, experts, rounds,
 )  # fmt: skip
-KEEPING = (attention, own_attention)
-"""Steps with a cache."""
+KEEPING = (attention, own_attention, convolution, recurrence)
+"""Steps that keep something while decoding."""
 
 
 @dataclass(frozen=True)

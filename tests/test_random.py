@@ -56,10 +56,13 @@ def places(module: Module, path: str = "") -> Iterator[tuple[str, Module]]:
 
 
 def held(kept: object) -> int:
-    """Numbers in a cache: tensors within lists and dictionaries."""
+    """Bytes in a cache if the model's dtype, here double, had `KV_BYTES`: tensors within lists and
+    dictionaries.
+    """
     match kept:
         case torch.Tensor():
-            return kept.numel()
+            size = KV_BYTES if kept.dtype == torch.float64 else kept.element_size()
+            return kept.numel() * size
         case dict():
             return sum(map(held, kept.values()))
         case list() | tuple():
@@ -110,7 +113,7 @@ def test_what_is_checked_runs_as_predicted(drawn: Spec) -> None:
         assert shapes["layers.0"] == shapes["embed"] == {(BATCH, TIME, drawn.numbers["d"])}
         assert tuple(whole.shape) == (BATCH, TIME, 11)
         cache = model.new_cache(BATCH, TIME)
-        assert KV_BYTES * held(cache.kept) == BATCH * variant.facts.kv_bytes(TIME)
+        assert held(cache.kept) == BATCH * variant.facts.kv_bytes(TIME)
         with torch.no_grad():
             steps = torch.cat([model(t, cache=cache) for t in tokens.split(1, 1)], 1)
         assert torch.allclose(steps, whole, rtol=1e-6, atol=1e-9)
