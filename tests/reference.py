@@ -128,8 +128,8 @@ def float64_tolerance(kind: str) -> float:
 
 def is_wide(kind: str) -> bool:
     """Whether float64 is compared with all single precision in class and emitted code made double:
-    what follows a part in float32 amplifies its rounding so much that the class differs from itself,
-    whole and step by step, by more than any useful tolerance.
+    what follows a part in float32 amplifies its rounding so much that the class differs from
+    itself, whole and step by step, by more than any useful tolerance.
     """
     return _table()["types"][kind].get("wide", False)
 
