@@ -175,7 +175,8 @@ def experts(walk: Walk) -> Step:
         f"{w}, {i} = {route}(x)",
         f"x += mixture({pool}, {w}, {i})(x)",
     )
-    return Step(lines, walk.width, ((0, made, made.replace(f"({walk.width}", f"({walk.width} + 1")),))
+    wrong = made.replace(f"({walk.width}", f"({walk.width} + 1")
+    return Step(lines, walk.width, ((0, made, wrong),))
 
 
 def rounds(walk: Walk) -> Step:

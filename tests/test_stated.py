@@ -1,4 +1,4 @@
-"""Counts of the specs that no configuration maps to, against the reference class or a public table."""
+"""Counts of the specs that no configuration maps to: the reference class, or a public table."""
 
 import tomllib
 from pathlib import Path

@@ -131,8 +131,9 @@ def _enter(routes: list[Route], layers: Layers, taken: set[str]) -> None:
                 sides.add(side)
             route.port = target.x
         return
-    if len(routes) == 1 and not node.wide:
-        routes[0].port = target.x
+    if node.form == "group" or (len(routes) == 1 and not node.wide):
+        for route in routes:  # a group has one way in, which all its wires join at
+            route.port = target.x
         return
     order = sorted(routes, key=lambda route: _leaves(route.course[-2]))
     body = target.body or target.extent
@@ -169,7 +170,7 @@ def _jogs(route: Route) -> None:
         end = route.port if last else high.x
         if (last and route.side) or abs(start - end) <= _SAME:
             continue
-        joins = last and high.node is not None and high.node.form == "operator"
+        joins = last and high.node is not None and high.node.form in ("operator", "group")
         net = ("into", id(high)) if joins else ("from", id(low))
         route.pieces[low.layer] = Piece(start, end, net)
 
