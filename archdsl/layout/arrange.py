@@ -5,6 +5,8 @@ runs through its ports: its lower border through the one where values enter, its
 through the other.
 """
 
+import itertools
+
 from archdsl import text
 from archdsl.geometry import Box, Point, around
 from archdsl.layout import route
@@ -19,6 +21,7 @@ from archdsl.view.types import Badge, Diagram, Node
 _LANE_SHARE = 0.85
 _HEAD = 30.0
 _BADGE_ARROW = 15.0
+_BADGE_APART = 6.0
 COUNT_SIZE = 17.0
 
 
@@ -117,9 +120,8 @@ def arrange(
         for edge in diagram.edges
         if edge.label
     }
-    layers = layered(diagram, extents, sizes.lane if diagram.roomy else 18.0, labels)
-    for name, found in inner.items():
-        layers.cells[name].out = found.exit - found.entry
+    outs = {name: found.exit - found.entry for name, found in inner.items()}
+    layers = layered(diagram, extents, sizes.lane if diagram.roomy else 18.0, labels, outs)
     residual = [edge for edge in diagram.edges if edge.form == "residual"]
     plan = route.plan(layers, residual, sizes)
     heights = [max((cell.extent.height for cell in row), default=0.0) for row in layers.rows]
@@ -211,6 +213,7 @@ def _framed(
         for badge in found.node.badges:
             wide = badge_width(badge.label, sizes)
             left = min(left, found.box.x - _BADGE_ARROW - wide / 2)
+            left = min(left, _free(found, placed, wires) - _BADGE_APART - wide / 2)
     right = ink.right + (sizes.side * _LANE_SHARE if lanes else sizes.side)
     ports = [found.box.x for found in placed if found.node.form == "port"]
     if title and ports:
@@ -230,6 +233,20 @@ def _framed(
         ports[-1] if ports else middle,
         gaps,
     )
+
+
+def _free(found: Placed, placed: tuple[Placed, ...], wires: tuple[Wire, ...]) -> float:
+    """The left end of all that stands or runs at the height of a node's badges."""
+    half = max(found.box.height, len(found.node.badges) * (BADGE_HEIGHT + 5.0)) / 2
+    top, bottom = found.box.middle.y - half, found.box.middle.y + half
+    boxes = [other.box.x for other in placed if other.box.y < bottom and other.box.bottom > top]
+    passing = [
+        min(a.x, b.x)
+        for wire in wires
+        for a, b in itertools.pairwise(wire.points)
+        if min(a.y, b.y) < bottom and max(a.y, b.y) > top
+    ]
+    return min(*boxes, *passing, found.box.x)
 
 
 def _middle(placed: tuple[Placed, ...]) -> float:

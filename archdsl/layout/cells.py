@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from archdsl.layout.measure import Extent
 from archdsl.view.types import Node
 
+LABEL_APART = 6.0
+"""The least white between the labels of neighbouring wires."""
+
 
 @dataclass(slots=True, eq=False)
 class Cell:

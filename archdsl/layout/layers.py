@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from archdsl.layout.cells import Cell
+from archdsl.layout.cells import LABEL_APART, Cell, spread
 from archdsl.layout.columns import columns
 from archdsl.layout.measure import Extent
 from archdsl.view.types import Diagram, Edge
@@ -76,14 +76,19 @@ def layered(
     extents: Mapping[str, Extent],
     spacing: float,
     labels: Mapping[tuple[str, str], float],
+    outs: Mapping[str, float],
 ) -> Layers:
     """Place the nodes of `diagram` in layers and columns, `spacing` pixels apart at least.
 
     `labels` holds the widths of the edges' labels, each of which stands right of its wire's last
-    piece.
+    piece. `outs`: how far right of its axis wires leave a node.
     """
     rank = ranks(diagram)
-    cells = {node.id: Cell(node, extents[node.id], rank[node.id]) for node in diagram.nodes}
+    cells = {
+        node.id: Cell(node, extents[node.id], rank[node.id], out=outs.get(node.id, 0.0))
+        for node in diagram.nodes
+    }
+    _widen_for_labels(diagram, cells, labels)
     rows: list[list[Cell]] = [[] for _ in range(max(rank.values(), default=-1) + 1)]
     for cell in cells.values():
         rows[cell.layer].append(cell)
@@ -101,6 +106,22 @@ def layered(
     _order(rows)
     columns(rows, spacing)
     return Layers(rows, cells, courses)
+
+
+def _widen_for_labels(
+    diagram: Diagram, cells: dict[str, Cell], labels: Mapping[tuple[str, str], float]
+) -> None:
+    """Let each wide node have room for the labels of its wires beside each other."""
+    for node in diagram.nodes:
+        if node.wide:
+            needed = 24.0 + sum(
+                labels.get((edge.source, edge.target), 0.0) + LABEL_APART
+                for edge in diagram.edges
+                if edge.target == node.id
+            )
+            cell = cells[node.id]
+            cell.extent = spread(cell.extent, needed / 2, needed / 2)
+            cell.body = None
 
 
 def _course(source: Cell, target: Cell, rows: list[list[Cell]]) -> list[Cell]:

@@ -39,6 +39,8 @@ _LITTLE_WHITE = 60.0
 _MOST_STRETCH = 1.9
 _LEAST_WIDTH = 400.0
 _MOST_PITCH = 26.0
+_MOST_HEIGHT = 1.6
+_LEAST_HEIGHT = 640.0
 
 
 @record
@@ -108,7 +110,7 @@ def page(view: View, sizes: Sizes) -> Page:
     come of this, the one that takes the least paper is the card.
     """
     tower = arrange(view.tower, sizes)
-    items = _items(view, positions(tower, sizes), sizes)
+    view, items = _fitting(view, tower, sizes)
     few = items if tower.gaps < _MANY_GAPS and _has_facts(view) else []
     pages = [_page(view, tower, items, sizes)]
     for number, item in enumerate(few):
@@ -116,6 +118,20 @@ def page(view: View, sizes: Sizes) -> Page:
         moved = [*items[:number], replace(item, least=below), *items[number + 1 :]]
         pages.append(_page(view, tower, moved, sizes))
     return min(pages, key=_cost)
+
+
+def _fitting(view: View, tower: Arranged, sizes: Sizes) -> tuple[View, list[_Item]]:
+    """The items that a page of this tower has room for: the last insets that nobody asked for go
+    where all would be much higher than it.
+    """
+    spots = positions(tower, sizes)
+    items = _items(view, spots, sizes)
+    while _needed(items) > _MOST_HEIGHT * max(tower.reach.height, _LEAST_HEIGHT):
+        if len(view.insets) < 2 or not view.insets[-1].optional:
+            break
+        view = replace(view, insets=view.insets[:-1])
+        items = _items(view, spots, sizes)
+    return view, items
 
 
 def _cost(found: Page) -> float:
@@ -375,7 +391,8 @@ def _strip(view: View, tower: Arranged, sizes: Sizes) -> Box | None:
     """The strip's cells: as high as the model's frame, no cell higher than a line of text."""
     if view.strip is None:
         return None
-    frame = around([found.box for found in tower.placed if found.node.form == "group"])
+    framed = [found.box for found in tower.placed if found.node.form == "group"]
+    frame = around(framed or [found.box for found in tower.placed])
     pitch = min(_MOST_PITCH, (frame.height - 8.0) / max(1, len(view.strip.cells)))
     height = pitch * len(view.strip.cells)
     groups = [

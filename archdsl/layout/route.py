@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from archdsl import text
 from archdsl.geometry import Point
-from archdsl.layout.cells import Cell, spread
+from archdsl.layout.cells import LABEL_APART, Cell, spread
 from archdsl.layout.layers import Layers
 from archdsl.layout.measure import OPERATOR_RADIUS
 from archdsl.record import record
@@ -56,7 +56,8 @@ class Piece:
 class Route:
     """A wire before heights are known: the gaps' pieces it takes, and how it enters its target.
 
-    `side` is -1 or 1 when it enters an operator from the left or right, 0 from below.
+    `side` is -1 or 1 when it enters an operator from the left or right, 0 from below. `alone`: a
+    wire in a lane whose source no other wire leaves.
     """
 
     edge: Edge
@@ -65,6 +66,7 @@ class Route:
     port: float = 0.0
     side: int = 0
     lane: float | None = None
+    alone: bool = False
 
 
 @dataclass(slots=True)
@@ -85,8 +87,13 @@ def plan(layers: Layers, residual: list[Edge], sizes: Sizes) -> Plan:
     for route in routes:
         entered[id(route.course[-1])].append(route)
     taken = {edge.target for edge in residual}
+    labels = {
+        id(route): text.line_width(route.edge.label, sizes.small) + 10.0 + LABEL_APART
+        for route in routes
+        if route.edge.label
+    }
     for found in entered.values():
-        _enter(found, layers, taken)
+        _enter(found, layers, taken, labels)
     for route in routes:
         _jogs(route)
     lanes = _lanes(layers, residual, sizes)
@@ -115,8 +122,8 @@ def _widen(layers: Layers) -> None:
                 cell.body = spread(cell.body, cell.x - left, right - cell.x)
 
 
-def _enter(routes: list[Route], layers: Layers, taken: set[str]) -> None:
-    """Choose where the wires into one node arrive."""
+def _enter(routes: list[Route], layers: Layers, taken: set[str], labels: dict[int, float]) -> None:
+    """Choose where the wires into one node arrive, with room for the labels beside them."""
     target = routes[0].course[-1]
     node = target.node
     assert node is not None
@@ -132,17 +139,34 @@ def _enter(routes: list[Route], layers: Layers, taken: set[str]) -> None:
             route.port = target.x
         return
     if node.form == "group" or (len(routes) == 1 and not node.wide):
-        for route in routes:  # a group has one way in, which all its wires join at
-            route.port = target.x
+        _enter_group([route for route in routes if route.edge.entry], target)
+        for route in routes:  # all wires of a group's first input join at its port
+            if not route.edge.entry:
+                route.port = target.x
         return
     order = sorted(routes, key=lambda route: _leaves(route.course[-2]))
     body = target.body or target.extent
     low, high = target.x - body.left + 12.0, target.x + body.right - 12.0
     wishes = [min(high, max(low, _leaves(route.course[-2]))) for route in order]
     step = min(_LEAST_PORT_DISTANCE, (high - low) / max(1, len(order) - 1))
+    steps = [max(step, labels.get(id(route), 0.0)) for route in order]
+    if sum(steps) > high - low + steps[-1]:
+        steps = [step for _ in order]
+    after = [sum(steps[number:-1]) for number in range(len(order))]
     for number, route in enumerate(order):
-        least = order[number - 1].port + step if number else low
-        route.port = min(max(wishes[number], least), high - step * (len(order) - 1 - number))
+        least = order[number - 1].port + steps[number - 1] if number else low
+        route.port = min(max(wishes[number], least), high - after[number])
+
+
+def _enter_group(routes: list[Route], target: Cell) -> None:
+    """The wires of a group's further inputs arrive at its border, right of its port."""
+    right = target.x + (target.body or target.extent).right - 20.0
+    at = target.x
+    for route in sorted(routes, key=lambda route: _leaves(route.course[-2])):
+        wide = 7.0 + 10.0 * len(route.edge.entry)
+        at = max(at + 30.0, min(right - wide, _leaves(route.course[-2])))
+        route.port = at
+        at += wide
 
 
 def _leaves(cell: Cell) -> float:
@@ -171,6 +195,7 @@ def _jogs(route: Route) -> None:
         if (last and route.side) or abs(start - end) <= _SAME:
             continue
         joins = last and high.node is not None and high.node.form in ("operator", "group")
+        joins = joins and not route.edge.entry
         net = ("into", id(high)) if joins else ("from", id(low))
         route.pieces[low.layer] = Piece(start, end, net)
 
@@ -184,6 +209,9 @@ def _lanes(layers: Layers, residual: list[Edge], sizes: Sizes) -> list[Route]:
     passed = [
         cell for low, high in spans for row in layers.rows[low + 1 : high + 1] for cell in row
     ]
+    flowing = {edge.source for edge, _ in layers.courses}
+    for route in routes:
+        route.alone = route.edge.source not in flowing
     base = max((cell.right for cell in passed), default=0.0) + sizes.lane * 0.9
     levels: list[list[tuple[int, int]]] = []
     for _, route in sorted(enumerate(routes), key=lambda found: _length(found[1])):
@@ -213,7 +241,7 @@ def _enter_from_lane(route: Route, layers: Layers) -> None:
     route.port = target.x
     route.pieces[source.layer] = Piece(_leaves(source), route.lane, ("from", id(source)))
     row = layers.rows[target.layer]
-    if target.node.form == "operator" and row[-1] is target:
+    if target.node.form in ("operator", "pill") and row[-1] is target:
         route.side = 1
     else:
         route.pieces[target.layer - 1] = Piece(route.lane, route.port, ("into", id(target)))
@@ -278,7 +306,7 @@ def _drawn(
         piece = route.pieces[gap]
         height = rows[gap] - _FIRST_TRACK - piece.track * sizes.track
         start = piece.start
-        if route.lane is not None and gap == source.layer:
+        if route.lane is not None and gap == source.layer and not route.alone:
             points = []
         elif abs(points[-1].x - start) <= _SAME:
             start = points[-1].x
@@ -287,14 +315,21 @@ def _drawn(
         middle = (tops[id(target)] + bottoms[id(target)]) / 2
         points += [
             Point(points[-1].x, middle),
-            Point(target.x + route.side * OPERATOR_RADIUS, middle),
+            Point(_flank(target, route.side), middle),
         ]
     else:
         straight = abs(points[-1].x - route.port) <= _SAME
         points.append(Point(points[-1].x if straight else route.port, bottoms[id(target)]))
-    arrow = target.node is not None and target.node.form not in ("port", "group")
+    into_port = target.node is not None and target.node.form in ("port", "group")
+    arrow = not into_port or bool(route.edge.entry)
     label_at = _label_at(route, points, sizes) if route.edge.label else None
     return Wire(route.edge, _straightened(points), arrow, label_at)
+
+
+def _flank(target: Cell, side: int) -> float:
+    """Where a wire enters from the side."""
+    body = target.body or target.extent
+    return target.x + (body.right if side > 0 else -body.left)
 
 
 def _label_at(route: Route, points: list[Point], sizes: Sizes) -> Point:

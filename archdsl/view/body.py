@@ -19,6 +19,7 @@ from archdsl.record import record, replace
 from archdsl.text import SEMIBOLD, Line, line
 from archdsl.view import words
 from archdsl.view.choice import NOTHING, Choice
+from archdsl.view.roles import WRAPPING
 from archdsl.view.types import Diagram, Edge, Node
 
 _MARKS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷"}
@@ -28,6 +29,10 @@ _MARKS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷"}
 class Place:
     """Where a body is drawn: its model and module, the path that its nodes' ids begin with, what is
     asked for, and how many blocks lie around it (the model's own parts are at level 1).
+
+    `kinds`: how many layers have which module here, where layers that are drawn as one differ in
+    their slots. `shut`: parts of the model that stay closed, for others like them are open. `bare`:
+    blocks are drawn and operations are not. `within`: what the names of maps begin with.
     """
 
     model: Model
@@ -35,9 +40,25 @@ class Place:
     path: str
     choice: Choice = NOTHING
     level: int = 1
+    kinds: tuple[tuple[int, Module], ...] = ()
+    shut: frozenset[str] = frozenset()
+    bare: bool = False
+    within: str = ""
 
 
-Applied = Callable[[Place, Value, str], Node | None]
+@record
+class Splice:
+    """A block drawn without a frame, as a piece of the diagram around it. `entries`: the ports
+    where its inputs enter, which give way to what they are read from; `outputs`: where each output
+    comes from.
+    """
+
+    diagram: Diagram
+    entries: tuple[str, ...]
+    outputs: tuple[tuple[str, ...], ...]
+
+
+Applied = Callable[[Place, Value, str], Node | Splice | None]
 """How an application is drawn: from the place, the graph's node and an id; None contracts it."""
 Labelled = Callable[[Place, Value], Line]
 """What stands beside the wire that carries a value into a wide node."""
@@ -119,14 +140,24 @@ def _draw(
             draft.add(entry(value, draft.named(value.name)), number, ())
         case "apply":
             child = draft.place.module.child(value.child)
+            if any(module.role in WRAPPING for _, module in child.modules) or child.segments:
+                # what only passes through to blocks inside is no wire of the block around them
+                value = replace(value, args=value.args[: len(value.args) - value.context])
+                sources = tuple(draft.ends[arg] for arg in value.args if draft.ends.get(arg))
             owns = any(module.params or module.children for _, module in child.modules)
             if sources or (owns and not value.args) or (owns and _positional(draft, value)):
-                node = applied(draft.place, value, draft.named(value.child))
-                if node is not None:
-                    draft.add(node, number, sources)
+                found = applied(draft.place, value, draft.named(value.child))
+                if isinstance(found, Splice):
+                    _splice(draft, number, value, found)
+                    return
+                if found is not None and found.form == "group":
+                    _entered(draft, number, value, found)
+                    return
+                if found is not None:
+                    draft.add(found, number, sources)
                     return
             _contract(draft, number, sources)
-        case "residual":
+        case "residual" if not draft.place.bare:
             node = Node(draft.named("sum"), "operator", mark="+", tooltip="residual sum")
             draft.nodes.append(node)
             skip, branch = (draft.ends.get(arg, ()) for arg in value.args)
@@ -141,6 +172,35 @@ def _draw(
             _contract(draft, number, sources)
         case _:
             _operation(draft, number, value, sources)
+
+
+def _entered(draft: _Draft, number: int, value: Value, node: Node) -> None:
+    """A group, whose first operand enters at its port and the others beside it, by their names."""
+    module = draft.place.module.child(value.child).modules[0][1]
+    names = [module.nodes[at].name for at in module.inputs]
+    draft.nodes.append(node)
+    draft.ends[number] = (node.id,)
+    told: set[str] = set()
+    for arg, name in zip(value.args, names, strict=False):
+        for source in draft.ends.get(arg, ()):
+            entry = name if arg != value.args[0] else ""
+            if source not in told or entry:
+                draft.edges.append(Edge(source, node.id, label=line(entry, "quiet"), entry=entry))
+            told.add(source)
+
+
+def _splice(draft: _Draft, number: int, value: Value, found: Splice) -> None:
+    """A block's own diagram, its ports replaced by what its inputs come from."""
+    given = {
+        entry: draft.ends.get(arg, ())
+        for entry, arg in zip(found.entries, value.args, strict=False)
+    }
+    draft.nodes += [node for node in found.diagram.nodes if node.id not in found.entries]
+    for edge in found.diagram.edges:
+        for source in given.get(edge.source, (edge.source,)):
+            draft.edges.append(replace(edge, source=source))
+    ends = (name for out in found.outputs for end in out for name in given.get(end, (end,)))
+    draft.ends[number] = tuple(dict.fromkeys(ends))
 
 
 def _positional(draft: _Draft, value: Value) -> bool:
@@ -184,6 +244,9 @@ def _operation(
     op = OPS.get(value.op)
     distinct = tuple(dict.fromkeys(sources))
     shown = op.label if op is not None else value.op
+    if draft.place.bare:
+        _contract(draft, number, sources)
+        return
     if value.op in _MARKS and len(distinct) > 1:
         mark = _MARKS[value.op]
         node = Node(draft.named(value.op), "operator", mark=mark, tooltip=value.op)
@@ -193,6 +256,7 @@ def _operation(
         not sources
         or not shown
         or value.op in draft.place.choice.hidden
+        or (value.op in _MARKS and len(sources) < len(value.args))
         or _by_number(draft, value)
     ):
         _contract(draft, number, sources)
@@ -201,11 +265,6 @@ def _operation(
         tooltip = f"{op.doc if op else ''} {value.plan or ''}".strip()
         node = Node(draft.named(value.op), "pill", (line(shown),), tooltip=tooltip)
     draft.add(node, number, sources)
-
-
-def _hidden(draft: _Draft, value: Value) -> bool:
-    """Whether an operation is asked to be left out, or needs no box."""
-    return value.op in draft.place.choice.hidden or _by_number(draft, value)
 
 
 def _by_number(draft: _Draft, value: Value) -> bool:

@@ -10,7 +10,7 @@ from archdsl.ops import OPS
 from archdsl.record import replace
 from archdsl.text import SEMIBOLD, Line, line
 from archdsl.view import words
-from archdsl.view.body import Place, body
+from archdsl.view.body import Place, Splice, body
 from archdsl.view.types import Diagram, Edge, Node
 
 _OPENED = ("attention", "recurrence", "convolution", "router", "feed_forward", "expert", "layer")
@@ -64,7 +64,7 @@ def shape_label(place: Place, value: Value) -> Line:
     return line(words.shape(place.model, place.module, value.type), "quiet")
 
 
-def applied(place: Place, value: Value, name: str) -> Node | None:
+def applied(place: Place, value: Value, name: str) -> Node | Splice | None:
     """An application in a circuit: maps with their widths, functions as pills, the heart dark and
     wide.
     """
@@ -77,8 +77,9 @@ def applied(place: Place, value: Value, name: str) -> Node | None:
             return opened(inside, module.title, said)
     match module.role:
         case "linear":
-            shown = _width(place, value, words.phrase(value.child.removesuffix("_proj")))
-            return Node(name, "box", (line(shown),), tooltip=said)
+            if len(module.children) > 1 and not child.inline:
+                return _spliced(place, value, module, name)
+            return Node(name, "box", (width_label(place, value),), tooltip=said)
         case "attention" | "recurrence":
             wide = len(value.args) > 1
             return Node(name, "box", _heart(module), "strong", wide=wide, tooltip=said)
@@ -93,15 +94,27 @@ def applied(place: Place, value: Value, name: str) -> Node | None:
             return Node(name, "box", (line(module.title),), tooltip=said)
 
 
+def _spliced(place: Place, value: Value, module: Module, name: str) -> Splice:
+    """A map made of several, as these: "q down", "q up"."""
+    bound = words.phrase(value.child.removesuffix("_proj"))
+    inside = replace(place, module=module, path=name, level=place.level + 1, within=bound)
+    ports = {module.nodes[at].name: f"{name}.in-{n}" for n, at in enumerate(module.inputs)}
+    inner, outputs = body(inside, lambda given, _: Node(ports[given.name], "port"), applied, None)
+    return Splice(inner, tuple(ports.values()), outputs)
+
+
 def _beside_a_bank(module: Module, child: Child) -> bool:
     """Whether a block works on every token where others are chosen from a bank."""
     return any(other.top_k is not None for other in module.children if other is not child)
 
 
-def _width(place: Place, value: Value, bound: str) -> str:
+def width_label(place: Place, value: Value) -> Line:
+    """A map by the name that it is bound to and the width of what it gives: "gate · 18,432"."""
+    bound = words.phrase(value.child.removesuffix("_proj"))
+    said = f"{place.within} {bound}" if place.within else bound
     shape = place.model.shape(place.module, value.type)
     width = shape[-1].value if shape else None
-    return f"{bound} · {width:,}" if width is not None else bound
+    return line(f"{said} · {width:,}" if width is not None else said)
 
 
 def _heart(module: Module) -> tuple[Line, ...]:

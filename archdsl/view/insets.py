@@ -1,6 +1,5 @@
 """Insets: blocks of the tower opened beside it, as circuits drawn from their bodies."""
 
-from collections.abc import Iterator
 from typing import Literal
 
 from archdsl.elaborate.cards import reached
@@ -10,6 +9,7 @@ from archdsl.view import words
 from archdsl.view.body import Place
 from archdsl.view.choice import Choice, plain
 from archdsl.view.circuit import branches, circuit
+from archdsl.view.roles import slots, wraps
 from archdsl.view.tower import ids, spot
 from archdsl.view.types import Diagram, Inset
 
@@ -27,24 +27,49 @@ def insets(
     callouts by the path they speak of; one about an opened block is its inset's subtitle.
     """
     found: dict[str, Inset] = {}
+    seen: list[object] = []
     drawn = {name for name, _ in ids(shown)}
-    asked = [(path, True) for path in (*choice.insets, *choice.opened)]
-    for path, wanted in (*asked, *((path, False) for path in _candidates(model))):
-        for module in _apart(reached(model, path)):
-            name = ".".join(plain(path))
-            target = _target(shown, name, module.title, drawn)
-            if choice.folds(model, name, module) or _is_open(target, drawn):
-                continue
-            if not wanted and plain(target) != plain(path):
-                continue
-            if any(i.target == target and i.diagram.nodes for i in found.values()):
-                continue
-            key = f"{name}.{len(found)}" if name in found else name
-            place = Place(model, module, f"inset.{key}", choice, level=len(path) + 1)
-            inset = _inset(place, target, remarks.get(name, ""))
-            if wanted or (len(found) < _MOST and branches(inset.diagram)):
-                found[key] = inset
+    asked = [
+        (path, module)
+        for path in (*choice.insets, *choice.opened)
+        for module in _apart(reached(model, path))
+    ]
+    for wanted, (path, module) in (
+        *((True, pair) for pair in asked),
+        *((False, pair) for pair in _candidates(model)),
+    ):
+        name = ".".join(plain(path))
+        target = _target(shown, name, module.title, drawn)
+        if choice.folds(model, name, module) or _is_open(target, drawn):
+            continue
+        if not wanted and plain(target.removesuffix(".merge")) != plain(path):
+            continue
+        if any(i.target == target and i.diagram.nodes for i in found.values()):
+            continue
+        key = f"{name}.{len(found)}" if name in found else name
+        place = Place(model, module, f"inset.{key}.body", choice, level=len(path) + 1)
+        inset = _inset(place, target, remarks.get(name, ""), not wanted)
+        built = _built(inset.diagram)
+        if not wanted and built in seen:
+            continue
+        seen.append(built)
+        if wanted or (len(found) < _MOST and branches(inset.diagram)):
+            found[key] = inset
     return tuple(found.values())
+
+
+def _built(diagram: Diagram) -> object:
+    """A circuit without what differs where two are built alike: its ids, its ends, its masks."""
+    kept = [node for node in diagram.nodes if node.form != "terminal"]
+    place = {node.id: number for number, node in enumerate(kept)}
+    nodes = tuple(
+        (node.form, node.tone, node.lines if node.tone != "strong" else ()) for node in kept
+    )
+    wires = tuple(
+        (place.get(edge.source, -1), place.get(edge.target, -1), edge.form)
+        for edge in diagram.edges
+    )
+    return nodes, wires
 
 
 def _target(shown: Diagram, name: str, title: str, drawn: set[str]) -> str:
@@ -67,24 +92,45 @@ def _apart(modules: tuple[Module, ...]) -> list[Module]:
     return list({module.title: module for module in reversed(modules)}.values())[::-1]
 
 
-def _candidates(model: Model) -> Iterator[tuple[str, ...]]:
-    """Paths of the blocks that a card opens by itself: the mixers and feed-forwards of layers."""
+def _candidates(model: Model) -> tuple[tuple[tuple[str, ...], Module], ...]:
+    """The blocks that a card opens by itself, the most telling first: residual connections that
+    are more than a sum, then mixers and feed-forwards, those of the most layers first. Beside
+    experts a plain feed-forward is ordinary.
+    """
+    found: dict[tuple[tuple[str, ...], int], tuple[int, int, Module]] = {}
     for child in model.root.children:
-        for _, layer in child.modules if child.segments else ():
-            for inner in layer.children:
-                if inner.module is not None and inner.module.role in _OPENED_ROLES:
-                    yield child.name, inner.name
+        for count, layer in child.modules if child.segments else ():
+            for path, inner in slots(layer):
+                around = inner.role == "residual" and wraps(inner)
+                if around or inner.role in _OPENED_ROLES:
+                    where = (child.name, *path), inner.id
+                    before = found.get(where, (0, 0, inner))[1]
+                    found[where] = int(not around), before + count, inner
+    banked = any(_banked(inner) for _, _, inner in found.values())
+    kept = [
+        (first, -count, path, inner)
+        for (path, _), (first, count, inner) in found.items()
+        if inner.role != "feed_forward" or _banked(inner) or not banked
+    ]
+    kept.sort(key=lambda told: told[:2])
+    return tuple((path, inner) for _, _, path, inner in kept)
+
+
+def _banked(module: Module) -> bool:
+    """Whether a block chooses among experts, which makes the plain ones beside it ordinary."""
+    return any(child.top_k is not None for child in module.children)
 
 
 def opened_roles(model: Model) -> tuple[str, ...]:
     """The names of the blocks that a card may open by itself, each once."""
-    found = (module for path in _candidates(model) for module in reached(model, path))
-    return tuple(dict.fromkeys(module.block for module in found))
+    return tuple(dict.fromkeys(module.block for _, module in _candidates(model)))
 
 
-def _inset(place: Place, target: str, remark: str) -> Inset:
+def _inset(place: Place, target: str, remark: str, optional: bool) -> Inset:
     module = place.module
     subtitle = words.emphasised(remark) if remark else line(words.about(module), "quiet")
     tone: Literal["accent", "quiet"] = "accent" if module.role == "feed_forward" else "quiet"
     title = line(module.title, "ink", SEMIBOLD)
-    return Inset(place.path, target, title, subtitle, circuit(place), tone)
+    return Inset(
+        place.path.removesuffix(".body"), target, title, subtitle, circuit(place), tone, optional
+    )

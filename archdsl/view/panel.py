@@ -66,7 +66,7 @@ def strip(counts: Counts) -> Strip | None:
 
 def panel(model: Model, counts: Counts, chosen: tuple[str, ...]) -> Facts:
     """Where the parameters are, then rows; `chosen` names rows, none means all."""
-    rows = list(_rows(model, counts))
+    rows = list(dict.fromkeys(_rows(model, counts)))
     if chosen:
         known = dict(rows)
         shown = tuple(known[key] for key in chosen if key in known)

@@ -3,42 +3,71 @@ repeat.
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from archdsl.graph import Child, Model, Module, Segment
 from archdsl.graph import Node as Value
 from archdsl.record import replace
-from archdsl.text import Line, line, plain
+from archdsl.text import SEMIBOLD, Line, line, plain
 from archdsl.view import words
-from archdsl.view.body import Place, body
-from archdsl.view.choice import LAYERS_OPEN, Choice
-from archdsl.view.circuit import branches, circuit, computes, opened, shape_label, tooltip
-from archdsl.view.types import Badge, Case, Diagram, Edge, Node, Tone
+from archdsl.view.blocks import block, choice_of
+from archdsl.view.body import Place, Splice, body
+from archdsl.view.choice import Choice
+from archdsl.view.choice import plain as plain_path
+from archdsl.view.circuit import shape_label, tooltip
+from archdsl.view.roles import slots, working, wraps
+from archdsl.view.types import Diagram, Edge, Node
 
-_TONES: dict[str, Tone] = {
-    "norm": "quiet",
-    "attention": "strong",
-    "recurrence": "strong",
-    "convolution": "strong",
-    "feed_forward": "soft",
-    "router": "soft",
-    "expert": "soft",
-}
-_WRAPPING = ("layer", "residual")
-_COMPUTING = ("attention", "recurrence", "convolution", "feed_forward", "router", "expert")
 FRAME = "model"
+_MOST_KINDS = 4
 
 
 def tower(model: Model, choice: Choice) -> Diagram:
-    """Tokens below, the model in its frame, what comes out above."""
-    place = Place(model, model.root, "", choice)
-    inner = _ported(place, "")
-    first = next((v for v in model.root.nodes if v.op == "input"), None)
-    below = Node("below", "terminal", (line(first.name if first else "input", "quiet"),))
-    frame = Node(FRAME, "group", tone="frame", inner=inner)
+    """Tokens below, the model in its frame, what comes out above.
+
+    A model of several inputs has no frame: its parts stand free, each input below what reads it.
+    """
+    place = Place(model, model.root, "", choice, shut=_seen_elsewhere(model, choice))
     above = Node("above", "terminal", (_result(model),))
+    inputs = [model.root.nodes[number] for number in model.root.inputs]
+    if len(inputs) > 1:
+
+        def entry(value: Value, name: str) -> Node:
+            return Node(name, "terminal", (line(value.name, "quiet"),))
+
+        inner, outputs = _drawn(place, entry)
+        ends = dict.fromkeys(source for out in outputs for source in out)
+        edges = (*inner.edges, *(Edge(source, above.id) for source in ends))
+        return Diagram((*inner.nodes, above), edges, roomy=True)
+    below = Node("below", "terminal", (line(inputs[0].name if inputs else "input", "quiet"),))
+    frame = Node(FRAME, "group", tone="frame", inner=_ported(place, ""))
     edges = (Edge(below.id, frame.id), Edge(frame.id, above.id))
     return Diagram((below, frame, above), edges, roomy=True)
+
+
+def _seen_elsewhere(model: Model, choice: Choice) -> frozenset[str]:
+    """The model's parts whose layers are built like those of a larger part, which is shown open.
+
+    What repeats is drawn once: of the stacks and single layers of one block, the longest.
+    """
+    most: dict[str, tuple[int, str]] = {}
+    layers: dict[str, set[str]] = {}
+    for child in model.root.children:
+        built = [(count, module) for count, module in child.modules if wraps(module)]
+        layers[child.name] = {module.block for _, module in built}
+        inside = [(count, m) for count, module in built for _, m in slots(module) if wraps(m)]
+        counts: dict[str, int] = {}
+        for count, module in (*built, *inside):
+            counts[module.block] = counts.get(module.block, 0) + count
+        for block_name, count in counts.items():
+            if count > most.get(block_name, (0, ""))[0]:
+                most[block_name] = count, child.name
+    asked = {path[0] for path in choice.opened if path}
+    return frozenset(
+        name
+        for name, built in layers.items()
+        if built and name not in asked and all(most[found][1] != name for found in built)
+    )
 
 
 def _result(model: Model) -> Line:
@@ -70,22 +99,118 @@ def _ported(place: Place, path: str) -> Diagram:
             else Node(f"{name}{value.name}", "terminal", (line(value.name),))
         )
 
-    everywhere = place.choice.shapes == "all"
-    label = shape_label if everywhere else None
-    inner, outputs = body(place, entry, applied, label, everywhere)
+    inner, outputs = _drawn(place, entry)
     nodes = inner.nodes if below in inner.nodes else (below, *inner.nodes)
     ends = dict.fromkeys(source for out in outputs for source in out)
     edges = (*inner.edges, *(Edge(source, above.id) for source in ends))
     return Diagram((*nodes, above), edges, roomy=True)
 
 
-def applied(place: Place, value: Value, name: str) -> Node | None:
-    """An application in the tower: a stack as a group, a block as a box."""
+def _drawn(
+    place: Place, entry: Callable[[Value, str], Node]
+) -> tuple[Diagram, tuple[tuple[str, ...], ...]]:
+    everywhere = place.choice.shapes == "all"
+    return body(place, entry, applied, shape_label if everywhere else None, everywhere)
+
+
+def applied(place: Place, value: Value, name: str) -> Node | Splice | None:
+    """An application in the tower: a stack as a group, a block as a box, what stands around others
+    as these.
+    """
     child = place.module.child(value.child)
     if child.segments:
         return _stack(place, child, name)
     assert child.module is not None
-    return block(place, value, child.module, name)
+    found = _kinds(place, value.child)
+    module = found[0][1]
+    open_here = all(wraps(m) for _, m in found) and _alike([m for _, m in found])
+    if open_here and not place.choice.folds(place.model, name, module):
+        return _wrapped(place, value, found, name)
+    if len(found) > 1:
+        return choice_of(place, value, found, name)
+    return block(place, value, module, name)
+
+
+def _kinds(place: Place, slot: str) -> tuple[tuple[int, Module], ...]:
+    """The modules that the layers drawn here have in a slot, each with the number of its layers."""
+    found: dict[int, tuple[int, Module]] = {}
+    for count, module in place.kinds or ((1, place.module),):
+        inner = next((c.module for c in module.children if c.name == slot), None)
+        if inner is not None:
+            before = found.get(inner.id, (0, inner))[0]
+            found[inner.id] = before + count, inner
+    return tuple(found.values())
+
+
+def _wrapped(
+    place: Place, value: Value, found: tuple[tuple[int, Module], ...], name: str
+) -> Node | Splice:
+    """A block that stands around others: as these, in their place, or in a frame if it is a part
+    of the model.
+    """
+    module = found[0][1]
+    if place.module is place.model.root and value.child in place.shut:
+        return _closed(place, module, name)
+    inside = replace(
+        place,
+        module=module,
+        path=name,
+        level=place.level + 1,
+        kinds=found if len(found) > 1 else (),
+    )
+    if module.role == "residual":
+        return _merged(replace(inside, bare=True), name)
+    if place.module is place.model.root:
+        said = tooltip(place.model, module, place.module, value)
+        title = (line(module.title, "quiet"),)
+        inner = _ported(inside, name)
+        return Node(name, "group", title, "frame", inner=inner, tooltip=said)
+    entries = {number: f"{name}.in-{at}" for at, number in enumerate(module.inputs)}
+    by_name = {module.nodes[number].name: port for number, port in entries.items()}
+    inner, outputs = _drawn(inside, lambda given, _: Node(by_name[given.name], "port"))
+    return Splice(inner, tuple(entries.values()), outputs)
+
+
+def _merged(place: Place, name: str) -> Splice:
+    """A residual connection that is more than a sum: its blocks, and above them one pill where what
+    they say and what goes round them are put together.
+    """
+    port = f"{name}.in-0"
+    inner, outputs = _drawn(place, lambda _, __: Node(port, "port"))
+    before: dict[str, set[str]] = {}
+    for edge in inner.edges:
+        before.setdefault(edge.target, set()).add(edge.source)
+    ends = [end for end in outputs[0] if end != port]
+    inside = {above for end in ends for above in _below(end, before)}
+    module = place.module
+    pill = Node(f"{name}.merge", "pill", (line(module.title, "accent", SEMIBOLD),), "accent",
+                tooltip=tooltip(place.model, module))  # fmt: skip
+    edges = (
+        *inner.edges,
+        *(Edge(end, pill.id) for end in ends if end not in inside),
+        Edge(port, pill.id, "residual"),
+    )
+    return Splice(Diagram((*inner.nodes, pill), edges, roomy=True), (port,), ((pill.id,),))
+
+
+def _below(name: str, before: dict[str, set[str]]) -> set[str]:
+    """All that a node depends on."""
+    seen: set[str] = set()
+    waiting = list(before.get(name, ()))
+    while waiting:
+        found = waiting.pop()
+        if found not in seen:
+            seen.add(found)
+            waiting.extend(before.get(found, ()))
+    return seen
+
+
+def _closed(place: Place, module: Module, name: str) -> Node:
+    """A single layer as a box that says what it is made of."""
+    made = list(dict.fromkeys(m.title for m in working(module)))[:2]
+    lines: tuple[Line, ...] = (line(module.title, "ink", SEMIBOLD),)
+    lines += tuple(line(title, "quiet") for title in made)
+    return Node(name, "box", lines, "soft", tooltip=tooltip(place.model, module))
 
 
 def ids(diagram: Diagram) -> Iterator[tuple[str, str]]:
@@ -108,14 +233,24 @@ def spot(diagram: Diagram, path: str, title: str = "") -> str:
         for name, said in ids(diagram)
         if ".".join(step for step in name.split(".") if not step.isdigit()) == path
     ]
+    if not near:
+        near = [(name, said) for name, said in ids(diagram) if _leads(path, name)]
     exact = [name for name, said in near if said == title] or [n for n, _ in near if n == path]
     return (exact or [name for name, _ in near] or [path])[0]
+
+
+def _leads(path: str, name: str) -> bool:
+    """Whether a node is where a wrapper at a path ends, which has no node of its own."""
+    return ".".join(plain_path(name)) == f"{path}.merge"
 
 
 def _stack(place: Place, child: Child, name: str) -> Node:
     """One group where all layers are built alike, groups within a group where they are not."""
     modules = [module for _, module in child.modules]
-    if not any(place.choice.opens(place.model, name, module, 1) for module in modules):
+    opens = any(place.choice.opens(place.model, name, module, 1) for module in modules)
+    asked = any(plain_path(path)[:1] == (name,) for path in place.choice.opened)
+    closed = not asked and (name in place.shut or not any(map(wraps, modules)))
+    if not opens or closed:
         return _shut(place, child, name)
     if len(modules) == 1 or _alike(modules):
         return _group(place, modules, [n for n, _ in child.modules], name)
@@ -145,16 +280,13 @@ def _layers_said(place: Place, kinds: tuple[tuple[int, Module], ...]) -> str:
     return "; ".join(said)
 
 
-_MOST_KINDS = 4
-
-
 def _alike(modules: list[Module]) -> bool:
-    """Whether layers differ only in the blocks of their slots."""
+    """Whether layers differ only in the blocks of their slots, and in what these are given."""
     first = modules[0]
-    skeleton = [(node.op, node.args, node.child) for node in first.nodes]
+    skeleton = [(node.op, node.child) for node in first.nodes if node.op == "apply"]
     return all(
         module.block == first.block
-        and [(node.op, node.args, node.child) for node in module.nodes] == skeleton
+        and [(node.op, node.child) for node in module.nodes if node.op == "apply"] == skeleton
         for module in modules[1:]
     )
 
@@ -177,139 +309,10 @@ def _segments(place: Place, segments: tuple[Segment, ...], path: str) -> Diagram
 
 def _group(place: Place, modules: list[Module], counts: list[int], name: str) -> Node:
     """The repeated block, open; slots that hold different blocks show them side by side."""
-    inside = Place(place.model, modules[0], name, place.choice, place.level + 1)
-    inner = _ported(inside, name)
-    if len(modules) > 1:
-        inner = replace(
-            inner,
-            nodes=tuple(_with_cases(place, node, modules, counts, name) for node in inner.nodes),
-        )
-    said = _layers_said(place, tuple(zip(counts, modules, strict=True)))
-    return Node(name, "group", tone="accent", inner=inner, count=sum(counts), tooltip=said)
-
-
-def _with_cases(
-    place: Place, node: Node, modules: list[Module], counts: list[int], path: str
-) -> Node:
-    """A slot's node, as a choice where the layers' blocks differ there."""
-    slot = node.id.removeprefix(f"{path}.")
-    found: dict[int, tuple[Module, int]] = {}
-    for module, count in zip(modules, counts, strict=True):
-        for child in module.children:
-            if child.name == slot and child.module is not None:
-                before = found.get(child.module.id, (child.module, 0))[1]
-                found[child.module.id] = child.module, before + count
-    if len(found) < 2:
-        return node
-    same = [module for module, _ in found.values()]
-    alike = len({module.title for module in same}) == 1
-    told: list[list[str]] = words.differences(same) if alike else [[] for _ in same]
-    cases = tuple(
-        Case(_case(place, module, f"{node.id}.{number}", said), _count_label(module, count))
-        for number, ((module, count), said) in enumerate(zip(found.values(), told, strict=True), 1)
-    )
-    badges = {badge.label: badge for module in same for badge in _badges(module, node.id)}
-    shown = tuple(badges.values())
-    return Node(node.id, "choice", cases=cases, badges=shown, tooltip=node.tooltip)
-
-
-def _case(place: Place, module: Module, name: str, said: list[str]) -> Node:
-    """A block of a choice; `said` tells it from the others where its title does not."""
-    node = replace(_box(place, module, name), badges=())
-    if not said:
-        return node
-    known = [word for word in words.settings(module) if word not in said]
-    more = [line(" · ".join(known[:3]), "quiet")] if known else []
-    told = line(" · ".join(said[:2]), "accent", 600)
-    return replace(node, lines=(node.lines[0], told, *more))
-
-
-def _count_label(module: Module, count: int) -> Line:
-    tone = "accent" if _TONES.get(module.role) in ("soft", "strong") else "quiet"
-    return line(words.layers(count), tone, 600)
-
-
-def block(place: Place, value: Value, module: Module, name: str) -> Node | None:
-    """A block in the tower: opened if it only wraps others, a pill if a function, else a box."""
-    inside = Place(place.model, module, name, place.choice, place.level + 1)
-    folded = place.choice.folds(place.model, name, module)
-    said = tooltip(place.model, module, place.module, value)
-    if module.role in _WRAPPING and module.children and not folded:
-        inner = _ported(inside, name)
-        return Node(name, "group", (line(module.title, "quiet"),), "frame", inner=inner,
-                    tooltip=said)  # fmt: skip
-    if (
-        module.role in _COMPUTING
-        and place.choice.opens(place.model, name, module, max(place.level, LAYERS_OPEN))
-        and branches(circuit(inside))
-    ):
-        return opened(inside, module.title, said)
-    if module.role == "plumbing" and not module.params:
-        return Node(name, "pill", (line(module.title),)) if computes(module) else None
-    node = replace(_box(place, module, name), tooltip=said)
-    if module.role == "embedding":
-        tone: Tone = "quiet" if _reads_positions(place.module, value) else "plain"
-        return replace(node, lines=(line(_table(place.module, value, module)),), tone=tone)
-    if place.module is place.model.root and _is_head(place.module, value):
-        return replace(node, lines=_head(place.module, value, module))
-    return node
-
-
-def _box(place: Place, module: Module, name: str) -> Node:
-    return Node(
-        name,
-        "box",
-        words.label(module),
-        _TONES.get(module.role, "plain"),
-        badges=_badges(module, name),
-        tooltip=tooltip(place.model, module),
-    )
-
-
-def _reads_positions(parent: Module, value: Value) -> bool:
-    return all(parent.nodes[arg].op == "positions" for arg in value.args)
-
-
-def _table(parent: Module, value: Value, module: Module) -> str:
-    """An embedding by what it embeds: "Token embedding"."""
-    source = parent.nodes[value.args[0]] if value.args else None
-    if source is not None and source.op in ("input", "positions"):
-        noun = (source.name if source.op == "input" else "positions").removesuffix("s")
-        return f"{noun.replace('_', ' ').capitalize()} {module.title.lower()}"
-    return module.title
-
-
-def _is_head(root: Module, value: Value) -> bool:
-    return any(root.nodes[out] is value for out in root.outputs)
-
-
-def _head(root: Module, value: Value, module: Module) -> tuple[Line, ...]:
-    """The output layer, and what it is tied to."""
-    first = line(f"{module.title} output layer")
-    for _, path in root.child(value.child).ties:
-        other = next((v for v in root.nodes if v.op == "apply" and v.child == path[0]), None)
-        table = root.child(path[0]).module
-        shown = _table(root, other, table).lower() if other and table else path[0]
-        return first, line(f"tied to the {shown}", "quiet")
-    return (first,)
-
-
-def _badges(module: Module, name: str) -> tuple[Badge, ...]:
-    """What acts inside a block and is known by a name of its own: positions, norms of queries and
-    keys.
-    """
-    found: dict[str, Badge] = {}
-    norms: list[str] = []
-    for child in module.children:
-        for _, inner in child.modules:
-            if inner.role == "position":
-                made = Badge(
-                    f"{name}.{child.name}", line(inner.title, "ink", 600), words.about(inner)
-                )
-                found.setdefault(inner.title, made)
-            if inner.role == "norm" and child.name.endswith("_norm"):
-                norms.append(child.name.removesuffix("_norm"))
-    if norms and module.role in ("attention", "recurrence"):
-        label = f"{''.join(norms).upper() if max(map(len, norms)) == 1 else norms[0]}-norm"
-        found[label] = Badge(f"{name}.norm", line(label, "ink", 600))
-    return tuple(found.values())
+    kinds = tuple(zip(counts, modules, strict=True))
+    inside = replace(
+        place, module=modules[0], path=name, level=place.level + 1,
+        kinds=kinds if len(kinds) > 1 else (),
+    )  # fmt: skip
+    return Node(name, "group", tone="accent", inner=_ported(inside, name), count=sum(counts),
+                tooltip=_layers_said(place, kinds))  # fmt: skip

@@ -77,13 +77,15 @@ class Node:
 class Edge:
     """A wire from one node up to another. A residual one goes round, in a lane at the side.
 
-    `label` stands beside the wire, where it arrives.
+    `label` stands beside the wire, where it arrives. `entry`: the input of a group that it enters
+    at, where that is not the first.
     """
 
     source: str
     target: str
     form: Literal["flow", "residual"] = "flow"
     label: Line = ()
+    entry: str = ""
 
 
 @record
@@ -100,7 +102,7 @@ class Diagram:
 
 @record
 class Inset:
-    """A node of the tower, opened beside it."""
+    """A node of the tower, opened beside it. `optional`: left out where there is no room for it."""
 
     id: str
     target: str
@@ -108,6 +110,7 @@ class Inset:
     subtitle: Line
     diagram: Diagram
     tone: Literal["accent", "quiet"] = "quiet"
+    optional: bool = False
 
 
 @record

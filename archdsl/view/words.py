@@ -13,10 +13,10 @@ from archdsl.dims import Dim
 from archdsl.graph import Model, Module, Setting
 from archdsl.text import BOLD, REGULAR, SEMIBOLD, Line, Run, line
 from archdsl.types import TensorType
+from archdsl.view.roles import COMPUTING, slots
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _WIDTHS = {"d_ff": "hidden width", "d": "width"}
-_COMPUTING = ("attention", "recurrence", "convolution", "router", "feed_forward", "expert")
 _LAST = re.compile(r"min\((?:(\d+), S|S, (\d+))\)")
 """How a window of the last tokens is written as an axis."""
 _NUMBER = re.compile(r"(\d[\d,.]*(?:[KMBT]i?\b)?)")
@@ -79,18 +79,25 @@ def kind_name(module: Module, others: list[Module]) -> str:
     """A kind of layer by the block that the other kinds do not have."""
     if len(others) == 1:
         return "layers"
-    for child in module.children:
-        titles = {m.title for other in others for c in other.children if c.name == child.name
-                  for _, m in c.modules}  # fmt: skip
-        if len(titles) > 1:
-            return child.modules[0][1].title
-    for child in module.children:
-        same = [m for other in others for c in other.children if c.name == child.name
-                for _, m in c.modules]  # fmt: skip
-        for found, said in zip(same, differences(same), strict=True):
-            if found is child.modules[0][1] and said:
-                return said[0]
-    return module.title
+    if len({other.title for other in others}) == len(others):
+        return module.title
+    here = list(slots(module))
+    same = {
+        path: [m for other in others for at, m in slots(other) if at == path] for path, _ in here
+    }
+    said: list[str] = []
+    for path, inner in here:
+        if len({m.title for m in same[path]}) > 1 and inner.role in COMPUTING:
+            said.append(inner.title)
+            same[path] = [m for m in same[path] if m.title == inner.title]
+    for path, inner in here:
+        if inner.role in COMPUTING and len({m.id for m in same[path]}) > 1:
+            told = next(
+                (d for m, d in zip(same[path], differences(same[path]), strict=True) if m is inner),
+                [],
+            )
+            said += told[:1]
+    return ", ".join(said[:2]) or module.title
 
 
 def _speaks(setting: Setting) -> bool:
@@ -118,16 +125,16 @@ def _input_axes(module: Module) -> set[str]:
 def title(module: Module) -> Line:
     """A block's title; where its last word is the role, what stands before is what matters."""
     noun = module.role.replace("_", "-")
-    if module.role in _COMPUTING and module.title.lower().endswith(f" {noun}"):
+    if module.role in COMPUTING and module.title.lower().endswith(f" {noun}"):
         at = len(module.title) - len(noun) - 1
         return Run(module.title[:at], "accent", BOLD), Run(module.title[at:], "ink", SEMIBOLD)
-    weight = SEMIBOLD if module.role in _COMPUTING else REGULAR
+    weight = SEMIBOLD if module.role in COMPUTING else REGULAR
     return line(module.title, "ink", weight)
 
 
 def label(module: Module) -> tuple[Line, ...]:
     """The lines of a block's box in the tower."""
-    words = settings(module) if module.role in _COMPUTING else []
+    words = settings(module) if module.role in COMPUTING else []
     return (title(module), line(" · ".join(words[:3]), "quiet")) if words else (title(module),)
 
 

@@ -1,0 +1,155 @@
+"""Blocks of the tower as boxes, pills and choices: what they are called, what acts inside them."""
+
+from archdsl.graph import Module
+from archdsl.graph import Node as Value
+from archdsl.record import replace
+from archdsl.text import Line, line
+from archdsl.view import words
+from archdsl.view.body import Place
+from archdsl.view.choice import LAYERS_OPEN
+from archdsl.view.circuit import branches, circuit, computes, opened, tooltip, width_label
+from archdsl.view.roles import COMPUTING
+from archdsl.view.types import Badge, Case, Node, Tone
+
+_TONES: dict[str, Tone] = {
+    "norm": "quiet",
+    "attention": "strong",
+    "recurrence": "strong",
+    "convolution": "strong",
+    "feed_forward": "soft",
+    "router": "soft",
+    "expert": "soft",
+}
+_MOST_CASES = 4
+
+
+def block(place: Place, value: Value, module: Module, name: str) -> Node | None:
+    """A block in the tower: a pill if a function, its circuit if that is asked for, else a box."""
+    inside = replace(place, module=module, path=name, level=place.level + 1, kinds=())
+    said = tooltip(place.model, module, place.module, value)
+    if (
+        module.role in COMPUTING
+        and place.choice.opens(place.model, name, module, max(place.level, LAYERS_OPEN))
+        and branches(circuit(inside))
+    ):
+        return opened(inside, module.title, said)
+    if place.bare and module.role in ("linear", "plumbing"):
+        return None
+    if module.role == "plumbing" and not module.params:
+        return Node(name, "pill", (line(module.title),)) if computes(module) else None
+    node = replace(_box(place, module, name), tooltip=said)
+    if module.role == "embedding":
+        tone: Tone = "quiet" if _reads_positions(place.module, value) else "plain"
+        return replace(node, lines=(line(_table(place.module, value, module)),), tone=tone)
+    if place.module is place.model.root and _is_head(place.module, value):
+        return replace(node, lines=_head(place.module, value, module))
+    if module.role == "linear":
+        return replace(node, lines=(width_label(place, value),))
+    return node
+
+
+def choice_of(
+    place: Place, value: Value, found: tuple[tuple[int, Module], ...], name: str
+) -> Node | None:
+    """A slot that holds different blocks in different layers: its blocks side by side."""
+    same = [module for _, module in found]
+    titles = [module.title for module in same]
+    alike = len(set(titles)) == 1
+    told: list[list[str]] = [[] for _ in same]
+    for title in dict.fromkeys(titles):
+        group = [number for number, shown in enumerate(titles) if shown == title]
+        found_here = words.differences([same[number] for number in group])
+        for number, said_of in zip(group, found_here, strict=True):
+            told[number] = said_of if len(group) > 1 else []
+    cases = tuple(
+        Case(_case(place, module, f"{name}.{number}", said), _count_label(module, count))
+        for number, ((count, module), said) in enumerate(zip(found, told, strict=True), 1)
+    )
+    if len(cases) > _MOST_CASES and alike:
+        total = sum(count for count, _ in found)
+        box = _box(place, same[0], name)
+        return replace(box, lines=(*box.lines[:1], line(f"{total:,} of different sizes", "quiet")))
+    badges = {
+        badge.label: badge
+        for number, module in reversed(list(enumerate(same, 1)))
+        for badge in _badges(module, f"{name}.{number}")
+    }
+    said_here = tooltip(place.model, same[0], place.module, value)
+    return Node(name, "choice", cases=cases, badges=tuple(badges.values()), tooltip=said_here)
+
+
+def _case(place: Place, module: Module, name: str, said: list[str]) -> Node:
+    """A block of a choice; `said` tells it from the others where its title does not."""
+    node = replace(_box(place, module, name), badges=())
+    if not said:
+        return node
+    known = [word for word in words.settings(module) if word not in said]
+    more = [line(" · ".join(known[:3]), "quiet")] if known else []
+    told = line(" · ".join(said[:2]), "accent", 600)
+    return replace(node, lines=(node.lines[0], told, *more))
+
+
+def _count_label(module: Module, count: int) -> Line:
+    tone = "accent" if _TONES.get(module.role) in ("soft", "strong") else "quiet"
+    return line(words.layers(count), tone, 600)
+
+
+def _box(place: Place, module: Module, name: str) -> Node:
+    return Node(
+        name,
+        "box",
+        words.label(module),
+        _TONES.get(module.role, "plain"),
+        badges=_badges(module, name),
+        tooltip=tooltip(place.model, module),
+    )
+
+
+def _reads_positions(parent: Module, value: Value) -> bool:
+    return all(parent.nodes[arg].op == "positions" for arg in value.args)
+
+
+def _table(parent: Module, value: Value, module: Module) -> str:
+    """An embedding by what it embeds: "Token embedding"."""
+    source = parent.nodes[value.args[0]] if value.args else None
+    if source is not None and source.op in ("input", "positions"):
+        noun = (source.name if source.op == "input" else "positions").removesuffix("s")
+        return f"{noun.replace('_', ' ').capitalize()} {module.title.lower()}"
+    return module.title
+
+
+def _is_head(root: Module, value: Value) -> bool:
+    last = [node for node in root.nodes if node.op == "apply"][-1:]
+    return value in last and root.child(value.child).modules[0][1].role == "linear"
+
+
+def _head(root: Module, value: Value, module: Module) -> tuple[Line, ...]:
+    """The output layer, and what it is tied to."""
+    first = line(f"{module.title} output layer")
+    for _, path in root.child(value.child).ties:
+        other = next((v for v in root.nodes if v.op == "apply" and v.child == path[0]), None)
+        table = root.child(path[0]).module
+        shown = _table(root, other, table).lower() if other and table else path[0]
+        return first, line(f"tied to the {shown}", "quiet")
+    return (first,)
+
+
+def _badges(module: Module, name: str) -> tuple[Badge, ...]:
+    """What acts inside a block and is known by a name of its own: positions, norms of queries and
+    keys.
+    """
+    found: dict[str, Badge] = {}
+    norms: list[str] = []
+    for child in module.children:
+        for _, inner in child.modules:
+            if inner.role == "position":
+                made = Badge(
+                    f"{name}.{child.name}", line(inner.title, "ink", 600), words.about(inner)
+                )
+                found.setdefault(inner.title, made)
+            if inner.role == "norm" and child.name.endswith("_norm"):
+                norms.append(child.name.removesuffix("_norm"))
+    if norms and module.role in ("attention", "recurrence"):
+        label = f"{''.join(norms).upper() if max(map(len, norms)) == 1 else norms[0]}-norm"
+        found[label] = Badge(f"{name}.norm", line(label, "ink", 600))
+    return tuple(found.values())
