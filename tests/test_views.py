@@ -50,27 +50,7 @@ def asked(variant: Variant) -> dict[str, Choice]:
     return found
 
 
-LABELS = "labels of wires that run side by side meet in a circuit"
-PORTS = "a second input has no port of its own"
-OPEN = {
-    "DeepSeekV3_671B": LABELS,
-    "KimiK2_1T": LABELS,
-    "GLM5_2": LABELS,
-    "Zaya1_8B": LABELS,
-    "DeepSeekV4_Flash": "wires pass badges that stand side by side",
-    "LongCat_Flash_Lite": PORTS,
-    "Gemma4_E2B": PORTS,
-    "T5_Small": PORTS,
-    "Transformer_Base": PORTS,
-    "Transformer_Big": PORTS,
-}
-"""What is known to fail, and why: an entry that passes is a failure too."""
-MARKED = {name: pytest.mark.xfail(strict=True, reason=OPEN[name]) for name in OPEN}
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=MARKED[n]) if n in MARKED else n for n in variants()]
-)
+@pytest.mark.parametrize("name", variants())
 def test_every_view_in_every_theme_keeps_every_rule(name: str) -> None:
     """Positions are the same in all themes: they are checked once, colours in each."""
     variant = variants()[name]

@@ -9,12 +9,13 @@ import itertools
 
 from archdsl import text
 from archdsl.geometry import Box, Point, around
+from archdsl.layout import labels as labels_at
 from archdsl.layout import route
 from archdsl.layout.cells import Cell
 from archdsl.layout.layers import Layers, layered
 from archdsl.layout.measure import BADGE_HEIGHT, Extent, badge_width, leaf
 from archdsl.layout.route import Wire
-from archdsl.record import record
+from archdsl.record import record, replace
 from archdsl.theme import Sizes
 from archdsl.view.types import Badge, Diagram, Node
 
@@ -103,6 +104,7 @@ def arrange(
     if not diagram.nodes:
         empty = Box(0, 0, 0, 0)
         return Arranged((), (), (), empty, empty, 0.0, 0.0, 0)
+    diagram = _straight(diagram)
     gap = sizes.gap if gap is None else gap
     inner = {
         node.id: arrange(node.inner, sizes, gap, _title_width(node, sizes))
@@ -127,13 +129,27 @@ def arrange(
     heights = [max((cell.extent.height for cell in row), default=0.0) for row in layers.rows]
     gaps = [route.gap_height(plan, n, sizes, gap) for n in range(len(layers.rows) - 1)]
     if title and gaps:
-        gaps[-1] = max(gaps[-1], _HEAD)
+        gaps[-1] = max(gaps[-1], _HEAD + max(0, plan.tracks[-1] - 1) * sizes.track)
     rows = _row_tops(heights, gaps)
     tops, bottoms = _levels(layers, rows, heights)
     placed = tuple(_place(cell, tops, inner) for cell in layers.cells.values())
-    wires = tuple(route.wires(plan, tops, bottoms, rows, sizes))
+    wires = labels_at.placed(
+        route.wires(plan, tops, bottoms, rows, sizes),
+        [_reach(found) for found in placed if found.node.form != "port"],
+        sizes,
+    )
     total = sum(found.gaps for found in inner.values()) + len(gaps)
     return _framed(placed, wires, sizes, total, title)
+
+
+def _straight(diagram: Diagram) -> Diagram:
+    """A residual wire that is the only one to leave its source goes nowhere round."""
+    flowing = {edge.source for edge in diagram.edges if edge.form == "flow"}
+    alone = [e for e in diagram.edges if e.form == "residual" and e.source not in flowing]
+    if not alone:
+        return diagram
+    edges = (replace(e, form="flow") if e in alone else e for e in diagram.edges)
+    return replace(diagram, edges=tuple(edges))
 
 
 def _title_width(node: Node, sizes: Sizes) -> float:
@@ -175,7 +191,10 @@ def _levels(
     bottoms: dict[int, float] = {}
     for row, top, height in zip(layers.rows, rows, heights, strict=True):
         for cell in row:
-            tops[id(cell)] = top + (height - cell.extent.height) / 2
+            share = 0.5
+            if cell.node is not None and cell.node.form == "port":
+                share = 1.0 if cell.layer == 0 else 0.0  # the frame runs through it
+            tops[id(cell)] = top + (height - cell.extent.height) * share
             bottoms[id(cell)] = tops[id(cell)] + cell.extent.height
     return tops, bottoms
 
@@ -205,6 +224,11 @@ def _framed(
     boxes = [_reach(found) for found in placed]
     if xs:
         boxes.append(Box(min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)))
+    boxes += [
+        labels_at.label_box(wire.label_at, text.line_width(wire.edge.label, sizes.small), sizes)
+        for wire in wires
+        if wire.label_at is not None
+    ]
     ink = around(boxes)
     lanes = max(xs, default=ink.x) >= ink.right - 0.01
     widths = [badge_width(badge.label, sizes) for found in placed for badge in found.node.badges]

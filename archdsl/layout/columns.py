@@ -24,7 +24,7 @@ def columns(rows: list[list[Cell]], spacing: float) -> None:
             at = cell.right + spacing
         for cell in row:
             cell.x -= (at - spacing) / 2
-    if all(len(row) < 2 for row in rows):
+    if all(len(row) < 2 for row in rows) and not any(cell.out for row in rows for cell in row):
         for row in rows:
             for cell in row:
                 cell.x = 0.0

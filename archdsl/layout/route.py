@@ -56,8 +56,7 @@ class Piece:
 class Route:
     """A wire before heights are known: the gaps' pieces it takes, and how it enters its target.
 
-    `side` is -1 or 1 when it enters an operator from the left or right, 0 from below. `alone`: a
-    wire in a lane whose source no other wire leaves.
+    `side` is -1 or 1 when it enters an operator from the left or right, 0 from below.
     """
 
     edge: Edge
@@ -66,7 +65,6 @@ class Route:
     port: float = 0.0
     side: int = 0
     lane: float | None = None
-    alone: bool = False
 
 
 @dataclass(slots=True)
@@ -94,8 +92,9 @@ def plan(layers: Layers, residual: list[Edge], sizes: Sizes) -> Plan:
     }
     for found in entered.values():
         _enter(found, layers, taken, labels)
+    met = {cell for cell, found in entered.items() if sum(not r.edge.entry for r in found) > 1}
     for route in routes:
-        _jogs(route)
+        _jogs(route, met)
     lanes = _lanes(layers, residual, sizes)
     tracks = _tracks(layers, [*routes, *lanes])
     labelled = {route.course[-1].layer - 1 for route in routes if route.edge.label}
@@ -184,8 +183,8 @@ def _clear(source: Cell, target: Cell, layers: Layers) -> bool:
     )
 
 
-def _jogs(route: Route) -> None:
-    """The pieces by which a wire changes its column on the way up."""
+def _jogs(route: Route, met: set[int]) -> None:
+    """The pieces by which a wire changes its column on the way up. `met`: where wires meet."""
     course = route.course
     for number in range(len(course) - 1):
         low, high = course[number], course[number + 1]
@@ -194,8 +193,8 @@ def _jogs(route: Route) -> None:
         end = route.port if last else high.x
         if (last and route.side) or abs(start - end) <= _SAME:
             continue
-        joins = last and high.node is not None and high.node.form in ("operator", "group")
-        joins = joins and not route.edge.entry
+        joins = last and id(high) in met and not route.edge.entry
+        joins = joins and high.node is not None and high.node.form in ("operator", "group")
         net = ("into", id(high)) if joins else ("from", id(low))
         route.pieces[low.layer] = Piece(start, end, net)
 
@@ -209,9 +208,6 @@ def _lanes(layers: Layers, residual: list[Edge], sizes: Sizes) -> list[Route]:
     passed = [
         cell for low, high in spans for row in layers.rows[low + 1 : high + 1] for cell in row
     ]
-    flowing = {edge.source for edge, _ in layers.courses}
-    for route in routes:
-        route.alone = route.edge.source not in flowing
     base = max((cell.right for cell in passed), default=0.0) + sizes.lane * 0.9
     levels: list[list[tuple[int, int]]] = []
     for _, route in sorted(enumerate(routes), key=lambda found: _length(found[1])):
@@ -306,7 +302,7 @@ def _drawn(
         piece = route.pieces[gap]
         height = rows[gap] - _FIRST_TRACK - piece.track * sizes.track
         start = piece.start
-        if route.lane is not None and gap == source.layer and not route.alone:
+        if route.lane is not None and gap == source.layer:
             points = []
         elif abs(points[-1].x - start) <= _SAME:
             start = points[-1].x
@@ -322,27 +318,13 @@ def _drawn(
         points.append(Point(points[-1].x if straight else route.port, bottoms[id(target)]))
     into_port = target.node is not None and target.node.form in ("port", "group")
     arrow = not into_port or bool(route.edge.entry)
-    label_at = _label_at(route, points, sizes) if route.edge.label else None
-    return Wire(route.edge, _straightened(points), arrow, label_at)
+    return Wire(route.edge, _straightened(points), arrow)
 
 
 def _flank(target: Cell, side: int) -> float:
     """Where a wire enters from the side."""
     body = target.body or target.extent
     return target.x + (body.right if side > 0 else -body.left)
-
-
-def _label_at(route: Route, points: list[Point], sizes: Sizes) -> Point:
-    """Right of the wire's last upright piece, below what it enters; left of a wire that bends
-    right.
-    """
-    if not route.side:
-        return Point(points[-1].x + 7.0, points[-1].y + 16.0)
-    corner = points[-2]
-    if route.side > 0:
-        return Point(corner.x + 7.0, corner.y + 25.0)
-    wide = text.line_width(route.edge.label, sizes.small)
-    return Point(corner.x - 7.0 - wide, corner.y + 25.0)
 
 
 def _straightened(points: list[Point]) -> tuple[Point, ...]:

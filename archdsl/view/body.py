@@ -9,7 +9,7 @@ position embedding).
     q = x |> q_proj |> rearrange[...] |> rope       x ── q · 4,096 ── RoPE ──
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from archdsl.graph import Model, Module
@@ -66,12 +66,17 @@ Labelled = Callable[[Place, Value], Line]
 
 @dataclass(slots=True)
 class _Draft:
-    """A diagram in the making. `ends[i]`: the drawn nodes that value i comes from."""
+    """A diagram in the making. `ends[i]`: the drawn nodes that value i comes from. `carried`: which
+    value a wire from node to node brings. `passing`: wires of what is given to blocks inside a
+    node, which are drawn where nothing else tells where that comes from.
+    """
 
     place: Place
     nodes: list[Node] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
     ends: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    carried: dict[tuple[str, str], int] = field(default_factory=dict)
+    passing: list[Edge] = field(default_factory=list)
     names: dict[str, int] = field(default_factory=dict)
 
     def named(self, name: str) -> str:
@@ -85,6 +90,14 @@ class _Draft:
         self.ends[value] = (node.id,)
         for source in dict.fromkeys(name for found in sources for name in found):
             self.edges.append(Edge(source, node.id))
+        self.brought(node.id, self.place.module.nodes[value].args)
+
+    def brought(self, target: str, args: tuple[int, ...]) -> None:
+        """Keep which of the values that a node reads come from which node, where that is one."""
+        for arg in args:
+            found = self.ends.get(arg, ())
+            if len(found) == 1:
+                self.carried.setdefault((found[0], target), arg)
 
 
 def body(
@@ -103,7 +116,12 @@ def body(
     for number, value in enumerate(place.module.nodes):
         _draw(draft, number, value, entry, applied)
     outputs = tuple(draft.ends.get(out, ()) for out in place.module.outputs)
-    needed = _needed(draft, tuple(name for out in outputs for name in out))
+    ends = tuple(name for out in outputs for name in out)
+    needed = _needed(draft, ends)
+    unsaid = [edge for edge in draft.passing if edge.source not in needed]
+    if unsaid:
+        draft.edges += unsaid
+        needed = _needed(draft, ends)
     nodes = tuple(node for node in draft.nodes if node.id in needed)
     edges = tuple(edge for edge in draft.edges if edge.source in needed and edge.target in needed)
     if labelled is not None:
@@ -140,13 +158,18 @@ def _draw(
             draft.add(entry(value, draft.named(value.name)), number, ())
         case "apply":
             child = draft.place.module.child(value.child)
+            passing: Iterable[tuple[int, str]] = ()
             if any(module.role in WRAPPING for _, module in child.modules) or child.segments:
                 # what only passes through to blocks inside is no wire of the block around them
-                value = replace(value, args=value.args[: len(value.args) - value.context])
+                own = len(value.args) - value.context
+                passing = zip(value.args[own:], child.context, strict=False)
+                value = replace(value, args=value.args[:own])
                 sources = tuple(draft.ends[arg] for arg in value.args if draft.ends.get(arg))
             owns = any(module.params or module.children for _, module in child.modules)
             if sources or (owns and not value.args) or (owns and _positional(draft, value)):
                 found = applied(draft.place, value, draft.named(value.child))
+                if isinstance(found, Node):
+                    _pass(draft, found, passing)
                 if isinstance(found, Splice):
                     _splice(draft, number, value, found)
                     return
@@ -163,6 +186,7 @@ def _draw(
             skip, branch = (draft.ends.get(arg, ()) for arg in value.args)
             draft.edges += [Edge(source, node.id) for source in branch]
             draft.edges += [Edge(source, node.id, "residual") for source in skip]
+            draft.brought(node.id, value.args[::-1])
             draft.ends[number] = (node.id,)
         case "cache":
             draft.add(_cache(draft, value), number, sources)
@@ -187,6 +211,13 @@ def _entered(draft: _Draft, number: int, value: Value, node: Node) -> None:
             if source not in told or entry:
                 draft.edges.append(Edge(source, node.id, label=line(entry, "quiet"), entry=entry))
             told.add(source)
+
+
+def _pass(draft: _Draft, node: Node, passing: Iterable[tuple[int, str]]) -> None:
+    """Keep the wires of what a node gets for the blocks inside it."""
+    for arg, name in passing:
+        for source in draft.ends.get(arg, ()):
+            draft.passing.append(Edge(source, node.id, label=line(name, "quiet"), entry=name))
 
 
 def _splice(draft: _Draft, number: int, value: Value, found: Splice) -> None:
@@ -286,16 +317,14 @@ def _labelled(
     """
     wide = {node.id for node in nodes if node.wide}
     silent = {node.id for node in nodes if node.form in ("terminal", "port")}
-    origin: dict[str, Value] = {}
-    for number, found in draft.ends.items():
-        if len(found) == 1:
-            origin[found[0]] = draft.place.module.nodes[number]
-    told: set[str] = set()
+    told: set[tuple[str, int]] = set()
     shown: list[Edge] = []
     for edge in edges:
-        first = everywhere and edge.form == "flow" and edge.source not in silent | told
-        if edge.source in origin and (edge.target in wide or first):
-            edge = replace(edge, label=labelled(draft.place, origin[edge.source]))
-            told.add(edge.source)
+        number = draft.carried.get((edge.source, edge.target), -1)
+        value = edge.source, number
+        first = everywhere and edge.form == "flow" and edge.source not in silent
+        if number >= 0 and (edge.target in wide or (first and value not in told)):
+            edge = replace(edge, label=labelled(draft.place, draft.place.module.nodes[number]))
+            told.add(value)
         shown.append(edge)
     return tuple(shown)

@@ -46,7 +46,7 @@ def opened(place: Place, title: str, tooltip: str) -> Node:
         return below if value is first else Node(name, "terminal", (line(value.name, "quiet"),))
 
     inner, outputs = body(place, entry, applied, wire_label, place.choice.shapes == "all")
-    nodes = inner.nodes if below in inner.nodes else (below, *inner.nodes)
+    nodes = (below, *(node for node in inner.nodes if node is not below))
     ends = (*inner.edges, *(Edge(source, above.id) for out in outputs for source in out))
     shown = Diagram((*nodes, above), ends)
     return Node(path, "group", (line(title, "ink", SEMIBOLD),), "frame", inner=shown,

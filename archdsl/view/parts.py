@@ -29,6 +29,8 @@ def block(model: Model, facts: Facts, choice: Choice, head: View) -> View:
         above = Node(f"above.{number}", "terminal", (_width(model),))
         nodes += [below, group, above]
         edges += [Edge(below.id, group.id), Edge(group.id, above.id)]
+        if number:
+            edges.append(Edge(f"above.{number - 1}", below.id, "above"))
     shown = Diagram(tuple(nodes), tuple(edges), roomy=True)
     drawn = {name for name, _ in ids(shown)}
     remarks = {

@@ -100,7 +100,7 @@ def _ported(place: Place, path: str) -> Diagram:
         )
 
     inner, outputs = _drawn(place, entry)
-    nodes = inner.nodes if below in inner.nodes else (below, *inner.nodes)
+    nodes = (below, *(node for node in inner.nodes if node is not below))
     ends = dict.fromkeys(source for out in outputs for source in out)
     edges = (*inner.edges, *(Edge(source, above.id) for source in ends))
     return Diagram((*nodes, above), edges, roomy=True)

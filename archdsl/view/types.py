@@ -75,7 +75,8 @@ class Node:
 
 @record
 class Edge:
-    """A wire from one node up to another. A residual one goes round, in a lane at the side.
+    """A wire from one node up to another. A residual one goes round, in a lane at the side; `above`
+    is no wire, the target only stands above the source.
 
     `label` stands beside the wire, where it arrives. `entry`: the input of a group that it enters
     at, where that is not the first.
@@ -83,7 +84,7 @@ class Edge:
 
     source: str
     target: str
-    form: Literal["flow", "residual"] = "flow"
+    form: Literal["flow", "residual", "above"] = "flow"
     label: Line = ()
     entry: str = ""
 
