@@ -143,7 +143,7 @@ def test_second_lines_come_from_settings(views: dict[str, View]) -> None:
 
 def test_a_circuit_is_the_body_without_plumbing(views: dict[str, View]) -> None:
     inset = next(found for found in views["A"].insets if found.target == "layers.mix")
-    found = {node.id.split(".", 3)[-1]: node for node in inset.diagram.nodes}
+    found = {node.id.split(".", 4)[-1]: node for node in inset.diagram.nodes}
     labels = {name: [plain(runs) for runs in node.lines] for name, node in found.items()}
     assert labels == {
         "x": ["x [T, 1024]"],

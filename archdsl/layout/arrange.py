@@ -20,7 +20,7 @@ from archdsl.theme import Sizes
 from archdsl.view.types import Badge, Diagram, Node
 
 _LANE_SHARE = 0.85
-_HEAD = 30.0
+_HEAD = 36.0
 _BADGE_ARROW = 15.0
 _BADGE_APART = 6.0
 COUNT_SIZE = 17.0

@@ -14,7 +14,13 @@ it is made for.
 from archdsl import text
 from archdsl.geometry import Box
 from archdsl.layout.arrange import Arranged, arrange
-from archdsl.layout.panel import LEGEND_LINE, SUBTITLE_LINE, facts_height
+from archdsl.layout.panel import (
+    LEGEND_LINE,
+    SUBTITLE_LINE,
+    SWATCH,
+    PlacedKind,
+    facts_height,
+)
 from archdsl.record import record, replace
 from archdsl.theme import Sizes
 from archdsl.view.types import Case, Diagram, LayerKind, Node, View
@@ -27,18 +33,7 @@ _HEADER = 74.0
 _GAP = 18.0
 _MOST_TEXT = 190.0
 _MOST_CELL = 26.0
-_SWATCH = 15.0
 _LEGEND_GAP = 18.0
-
-
-@record
-class PlacedKind:
-    """A kind of layer in the legend of a strip: its swatch and its line."""
-
-    kind: LayerKind
-    number: int
-    box: Box
-    said: text.Line
 
 
 @record
@@ -95,13 +90,13 @@ def _legend(
     placed: list[PlacedKind] = []
     x, y = left, top
     for number, kind in enumerate(kinds):
-        room = inner - _SWATCH
+        room = inner - SWATCH
         shown = text.fitted(f"{kind.count:,} {kind.name}".strip(), sizes.small, room, text.SEMIBOLD)
         said = text.line(shown, "ink", text.SEMIBOLD)
-        wide = _SWATCH + text.line_width(said, sizes.small)
+        wide = SWATCH + text.line_width(said, sizes.small)
         if x > left and x + wide > left + inner:
             x, y = left, y + LEGEND_LINE + 2.0
-        placed.append(PlacedKind(kind, number, Box(x, y, wide, LEGEND_LINE), said))
+        placed.append(PlacedKind(kind, number, Box(x, y, wide, LEGEND_LINE), (said,)))
         x += wide + _LEGEND_GAP
     return tuple(placed)
 

@@ -13,6 +13,8 @@ from archdsl.record import record
 _COLUMN_SWEEPS = 6
 _CHAIN_SWEEPS = 4
 _STILL = 0.4
+_STRAIGHT = 20.0
+"""How much more a straight wire from the middle one of several weighs than others."""
 
 
 def columns(rows: list[list[Cell]], spacing: float) -> None:
@@ -99,7 +101,8 @@ def _middle(near: list[tuple[Cell, float]]) -> list[tuple[Cell, float]]:
     """The cell in the middle of an odd number, which a wire can reach straight; else all."""
     if len(near) < 3 or len(near) % 2 == 0:
         return near
-    return [sorted(near, key=lambda found: found[0].x)[len(near) // 2]]
+    cell, weight = sorted(near, key=lambda found: found[0].x)[len(near) // 2]
+    return [(cell, weight * _STRAIGHT)]
 
 
 def _straighten(link: _Link) -> float:

@@ -6,6 +6,9 @@ right margin; an inset below them may use their width. Where the insets need mor
 tower, the tower's gaps grow, not the paper's white.
 """
 
+import itertools
+from collections.abc import Iterator
+
 from archdsl import text
 from archdsl.geometry import Box, Point, around, crosses
 from archdsl.layout.arrange import Arranged, Placed, arrange
@@ -14,8 +17,8 @@ from archdsl.layout.measure import CHOICE_LABEL, CHOICE_PADDING, case
 from archdsl.layout.panel import (
     FACTS_GAP,
     FACTS_WIDTH,
-    LEGEND_LINE,
     SUBTITLE_LINE,
+    PlacedKind,
     facts_height,
     legend,
 )
@@ -39,7 +42,10 @@ _LITTLE_WHITE = 60.0
 _MOST_STRETCH = 1.9
 _LEAST_WIDTH = 400.0
 _MOST_PITCH = 26.0
-_MOST_HEIGHT = 1.6
+_MOST_LEGEND = 300.0
+_LEGEND_HEIGHT = 96.0
+_NEARLY = 0.8
+_MOST_HEIGHT = 2.0
 _LEAST_HEIGHT = 640.0
 
 
@@ -73,7 +79,9 @@ class Leader:
 
 @record
 class Page:
-    """A card with positions. `facts` and `strip` are the boxes in which these are drawn."""
+    """A card with positions. `facts` and `strip` are the boxes in which these are drawn, `legend`
+    stands below the strip.
+    """
 
     view: View
     width: float
@@ -86,6 +94,7 @@ class Page:
     leaders: tuple[Leader, ...]
     facts: Box
     strip: Box | None
+    legend: tuple[PlacedKind, ...] = ()
 
 
 @record
@@ -233,14 +242,21 @@ def _composed(
                 callouts.append(PlacedCallout(item.about, tight, item.lines))
     ends = [(found.inset.target, found.inset.id, found.box) for found in insets]
     ends += [(found.callout.target, found.callout.id, found.box) for found in callouts]
+    levels = list(_levels(tower))
     leaders = tuple(
-        _leader(spots, source, target, box) for source, target, box in ends if source in spots
+        _leader(spots, levels, source, target, box)
+        for source, target, box in ends
+        if source in spots
     )
     bottom = max(tower.reach.bottom, top + height)
     strip = _strip(view, tower, sizes)
+    kinds: tuple[PlacedKind, ...] = ()
     if strip is not None and view.strip is not None:
-        lines = sum(len(legend(kind, sizes)) for kind in view.strip.kinds)
-        bottom = max(bottom, strip.bottom + 14.0 + LEGEND_LINE * lines)
+        kinds = legend(
+            view.strip.kinds, sizes.margin, strip.bottom + 12.0,
+            _legend_width(tower, strip, sizes), sizes,
+        )  # fmt: skip
+        bottom = max(bottom, kinds[-1].box.bottom + 2.0)
     return Page(
         view=view,
         width=round(right + sizes.margin),
@@ -253,6 +269,7 @@ def _composed(
         leaders=leaders,
         facts=Box(facts_left, top, right - facts_left, panel_height),
         strip=strip,
+        legend=kinds,
     )
 
 
@@ -361,15 +378,35 @@ def _inset(item: _Item, inset: Inset, box: Box) -> PlacedInset:
     return PlacedInset(inset, box, item.lines, item.diagram.moved(dx, dy))
 
 
-def _leader(spots: dict[str, Box], source: str, target: str, box: Box) -> Leader:
-    """From the right edge of a node to the left edge of a frame, level where that is possible."""
+def _levels(found: Arranged) -> Iterator[tuple[Point, Point]]:
+    """The level pieces of all wires, in groups too."""
+    for wire in found.wires:
+        yield from ((a, b) for a, b in itertools.pairwise(wire.points) if abs(a.y - b.y) < 0.01)
+    for placed in found.placed:
+        if placed.inner is not None:
+            yield from _levels(placed.inner)
+
+
+def _leader(
+    spots: dict[str, Box],
+    levels: list[tuple[Point, Point]],
+    source: str,
+    target: str,
+    box: Box,
+) -> Leader:
+    """From the right edge of a node to the left edge of a frame, level where that is possible,
+    and on no wire.
+    """
     start = spots[source]
+    high = start.middle.y
+    if any(abs(a.y - high) < 3.0 and max(a.x, b.x) > start.right for a, b in levels):
+        high = start.y + min(6.0, start.height / 4)
     y = min(
         box.bottom - min(18.0, box.height / 2),
-        max(box.y + min(18.0, box.height / 2), start.middle.y),
+        max(box.y + min(18.0, box.height / 2), high),
     )
     end = Point(box.x, y)
-    straight = (Point(start.right, start.middle.y), end)
+    straight = (Point(start.right, high), end)
     others = [
         spot
         for name, spot in spots.items()
@@ -404,4 +441,19 @@ def _strip(view: View, tower: Arranged, sizes: Sizes) -> Box | None:
     ]
     middle = around(groups).middle.y if groups else frame.middle.y
     top = min(frame.bottom - height, max(frame.y, middle - height / 2))
+    if height > _NEARLY * frame.height:
+        top = frame.bottom - height  # where the legend has room below
     return Box(sizes.margin + 12.0, top, STRIP_WIDTH, height)
+
+
+def _legend_width(tower: Arranged, strip: Box, sizes: Sizes) -> float:
+    """How wide the legend may be: to the next that stands or runs at its height."""
+    top, bottom = strip.bottom + 2.0, strip.bottom + _LEGEND_HEIGHT
+    boxes = [found.inner.reach if found.inner else found.box for found in tower.placed]
+    boxes += [
+        Box(min(a.x, b.x), min(a.y, b.y), abs(a.x - b.x), abs(a.y - b.y))
+        for wire in tower.wires
+        for a, b in itertools.pairwise(wire.points)
+    ]
+    near = [box.x for box in boxes if box.y < bottom and box.bottom > top]
+    return min(min(near, default=tower.reach.right) - sizes.margin - 12.0, _MOST_LEGEND)

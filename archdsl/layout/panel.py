@@ -5,6 +5,8 @@ split one of two columns, the rows right of the parts.
 """
 
 from archdsl import text
+from archdsl.geometry import Box
+from archdsl.record import record
 from archdsl.theme import Sizes
 from archdsl.view.types import Fact, Facts, LayerKind
 
@@ -16,7 +18,8 @@ FACTS_GAP = 44.0
 PART_ROW = 20.0
 LEGEND_LINE = 15.0
 SUBTITLE_LINE = 18.0
-_LEGEND_WIDTH = 92.0
+SWATCH = 15.0
+"""Width of a swatch with the white after it."""
 _LEAST_GAP = 22.0
 
 
@@ -55,8 +58,25 @@ def source_lines(source: str, sizes: Sizes, width: float = FACTS_WIDTH) -> tuple
     return text.wrap(text.line(source, "quiet"), sizes.small, width)
 
 
-def legend(kind: LayerKind, sizes: Sizes, width: float = _LEGEND_WIDTH) -> tuple[text.Line, ...]:
-    """The lines of a kind of layer under the strip."""
-    tone = "accent" if kind.tone.startswith("accent") else "quiet"
-    said = text.line(f"{kind.count:,} {kind.name}".strip(), tone, text.SEMIBOLD)
-    return text.wrap(said, sizes.small, width)
+@record
+class PlacedKind:
+    """A kind of layer in the legend of a strip: the box of its swatch and lines, and these."""
+
+    kind: LayerKind
+    number: int
+    box: Box
+    lines: tuple[text.Line, ...]
+
+
+def legend(
+    kinds: tuple[LayerKind, ...], left: float, top: float, width: float, sizes: Sizes
+) -> tuple[PlacedKind, ...]:
+    """The kinds of layers below each other, no wider than `width`."""
+    placed: list[PlacedKind] = []
+    for number, kind in enumerate(kinds):
+        said = text.line(f"{kind.count:,} {kind.name}".strip(), "ink", text.SEMIBOLD)
+        lines = text.wrap(said, sizes.small, width - SWATCH)
+        box = Box(left, top, width, LEGEND_LINE * len(lines))
+        placed.append(PlacedKind(kind, number, box, lines))
+        top = box.bottom + 3.0
+    return tuple(placed)

@@ -27,6 +27,7 @@ _FIRST_TRACK = 9.0
 _ARROW_ROOM = 13.0
 _LABEL_ROOM = 30.0
 _SAME = 0.5
+_JOINING = ("operator", "group", "port")
 _LEAST_PORT_DISTANCE = 14.0
 
 
@@ -137,7 +138,7 @@ def _enter(routes: list[Route], layers: Layers, taken: set[str], labels: dict[in
                 sides.add(side)
             route.port = target.x
         return
-    if node.form == "group" or (len(routes) == 1 and not node.wide):
+    if node.form in ("group", "port") or (len(routes) == 1 and not node.wide):
         _enter_group([route for route in routes if route.edge.entry], target)
         for route in routes:  # all wires of a group's first input join at its port
             if not route.edge.entry:
@@ -194,7 +195,7 @@ def _jogs(route: Route, met: set[int]) -> None:
         if (last and route.side) or abs(start - end) <= _SAME:
             continue
         joins = last and id(high) in met and not route.edge.entry
-        joins = joins and high.node is not None and high.node.form in ("operator", "group")
+        joins = joins and high.node is not None and high.node.form in _JOINING
         net = ("into", id(high)) if joins else ("from", id(low))
         route.pieces[low.layer] = Piece(start, end, net)
 
@@ -237,7 +238,8 @@ def _enter_from_lane(route: Route, layers: Layers) -> None:
     route.port = target.x
     route.pieces[source.layer] = Piece(_leaves(source), route.lane, ("from", id(source)))
     row = layers.rows[target.layer]
-    if target.node.form in ("operator", "pill") and row[-1] is target:
+    right = row[row.index(target) + 1 :]
+    if target.node.form in ("operator", "pill") and all(cell.node is None for cell in right):
         route.side = 1
     else:
         route.pieces[target.layer - 1] = Piece(route.lane, route.port, ("into", id(target)))

@@ -27,7 +27,7 @@ def card(view: View, theme: Theme) -> Scene:
     sizes = theme.sizes
     items: list[Item] = [_paper(page.width, page.height), _header(page, sizes)]
     if page.strip is not None and view.strip is not None:
-        items.append(panel.strip(view.strip, page.strip, sizes))
+        items.append(panel.strip(view.strip, page.strip, page.legend, sizes))
     items.extend(_inset_frame(found) for found in page.insets)
     items.append(Group(tuple(draw.diagram(page.tower, sizes)), "tower", "tower"))
     items.extend(_inset(found, sizes) for found in page.insets)

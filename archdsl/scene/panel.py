@@ -1,8 +1,9 @@
 """The panel of facts and the strip of layers as shapes."""
 
+from collections.abc import Iterator
+
 from archdsl import text
 from archdsl.geometry import Box, Point
-from archdsl.layout.column import PlacedKind
 from archdsl.layout.panel import (
     FACT_LINE,
     FACT_ROW,
@@ -11,8 +12,9 @@ from archdsl.layout.panel import (
     FACTS_WIDTH,
     LEGEND_LINE,
     PART_ROW,
+    SWATCH,
+    PlacedKind,
     fact_lines,
-    legend,
     source_lines,
     split_column,
 )
@@ -24,7 +26,7 @@ from archdsl.view.words import short
 _STRIPE = 4.0
 
 
-def strip(found: Strip, box: Box, sizes: Sizes) -> Group:
+def strip(found: Strip, box: Box, kinds: tuple[PlacedKind, ...], sizes: Sizes) -> Group:
     """One cell a layer, from the first below; thin cells of one kind run together."""
     count = len(found.cells)
     pitch = box.height / count
@@ -41,11 +43,7 @@ def strip(found: Strip, box: Box, sizes: Sizes) -> Group:
     if len(found.kinds) > 1:
         spot = Point(middle, box.y - 9.0)
         items.append(Text(spot, text.line("layers", "quiet"), sizes.small, "middle"))
-    y = box.bottom + 18.0
-    for kind in found.kinds:
-        for said in legend(kind, sizes):
-            items.append(Text(Point(middle, y), said, sizes.small, "middle"))
-            y += LEGEND_LINE
+    items.extend(_legend(found, kinds, sizes))
     return Group(tuple(items), "strip", "strip")
 
 
@@ -69,12 +67,18 @@ def level_strip(found: Strip, box: Box, kinds: tuple[PlacedKind, ...], sizes: Si
         if x - wide / 2 > taken + 4.0:
             items.append(Text(Point(x, box.y - 5.0), shown, sizes.small, "middle"))
             taken = x + wide / 2
+    items.extend(_legend(found, kinds, sizes))
+    return Group(tuple(items), "strip", "strip")
+
+
+def _legend(found: Strip, kinds: tuple[PlacedKind, ...], sizes: Sizes) -> Iterator[Item]:
+    """Swatches and lines of the kinds of layers."""
     for placed in kinds:
         swatch = Box(placed.box.x, placed.box.y + 2.0, 10.0, 10.0)
-        items.extend(_cell(swatch, found, found.cells.index(placed.number)))
-        spot = Point(placed.box.x + 15.0, placed.box.y + 11.0)
-        items.append(Text(spot, placed.said, sizes.small))
-    return Group(tuple(items), "strip", "strip")
+        yield from _cell(swatch, found, found.cells.index(placed.number))
+        for number, said in enumerate(placed.lines):
+            y = placed.box.y + 11.0 + LEGEND_LINE * number
+            yield Text(Point(placed.box.x + SWATCH, y), said, sizes.small)
 
 
 def _cell(box: Box, found: Strip, layer: int) -> list[Item]:

@@ -94,8 +94,8 @@ def _apart(modules: tuple[Module, ...]) -> list[Module]:
 
 def _candidates(model: Model) -> tuple[tuple[tuple[str, ...], Module], ...]:
     """The blocks that a card opens by itself, the most telling first: residual connections that
-    are more than a sum, then mixers and feed-forwards, those of the most layers first. Beside
-    experts a plain feed-forward is ordinary.
+    are more than a sum, then mixers and feed-forwards, of each slot that of the most layers,
+    then the others. Beside experts a plain feed-forward is ordinary.
     """
     found: dict[tuple[tuple[str, ...], int], tuple[int, int, Module]] = {}
     for child in model.root.children:
@@ -105,7 +105,8 @@ def _candidates(model: Model) -> tuple[tuple[tuple[str, ...], Module], ...]:
                 if around or inner.role in _OPENED_ROLES:
                     where = (child.name, *path), inner.id
                     before = found.get(where, (0, 0, inner))[1]
-                    found[where] = int(not around), before + count, inner
+                    first = 0 if around else 2 if inner.role == "feed_forward" else 1
+                    found[where] = first, before + count, inner
     banked = any(_banked(inner) for _, _, inner in found.values())
     kept = [
         (first, -count, path, inner)
@@ -113,7 +114,13 @@ def _candidates(model: Model) -> tuple[tuple[tuple[str, ...], Module], ...]:
         if inner.role != "feed_forward" or _banked(inner) or not banked
     ]
     kept.sort(key=lambda told: told[:2])
-    return tuple((path, inner) for _, _, path, inner in kept)
+    met: list[tuple[bool, int, tuple[str, ...], Module]] = []
+    for _, _, path, inner in kept:
+        again = any(other.title == inner.title for *_, other in met)
+        beside = sum(at == path and other.role == inner.role for _, _, at, other in met)
+        met.append((again, beside, path, inner))
+    met.sort(key=lambda told: told[:2])
+    return tuple((path, inner) for _, _, path, inner in met)
 
 
 def _banked(module: Module) -> bool:

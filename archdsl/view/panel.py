@@ -37,29 +37,30 @@ def subtitle(model: Model, counts: Counts) -> Line:
 
 
 def strip(counts: Counts) -> Strip | None:
-    """One cell a layer, a tone for each kind; None for models of one layer or very many."""
+    """One cell a layer, a tone for each kind that words can tell from the others; None for models
+    of one layer or very many.
+    """
     runs = counts.schedule
     total = sum(count for count, _ in runs)
     if not 1 < total <= _MOST_CELLS:
         return None
-    kinds: dict[int, int] = {}
+    modules = list({module.id: module for _, module in runs}.values())
+    names = dict(zip((m.id for m in modules), words.kind_names(modules), strict=True))
+    kinds: dict[str, int] = {}
     sizes: dict[int, int] = {}
-    modules: dict[int, Module] = {}
     cells: list[int] = []
     for count, module in runs:
-        kind = kinds.setdefault(module.id, len(kinds))
-        modules[kind] = module
+        kind = kinds.setdefault(names[module.id], len(kinds))
         sizes[kind] = sizes.get(kind, 0) + count
         cells += [kind] * count
-    found = list(modules.values())
     legend = tuple(
         LayerKind(
-            words.kind_name(module, found),
+            name if len(kinds) > 1 else "layers",
             KIND_TONES[kind % len(KIND_TONES)],
             sizes[kind],
             kind >= len(KIND_TONES),
         )
-        for kind, module in modules.items()
+        for name, kind in kinds.items()
     )
     return Strip(legend, tuple(cells))
 

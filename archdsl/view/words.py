@@ -75,8 +75,18 @@ def differences(modules: list[Module]) -> list[list[str]]:
     return found
 
 
-def kind_name(module: Module, others: list[Module]) -> str:
-    """A kind of layer by the block that the other kinds do not have."""
+def kind_names(modules: list[Module]) -> list[str]:
+    """Kinds of layers by what tells them apart, in as few words as do so."""
+    names: list[str] = []
+    for most in (2, 3, 4):
+        names = [kind_name(module, modules, most) for module in modules]
+        if len(set(names)) == len(names):
+            break
+    return names
+
+
+def kind_name(module: Module, others: list[Module], most: int = 2) -> str:
+    """A kind of layer by the blocks that the other kinds do not have, `most` words at most."""
     if len(others) == 1:
         return "layers"
     if len({other.title for other in others}) == len(others):
@@ -97,7 +107,7 @@ def kind_name(module: Module, others: list[Module]) -> str:
                 [],
             )
             said += told[:1]
-    return ", ".join(said[:2]) or module.title
+    return ", ".join(said[:most]) or module.title
 
 
 def _speaks(setting: Setting) -> bool:
@@ -170,7 +180,7 @@ def emphasised(shown: str, tone: str = "ink") -> Line:
 
 def short(count: float) -> str:
     """A count in thousands, millions, billions or trillions: "8.03B"."""
-    for unit, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
+    for unit, letter in ((1e15, "P"), (1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
         if count >= unit:
             value = count / unit
             return f"{value:.2f}{letter}" if value < 10 else f"{value:.1f}{letter}"
