@@ -10,7 +10,7 @@ import math
 import zlib
 from collections.abc import Mapping
 
-from archdsl.record import record
+from archdsl.record import record, replace
 
 HUES = {
     "blue": 262.0, "purple": 306.0, "teal": 196.0, "rose": 352.0, "azure": 239.0, "violet": 284.0,
@@ -51,6 +51,8 @@ NARROW = Sizes(
     stacked=True,
 )  # fmt: skip
 """Sizes for one column of a page: the same small text, less white."""
+TIGHT = replace(NARROW, gap=14.0, lane=10.0, side=9.0, box=92.0, pill=76.0)
+"""The same for towers of which parts stand side by side: no box wider than its text."""
 
 
 @record

@@ -7,6 +7,11 @@
 | `columns.py` | in which column each stands |
 | `layers.py` | in which layer, and in which order there |
 | `route.py` | where its wires run |
+| `labels.py` | where the wires' labels stand |
 | `arrange.py` | a diagram, groups within groups |
+| `leaders.py` | dotted lines from nodes to what speaks of them |
+| `schedule.py` | the strip of layers and its legend |
+| `panel.py` | sizes of the facts and of the header's lines |
+| `column.py` | one column, for a paper |
 | `page.py` | a card: tower, insets, callouts, strip, facts |
 """

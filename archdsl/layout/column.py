@@ -22,7 +22,7 @@ from archdsl.layout.panel import (
     facts_height,
 )
 from archdsl.record import record, replace
-from archdsl.theme import Sizes
+from archdsl.theme import NARROW, TIGHT, Sizes
 from archdsl.view.types import Case, Diagram, LayerKind, Node, View
 
 WIDTH = 440.0
@@ -32,6 +32,7 @@ CELL_HEIGHT = 22.0
 _HEADER = 74.0
 _GAP = 18.0
 _MOST_TEXT = 190.0
+_LEAST_TEXT = 100.0
 _MOST_CELL = 26.0
 _LEGEND_GAP = 18.0
 
@@ -41,6 +42,7 @@ class Column:
     """A column with positions. `millimetres`: the width on paper that it is made for."""
 
     view: View
+    sizes: Sizes
     width: float
     height: float
     millimetres: float
@@ -52,10 +54,19 @@ class Column:
     facts: Box | None
 
 
-def column(view: View, sizes: Sizes) -> Column:
-    """Arrange a view as a column."""
-    tower = arrange(_wrapped(view.tower, sizes), sizes) if view.tower.nodes else None
-    inner = WIDTH - 2 * sizes.margin
+def column(view: View) -> Column:
+    """Arrange a view as a column, tighter where it would be too wide."""
+    for sizes, text_width, beside in (
+        (NARROW, _MOST_TEXT, True),
+        (TIGHT, _LEAST_TEXT, True),
+        (TIGHT, _LEAST_TEXT, False),
+    ):
+        inner = WIDTH - 2 * sizes.margin
+        shown = view.tower if beside else _badges_inside(view.tower)
+        wrapped = _wrapped(shown, sizes, text_width)
+        tower = arrange(wrapped, sizes) if view.tower.nodes else None
+        if tower is None or tower.reach.width <= inner:
+            break
     if tower is not None:
         inner = max(inner, tower.reach.width)
     width = round(inner + 2 * sizes.margin)
@@ -80,7 +91,7 @@ def column(view: View, sizes: Sizes) -> Column:
         y = facts.bottom
     height = round(y + sizes.margin)
     paper = MILLIMETRES * width / WIDTH
-    return Column(view, width, height, paper, subtitle, rule, tower, strip, kinds, facts)
+    return Column(view, sizes, width, height, paper, subtitle, rule, tower, strip, kinds, facts)
 
 
 def _legend(
@@ -101,15 +112,29 @@ def _legend(
     return tuple(placed)
 
 
-def _wrapped(diagram: Diagram, sizes: Sizes) -> Diagram:
+def _wrapped(diagram: Diagram, sizes: Sizes, width: float) -> Diagram:
     """The diagram with the second lines of its boxes broken to what a column holds."""
-    return replace(diagram, nodes=tuple(_narrow(node, sizes) for node in diagram.nodes))
+    return replace(diagram, nodes=tuple(_narrow(node, sizes, width) for node in diagram.nodes))
 
 
-def _narrow(node: Node, sizes: Sizes) -> Node:
+def _badges_inside(diagram: Diagram) -> Diagram:
+    """The diagram with what badges say in their nodes' own lines."""
+
+    def told(node: Node) -> Node:
+        said = tuple(text.line(text.plain(badge.label), "quiet") for badge in node.badges)
+        inner = _badges_inside(node.inner) if node.inner is not None else None
+        cases = tuple(Case(told(found.node), found.label) for found in node.cases)
+        lines = node.lines if node.cases else node.lines + said
+        return replace(node, lines=lines, badges=(), inner=inner, cases=cases)
+
+    return replace(diagram, nodes=tuple(told(node) for node in diagram.nodes))
+
+
+def _narrow(node: Node, sizes: Sizes, width: float) -> Node:
     first, more = node.lines[:1], node.lines[1:]
+    width = max([width, *(text.line_width(line, sizes.body) for line in first)])
     lines = (*first, *(part for line in more for part in text.balanced(
-        line, sizes.small, _MOST_TEXT)))  # fmt: skip
-    inner = _wrapped(node.inner, sizes) if node.inner is not None else None
-    cases = tuple(Case(_narrow(found.node, sizes), found.label) for found in node.cases)
+        line, sizes.small, width)))  # fmt: skip
+    inner = _wrapped(node.inner, sizes, width) if node.inner is not None else None
+    cases = tuple(Case(_narrow(found.node, sizes, width), found.label) for found in node.cases)
     return replace(node, lines=lines, inner=inner, cases=cases)

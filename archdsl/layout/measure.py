@@ -1,7 +1,7 @@
 """How large a node must be for its label: the first pass of the layout."""
 
 from archdsl import text
-from archdsl.record import record
+from archdsl.record import record, replace
 from archdsl.theme import Sizes
 from archdsl.view.types import Case, Node
 
@@ -81,7 +81,8 @@ def case(found: Case, sizes: Sizes) -> tuple[float, float]:
     """Width and height of the box of one of a choice's blocks."""
     width = label_width(found.node, sizes) + 2 * 12.0
     over = text.line_width(found.label, sizes.small)
-    return max(76.0, width, over + 8.0), box(found.node, sizes, roomy=True)[1]
+    shown = replace(found.node, badges=())  # which stand beside the choice
+    return max(76.0, width, over + 8.0), box(shown, sizes, roomy=True)[1]
 
 
 def choice(node: Node, sizes: Sizes) -> tuple[float, float]:

@@ -6,14 +6,11 @@ right margin; an inset below them may use their width. Where the insets need mor
 tower, the tower's gaps grow, not the paper's white.
 """
 
-import itertools
-from collections.abc import Iterator
-
 from archdsl import text
-from archdsl.geometry import Box, Point, around, crosses
-from archdsl.layout.arrange import Arranged, Placed, arrange
+from archdsl.geometry import Box
+from archdsl.layout.arrange import Arranged, arrange
 from archdsl.layout.columns import rising
-from archdsl.layout.measure import CHOICE_LABEL, CHOICE_PADDING, case
+from archdsl.layout.leaders import Leader, leader, levels, positions
 from archdsl.layout.panel import (
     FACTS_GAP,
     FACTS_WIDTH,
@@ -22,11 +19,11 @@ from archdsl.layout.panel import (
     facts_height,
     legend,
 )
+from archdsl.layout.schedule import legend_width, strip_box
 from archdsl.record import record, replace
 from archdsl.theme import Sizes
 from archdsl.view.types import Callout, Inset, View
 
-STRIP_WIDTH = 26.0
 INSET_PADDING = 24.0
 HEADING = 15.0
 CALLOUT_SIZE = 13.0
@@ -41,10 +38,6 @@ _SLANT_COST = 400.0
 _LITTLE_WHITE = 60.0
 _MOST_STRETCH = 1.9
 _LEAST_WIDTH = 400.0
-_MOST_PITCH = 26.0
-_MOST_LEGEND = 300.0
-_LEGEND_HEIGHT = 96.0
-_NEARLY = 0.8
 _MOST_HEIGHT = 2.0
 _LEAST_HEIGHT = 640.0
 
@@ -66,15 +59,6 @@ class PlacedCallout:
     callout: Callout
     box: Box
     lines: tuple[text.Line, ...]
-
-
-@record
-class Leader:
-    """The dotted line from a node of the tower to what speaks of it."""
-
-    source: str
-    target: str
-    points: tuple[Point, ...]
 
 
 @record
@@ -242,19 +226,19 @@ def _composed(
                 callouts.append(PlacedCallout(item.about, tight, item.lines))
     ends = [(found.inset.target, found.inset.id, found.box) for found in insets]
     ends += [(found.callout.target, found.callout.id, found.box) for found in callouts]
-    levels = list(_levels(tower))
+    pieces = list(levels(tower))
     leaders = tuple(
-        _leader(spots, levels, source, target, box)
+        leader(spots, pieces, source, target, box)
         for source, target, box in ends
         if source in spots
     )
     bottom = max(tower.reach.bottom, top + height)
-    strip = _strip(view, tower, sizes)
+    strip = strip_box(view, tower, sizes)
     kinds: tuple[PlacedKind, ...] = ()
     if strip is not None and view.strip is not None:
         kinds = legend(
             view.strip.kinds, sizes.margin, strip.bottom + 12.0,
-            _legend_width(tower, strip, sizes), sizes,
+            legend_width(tower, strip, sizes), sizes,
         )  # fmt: skip
         bottom = max(bottom, kinds[-1].box.bottom + 2.0)
     return Page(
@@ -271,34 +255,6 @@ def _composed(
         strip=strip,
         legend=kinds,
     )
-
-
-def positions(found: Arranged, sizes: Sizes) -> dict[str, Box]:
-    """The box of every node, also inside groups and choices, by id."""
-    boxes: dict[str, Box] = {}
-    for placed in found.placed:
-        boxes[placed.node.id] = placed.box
-        if placed.inner is not None:
-            boxes |= positions(placed.inner, sizes)
-        boxes |= dict(case_boxes(placed, sizes))
-    return boxes
-
-
-def case_boxes(placed: Placed, sizes: Sizes) -> list[tuple[str, Box]]:
-    """The boxes of a choice's blocks, side by side or one above the other."""
-    boxes: list[tuple[str, Box]] = []
-    x, y = placed.box.x + CHOICE_PADDING, placed.box.y + CHOICE_PADDING
-    for found in placed.node.cases:
-        width, height = case(found, sizes)
-        top = y + CHOICE_LABEL
-        if sizes.stacked:
-            width = placed.box.width - 2 * CHOICE_PADDING
-            y = top + height + CHOICE_PADDING
-        else:
-            height = placed.box.bottom - CHOICE_PADDING - top
-        boxes.append((found.node.id, Box(x, top, width, height)))
-        x += 0.0 if sizes.stacked else width + CHOICE_PADDING
-    return boxes
 
 
 def _items(view: View, spots: dict[str, Box], sizes: Sizes) -> list[_Item]:
@@ -376,84 +332,3 @@ def _inset(item: _Item, inset: Inset, box: Box) -> PlacedInset:
     dx = box.middle.x - reach.middle.x
     dy = box.y + heading + free / 2 - reach.y
     return PlacedInset(inset, box, item.lines, item.diagram.moved(dx, dy))
-
-
-def _levels(found: Arranged) -> Iterator[tuple[Point, Point]]:
-    """The level pieces of all wires, in groups too."""
-    for wire in found.wires:
-        yield from ((a, b) for a, b in itertools.pairwise(wire.points) if abs(a.y - b.y) < 0.01)
-    for placed in found.placed:
-        if placed.inner is not None:
-            yield from _levels(placed.inner)
-
-
-def _leader(
-    spots: dict[str, Box],
-    levels: list[tuple[Point, Point]],
-    source: str,
-    target: str,
-    box: Box,
-) -> Leader:
-    """From the right edge of a node to the left edge of a frame, level where that is possible,
-    and on no wire.
-    """
-    start = spots[source]
-    high = start.middle.y
-    if any(abs(a.y - high) < 3.0 and max(a.x, b.x) > start.right for a, b in levels):
-        high = start.y + min(6.0, start.height / 4)
-    y = min(
-        box.bottom - min(18.0, box.height / 2),
-        max(box.y + min(18.0, box.height / 2), high),
-    )
-    end = Point(box.x, y)
-    straight = (Point(start.right, high), end)
-    others = [
-        spot
-        for name, spot in spots.items()
-        if name != source and not spot.holds(start) and spot.width
-    ]
-    if not any(crosses(*straight, spot) for spot in others):
-        return Leader(source, target, straight)
-    below = start.bottom + CHOICE_PADDING / 2
-    x = start.middle.x
-    around_right = max(spot.right for spot in spots.values() if spot.has(Point(x, below)))
-    return Leader(
-        source,
-        target,
-        (Point(x, start.bottom), Point(x, below), Point(around_right, below), end),
-    )
-
-
-def _strip(view: View, tower: Arranged, sizes: Sizes) -> Box | None:
-    """The strip's cells: as high as the model's frame, no cell higher than a line of text."""
-    if view.strip is None:
-        return None
-    framed = [found.box for found in tower.placed if found.node.form == "group"]
-    frame = around(framed or [found.box for found in tower.placed])
-    pitch = min(_MOST_PITCH, (frame.height - 8.0) / max(1, len(view.strip.cells)))
-    height = pitch * len(view.strip.cells)
-    groups = [
-        spot.box
-        for found in tower.placed
-        if found.inner is not None
-        for spot in found.inner.placed
-        if spot.node.form == "group"
-    ]
-    middle = around(groups).middle.y if groups else frame.middle.y
-    top = min(frame.bottom - height, max(frame.y, middle - height / 2))
-    if height > _NEARLY * frame.height:
-        top = frame.bottom - height  # where the legend has room below
-    return Box(sizes.margin + 12.0, top, STRIP_WIDTH, height)
-
-
-def _legend_width(tower: Arranged, strip: Box, sizes: Sizes) -> float:
-    """How wide the legend may be: to the next that stands or runs at its height."""
-    top, bottom = strip.bottom + 2.0, strip.bottom + _LEGEND_HEIGHT
-    boxes = [found.inner.reach if found.inner else found.box for found in tower.placed]
-    boxes += [
-        Box(min(a.x, b.x), min(a.y, b.y), abs(a.x - b.x), abs(a.y - b.y))
-        for wire in tower.wires
-        for a, b in itertools.pairwise(wire.points)
-    ]
-    near = [box.x for box in boxes if box.y < bottom and box.bottom > top]
-    return min(min(near, default=tower.reach.right) - sizes.margin - 12.0, _MOST_LEGEND)

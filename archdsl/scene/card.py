@@ -13,7 +13,7 @@ from archdsl.layout.page import (
 from archdsl.layout.page import page as paged
 from archdsl.scene import draw, panel
 from archdsl.scene.shapes import Group, Item, Path, Rect, Scene, Text
-from archdsl.theme import NARROW, Sizes, Theme
+from archdsl.theme import Sizes, Theme
 from archdsl.view.types import View
 
 DOTTED = (1.6, 4.0)
@@ -84,8 +84,8 @@ def _column(view: View, theme: Theme) -> Scene:
     """Title, tower, layers and facts below each other, as many of them as the view has."""
     from archdsl.layout.column import column
 
-    sizes = NARROW
-    found = column(view, sizes)
+    found = column(view)
+    sizes = found.sizes
     left, right = sizes.margin, found.width - sizes.margin
     title = text.fitted(view.title, sizes.title, right - left, text.BOLD)
     header: list[Item] = [Text(Point(left, 34.0), text.line(title, "ink", text.BOLD), sizes.title,

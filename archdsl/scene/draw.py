@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from archdsl import text
 from archdsl.geometry import Box, Point
 from archdsl.layout.arrange import COUNT_SIZE, Arranged, Placed, PlacedBadge, count_label
+from archdsl.layout.leaders import case_boxes
 from archdsl.layout.measure import CHOICE_LABEL, label_height
-from archdsl.layout.page import case_boxes
 from archdsl.layout.route import Wire
 from archdsl.scene.shapes import Circle, Group, Item, Path, Rect, Text
 from archdsl.theme import Sizes

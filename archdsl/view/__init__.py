@@ -7,6 +7,8 @@
 | `words.py` | titles, second lines, shapes and numbers in words |
 | `body.py` | a module's body as a diagram |
 | `circuit.py` | the bodies of single blocks, drawn small |
+| `roles.py` | which blocks do the work, which stand around them |
+| `blocks.py` | blocks as boxes, pills, badges and choices |
 | `tower.py` | the model from tokens to logits |
 | `insets.py` | blocks opened beside the tower |
 | `parts.py` | views that show a part: one block, one circuit |

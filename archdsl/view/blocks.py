@@ -80,7 +80,7 @@ def choice_of(
 
 def _case(place: Place, module: Module, name: str, said: list[str]) -> Node:
     """A block of a choice; `said` tells it from the others where its title does not."""
-    node = replace(_box(place, module, name), badges=())
+    node = _box(place, module, name)
     if not said:
         return node
     known = [word for word in words.settings(module) if word not in said]

@@ -15,7 +15,7 @@ from archdsl.view.body import Place, Splice, body
 from archdsl.view.choice import Choice
 from archdsl.view.choice import plain as plain_path
 from archdsl.view.circuit import shape_label, tooltip
-from archdsl.view.roles import slots, working, wraps
+from archdsl.view.roles import WRAPPING, slots, working, wraps
 from archdsl.view.types import Diagram, Edge, Node
 
 FRAME = "model"
@@ -264,15 +264,23 @@ def _stack(place: Place, child: Child, name: str) -> Node:
 def _shut(place: Place, child: Child, name: str) -> Node:
     """A stack as a box that says how many layers of which kind it holds."""
     kinds = child.modules
+    found: dict[str, int] = {}
     others = [module for _, module in kinds]
-    said = [f"{count:,} × {words.kind_name(module, others)}" for count, module in kinds]
-    if len(kinds) == 1:
-        lines: tuple[Line, ...] = (line(kinds[0][1].title, "ink", 600),)
-        lines += (line(words.layers(child.length), "accent", 600),)
+    for (count, _), called in zip(kinds, words.kind_names(others), strict=True):
+        found[called] = found.get(called, 0) + count
+    if len(found) == 1:
+        lines: tuple[Line, ...] = (line(kinds[0][1].title, "ink", SEMIBOLD),)
+        lines += (line(_times(kinds[0][1], child.length), "accent", SEMIBOLD),)
     else:
-        lines = (line(words.layers(child.length), "ink", 600),)
+        lines = (line(words.layers(child.length), "ink", SEMIBOLD),)
+        said = [f"{count:,} × {called}" for called, count in found.items()]
         lines += tuple(line(text, "quiet") for text in said[:_MOST_KINDS])
     return Node(name, "box", lines, "soft", tooltip=_layers_said(place, kinds))
+
+
+def _times(module: Module, count: int) -> str:
+    """How often a block stands one after the other: layers are counted as such."""
+    return words.layers(count) if module.role in WRAPPING else f"× {count:,}"
 
 
 def _layers_said(place: Place, kinds: tuple[tuple[int, Module], ...]) -> str:

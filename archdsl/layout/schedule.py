@@ -1,0 +1,49 @@
+"""Where the strip of layers stands beside the tower, and its legend."""
+
+import itertools
+
+from archdsl.geometry import Box, around
+from archdsl.layout.arrange import Arranged
+from archdsl.theme import Sizes
+from archdsl.view.types import View
+
+STRIP_WIDTH = 26.0
+_MOST_PITCH = 26.0
+_MOST_LEGEND = 300.0
+_LEGEND_HEIGHT = 96.0
+_NEARLY = 0.8
+
+
+def strip_box(view: View, tower: Arranged, sizes: Sizes) -> Box | None:
+    """The strip's cells: as high as the model's frame, no cell higher than a line of text."""
+    if view.strip is None:
+        return None
+    framed = [found.box for found in tower.placed if found.node.form == "group"]
+    frame = around(framed or [found.box for found in tower.placed])
+    pitch = min(_MOST_PITCH, (frame.height - 8.0) / max(1, len(view.strip.cells)))
+    height = pitch * len(view.strip.cells)
+    groups = [
+        spot.box
+        for found in tower.placed
+        if found.inner is not None
+        for spot in found.inner.placed
+        if spot.node.form == "group"
+    ]
+    middle = around(groups).middle.y if groups else frame.middle.y
+    top = min(frame.bottom - height, max(frame.y, middle - height / 2))
+    if height > _NEARLY * frame.height:
+        top = frame.bottom - height  # where the legend has room below
+    return Box(sizes.margin + 12.0, top, STRIP_WIDTH, height)
+
+
+def legend_width(tower: Arranged, strip: Box, sizes: Sizes) -> float:
+    """How wide the legend may be: to the next that stands or runs at its height."""
+    top, bottom = strip.bottom + 2.0, strip.bottom + _LEGEND_HEIGHT
+    boxes = [found.inner.reach if found.inner else found.box for found in tower.placed]
+    boxes += [
+        Box(min(a.x, b.x), min(a.y, b.y), abs(a.x - b.x), abs(a.y - b.y))
+        for wire in tower.wires
+        for a, b in itertools.pairwise(wire.points)
+    ]
+    near = [box.x for box in boxes if box.y < bottom and box.bottom > top]
+    return min(min(near, default=tower.reach.right) - sizes.margin - 12.0, _MOST_LEGEND)
