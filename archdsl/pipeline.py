@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
 from archdsl import elaborate, parser
 from archdsl.check.body import check_block
@@ -27,6 +27,7 @@ from archdsl.resolver import Library, Unit
 from archdsl.source import Source, Span
 
 if TYPE_CHECKING:
+    from archdsl.render.svg import Fonts
     from archdsl.scene.shapes import Scene
 
 THEMES = ("light", "dark", "print", "auto")
@@ -60,14 +61,18 @@ class Variant:
         width: str | None = None,
         scale: float = 1.0,
         prefix: str | None = None,
+        text: Literal["font", "path"] = "font",
         **shown: Unpack[Shown],
     ) -> str:
         """The card as SVG, `width` wide (`85mm`). Raises ValueError for a wrong size, theme or
-        view. `prefix`: put before every id, the variant's name when nothing is said.
+        view. `prefix`: put before every id, the variant's name when nothing is said. `text`: with
+        its font in the file, or as outlines (path).
         """
         from archdsl.render.svg import to_svg
 
-        return to_svg(self.scene(theme, width, **shown), width=width, scale=scale, prefix=prefix)
+        scene = self.scene(theme, width, **shown)
+        fonts: Fonts = "outlines" if text == "path" else "embedded"
+        return to_svg(scene, width=width, scale=scale, fonts=fonts, prefix=prefix)
 
     def png(
         self,

@@ -207,6 +207,8 @@ def torch(spec: str, form: str, output: str) -> None:
 @click.option("--open", multiple=True, metavar="PATH", help="Open a block in its place.")
 @click.option("--fold", multiple=True, metavar="PATH", help="Show a block as a closed box.")
 @click.option("--shapes", is_flag=True, help="Write its shape beside every wire.")
+@click.option("--text", type=click.Choice(["font", "path"]), default="font",
+              help="Text of an SVG: with its font, or as outlines.")  # fmt: skip
 @click.option("--prefix", metavar="NAME", help="Put before every id of an SVG.")
 def render(
     specs: tuple[str, ...], form: str, output: str, types: tuple[str, ...], **look: Any

@@ -19,6 +19,7 @@ from archdsl.record import record
 from archdsl.resolver import PACKAGE, Unit
 
 if TYPE_CHECKING:
+    from archdsl.render.svg import Fonts
     from archdsl.scene.shapes import Scene
 
 TYPES = ("svg", "png", "pdf")
@@ -34,6 +35,7 @@ class Look:
     scale: float | None = None
     dpi: float | None = None
     prefix: str | None = None
+    text: str = "font"
     view: str = ""
     depth: int = 0
     open: tuple[str, ...] = ()
@@ -60,7 +62,9 @@ def draw(variant: Variant, type: str, look: Look) -> tuple[bytes, str]:
         case "svg":
             from archdsl.render.svg import to_svg
 
-            made = to_svg(scene, width=width, scale=scale, prefix=look.prefix).encode("utf-8")
+            fonts: Fonts = "outlines" if look.text == "path" else "embedded"
+            written = to_svg(scene, width=width, scale=scale, fonts=fonts, prefix=look.prefix)
+            made = written.encode("utf-8")
         case "pdf":
             from archdsl.render.pdf import to_pdf
 
@@ -170,7 +174,7 @@ def program() -> str:
     for path in sorted(PACKAGE.rglob("*")):
         if path.suffix in (".py", ".ttf", ".woff2"):
             made.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
-    for library in ("svgwrite", "resvg-py", "cairosvg"):
+    for library in ("svgwrite", "resvg-py", "cairosvg", "fonttools"):
         try:
             made.update(f"{library} {metadata.version(library)}\0".encode())
         except metadata.PackageNotFoundError:

@@ -5,19 +5,25 @@ Strings of a spec enter only as text nodes and attribute values of the XML tree,
 Ids are reduced to letters, digits, `.`, `_` and `-`. Coordinates are rounded to a tenth of a pixel.
 """
 
+from __future__ import annotations
+
 import base64
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from archdsl import text
 from archdsl.fonts import FAMILY, own_family, woff2
 from archdsl.scene.shapes import Circle, Group, Item, Path, Rect, Scene, Text, shapes
 
-Fonts = Literal["embedded", "named", "split"]
+Fonts = Literal["embedded", "named", "split", "outlines"]
 """embedded: the font travels in the file, for browsers. named: the family only. split: a family per
-weight, for renderers that know regular and bold alone.
+weight, for renderers that know regular and bold alone. outlines: glyphs as paths, for programs that
+have no fonts.
 """
+
+if TYPE_CHECKING:
+    from archdsl.render.outlines import Outlines
 
 _SAFE_LINK = re.compile(r"https?://[^\s\"'<>]+\Z")
 
@@ -144,6 +150,11 @@ class _Pen:
         self.palette = palette
         self.fonts = fonts
         self.prefix = f"{prefix}-" if prefix else ""
+        self.outlines: Outlines | None = None
+        if fonts == "outlines":
+            from archdsl.render.outlines import Outlines
+
+            self.outlines = Outlines(drawing, self.prefix)
 
     def element(self, item: Item) -> Any:
         match item:
@@ -198,6 +209,8 @@ class _Pen:
 
     def _text(self, shape: Text) -> Any:
         """One element a line; a run of another tone or weight is a span with a place of its own."""
+        if self.outlines is not None:
+            return self._outlined(shape, self.outlines)
         made = self.drawing.text("")
         made["y"] = _number(shape.origin.y)
         made["font-size"] = f"{shape.size:g}"
@@ -218,10 +231,25 @@ class _Pen:
             made.add(span)
         return made
 
-    def _style(self, made: Any, run: text.Run) -> None:
+    def _outlined(self, shape: Text, outlines: Outlines) -> Any:
+        """A line as shapes, labelled with what it says."""
+        line = self.drawing.g()
+        line["role"] = "img"
+        line["aria-label"] = text.printable(text.plain(shape.runs))
+        for run, x in _spans(shape):
+            shown = text.printable(run.text)
+            made = outlines.run(shown, shape.size, run.weight, x, shape.origin.y)
+            self._colour(made, run)
+            line.add(made)
+        return line
+
+    def _colour(self, made: Any, run: text.Run) -> None:
         made["fill"] = self.palette[run.tone]
         if self.classes:
             made["class"] = f"f-{run.tone}"
+
+    def _style(self, made: Any, run: text.Run) -> None:
+        self._colour(made, run)
         if self.fonts == "split":
             made["font-family"] = own_family(run.weight)
         elif run.weight != text.REGULAR:
