@@ -77,6 +77,17 @@ class Facts:
                 found += held - held * min(child.top_k, child.length) // child.length
         return found
 
+    def idle(self, module: Module) -> int:
+        """Parameters of a module's experts that a token does not visit."""
+        return self._idle(module)
+
+    def by_role(self, module: Module) -> tuple[tuple[str, int], ...]:
+        """(role, parameters) of the parts of one module."""
+        found: dict[str, int] = {}
+        for role, count in self._by_role(module, ""):
+            found[role] = found.get(role, 0) + count
+        return tuple(found.items())
+
     @cached_property
     def active_without_embedding(self) -> int:
         """`active` without the table that tokens are looked up in, unless the head is tied to
@@ -104,10 +115,8 @@ class Facts:
     @cached_property
     def parts(self) -> tuple[tuple[str, int], ...]:
         """(role, parameters) of the parts of the model, the largest first."""
-        found: dict[str, int] = {}
-        for role, count in self._by_role(self.model.root, ""):
-            found[role] = found.get(role, 0) + count
-        return tuple(sorted(((r, n) for r, n in found.items() if n), key=lambda x: (-x[1], x[0])))
+        found = self.by_role(self.model.root)
+        return tuple(sorted(((r, n) for r, n in found if n), key=lambda x: (-x[1], x[0])))
 
     def _by_role(self, module: Module, role: str) -> Iterator[tuple[str, int]]:
         """Parameters under the outermost role that means something to a reader."""
@@ -354,7 +363,9 @@ class Facts:
 
     @cached_property
     def layers(self) -> int:
-        """Layers of all stacks of the model; tables of embeddings are none."""
+        """Layers of all stacks of the model and those that stand alone; tables of embeddings are
+        none.
+        """
         return sum(count for count, _ in self.schedule)
 
     @cached_property
@@ -362,7 +373,7 @@ class Facts:
         """Runs of equal layers in order, as (count, module)."""
         found: list[tuple[int, Module]] = []
         for child in self.model.root.children:
-            for count, module in runs(child.segments) if child.top_k is None else ():
+            for count, module in _in_order(child):
                 if module.role == "embedding":
                     continue
                 if found and found[-1][1] is module:
@@ -402,6 +413,16 @@ class Facts:
             record["kv_bytes_at_context"] = self.kv_bytes(context)
             record["flops_per_token_at_context"] = self.flops_per_token(context)
         return record
+
+
+def _in_order(child: Child) -> Iterator[tuple[int, Module]]:
+    """The layers of a part of the model in order: of its stack, or itself where it is a layer."""
+    if child.top_k is not None or child.apart:
+        return
+    if child.segments:
+        yield from runs(child.segments)
+    elif child.module is not None and child.module.role == "layer":
+        yield 1, child.module
 
 
 def _read(outer: Node, inner: Node, beside: tuple[Node, ...]) -> bool:

@@ -142,6 +142,20 @@ class Variant:
         return self.svg()
 
 
+def to_scale(variants: Iterable[Variant], theme: str = "light") -> Scene:
+    """Models drawn to one scale: areas for parameters, heights for layers.
+
+    Raises ValueError for a theme that there is not and for models without layers.
+    """
+    from archdsl import theme as themes
+    from archdsl.scene.scaled import to_scale as drawn
+    from archdsl.view.scaled import scaled
+
+    if theme not in THEMES:
+        raise ValueError(f"there is no theme {theme!r}: {' or '.join(THEMES)}")
+    return drawn(tuple(scaled(variant.facts) for variant in variants), themes.THEMES[theme](""))
+
+
 @record
 class Checked:
     """What the check of one spec found: its variants that check, and everything that is wrong.

@@ -111,9 +111,7 @@ def test_pdf_says_what_is_on_the_card(name: str, tmp_path: Path) -> None:
     scene, file = picture(name, "print", ""), tmp_path / "card.pdf"
     data = pdf.to_pdf(scene, width="180mm")
     file.write_bytes(data)
-    assert words(output("pdftotext", "-raw", str(file), "-").split("\n")) == words(
-        written(scene)
-    )
+    assert words(output("pdftotext", "-raw", str(file), "-").split("\n")) == words(written(scene))
     box = re.search(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", data)
     assert box is not None
     assert float(box[1]) == pytest.approx(180 / 25.4 * 72, abs=0.1)

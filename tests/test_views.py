@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from archdsl import theme
-from archdsl.pipeline import Variant, check_path, check_source
+from archdsl.pipeline import Variant, check_source
 from archdsl.record import replace
 from archdsl.render.svg import to_svg
 from archdsl.scene.card import card
@@ -19,20 +19,11 @@ from archdsl.view import Choice, view
 from archdsl.view.choice import ask
 from archdsl.view.insets import opened_roles
 from archdsl.view.tower import ids
+from models import variants
 
 ROOT = Path(__file__).parent.parent
 COLOURS = ("text is legible",)
 SVG_BYTES = 150_000
-
-
-@cache
-def variants() -> dict[str, Variant]:
-    found = {}
-    for path in sorted((ROOT / "specs").glob("*.arch")):
-        for variant in check_path(path, f"specs/{path.name}", tiny=False).variants:
-            found[variant.model.id] = variant
-    assert found, "specs/ is empty"
-    return found
 
 
 def details(variant: Variant) -> list[str]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from archdsl import __version__
 from archdsl.cli.output import Progress, Stop, tell, usage, write
-from archdsl.cli.rendering import TYPES, Folder, Look, digest, draw
+from archdsl.cli.rendering import TYPES, Folder, Look, digest, draw, written
 from archdsl.cli.targets import (
     Target,
     checked,
@@ -25,6 +26,8 @@ from archdsl.cli.targets import (
 )
 from archdsl.diagnostic import Diagnostic, SpecError, printable
 from archdsl.pipeline import THEMES, Checked, Variant
+
+T = TypeVar("T")
 
 _FORMAT = click.option(
     "--format",
@@ -209,6 +212,8 @@ def torch(spec: str, form: str, output: str) -> None:
 @click.option("--shapes", is_flag=True, help="Write its shape beside every wire.")
 @click.option("--text", type=click.Choice(["font", "path"]), default="font",
               help="Text of an SVG: with its font, or as outlines.")  # fmt: skip
+@click.option("--to-scale", is_flag=True,
+              help="One picture of all: areas for parameters, heights for layers.")  # fmt: skip
 @click.option("--prefix", metavar="NAME", help="Put before every id of an SVG.")
 def render(
     specs: tuple[str, ...], form: str, output: str, types: tuple[str, ...], **look: Any
@@ -217,15 +222,21 @@ def render(
 
     The suffix of the output says the format; a folder takes a file for each variant.
     """
+    together = look.pop("to_scale")
     shown = Look(**{**look, "depth": look["depth"] or 0})
+    if together and output != "-" and not Path(output).suffix:
+        raise usage("--to-scale makes one picture: name a file .svg, .png or .pdf")
     if output != "-" and (Path(output).is_dir() or output.endswith("/") or not Path(output).suffix):
         _render_folder(specs, form, Path(output), types or ("svg", "png"), shown)
         return
     type = Path(output).suffix[1:].lower() if output != "-" else (types or ("svg",))[0]
     if type not in TYPES or (types and types != (type,)):
         raise usage(f"{printable(output)}: a card is written as .svg, .png or .pdf")
+    if together:
+        write(output, _scaled(specs, form, type, shown))
+        return
     if len(specs) > 1:
-        raise usage("several specs need a folder as output")
+        raise usage("several specs need a folder as output, or --to-scale")
     target = the_target(specs[0])
     variant = the_variant(target, _sound(target, form))
     write(output, _drawn(variant, type, shown))
@@ -261,13 +272,26 @@ def _render_folder(
         raise Stop(1, f"{wrong} of {len(found)} specs with errors")
 
 
+def _scaled(specs: tuple[str, ...], form: str, type: str, look: Look) -> bytes:
+    """All variants of the specs in one picture to scale."""
+    from archdsl.pipeline import to_scale
+
+    found = [variant for target in targets(specs) for variant in _sound(target, form).variants]
+    return _guarded(lambda: written(to_scale(found, look.theme), type, look))
+
+
 def _drawn(variant: Variant, type: str, look: Look) -> bytes:
-    """A picture; a size that cannot be drawn and a missing library end the command."""
+    """A picture, with a remark where a reader should know something of it."""
+    made, remark = _guarded(lambda: draw(variant, type, look))
+    if remark:
+        print(printable(f"{variant.model.id}: {remark}"), file=sys.stderr)
+    return made
+
+
+def _guarded(make: Callable[[], T]) -> T:
+    """What is made; a size that cannot be drawn and a missing library end the command."""
     try:
-        made, remark = draw(variant, type, look)
-        if remark:
-            print(printable(f"{variant.model.id}: {remark}"), file=sys.stderr)
-        return made
+        return make()
     except ValueError as error:
         raise usage(str(error)) from error
     except Exception as error:

@@ -57,23 +57,27 @@ def draw(variant: Variant, type: str, look: Look) -> tuple[bytes, str]:
         fold=look.fold,
         shapes=look.shapes,
     )
+    return written(scene, type, look), _remark(scene, look)
+
+
+def written(scene: Scene, type: str, look: Look) -> bytes:
+    """A picture in a format. Raises ValueError for a wrong size, and MissingLibrary."""
     width, scale = look.width, look.scale or 1.0
     match type:
         case "svg":
             from archdsl.render.svg import to_svg
 
             fonts: Fonts = "outlines" if look.text == "path" else "embedded"
-            written = to_svg(scene, width=width, scale=scale, fonts=fonts, prefix=look.prefix)
-            made = written.encode("utf-8")
+            shown = to_svg(scene, width=width, scale=scale, fonts=fonts, prefix=look.prefix)
+            return shown.encode("utf-8")
         case "pdf":
             from archdsl.render.pdf import to_pdf
 
-            made = to_pdf(scene, width=width, scale=scale)
+            return to_pdf(scene, width=width, scale=scale)
         case _:
             from archdsl.render.png import to_png
 
-            made = to_png(scene, width=width, scale=look.scale or 2.0, dpi=look.dpi)
-    return made, _remark(scene, look)
+            return to_png(scene, width=width, scale=look.scale or 2.0, dpi=look.dpi)
 
 
 def _remark(scene: Scene, look: Look) -> str:
