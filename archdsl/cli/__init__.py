@@ -6,6 +6,7 @@
 | `targets.py` | `PATH[:Variant]`, folders, standard input |
 | `output.py` | diagnostics, files replaced in one step, progress |
 | `rendering.py` | cards into files, unchanged ones skipped |
+| `paper.py` | the cards that LaTeX and Typst ask for |
 
 Exit codes: 0 all is well, 1 a spec has errors, 2 the command was not understood or a file cannot be
 read or written, 3 a library of the system is missing.

@@ -14,11 +14,13 @@ import click
 
 from archdsl import __version__
 from archdsl.cli.output import Progress, Stop, tell, usage, write
+from archdsl.cli.paper import PACKAGES, requests
 from archdsl.cli.rendering import TYPES, Folder, Look, digest, draw, written
 from archdsl.cli.targets import (
     Target,
     checked,
     configuration,
+    contents,
     reformatted,
     targets,
     the_target,
@@ -26,6 +28,7 @@ from archdsl.cli.targets import (
 )
 from archdsl.diagnostic import Diagnostic, SpecError, printable
 from archdsl.pipeline import THEMES, Checked, Variant
+from archdsl.record import replace
 
 T = TypeVar("T")
 
@@ -278,6 +281,49 @@ def _scaled(specs: tuple[str, ...], form: str, type: str, look: Look) -> bytes:
 
     found = [variant for target in targets(specs) for variant in _sound(target, form).variants]
     return _guarded(lambda: written(to_scale(found, look.theme), type, look))
+
+
+@cli.command()
+@click.argument("paper", metavar="FILE.cards")
+@_FORMAT
+@click.option("-t", "--type", "types", type=click.Choice(TYPES), multiple=True,
+              help="Formats (default: pdf).")  # fmt: skip
+@click.option("--text", type=click.Choice(["font", "path"]), default="font",
+              help="Text of an SVG: with its font, or as outlines.")  # fmt: skip
+def cards(paper: str, form: str, types: tuple[str, ...], text: str) -> None:
+    """Draw the cards that a paper asks for.
+
+    LaTeX with the package archdsl writes the FILE, `typst query` prints it; the cards go to the
+    folder archdsl-cards. What has not changed is not drawn again.
+    """
+    for request in requests(contents(paper, paper), printable(paper)):
+        look = replace(request.look, text=text)
+        _render_folder((request.spec,), form, Path(request.folder), types or ("pdf",), look)
+
+
+_OUTPUT = click.option(
+    "-o", "--output", default="-", metavar="FILE", help="Where to write; - is standard output."
+)
+
+
+@cli.command()
+@_OUTPUT
+def latex(output: str) -> None:
+    """Write archdsl.sty, the LaTeX package with \\archcard.
+
+    It belongs beside the paper: archdsl latex -o archdsl.sty
+    """
+    write(output, (PACKAGES / "archdsl.sty").read_bytes())
+
+
+@cli.command()
+@_OUTPUT
+def typst(output: str) -> None:
+    """Write archdsl.typ, the Typst file with #archcard.
+
+    It belongs beside the paper: archdsl typst -o archdsl.typ
+    """
+    write(output, (PACKAGES / "archdsl.typ").read_bytes())
 
 
 def _drawn(variant: Variant, type: str, look: Look) -> bytes:

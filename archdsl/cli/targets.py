@@ -138,6 +138,20 @@ def configuration(path: str, shown: str) -> dict[str, object]:
     """A published configuration: a JSON object. Raises Stop where it cannot be read."""
     import json
 
+    data = contents(path, shown)
+    try:
+        config = json.loads(data, parse_constant=_finite, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        raise Stop(1, f"{printable(shown)} is not JSON: {printable(str(error))}") from error
+    if not isinstance(config, dict):
+        raise Stop(1, f"{printable(shown)} is not a JSON object")
+    return config
+
+
+def contents(path: str, shown: str) -> bytes:
+    """What a file holds, or standard input for `-`. Raises Stop where it cannot be read and where
+    it is too long.
+    """
     try:
         if path == "-":
             data = sys.stdin.buffer.read(MAX_BYTES + 1)
@@ -148,13 +162,7 @@ def configuration(path: str, shown: str) -> dict[str, object]:
         raise usage(f"{printable(shown)}: {error.strerror or error}") from error
     if len(data) > MAX_BYTES:
         raise usage(f"{printable(shown)} is longer than {MAX_BYTES // 1000} kB")
-    try:
-        config = json.loads(data, parse_constant=_finite, parse_float=_finite)
-    except (ValueError, RecursionError) as error:
-        raise Stop(1, f"{printable(shown)} is not JSON: {printable(str(error))}") from error
-    if not isinstance(config, dict):
-        raise Stop(1, f"{printable(shown)} is not a JSON object")
-    return config
+    return data
 
 
 def _finite(text: str) -> float:

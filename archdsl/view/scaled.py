@@ -1,6 +1,6 @@
 """Models to scale: of each its layers in order, with the parameters of their parts.
 
-    scaled(facts).runs     of 32 layers each with 42M of attention and 176M of feed-forward
+scaled(facts).runs     of 32 layers each with 42M of attention and 176M of feed-forward
 """
 
 from archdsl.facts import Facts
