@@ -5,9 +5,11 @@ A table stands between `<!-- table NAME -->` and `<!-- end -->`; `make goldens` 
 
 import os
 import re
+import tomllib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,10 +19,12 @@ from archdsl.diagnostic import CODES
 from archdsl.elaborate.cards import WORDS
 from archdsl.elaborate.variants import ABOUT, EXPECTED
 from archdsl.ops import INITIALISERS, INTRINSICS, OPS, ROLES
+from archdsl.view.words import short, size
 from markdown_cases import Block
+from models import variants
 
 ROOT = Path(__file__).parent.parent
-LANGUAGE = ROOT / "docs" / "language.md"
+PUBLISHED = tomllib.loads((ROOT / "tests" / "data" / "published.toml").read_text())["card"]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 CODE = [b for page in PAGES for b in markdown_cases.blocks(page) if b.language == "python"]
 
@@ -46,8 +50,32 @@ def codes() -> str:
     return table(("code", "meaning"), [(f"`{code}`", said) for code, said in CODES.items()])
 
 
+def published() -> str:
+    """What a gallery's cards say of a model, and what its spec gives."""
+    rows = []
+    for told in PUBLISHED:
+        facts = variants()[told["variant"]].facts
+        active = short(told["active"]) if "active" in told else ""
+        rows.append(
+            (
+                f"[{facts.model.name}](#{told['spec'].replace('_', '-')})",
+                short(told["params"]),
+                f"{facts.params:,}",
+                active,
+                f"{facts.active:,}" if facts.active != facts.params else "",
+                f"{told['kv_kib']:g} KiB",
+                size(facts.kv_bytes_per_token),
+                size(facts.kv_growing_bytes_per_token),
+            )
+        )
+    head = ("model", "size, published", "size, exact", "active, published", "active, exact",
+            "cache a token, published", "of all layers", "of those that grow")  # fmt: skip
+    return table(head, rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "primitives": primitives,
+    "published": published,
     "codes": codes,
     "roles": lambda: words(list(ROLES)),
     "intrinsics": lambda: words(list(INTRINSICS)),
@@ -64,22 +92,31 @@ def _table(name: str, _: re.Match[str]) -> str:
     return TABLES[name]()
 
 
-def written(text: str) -> str:
-    """The page with every table as the code has it; an unknown or a missing table is an error."""
-    names = re.findall(r"^<!-- table (\w+) -->$", text, re.MULTILINE)
-    assert sorted(names) == sorted(TABLES)
-    for name in names:
+def tables(text: str) -> list[str]:
+    """The names of the tables that a page holds."""
+    return re.findall(r"^<!-- table (\w+) -->$", text, re.MULTILINE)
+
+
+def written(text: str, page: str) -> str:
+    """The page with every table as the code has it."""
+    for name in tables(text):
         pattern = rf"(?<=<!-- table {name} -->\n\n)(?:(?!<!--).)*(?=\n<!-- end -->)"
         text, count = re.subn(pattern, partial(_table, name), text, flags=re.DOTALL)
-        assert count == 1, f"the table {name} of docs/language.md has no end"
+        assert count == 1, f"the table {name} of {page} has no end"
     return text
 
 
-def test_tables_are_the_lists_in_the_code() -> None:
-    text = LANGUAGE.read_text(encoding="utf-8")
-    actual = written(text)
+def test_every_table_stands_on_one_page() -> None:
+    found = [name for page in PAGES for name in tables(page.read_text(encoding="utf-8"))]
+    assert sorted(found) == sorted(TABLES)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_tables_are_the_lists_in_the_code(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    actual = written(text, page.name)
     if os.environ.get("ARCHDSL_ACCEPT") == "1" and not os.environ.get("CI"):
-        LANGUAGE.write_text(actual, encoding="utf-8")
+        page.write_text(actual, encoding="utf-8")
     else:
         assert text == actual, "`make goldens` writes the tables anew"
 
@@ -93,3 +130,10 @@ def test_python_runs_or_is_what_is_emitted(block: Block, monkeypatch: pytest.Mon
         return
     spec, _, variant = option.removeprefix("emitted=").partition(":")
     assert block.text in archdsl.load(spec)[variant].torch()
+
+
+@pytest.mark.parametrize("told", PUBLISHED, ids=lambda told: told["variant"])
+def test_a_spec_beside_a_published_card_counts_as_measured(told: dict[str, Any]) -> None:
+    assert variants()[told["variant"]].facts.params == told["measured"]
+    page = (ROOT / "docs" / "cards.md").read_text(encoding="utf-8")
+    assert f"](../renders/{told['variant']}.svg)" in page

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,9 @@ import pytest
 
 from archdsl import check_text, theme
 from archdsl.layout.scale import Scaled, to_scale
+from archdsl.pipeline import check_path
+from archdsl.pipeline import to_scale as combined
+from archdsl.render.svg import to_svg
 from archdsl.scene.scaled import to_scale as drawn
 from archdsl.scene.verify import faults
 from archdsl.theme import Sizes
@@ -96,3 +100,15 @@ def test_the_command_draws_models_together(tmp_path: Path) -> None:
     assert all(name in text for name in ("Gemma 3 270M", "Gemma 3 27B", "DeepSeek-V3"))
     code, said = render(*specs, "-o", str(tmp_path))
     assert (code, "one picture" in said) == (2, True), said
+
+
+def test_the_picture_in_the_docs_is_what_its_command_draws() -> None:
+    """`make goldens` draws it anew."""
+    page = (ROOT / "docs" / "cards.md").read_text(encoding="utf-8")
+    [words] = re.findall(r"^archdsl render --to-scale (.*) -o scale.svg$", page, re.MULTILINE)
+    found = [v for spec in words.split() for v in check_path(ROOT / spec, spec).variants]
+    actual = to_svg(combined(found))
+    path = ROOT / "docs" / "pictures" / "scale.svg"
+    if os.environ.get("ARCHDSL_ACCEPT") == "1" and not os.environ.get("CI"):
+        path.write_text(actual, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == actual

@@ -50,6 +50,10 @@ def ranks(diagram: Diagram) -> dict[str, int]:
         alone = not inputs[name] and name != first
         if (nodes[name].late or alone) and outputs[name]:
             rank[name] = min(rank[target] for target in outputs[name]) - 1
+    top = max(rank.values())
+    for name in order:
+        if nodes[name].form == "port" and not outputs[name] and inputs[name]:
+            rank[name] = top  # the frame's upper border runs through it
     return rank
 
 

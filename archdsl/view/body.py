@@ -12,6 +12,7 @@ position embedding).
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from archdsl.dims import Dim
 from archdsl.graph import Model, Module
 from archdsl.graph import Node as Value
 from archdsl.ops import OPS
@@ -106,13 +107,14 @@ def body(
     applied: Applied,
     labelled: Labelled | None,
     everywhere: bool = False,
+    names: dict[str, int] | None = None,
 ) -> tuple[Diagram, tuple[tuple[str, ...], ...]]:
     """The diagram of a module's body, and for each output the ids of the nodes that it comes from.
 
     `entry` draws an input, `applied` an application, `labelled` says what stands beside wires into
-    wide nodes, or beside all wires.
+    wide nodes, or beside all wires. `names`: the ids that are taken, with how often.
     """
-    draft = _Draft(place)
+    draft = _Draft(place, names={} if names is None else names)
     for number, value in enumerate(place.module.nodes):
         _draw(draft, number, value, entry, applied)
     outputs = tuple(draft.ends.get(out, ()) for out in place.module.outputs)
@@ -194,6 +196,8 @@ def _draw(
             _mixture(draft, number, value)
         case "item":
             _contract(draft, number, sources)
+        case "loop" if _works(value) and not draft.place.bare:
+            _loop(draft, number, value, sources, applied)
         case _:
             _operation(draft, number, value, sources)
 
@@ -259,6 +263,49 @@ def _mixture(draft: _Draft, number: int, value: Value) -> None:
         draft.edges.append(Edge(node.id, total.id))
     draft.nodes.append(total)
     draft.ends[number] = (total.id,)
+
+
+def _works(value: Value) -> bool:
+    """Whether a loop applies blocks, so that its body is worth a frame."""
+    return value.body is not None and any(node.op == "apply" for node in value.body.nodes)
+
+
+def _loop(
+    draft: _Draft,
+    number: int,
+    value: Value,
+    sources: tuple[tuple[str, ...], ...],
+    applied: Applied,
+) -> None:
+    """A loop as a group that repeats: its first state enters and leaves, what it yields in each
+    round ends inside.
+    """
+    assert value.body is not None
+    repeated, place = value.body, draft.place
+    module = replace(
+        place.module, nodes=repeated.nodes, inputs=repeated.inputs, outputs=repeated.outputs
+    )
+    name = draft.named(value.op)
+    below, above = Node(f"{name}.in-0", "port"), Node(f"{name}.out-0", "port")
+
+    def entry(given: Value, inside: str) -> Node:
+        first = repeated.nodes[repeated.inputs[0]]
+        return below if given is first else Node(inside, "terminal", (line(given.name, "quiet"),))
+
+    inner, outputs = body(replace(place, module=module), entry, applied, None, names=draft.names)
+    ends = [Edge(end, above.id) for out in outputs[: repeated.states] for end in out]
+    said: list[Node] = []
+    for out in outputs[repeated.states :]:
+        if out:
+            said.append(Node(draft.named("yield"), "terminal", (line("each round", "quiet"),)))
+            ends += [Edge(end, said[-1].id) for end in out]
+    nodes = (below, *(node for node in inner.nodes if node is not below), *said, above)
+    shown = Diagram(nodes, (*inner.edges, *dict.fromkeys(ends)), roomy=True)
+    turns = value.scalar
+    rounds = place.model.number(place.module, turns).value if isinstance(turns, Dim) else None
+    title = (line("loop", "quiet"),)
+    node = Node(name, "group", title, "frame", inner=shown, count=rounds or 1)
+    draft.add(node, number, sources)
 
 
 def _cache(draft: _Draft, value: Value) -> Node:

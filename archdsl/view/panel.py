@@ -104,6 +104,8 @@ def _rows(model: Model, counts: Counts) -> Iterator[tuple[str, Fact]]:
             "kv_bytes_per_token",
             Fact("KV cache / token", words.size(counts.kv_growing_bytes_per_token)),
         )
+    if counts.state_bytes:
+        yield "state", Fact("recurrent state", words.size(counts.state_bytes))
     if isinstance(context, int):
         name = words.tokens(context)
         yield "kv_bytes", Fact(f"at {name} context", words.size(counts.kv_bytes(context)))
