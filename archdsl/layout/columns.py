@@ -13,7 +13,7 @@ from archdsl.record import record
 _COLUMN_SWEEPS = 6
 _CHAIN_SWEEPS = 4
 _STILL = 0.4
-_STRAIGHT = 20.0
+_STRAIGHT = 1000.0
 """How much more a straight wire from the middle one of several weighs than others."""
 
 

@@ -50,7 +50,7 @@ def fact_lines(fact: Fact, sizes: Sizes, width: float = FACTS_WIDTH) -> tuple[te
     """The lines of a fact's value, which stand right of its name."""
     size = sizes.body - 1.0
     room = width - text.width(fact.name, size) - 14.0
-    return text.wrap(text.line(fact.value, "ink", text.SEMIBOLD), size, room) or ((),)
+    return text.balanced(text.line(fact.value, "ink", text.SEMIBOLD), size, room) or ((),)
 
 
 def source_lines(source: str, sizes: Sizes, width: float = FACTS_WIDTH) -> tuple[text.Line, ...]:

@@ -133,9 +133,19 @@ def opened_roles(model: Model) -> tuple[str, ...]:
     return tuple(dict.fromkeys(module.block for _, module in _candidates(model)))
 
 
+def _experts(module: Module) -> str:
+    """What each expert of a bank is: "each expert a SwiGLU, hidden width 2,048"."""
+    for child in module.children:
+        if child.top_k is not None:
+            expert = child.modules[0][1]
+            return ", ".join([f"each expert a {expert.title}", *words.settings(expert)[:1]])
+    return ""
+
+
 def _inset(place: Place, target: str, remark: str, optional: bool) -> Inset:
     module = place.module
-    subtitle = words.emphasised(remark) if remark else line(words.about(module), "quiet")
+    about = "; ".join(part for part in (words.about(module), _experts(module)) if part)
+    subtitle = words.emphasised(remark) if remark else line(about, "quiet")
     tone: Literal["accent", "quiet"] = "accent" if module.role == "feed_forward" else "quiet"
     title = line(module.title, "ink", SEMIBOLD)
     return Inset(

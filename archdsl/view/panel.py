@@ -17,6 +17,7 @@ _HATCHED = ("head", "router")
 KIND_TONES = ("accent", "neutral", "strong", "shared", "cached", "quiet")
 _MOST_PARTS = 5
 _MOST_CELLS = 400
+_MUCH = 0.25
 _SEPARATOR = "   ·   "
 
 
@@ -99,19 +100,24 @@ def _rows(model: Model, counts: Counts) -> Iterator[tuple[str, Fact]]:
     if counts.active != counts.params:
         share = 100 * counts.active / counts.params
         yield "active", Fact("active per token", f"{share:.1f} %")
+        tables = dict(counts.parts).get("embedding", 0)
+        if tables > _MUCH * counts.active:
+            yield "tables", Fact("of it tables, read by rows", words.short(tables))
     if counts.kv_growing_bytes_per_token:
         yield (
             "kv_bytes_per_token",
             Fact("KV cache / token", words.size(counts.kv_growing_bytes_per_token)),
         )
-    if counts.state_bytes:
-        yield "state", Fact("recurrent state", words.size(counts.state_bytes))
     if isinstance(context, int):
         name = words.tokens(context)
-        yield "kv_bytes", Fact(f"at {name} context", words.size(counts.kv_bytes(context)))
+        if counts.kv_bytes(context):
+            yield "kv_bytes", Fact(f"at {name} context", words.size(counts.kv_bytes(context)))
+        yield from _state(counts)
         flops = words.short(counts.flops_per_token(context)).replace("B", "G")
         yield "flops", Fact(f"FLOPs / token at {name}", flops)
         yield "context", Fact("context", f"{context:,}")
+    else:
+        yield from _state(counts)
     yield "tied", Fact("tied embeddings", "yes" if counts.tied else "no")
     for width in _widths(model):
         yield "width", Fact("width", f"{width:,}")
@@ -123,6 +129,12 @@ def _rows(model: Model, counts: Counts) -> Iterator[tuple[str, Fact]]:
         value = model.numbers.get(f"${key}") if key == "vocab" else model.about.get(key)
         if value is not None:
             yield key, Fact(name, f"{int(value):,}" if key == "vocab" else str(value))
+
+
+def _state(counts: Counts) -> Iterator[tuple[str, Fact]]:
+    """What recurrences keep, however long the text is."""
+    if counts.state_bytes:
+        yield "state", Fact("state of fixed size", words.size(counts.state_bytes))
 
 
 def _widths(model: Model) -> Iterator[int]:

@@ -34,8 +34,9 @@ def phrase(name: str) -> str:
 def settings(module: Module) -> list[str]:
     """What a module's settings say that its title and its place do not."""
     outside = _input_axes(module)
-    said: set[int] = set()
-    words: list[str] = []
+    words = chosen(module)
+    banks = [child for child in module.children if child.top_k is not None] if words else []
+    said = {n for bank in banks for n in (bank.length, bank.top_k)}
     for setting in module.settings:
         value = setting.value
         if setting.kind not in ("dim", "count") or not isinstance(value, int):
@@ -49,6 +50,24 @@ def settings(module: Module) -> list[str]:
             if inner.role == "plumbing" and not inner.params and not child.inline:
                 words.append(inner.title)
     return words
+
+
+def chosen(module: Module) -> list[str]:
+    """How many experts of a bank work on a token, and how many beside them on every one:
+    "8 of 256 experts, 1 shared".
+    """
+    banks = [child for child in module.children if child.top_k is not None]
+    several = any(node.op == "mixture" and node.index for node in module.nodes)
+    if not banks or several:  # of experts of several kinds each bank holds only some
+        return []
+    shared = sum(
+        inner.role in ("feed_forward", "expert")
+        for child in module.children
+        if child not in banks
+        for _, inner in child.modules
+    )
+    found = [f"{bank.top_k} of {bank.length:,} experts" for bank in banks]
+    return [", ".join([*found, *([f"{shared} shared"] if shared else [])])]
 
 
 def differences(modules: list[Module]) -> list[list[str]]:
@@ -66,7 +85,11 @@ def differences(modules: list[Module]) -> list[list[str]]:
                 continue
             if setting.block:
                 titles = {s.value for s in others}
-                inner = [real(s) for s in setting.inner if _speaks(s)]
+                inner = [
+                    real(s)
+                    for s in setting.inner
+                    if _speaks(s) and not all(s in other.inner for other in others)
+                ]
                 blocks += [str(setting.value)] if len(titles) > 1 else inner[:1]
             elif setting.kind in ("dim", "count") and isinstance(setting.value, int):
                 word = counted(setting.name, setting.value)
@@ -218,11 +241,11 @@ def about(module: Module) -> str:
     """Whose idea a block is, where its documentation says so beside its title, or else what the
     documentation says first.
     """
-    doc = " ".join(module.doc.split())
+    doc = " ".join(module.doc.replace("`", "").split())
     cited = re.search(re.escape(module.title) + r" \(([^()]*\d{4})\)", doc, re.IGNORECASE)
     if cited:
         return cited[1]
-    first = re.split(r"[;:]|\.(?=\s|$)", module.doc.strip(), maxsplit=1)[0].strip()
+    first = re.split(r"[;:]|\.(?=\s|$)", doc, maxsplit=1)[0].strip()
     first = " ".join(first.split())
     if first.lower().startswith(module.title.lower()):
         first = first[len(module.title) :].strip(" ,()")
