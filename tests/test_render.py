@@ -232,13 +232,25 @@ def test_ids_have_the_prefix_and_are_unique(scene: Scene) -> None:
 def test_fonts_are_small_and_embedded(scene: Scene) -> None:
     files = [make(weight) for weight in fonts.STYLES for make in (fonts.truetype, fonts.woff2)]
     assert all(file.stat().st_size < 30_000 for file in files)
+    core = [fonts.woff2(weight, "abc") for weight in fonts.STYLES]
+    assert sum(file.stat().st_size for file in core) < 30_000
     found = re.findall(r"base64,([A-Za-z0-9+/=]+)", svg.to_svg(scene))
-    assert [base64.b64decode(data) for data in found] == [
-        fonts.woff2(weight).read_bytes() for weight in (400, 600, 700)
-    ]
+    for weight, data in zip((400, 600, 700), found, strict=True):
+        shipped = [fonts.woff2(weight, "abc"), fonts.woff2(weight)]
+        assert base64.b64decode(data) in [file.read_bytes() for file in shipped]
     bare = svg.to_svg(scene, fonts="named")
     assert len(bare) < 150_000
     assert "base64" not in bare
+
+
+def test_a_character_beyond_the_small_fonts_brings_the_large_one() -> None:
+    ttfont = pytest.importorskip("fontTools.ttLib").TTFont
+    pytest.importorskip("brotli")
+    for weight in fonts.STYLES:
+        small, large = fonts.woff2(weight, "x²"), fonts.woff2(weight, "Ł")
+        assert small != large
+        assert set(map(ord, fonts.CORE)) <= set(ttfont(small).getBestCmap())
+        assert ord("Ł") in ttfont(large).getBestCmap()
 
 
 def test_the_table_says_what_the_fonts_say() -> None:

@@ -2,9 +2,12 @@
 advances.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 FAMILY = "Archdsl Sans"
+CORE = frozenset(map(chr, range(0x20, 0x7F))) | frozenset("·×−÷→≤≥≈√∑²…–—‘’“”½°µ₀₁₂₃₄αβγθλσ")
+"""The characters of the small files."""
 STYLES = {400: "Regular", 600: "SemiBold", 700: "Bold"}
 
 
@@ -13,9 +16,12 @@ def truetype(weight: int) -> Path:
     return Path(__file__).parent / f"ArchdslSans-{STYLES[weight]}.ttf"
 
 
-def woff2(weight: int) -> Path:
-    """The WOFF2 file of a weight (400, 600 or 700), for browsers."""
-    return Path(__file__).parent / f"ArchdslSans-{STYLES[weight]}.woff2"
+def woff2(weight: int, characters: Iterable[str] | None = None) -> Path:
+    """The WOFF2 file of a weight (400, 600 or 700), for browsers: the small one where it has all
+    `characters`.
+    """
+    core = characters is not None and set(characters) <= CORE
+    return Path(__file__).parent / f"ArchdslSans-{STYLES[weight]}{'-core' if core else ''}.woff2"
 
 
 def own_family(weight: int) -> str:

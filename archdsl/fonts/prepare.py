@@ -5,8 +5,9 @@ program.
 
 FOLDER is `web/` of the npm package `inter-ui` 4.1.1, which holds the static weights of Inter by
 Rasmus Andersson and others (SIL Open Font License 1.1, see LICENSE.txt; no font name is reserved).
-For each weight this writes a subset as TrueType, for rasterisers, and as WOFF2, for browsers, and a
-table of advances, so that measuring text needs no font library at run time.
+For each weight this writes a subset as TrueType, for rasterisers, and as WOFF2, for browsers, a
+smaller one for pictures that need no more than its characters, and a table of advances, so that
+measuring text needs no font library at run time.
 
 The subset keeps no kerning, no ligatures and no contextual forms: the width of a text is the sum of
 the advances of its characters, in every renderer. It carries a family name of its own, so that
@@ -21,6 +22,7 @@ FAMILY = "Archdsl Sans"
 WEIGHTS = {400: "Regular", 600: "SemiBold", 700: "Bold"}
 SYMBOLS = "–—‘’“”…•−×÷·→←↑↓⇄≤≥≈≠√∑∞∂⊕⊗□½²³°µ₀₁₂₃₄₅₆₇₈₉αβγδεθλμπρστφψωΔΣΩ"
 CHARACTERS = "".join(map(chr, (*range(0x20, 0x7F), *range(0xA0, 0x180)))) + SYMBOLS
+CORE = "".join(map(chr, range(0x20, 0x7F))) + "·×−÷→≤≥≈√∑²…–—‘’“”½°µ₀₁₂₃₄αβγθλσ"
 DROPPED_TABLES = ["GPOS", "GSUB", "GDEF", "STAT", "DSIG", "kern", "MVAR", "HVAR", "meta"]
 
 
@@ -93,6 +95,9 @@ def main(folder: Path) -> None:
         font.save(here / f"ArchdslSans-{style}.ttf")
         font.flavor = "woff2"
         font.save(here / f"ArchdslSans-{style}.woff2")
+        core = subset(source, style, CORE)
+        core.flavor = "woff2"
+        core.save(here / f"ArchdslSans-{style}-core.woff2")
     (here / "advances.py").write_text(table(measured, units, ascent, capital), encoding="utf-8")
 
 

@@ -128,15 +128,17 @@ def _safe_id(name: str) -> str:
 
 
 def _font_faces(scene: Scene) -> str:
-    """CSS that carries the weights which the scene uses."""
-    used = {
-        run.weight for shape in shapes(scene.items) if isinstance(shape, Text) for run in shape.runs
-    }
-    return "".join(
-        f'@font-face{{font-family:"{FAMILY}";font-weight:{weight};'
-        f"src:url(data:font/woff2;base64,{base64.b64encode(woff2(weight).read_bytes()).decode()})}}"
-        for weight in sorted(used)
-    )
+    """CSS that carries the weights which the scene uses, with no more characters than it needs."""
+    used: dict[int, set[str]] = {}
+    for shape in shapes(scene.items):
+        for run in shape.runs if isinstance(shape, Text) else ():
+            used.setdefault(run.weight, set()).update(clean(run.text))
+    faces = []
+    for weight, characters in sorted(used.items()):
+        data = base64.b64encode(woff2(weight, characters).read_bytes()).decode()
+        face = f'font-family:"{FAMILY}";font-weight:{weight};'
+        faces.append(f"@font-face{{{face}src:url(data:font/woff2;base64,{data})}}")
+    return "".join(faces)
 
 
 class _Pen:
