@@ -6,7 +6,7 @@ Expressions are drawn as trees, so that the reference is Python's own arithmetic
 from collections.abc import Mapping
 from itertools import product
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archdsl.dims import (
@@ -22,6 +22,7 @@ from archdsl.dims import (
     substitute,
 )
 
+MANY = settings(max_examples=3000)
 NAMES = ("a", "b", "c")
 VALUES = [dict(zip(NAMES, row, strict=True)) for row in product((1, 2, 3, 5, 8), repeat=3)]
 OPERATORS = ("+", "-", "*", "//", "%", "max", "min")
@@ -107,6 +108,7 @@ def computed(d: Dim, values: Mapping[str, int]) -> int | None:
     return found.value
 
 
+@MANY
 @given(trees)
 def test_normal_form_computes_what_the_text_says(tree: Tree) -> None:
     """Where a division by zero was dropped on the way, 0 * (a // 0), nothing is compared."""
@@ -120,6 +122,7 @@ def test_normal_form_computes_what_the_text_says(tree: Tree) -> None:
             assert computed(normal, values) == expected, (str(normal), values)
 
 
+@MANY
 @given(trees, st.dictionaries(st.sampled_from(NAMES), st.integers(1, 9)))
 def test_substitution_in_steps(tree: Tree, some: dict[str, int]) -> None:
     """Some symbols now and the others later come to the same as all at once."""
@@ -135,6 +138,7 @@ def test_substitution_in_steps(tree: Tree, some: dict[str, int]) -> None:
             assert computed(partly, values) == expected
 
 
+@MANY
 @given(sums, sums)
 def test_equal_polynomials_have_one_normal_form(first: Tree, second: Tree) -> None:
     """Polynomials of so low a degree that agree on enough points are equal, and print alike."""
@@ -146,6 +150,7 @@ def test_equal_polynomials_have_one_normal_form(first: Tree, second: Tree) -> No
     assert (compare(a, b) is EQUAL) is agree
 
 
+@MANY
 @given(trees, trees)
 def test_verdicts_hold_for_all_values(first: Tree, second: Tree) -> None:
     try:
@@ -155,6 +160,7 @@ def test_verdicts_hold_for_all_values(first: Tree, second: Tree) -> None:
     _hold(verdict, first, second, VALUES)
 
 
+@MANY
 @given(trees, trees, st.lists(trees, min_size=1, max_size=2))
 def test_verdicts_hold_where_facts_do(first: Tree, second: Tree, zeros: list[Tree]) -> None:
     """With assumptions, for all values at which the assumptions are true."""
@@ -167,6 +173,7 @@ def test_verdicts_hold_where_facts_do(first: Tree, second: Tree, zeros: list[Tre
     _hold(verdict, first, second, allowed)
 
 
+@MANY
 @given(sums, st.sampled_from(NAMES) | st.integers(1, 4), sums)
 def test_divisibility_is_used_soundly(top: Tree, bottom: Tree, other: Tree) -> None:
     """With a % b == 0, b * (a // b) is a, and rewriting a dimension never changes its value."""
