@@ -9,8 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from archdsl.diagnostic import Diagnostics
+from archdsl.parser import parse
+from archdsl.source import Source
+from archdsl.syntax import BlockDecl
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "archdsl"
+MOST_SETTINGS = 9
+"""Settings of a block of the standard library."""
 
 # A stage imports stages above it only. A folder is one stage: its files may import one another.
 # Stages on one line do not import one another.
@@ -167,3 +174,11 @@ def test_no_path_of_a_machine() -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "specs").glob("*.arch")), ids=lambda p: p.name)
 def test_specs_stay_short(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 120
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "std").glob("*.arch")), ids=lambda p: p.stem)
+def test_no_block_of_the_library_has_many_settings(path: Path) -> None:
+    tree = parse(Source(path.name, path.read_text(encoding="utf-8")), Diagnostics())
+    found = {b.name.name: len(b.settings) for b in tree.items if isinstance(b, BlockDecl)}
+    assert found
+    assert {name: count for name, count in found.items() if count > MOST_SETTINGS} == {}
