@@ -56,8 +56,9 @@ def to_svg(
     if fonts == "embedded":
         drawing.defs.add(Style(_font_faces(scene)))
     if scene.night is not None:
-        drawing["class"] = f"archdsl-{name}"
-        drawing.defs.add(Style(_night(scene.night, scene.palette, f"archdsl-{name}")))
+        scope = f"archdsl-{name.replace('.', '_')}"  # a dot would end the name of a class
+        drawing["class"] = scope
+        drawing.defs.add(Style(_night(scene.night, scene.palette, scope)))
     pen = _Pen(drawing, scene.palette, fonts, name, scene.night is not None)
     for item in scene.items:
         drawing.add(pen.element(item))
@@ -185,7 +186,7 @@ class _Pen:
         if group.id:
             made["id"] = self.prefix + _safe_id(group.id)
         if group.kind:
-            made["class"] = _safe_id(group.kind)
+            made["class"] = f"archdsl-{_safe_id(group.kind)}"  # a page has an own `header`
         if group.title:
             made.set_desc(clean(group.title))
         for item in group.items:

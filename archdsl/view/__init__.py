@@ -17,8 +17,6 @@
     scene = card(view(model, facts, Choice(view="compact")), theme)
 """
 
-import re
-
 from archdsl.facts import Facts
 from archdsl.graph import Model
 from archdsl.record import replace
@@ -31,8 +29,6 @@ from archdsl.view.types import Callout, Case, Diagram, Inset, Node, View
 from archdsl.view.types import Facts as Panel
 
 __all__ = ["Choice", "View", "view"]
-
-_ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})\Z")
 
 
 def view(model: Model, facts: Facts, asked: Choice = NOTHING) -> View:
@@ -74,7 +70,7 @@ def _head(model: Model, facts: Facts) -> View:
         tower=Diagram((), ()),
         facts=Panel((), ()),
         description=panel.description(model, facts),
-        link=_link(str(model.about.get("source", ""))),
+        link=panel.page_of(str(model.about.get("source", ""))),
     )
 
 
@@ -123,9 +119,3 @@ def _family(model: Model) -> str:
 
 def _said(model: Model, word: str) -> str:
     return next((d.text for d in model.card if d.word == word and d.text), "")
-
-
-def _link(source: str) -> str:
-    """The page of a source that has one."""
-    found = _ARXIV.match(source)
-    return f"https://arxiv.org/abs/{found[1]}" if found else ""

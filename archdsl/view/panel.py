@@ -1,5 +1,6 @@
 """Header, strip of layers and panel of facts: what a card says in words and numbers."""
 
+import re
 from collections.abc import Iterator
 
 from archdsl.facts import Facts as Counts
@@ -18,6 +19,7 @@ KIND_TONES = ("accent", "neutral", "strong", "shared", "cached", "quiet")
 _MOST_PARTS = 5
 _MOST_CELLS = 400
 _MUCH = 0.25
+_ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})\Z")
 _SEPARATOR = "   ·   "
 
 
@@ -75,7 +77,17 @@ def panel(model: Model, counts: Counts, chosen: tuple[str, ...]) -> Facts:
     else:
         shown = tuple(fact for key, fact in rows if key not in ("params", "vocab", "context"))
     source = model.about.get("source")
-    return Facts(_parts(counts), shown, (str(source),) if source else ())
+    if not source:
+        return Facts(_parts(counts), shown)
+    return Facts(_parts(counts), shown, (str(source),), page_of(str(source)))
+
+
+def page_of(source: str) -> str:
+    """The page of a source that has one: an address, or a number of arXiv. "" for others."""
+    if source.startswith("https://"):
+        return source
+    found = _ARXIV.match(source)
+    return f"https://arxiv.org/abs/{found[1]}" if found else ""
 
 
 def _parts(counts: Counts) -> tuple[Part, ...]:
@@ -164,19 +176,37 @@ def _positions(module: Module) -> Iterator[Module]:
 
 def description(model: Model, counts: Counts) -> str:
     """A sentence about the architecture, for those who cannot see it."""
-    kinds: dict[int, tuple[int, Module]] = {}
-    for count, module in counts.schedule:
-        kinds[module.id] = kinds.get(module.id, (0, module))[0] + count, module
-    layers = "; ".join(
-        f"{count:,} × {module.title} ({', '.join(_slots(module))})"
-        for count, module in kinds.values()
-    )
-    parts = [f"{model.name}: {words.short(counts.params)} parameters"]
-    if layers:
-        parts.append(f"{words.layers(counts.layers)}: {layers}")
+    said = f"{model.name} has {words.short(counts.params)} parameters"
+    if counts.active != counts.params:
+        said += f", {words.short(counts.active)} of them active for each token,"
+    if counts.schedule:
+        said += f" in {words.layers(counts.layers)}{_kinds(counts)}"
     if counts.kv_growing_bytes_per_token:
-        parts.append(f"{words.size(counts.kv_growing_bytes_per_token)} of cache for each token")
-    return ". ".join(parts) + "."
+        said += f"; each token adds {words.size(counts.kv_growing_bytes_per_token)} to the cache"
+    if counts.state_bytes:
+        said += f"; a state of {words.size(counts.state_bytes)} passes from token to token"
+    return f"{said}."
+
+
+def _kinds(counts: Counts) -> str:
+    """What the layers apply, kind by kind where there are several."""
+    sizes: dict[int, int] = {}
+    modules = {module.id: module for _, module in counts.schedule}
+    for count, module in counts.schedule:
+        sizes[module.id] = sizes.get(module.id, 0) + count
+    applied = [_listed(_slots(module)) for module in modules.values()]
+    if len(modules) == 1:
+        return f", each with {applied[0]}" if applied[0] else ""
+    names = words.kind_names(list(modules.values()))
+    kinds = [f"{sizes[id]:,} of the kind “{name}”" for id, name in zip(modules, names, strict=True)]
+    if len(set(applied)) == 1:
+        return f", {_listed(kinds)}, each with {applied[0]}"
+    pairs = zip(kinds, applied, strict=True)
+    return ": " + _listed([f"{kind} (with {inner})" if inner else kind for kind, inner in pairs])
+
+
+def _listed(items: list[str]) -> str:
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
 
 
 def _slots(module: Module) -> list[str]:

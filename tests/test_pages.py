@@ -1,0 +1,165 @@
+"""Cards on pages: ids that do not meet, words for those who listen, links, light and dark."""
+
+import io
+import re
+import shutil
+import subprocess
+import xml.etree.ElementTree as ET
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from archdsl.record import replace
+from archdsl.render.svg import to_svg
+from archdsl.scene.shapes import written
+from models import variants
+
+ROOT = Path(__file__).parent.parent
+SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
+DARK, LIGHT = 0, 1
+
+
+@cache
+def tree(name: str) -> ET.Element:
+    return ET.fromstring(to_svg(variants()[name].scene("light"), fonts="named"))
+
+
+def ids(root: ET.Element) -> list[str]:
+    return [found.get("id", "") for found in root.iter() if found.get("id")]
+
+
+# Two cards on a page.
+
+
+def test_cards_of_several_variants_share_a_page() -> None:
+    found = [name for variant in variants() for name in ids(tree(variant))]
+    assert len(found) > 1000
+    assert len(set(found)) == len(found)
+
+
+def test_one_card_is_twice_on_a_page_with_prefixes() -> None:
+    variant = next(iter(variants().values()))
+    for text in ("font", "path"):
+        drawn = [variant.svg(prefix=name, theme="auto", text=text) for name in ("one", "two.b")]
+        one, two = (set(ids(ET.fromstring(found))) for found in drawn)
+        assert one and not one & two
+        for root, own in zip(map(ET.fromstring, drawn), (one, two), strict=True):
+            used = {use.get(f"{XLINK}href", "")[1:] for use in root.iter(f"{SVG}use")}
+            assert used <= own
+            assert bool(used) == (text == "path")
+    again = set(ids(ET.fromstring(variant.svg())))
+    assert again & set(ids(ET.fromstring(variant.svg()))), "without prefixes they would meet"
+
+
+@pytest.mark.parametrize("name", variants())
+def test_classes_are_the_cards_own(name: str) -> None:
+    """A page's own rules for `.header` or `.box` do not reach into a card."""
+    found = {found.get("class") for found in tree(name).iter() if found.get("class")}
+    assert "archdsl-box" in found
+    assert all(said and said.startswith("archdsl-") for said in found)
+
+
+# What a card says to those who do not see it.
+
+
+@pytest.mark.parametrize("name", variants())
+def test_the_description_is_a_sentence(name: str) -> None:
+    variant, root = variants()[name], tree(name)
+    title, said = root.find(f"{SVG}title"), root.find(f"{SVG}desc")
+    assert title is not None and said is not None and said.text
+    assert title.text == variant.model.name
+    assert re.fullmatch(rf"{re.escape(variant.model.name)} has .+ parameters.*[^.]\.", said.text)
+    assert ". " not in said.text.removeprefix(variant.model.name)
+    assert not set("×·=/") & set(said.text)
+    layers = variant.facts.layers
+    assert re.search(rf" in {layers:,} layers?\b", said.text)
+    kinds = [int(n) for n in re.findall(r"([\d,]+) of the kind", said.text.replace(",", ""))]
+    assert sum(kinds) == (layers if kinds else 0)
+    for module in {module.id: module for _, module in variant.facts.schedule}.values():
+        applied = (value.child for value in module.nodes if value.op == "apply")
+        assert all(m.title in said.text for at in applied for _, m in module.child(at).modules)
+
+
+TIP = re.compile(r"gives \[|parameters\b")
+
+
+@pytest.mark.parametrize("name", variants())
+def test_blocks_have_tooltips(name: str) -> None:
+    """Every block that computes says its shape or its parameters; ids are paths of blocks."""
+    boxes = [g for g in tree(name).iter(f"{SVG}g") if g.get("class") == "archdsl-box"]
+    tips = {g.get("id", ""): (g.findtext(f"{SVG}title") or "") for g in boxes}
+    assert all(id.startswith(f"{name}-") for id in tips)
+    said = [tip for tip in tips.values() if TIP.search(tip)]
+    assert len(said) > len(boxes) / 2
+    root = variants()[name].model.root
+    paths = {id.removeprefix(f"{name}-").split(".")[0] for id in tips}
+    assert paths & {child.name for child in root.children}
+
+
+@pytest.mark.parametrize("name", variants())
+def test_sources_are_links(name: str) -> None:
+    source = str(variants()[name].model.about.get("source", ""))
+    links = [(a.get(f"{XLINK}href"), "".join(a.itertext())) for a in tree(name).iter(f"{SVG}a")]
+    number = re.fullmatch(r"arXiv:(\d{4}\.\d{4,5})", source)
+    if number is None and not source.startswith("https://"):
+        assert links == []
+        return
+    expected = f"https://arxiv.org/abs/{number[1]}" if number else source
+    assert (expected, source) in links
+    assert {href for href, _ in links} == {expected}
+
+
+def test_a_wrong_scheme_is_no_link() -> None:
+    from archdsl.scene.shapes import Group, Item
+
+    def linked(items: tuple[Item, ...]) -> tuple[Item, ...]:
+        return tuple(
+            replace(item, items=linked(item.items), link="javascript:alert(1)")
+            if isinstance(item, Group)
+            else item
+            for item in items
+        )
+
+    scene = next(iter(variants().values())).scene("light")
+    assert "<a " in to_svg(scene)
+    assert "<a " not in to_svg(replace(scene, items=linked(scene.items)))
+
+
+# Light and dark.
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
+@pytest.mark.parametrize(("scheme", "ground"), [(LIGHT, "#ffffff"), (DARK, "#14181d")])
+def test_an_image_follows_the_readers_scheme(scheme: int, ground: str, tmp_path: Path) -> None:
+    variant = next(iter(variants().values()))
+    palette = variant.scene("dark" if scheme == DARK else "light").palette
+    assert palette["paper"] == ground
+    (tmp_path / "card.svg").write_text(variant.svg(theme="auto", width="100px"))
+    inline = variant.svg(theme="auto", width="100px", prefix="a.b").partition("\n")[2]
+    tags = '<img src="card.svg" style="display:block">'
+    (tmp_path / "page.html").write_text(f'<body style="margin:0">{tags}{inline}</body>')
+    shot = tmp_path / "page.png"
+    subprocess.run(
+        [
+            "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+            f"--blink-settings=preferredColorScheme={scheme}",
+            f"--user-data-dir={tmp_path / 'profile'}", f"--screenshot={shot}",
+            "--window-size=100,400", (tmp_path / "page.html").as_uri(),
+        ],
+        capture_output=True, check=True, timeout=120,
+    )  # fmt: skip
+    picture = pytest.importorskip("PIL.Image").open(io.BytesIO(shot.read_bytes())).convert("RGB")
+    scene = variant.scene()
+    high = 100 * scene.height / scene.width
+    for y in (1, high + 2):
+        assert "#{:02x}{:02x}{:02x}".format(*picture.getpixel((1, round(y)))) == ground
+
+
+def test_notebooks_show_a_variant_by_itself() -> None:
+    variant = next(iter(variants().values()))
+    shown = variant._repr_svg_()
+    assert shown == variant.svg()
+    assert set(written(variant.scene())) - {""} <= {
+        "".join(found.itertext()) for found in ET.fromstring(shown).iter(f"{SVG}text")
+    }
