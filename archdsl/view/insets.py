@@ -60,15 +60,13 @@ def insets(
 
 def _built(diagram: Diagram) -> object:
     """A circuit without what differs where two are built alike: its ids, its ends, its masks."""
-    kept = [node for node in diagram.nodes if node.form != "terminal"]
-    place = {node.id: number for number, node in enumerate(kept)}
+    place = {node.id: number for number, node in enumerate(diagram.nodes)}
+    silent = [node.form == "terminal" or node.tone == "strong" for node in diagram.nodes]
     nodes = tuple(
-        (node.form, node.tone, node.lines if node.tone != "strong" else ()) for node in kept
+        (node.form, node.tone, () if quiet else node.lines)
+        for node, quiet in zip(diagram.nodes, silent, strict=True)
     )
-    wires = tuple(
-        (place.get(edge.source, -1), place.get(edge.target, -1), edge.form)
-        for edge in diagram.edges
-    )
+    wires = tuple((place[edge.source], place[edge.target], edge.form) for edge in diagram.edges)
     return nodes, wires
 
 
