@@ -13,7 +13,7 @@ import unicodedata
 from functools import lru_cache
 
 from archdsl.fonts.advances import ADVANCES, CAP_HEIGHT, CHARACTERS, UNITS
-from archdsl.record import record
+from archdsl.record import record, replace
 
 Weight = int
 REGULAR, SEMIBOLD, BOLD = 400, 600, 700
@@ -27,6 +27,7 @@ DESCENT = 0.21
 
 _WIDTHS = {weight: dict(zip(CHARACTERS, row, strict=True)) for weight, row in ADVANCES.items()}
 _MISSING = "□"
+_DOT = " · "
 
 
 @record
@@ -89,22 +90,52 @@ def line_width(runs: Line, size: float) -> float:
 def wrap(runs: Line, size: float, limit: float) -> tuple[Line, ...]:
     """Break a line at spaces so that none is wider than `limit` pixels; a longer word keeps its own
     line.
+
+    Items between dots ("8 heads · RoPE") stay whole where they fit on a line, and where a line ends
+    between two items there is no dot.
     """
-    words = _words(runs)
     lines: list[list[Run]] = [[]]
     used = 0.0
-    for word in words:
-        extent = line_width(word, size)
-        space = width(" ", size, word[0].weight) if lines[-1] else 0.0
-        if lines[-1] and used + space + extent > limit:
-            lines.append([])
-            used = space = 0.0
-        if lines[-1]:
-            last = lines[-1][-1]
-            lines[-1][-1] = Run(last.text + " ", last.tone, last.weight)
-        lines[-1].extend(word)
-        used += space + extent
+    for dot, item in _items(_words(runs)):
+        whole = _spaced(item)
+        for number, word in enumerate([whole] if line_width(whole, size) <= limit else item):
+            last = lines[-1][-1] if lines[-1] else Run("")
+            glue = (
+                Run(_DOT, dot.tone, dot.weight) if dot and not number else replace(last, text=" ")
+            )
+            between = width(glue.text, size, glue.weight)
+            extent = line_width(word, size)
+            if lines[-1] and used + between + extent > limit:
+                lines.append([])
+            if lines[-1]:
+                lines[-1].append(glue)
+                used += between + extent
+            else:
+                used = extent
+            lines[-1].extend(word)
     return tuple(_joined(found) for found in lines if found)
+
+
+def _items(words: list[Line]) -> list[tuple[Run | None, list[Line]]]:
+    """Words in items, split at the words that are a dot; each item with the dot before it."""
+    items: list[tuple[Run | None, list[Line]]] = [(None, [])]
+    for word in words:
+        if plain(word) == _DOT.strip():
+            items.append((word[0], []))
+        else:
+            items[-1][1].append(word)
+    return [item for item in items if item[1]]
+
+
+def _spaced(words: list[Line]) -> Line:
+    """Words as one line, with a space between them."""
+    spaced: list[Run] = []
+    for word in words:
+        if spaced:
+            last = spaced[-1]
+            spaced[-1] = Run(last.text + " ", last.tone, last.weight)
+        spaced.extend(word)
+    return _joined(spaced)
 
 
 def balanced(runs: Line, size: float, limit: float) -> tuple[Line, ...]:

@@ -53,6 +53,8 @@ NARROW = Sizes(
 """Sizes for one column of a page: the same small text, less white."""
 TIGHT = replace(NARROW, gap=14.0, lane=10.0, side=9.0, box=92.0, pill=76.0)
 """The same for towers of which parts stand side by side: no box wider than its text."""
+SQUEEZED = replace(TIGHT, lane=8.0, side=7.0, box=60.0, pill=60.0)
+"""The least that can be read."""
 
 
 @record

@@ -56,13 +56,7 @@ def test_every_view_in_every_theme_keeps_every_rule(name: str) -> None:
         assert len(to_svg(scene, fonts="named")) < SVG_BYTES, kind
 
 
-WIDE = pytest.mark.xfail(strict=True, reason="what stands side by side needs more than 85 mm")
-WIDER = ("T5_", "LongCat", "Gemma4", "Zaya")
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=WIDE) if n.startswith(WIDER) else n for n in variants()]
-)
+@pytest.mark.parametrize("name", variants())
 def test_a_column_of_a_paper_holds_a_compact_card(name: str) -> None:
     """Six points at 85 mm, for every spec."""
     scene = variants()[name].scene(view="compact")

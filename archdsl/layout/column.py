@@ -22,7 +22,7 @@ from archdsl.layout.panel import (
     facts_height,
 )
 from archdsl.record import record, replace
-from archdsl.theme import NARROW, TIGHT, Sizes
+from archdsl.theme import NARROW, SQUEEZED, TIGHT, Sizes
 from archdsl.view.types import Case, Diagram, LayerKind, Node, View
 
 WIDTH = 440.0
@@ -31,10 +31,16 @@ MILLIMETRES = 85.0
 CELL_HEIGHT = 22.0
 _HEADER = 74.0
 _GAP = 18.0
-_MOST_TEXT = 190.0
-_LEAST_TEXT = 100.0
 _MOST_CELL = 26.0
 _LEGEND_GAP = 18.0
+
+
+@record
+class Limits:
+    """How wide a node's title and the lines below it may be, in pixels."""
+
+    title: float
+    text: float
 
 
 @record
@@ -56,14 +62,16 @@ class Column:
 
 def column(view: View) -> Column:
     """Arrange a view as a column, tighter where it would be too wide."""
-    for sizes, text_width, beside in (
-        (NARROW, _MOST_TEXT, True),
-        (TIGHT, _LEAST_TEXT, True),
-        (TIGHT, _LEAST_TEXT, False),
+    for sizes, limits, beside in (
+        (NARROW, Limits(WIDTH, 190.0), True),
+        (TIGHT, Limits(WIDTH, 100.0), True),
+        (TIGHT, Limits(WIDTH, 100.0), False),
+        (TIGHT, Limits(104.0, 90.0), False),
+        (SQUEEZED, Limits(72.0, 72.0), False),
     ):
         inner = WIDTH - 2 * sizes.margin
         shown = view.tower if beside else _badges_inside(view.tower)
-        wrapped = _wrapped(shown, sizes, text_width)
+        wrapped = _wrapped(shown, sizes, limits)
         tower = arrange(wrapped, sizes) if view.tower.nodes else None
         if tower is None or tower.reach.width <= inner:
             break
@@ -112,9 +120,9 @@ def _legend(
     return tuple(placed)
 
 
-def _wrapped(diagram: Diagram, sizes: Sizes, width: float) -> Diagram:
-    """The diagram with the second lines of its boxes broken to what a column holds."""
-    return replace(diagram, nodes=tuple(_narrow(node, sizes, width) for node in diagram.nodes))
+def _wrapped(diagram: Diagram, sizes: Sizes, limits: Limits) -> Diagram:
+    """The diagram with the lines of its boxes broken to what a column holds."""
+    return replace(diagram, nodes=tuple(_narrow(node, sizes, limits) for node in diagram.nodes))
 
 
 def _badges_inside(diagram: Diagram) -> Diagram:
@@ -130,11 +138,15 @@ def _badges_inside(diagram: Diagram) -> Diagram:
     return replace(diagram, nodes=tuple(told(node) for node in diagram.nodes))
 
 
-def _narrow(node: Node, sizes: Sizes, width: float) -> Node:
-    first, more = node.lines[:1], node.lines[1:]
-    width = max([width, *(text.line_width(line, sizes.body) for line in first)])
-    lines = (*first, *(part for line in more for part in text.balanced(
-        line, sizes.small, width)))  # fmt: skip
-    inner = _wrapped(node.inner, sizes, width) if node.inner is not None else None
-    cases = tuple(Case(_narrow(found.node, sizes, width), found.label) for found in node.cases)
-    return replace(node, lines=lines, inner=inner, cases=cases)
+def _narrow(node: Node, sizes: Sizes, limits: Limits) -> Node:
+    boxed = node.form == "box"  # what stands free or is a pill has one line
+    title = node.lines[:1]
+    if boxed and title:
+        title = text.balanced(title[0], sizes.body, limits.title)
+    width = max([limits.text, *(text.line_width(line, sizes.body) for line in title)])
+    more = tuple(
+        part for line in node.lines[1:] for part in text.balanced(line, sizes.small, width)
+    )
+    inner = _wrapped(node.inner, sizes, limits) if node.inner is not None else None
+    cases = tuple(Case(_narrow(found.node, sizes, limits), found.label) for found in node.cases)
+    return replace(node, lines=(*title, *more), titles=max(1, len(title)), inner=inner, cases=cases)

@@ -30,25 +30,26 @@ def centred(width: float, height: float) -> Extent:
     return Extent(width / 2, width / 2, height)
 
 
-def first_weight(node: Node) -> text.Weight:
-    """Weight of a node's first line where its runs do not say: stronger when a second
-    line follows.
-    """
-    return text.SEMIBOLD if node.tone in ("strong", "soft") or len(node.lines) > 1 else text.REGULAR
-
-
 def label_width(node: Node, sizes: Sizes) -> float:
-    """Width of a node's label, the first line in the body size and the others small."""
+    """Width of a node's label, its title in the body size and the other lines small."""
     widths = [
-        text.line_width(found, sizes.body if number == 0 else sizes.small)
+        text.line_width(found, sizes.body if number < node.titles else sizes.small)
         for number, found in enumerate(node.lines)
     ]
     return max(widths, default=0.0)
 
 
-def label_height(lines: int, sizes: Sizes) -> float:
-    """Height of a label of so many lines, from the first capital to the last baseline."""
-    return text.CAPITAL * sizes.body + max(0, lines - 1) * (sizes.small + 5.0)
+def label_height(lines: int, sizes: Sizes, titles: int = 1) -> float:
+    """Height of a label of so many lines, from the first capital to the last baseline; `titles` of
+    them are in the body size.
+    """
+    advances = (line_advance(number, sizes, titles) for number in range(lines - 1))
+    return text.CAPITAL * sizes.body + sum(advances)
+
+
+def line_advance(number: int, sizes: Sizes, titles: int) -> float:
+    """From the baseline of a label's line to that of the next."""
+    return (sizes.body if number + 1 < titles else sizes.small) + 5.0
 
 
 def leaf(node: Node, sizes: Sizes, roomy: bool) -> Extent:
@@ -73,7 +74,7 @@ def box(node: Node, sizes: Sizes, roomy: bool) -> tuple[float, float]:
     least = (sizes.pill if node.tone == "quiet" else sizes.box) if roomy else _LEAST_SMALL
     padding = 24.0 if roomy else 20.0
     badges = len(node.badges) * (BADGE_HEIGHT + 5.0) - 5.0
-    height = max(label_height(len(node.lines), sizes) + padding, badges)
+    height = max(label_height(len(node.lines), sizes, node.titles) + padding, badges)
     return max(least, label_width(node, sizes) + 2 * _PADDING), round(height)
 
 

@@ -6,7 +6,7 @@ from archdsl import text
 from archdsl.geometry import Box, Point
 from archdsl.layout.arrange import COUNT_SIZE, Arranged, Placed, PlacedBadge, count_label
 from archdsl.layout.leaders import case_boxes
-from archdsl.layout.measure import CHOICE_LABEL, label_height
+from archdsl.layout.measure import CHOICE_LABEL, label_height, line_advance
 from archdsl.layout.route import Wire
 from archdsl.scene.shapes import Circle, Group, Item, Path, Rect, Text
 from archdsl.theme import Sizes
@@ -126,19 +126,24 @@ def _labelled(found: Node, box: Box, radius: float, sizes: Sizes) -> list[Item]:
     return [
         Rect(box, radius, fill, stroke, width, dash, id=found.id),
         *inner,
-        *_label(found.lines, box, found.id, sizes, found.tone == "strong"),
+        *_label(found.lines, box, found.id, sizes, found.tone == "strong", found.titles),
     ]
 
 
 def _label(
-    lines: Iterable[text.Line], box: Box, inside: str, sizes: Sizes, on_strong: bool
+    lines: Iterable[text.Line],
+    box: Box,
+    inside: str,
+    sizes: Sizes,
+    on_strong: bool,
+    titles: int = 1,
 ) -> list[Item]:
-    """Lines in the middle of a box: the first in the body size, the others small."""
+    """Lines in the middle of a box: the title's in the body size, the others small."""
     found = list(lines)
-    at = box.middle.y - label_height(len(found), sizes) / 2 + text.CAPITAL * sizes.body
+    at = box.middle.y - label_height(len(found), sizes, titles) / 2 + text.CAPITAL * sizes.body
     texts: list[Item] = []
     for number, runs in enumerate(found):
-        size = sizes.body if number == 0 else sizes.small
+        size = sizes.body if number < titles else sizes.small
         shown = tuple(
             text.Run(
                 run.text, _ON_STRONG.get(run.tone, run.tone) if on_strong else run.tone, run.weight
@@ -146,7 +151,7 @@ def _label(
             for run in runs
         )
         texts.append(Text(Point(box.middle.x, at), shown, size, "middle", inside))
-        at += sizes.small + 5.0
+        at += line_advance(number, sizes, titles)
     return texts
 
 

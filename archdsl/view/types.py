@@ -52,10 +52,10 @@ class Case:
 class Node:
     """A node of a diagram. `id` is a path in the model (`layers.mix`) and unique in the view.
 
-    `lines`: the label, its first line larger. `mark`: what an operator's circle shows. `inner`: a
-    group's diagram. `count`: how often a group repeats. `cases`: the blocks of a choice. `wide`:
-    drawn across all the wires that enter it. `late`: placed next to what reads it, not to what it
-    reads.
+    `lines`: the label, the first `titles` of them larger. `mark`: what an operator's circle shows.
+    `inner`: a group's diagram. `count`: how often a group repeats. `cases`: the blocks of a choice.
+    `wide`: drawn across all the wires that enter it. `late`: placed next to what reads it, not to
+    what it reads.
     """
 
     id: str
@@ -71,6 +71,7 @@ class Node:
     late: bool = False
     tooltip: str = ""
     link: str = ""
+    titles: int = 1
 
 
 @record
