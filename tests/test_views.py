@@ -205,3 +205,32 @@ def test_two_pictures_share_a_page() -> None:
     assert "A-layers.mix" in names(tree(scene))
     assert not names(tree(scene)) & names(tree(compact))
     assert not names(tree(scene, prefix="one")) & names(tree(scene, prefix="two"))
+
+
+def test_a_part_that_stands_apart_has_an_inset_and_a_row() -> None:
+    """No leader goes to it, for no value of the model does; its parameters are in no other row."""
+    text = """use std.core: Linear, Embedding, RMSNorm, SwiGLU, PreNorm
+use std.attention: GQA
+block Ahead(d)(h: [B, T, d], e: [B, T, d]) -> [B, T, d] as layer "Next but one" {
+  join  = Linear(2 * d, d)
+  layer = PreNorm(RMSNorm(d), GQA(d, 4), SwiGLU(d, 2 * d))
+  return rearrange[B T d, B T d -> B T (d + d)](h, e) |> join |> layer
+}
+model M(d)(stream tokens: int[B, T]) -> [B, T, 100] {
+  embed = Embedding(100, d)
+  head  = Linear(d, 100)
+  apart ahead = Ahead(d)
+  return tokens |> embed |> head
+}
+variant A = M(d: 64) { name: "A" }
+"""
+    found = check_source(Source("made.arch", text))
+    assert not found.diagnostics, found.diagnostics
+    scene = found.variants[0].scene()
+    shown = view(found.variants[0].model, found.variants[0].facts)
+    assert [inset.id for inset in shown.insets] == ["inset.ahead"]
+    assert not faults(scene)
+    said = written(scene)
+    assert "Next but one" in said and "Multi-head attention · SwiGLU" in said
+    count = 2 * 64 * 64 + 4 * 64 * 64 + 3 * 64 * 128 + 2 * 64
+    assert f"{count / 1000:.1f}K" in said and found.variants[0].facts.apart == count

@@ -8,9 +8,10 @@ from archdsl.graph import Child, Model, Module
 from archdsl.graph import Node as Value
 from archdsl.ops import OPS
 from archdsl.record import replace
-from archdsl.text import SEMIBOLD, Line, line
+from archdsl.text import REGULAR, SEMIBOLD, Line, line
 from archdsl.view import words
 from archdsl.view.body import Place, Splice, body
+from archdsl.view.roles import working
 from archdsl.view.types import Diagram, Edge, Node
 
 _OPENED = ("attention", "recurrence", "convolution", "router", "feed_forward", "expert", "layer")
@@ -85,6 +86,11 @@ def applied(place: Place, value: Value, name: str) -> Node | Splice | None:
             return Node(name, "box", _heart(module), "strong", wide=wide, tooltip=said)
         case "position" | "norm":
             return Node(name, "pill", (line(module.title),), tooltip=said)
+        case "layer":
+            told = " · ".join(dict.fromkeys(found.title for found in working(module)))
+            under = (line(told, "quiet"),) if told else ()
+            title = line(module.title, "ink", SEMIBOLD if told else REGULAR)
+            return Node(name, "box", (title, *under), tooltip=said)
         case "plumbing":
             return Node(name, "pill", (line(module.title),)) if computes(module) else None
         case role if role in _SHARED and _beside_a_bank(place.module, child):
@@ -159,4 +165,5 @@ def params(model: Model, module: Module) -> int:
             for axis in model.shape(module, param.type):
                 size *= axis.value or 1
             own += size
-    return own + sum(n * params(model, m) for child in module.children for n, m in child.modules)
+    inside = (pair for child in module.children if not child.apart for pair in child.modules)
+    return own + sum(count * params(model, inner) for count, inner in inside)

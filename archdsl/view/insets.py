@@ -3,7 +3,8 @@
 from typing import Literal
 
 from archdsl.elaborate.cards import reached
-from archdsl.graph import Model, Module
+from archdsl.graph import Child, Model, Module
+from archdsl.record import replace
 from archdsl.text import SEMIBOLD, line
 from archdsl.view import words
 from archdsl.view.body import Place
@@ -55,7 +56,24 @@ def insets(
         seen.append(built)
         if wanted or (len(found) < _MOST and branches(inset.diagram)):
             found[key] = inset
-    return tuple(found.values())
+    beside = (_beside(model, child, choice, remarks.get(child.name, "")) for child in _parts(model))
+    return (*beside, *found.values())
+
+
+def _parts(model: Model) -> tuple[Child, ...]:
+    """The parts of a model that stand apart: typed and counted, and not in its result."""
+    return tuple(child for child in model.root.children if child.apart)
+
+
+def _beside(model: Model, child: Child, choice: Choice, remark: str) -> Inset:
+    """A part that stands apart, as a circuit to which no leader goes."""
+    _, module = child.modules[0]
+    place = Place(model, module, f"inset.{child.name}.body", choice, level=2)
+    shown = _inset(place, "", remark, True)
+    if remark:
+        return shown
+    about = "; ".join(part for part in (words.about(module), "apart, not in the result") if part)
+    return replace(shown, subtitle=line(about, "quiet"))
 
 
 def _built(diagram: Diagram) -> object:

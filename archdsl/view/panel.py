@@ -115,6 +115,8 @@ def _rows(model: Model, counts: Counts) -> Iterator[tuple[str, Fact]]:
         tables = dict(counts.parts).get("embedding", 0)
         if tables > _MUCH * counts.active:
             yield "tables", Fact("of it tables, read by rows", words.short(tables))
+    if counts.apart:
+        yield "apart", Fact("parameters apart", words.short(counts.apart))
     if counts.kv_growing_bytes_per_token:
         yield (
             "kv_bytes_per_token",
