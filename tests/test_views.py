@@ -2,12 +2,14 @@
 
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from archdsl import theme
+from archdsl.graph import Module
 from archdsl.pipeline import Variant, check_source
 from archdsl.record import replace
 from archdsl.render.svg import to_svg
@@ -28,7 +30,25 @@ SVG_BYTES = 150_000
 
 def details(variant: Variant) -> list[str]:
     """The blocks of a model that have a circuit worth a picture, each name once."""
-    return [f"detail:{name}" for name in opened_roles(variant.model)]
+    recurrent = (module.block for module in modules(variant.model.root) if scans(module))
+    names = dict.fromkeys((*opened_roles(variant.model), *recurrent))
+    return [f"detail:{name}" for name in names]
+
+
+def modules(module: Module) -> Iterator[Module]:
+    """A module and all inside it, each once."""
+    found = {module.id: module}
+    waiting = [module]
+    while waiting:
+        for child in waiting.pop().children:
+            fresh = [inner for _, inner in child.modules if inner.id not in found]
+            found |= {inner.id: inner for inner in fresh}
+            waiting += fresh
+    return iter(found.values())
+
+
+def scans(module: Module) -> bool:
+    return any(node.op == "scan" for node in module.nodes)
 
 
 def asked(variant: Variant) -> dict[str, Choice]:
@@ -234,3 +254,24 @@ variant A = M(d: 64) { name: "A" }
     assert "Next but one" in said and "Multi-head attention · SwiGLU" in said
     count = 2 * 64 * 64 + 4 * 64 * 64 + 3 * 64 * 128 + 2 * 64
     assert f"{count / 1000:.1f}K" in said and found.variants[0].facts.apart == count
+
+
+def test_a_recurrence_is_drawn_as_what_it_does_to_one_token() -> None:
+    """Its state is read and written, and the wires are those of the body, none twice."""
+    found = [
+        v for v in variants().values() if "DeltaRule" in {m.block for m in modules(v.model.root)}
+    ]
+    assert found
+    for variant in found:
+        shown = view(variant.model, variant.facts, ask(variant.model, "detail:DeltaRule"))
+        circuit = shown.insets[0].diagram if shown.insets else shown.tower
+        kept = [node.lines for node in circuit.nodes if node.tone == "cached"]
+        assert ["".join(run.text for run in lines[0]) for lines in kept] == ["state M", "next M"]
+        sizes = {"".join(run.text for run in lines[1]) for lines in kept}
+        assert sizes == {"48 × 128 × 128" if "3.8" in variant.model.name else "32 × 128 × 128"}
+        told = [
+            "".join(run.text for run in node.lines[0])
+            for node in circuit.nodes
+            if node.form == "pill"
+        ]
+        assert sorted(told) == ["exp", "matmul", "matmul", "outer product"]

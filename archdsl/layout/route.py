@@ -26,6 +26,7 @@ from archdsl.view.types import Edge
 _FIRST_TRACK = 9.0
 _ARROW_ROOM = 13.0
 _LABEL_ROOM = 30.0
+_COLUMN = 5.0
 _SAME = 0.5
 _JOINING = ("operator", "group", "port")
 _LEAST_PORT_DISTANCE = 14.0
@@ -256,20 +257,49 @@ def _tracks(layers: Layers, routes: list[Route]) -> list[int]:
     counts = [0] * max(0, len(layers.rows) - 1)
     for gap, nets in gaps.items():
         used: list[list[tuple[float, float]]] = []
-        for (direction, _), pieces in sorted(nets.items(), key=lambda item: _reach(item[1])):
-            low, high = _reach(pieces)
-            order = range(len(used)) if direction == "from" else range(len(used) - 1, -1, -1)
+        placed: dict[tuple[str, int], int] = {}
+        below = _below(nets)
+        waiting = sorted(nets, key=lambda net: _reach(nets[net]))
+        while waiting:  # in a circle of nets, each below the next, the first goes first
+            net = next((n for n in waiting if below[n] <= placed.keys()), waiting[0])
+            waiting.remove(net)
+            low, high = _reach(nets[net])
+            least = max((placed[n] + 1 for n in below[net] if n in placed), default=0)
+            order = range(least, len(used))
             track = next(
-                (t for t in order if all(high + 6.0 < a or b < low - 6.0 for a, b in used[t])),
-                len(used),
+                (
+                    t
+                    for t in (order if net[0] == "from" else reversed(order))
+                    if all(high + 6.0 < a or b < low - 6.0 for a, b in used[t])
+                ),
+                max(least, len(used)),
             )
-            if track == len(used):
+            while track >= len(used):
                 used.append([])
             used[track].append((low, high))
-            for piece in pieces:
+            placed[net] = track
+            for piece in nets[net]:
                 piece.track = track
         counts[gap] = len(used)
     return counts
+
+
+def _below(nets: dict[tuple[str, int], list[Piece]]) -> dict[tuple[str, int], set[tuple[str, int]]]:
+    """For each net in a gap those that have to lie below it: where it goes up in the column in
+    which another comes from below, both would run on one line otherwise.
+    """
+    rising: dict[int, list[tuple[float, tuple[str, int]]]] = defaultdict(list)
+    for net, pieces in nets.items():
+        for piece in pieces:
+            rising[round(piece.start / _COLUMN)].append((piece.start, net))
+    found: dict[tuple[str, int], set[tuple[str, int]]] = {net: set() for net in nets}
+    for net, pieces in nets.items():
+        for piece in pieces:
+            column = round(piece.end / _COLUMN)
+            for start, other in (pair for at in (-1, 0, 1) for pair in rising[column + at]):
+                if other != net and abs(start - piece.end) < _COLUMN:
+                    found[net].add(other)
+    return found
 
 
 def _reach(pieces: list[Piece]) -> tuple[float, float]:

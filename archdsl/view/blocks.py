@@ -5,9 +5,9 @@ from archdsl.graph import Node as Value
 from archdsl.record import replace
 from archdsl.text import Line, line
 from archdsl.view import words
-from archdsl.view.body import Place
 from archdsl.view.choice import LAYERS_OPEN
 from archdsl.view.circuit import branches, circuit, computes, opened, tooltip, width_label
+from archdsl.view.draft import Place
 from archdsl.view.roles import COMPUTING
 from archdsl.view.types import Badge, Case, Node, Tone
 

@@ -10,7 +10,8 @@ from archdsl.ops import OPS
 from archdsl.record import replace
 from archdsl.text import REGULAR, SEMIBOLD, Line, line
 from archdsl.view import words
-from archdsl.view.body import Place, Splice, body
+from archdsl.view.body import body
+from archdsl.view.draft import Place, Splice
 from archdsl.view.roles import working
 from archdsl.view.types import Diagram, Edge, Node
 

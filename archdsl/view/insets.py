@@ -7,9 +7,9 @@ from archdsl.graph import Child, Model, Module
 from archdsl.record import replace
 from archdsl.text import SEMIBOLD, line
 from archdsl.view import words
-from archdsl.view.body import Place
 from archdsl.view.choice import Choice, plain
 from archdsl.view.circuit import branches, circuit
+from archdsl.view.draft import Place
 from archdsl.view.roles import slots, wraps
 from archdsl.view.tower import ids, spot
 from archdsl.view.types import Diagram, Inset

@@ -8,9 +8,9 @@ from archdsl.graph import Model, Module
 from archdsl.record import replace
 from archdsl.text import Line, line
 from archdsl.view import words
-from archdsl.view.body import Place
 from archdsl.view.choice import Choice
 from archdsl.view.circuit import circuit, params
+from archdsl.view.draft import Place
 from archdsl.view.insets import insets
 from archdsl.view.tower import ids, tower
 from archdsl.view.types import Diagram, Edge, Node, View

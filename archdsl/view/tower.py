@@ -11,10 +11,11 @@ from archdsl.record import replace
 from archdsl.text import SEMIBOLD, Line, line, plain
 from archdsl.view import words
 from archdsl.view.blocks import block, choice_of
-from archdsl.view.body import Place, Splice, body
+from archdsl.view.body import body
 from archdsl.view.choice import Choice
 from archdsl.view.choice import plain as plain_path
 from archdsl.view.circuit import shape_label, tooltip
+from archdsl.view.draft import Place, Splice
 from archdsl.view.roles import WRAPPING, slots, working, wraps
 from archdsl.view.types import Diagram, Edge, Node
 

@@ -177,6 +177,12 @@ def shape(model: Model, module: Module, found: TensorType) -> str:
     return f"[{', '.join(_LAST.sub(_at_most, str(axis)) for axis in axes)}]"
 
 
+def numbers(model: Model, module: Module, found: TensorType) -> str:
+    """How many numbers a value has, axis by axis, without the batch: "32 × 128 × 128"."""
+    axes = [axis for axis in model.shape(module, found) if axis.name != "B"]
+    return " × ".join(f"{axis.value:,}" if axis.value is not None else str(axis) for axis in axes)
+
+
 def per_token(model: Model, module: Module, found: TensorType) -> str:
     """The numbers kept of each token, and of how many tokens if not of all: "8 × 128 a token"."""
     shaped = [axis for axis in model.shape(module, found) if axis.name != "B"]

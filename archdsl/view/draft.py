@@ -1,0 +1,202 @@
+"""A diagram in the making: what of a body is drawn so far, and how its operations are drawn.
+
+An operation that computes is a pill or, where two computed values meet, an operator; what only
+moves numbers contracts into the wires of what it comes from.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from archdsl.axes import Plan, factors
+from archdsl.graph import Model, Module
+from archdsl.graph import Node as Value
+from archdsl.ops import OPS
+from archdsl.record import record
+from archdsl.text import SEMIBOLD, Line, line
+from archdsl.view import words
+from archdsl.view.choice import NOTHING, Choice
+from archdsl.view.types import Diagram, Edge, Node
+
+_MARKS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷"}
+
+
+@record
+class Place:
+    """Where a body is drawn: its model and module, the path that its nodes' ids begin with, what is
+    asked for, and how many blocks lie around it (the model's own parts are at level 1).
+
+    `kinds`: how many layers have which module here, where layers that are drawn as one differ in
+    their slots. `shut`: parts of the model that stay closed, for others like them are open. `bare`:
+    blocks are drawn and operations are not. `within`: what the names of maps begin with.
+    """
+
+    model: Model
+    module: Module
+    path: str
+    choice: Choice = NOTHING
+    level: int = 1
+    kinds: tuple[tuple[int, Module], ...] = ()
+    shut: frozenset[str] = frozenset()
+    bare: bool = False
+    within: str = ""
+
+
+@record
+class Splice:
+    """A block drawn without a frame, as a piece of the diagram around it. `entries`: the ports
+    where its inputs enter, which give way to what they are read from; `outputs`: where each output
+    comes from.
+    """
+
+    diagram: Diagram
+    entries: tuple[str, ...]
+    outputs: tuple[tuple[str, ...], ...]
+
+
+Applied = Callable[[Place, Value, str], Node | Splice | None]
+"""How an application is drawn: from the place, the graph's node and an id; None contracts it."""
+Labelled = Callable[[Place, Value], Line]
+"""What stands beside the wire that carries a value into a wide node."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """A diagram in the making. `ends[i]`: the drawn nodes that value i comes from. `carried`: which
+    value a wire from node to node brings. `passing`: wires of what is given to blocks inside a
+    node, which are drawn where nothing else tells where that comes from. `sinks`: nodes that stay
+    though no output comes from them.
+    """
+
+    place: Place
+    nodes: list[Node] = field(default_factory=list)
+    edges: list[Edge] = field(default_factory=list)
+    ends: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    carried: dict[tuple[str, str], int] = field(default_factory=dict)
+    passing: list[Edge] = field(default_factory=list)
+    sinks: list[str] = field(default_factory=list)
+    names: dict[str, int] = field(default_factory=dict)
+
+    def named(self, name: str) -> str:
+        """An id that nothing in the diagram has."""
+        base = f"{self.place.path}.{name}" if self.place.path else name
+        number = self.names[base] = self.names.get(base, 0) + 1
+        return base if number == 1 else f"{base}.{number}"
+
+    def add(self, node: Node, value: int, sources: tuple[tuple[str, ...], ...]) -> None:
+        """Draw a value as a node, with a wire from each of its sources."""
+        self.nodes.append(node)
+        self.ends[value] = (node.id,)
+        for source in dict.fromkeys(name for found in sources for name in found):
+            self.edges.append(Edge(source, node.id))
+        self.brought(node.id, self.place.module.nodes[value].args)
+
+    def brought(self, target: str, args: tuple[int, ...]) -> None:
+        """Keep which of the values that a node reads come from which node, where that is one."""
+        for arg in args:
+            found = self.ends.get(arg, ())
+            if len(found) == 1:
+                self.carried.setdefault((found[0], target), arg)
+
+
+def contract(draft: Draft, number: int, sources: tuple[tuple[str, ...], ...]) -> None:
+    """A value that is not drawn: it comes from what it is computed from."""
+    draft.ends[number] = tuple(dict.fromkeys(name for found in sources for name in found))
+
+
+def upstream(draft: Draft, outputs: tuple[str, ...]) -> set[str]:
+    """The nodes that outputs and sinks depend on."""
+    sources: dict[str, list[str]] = {}
+    for edge in draft.edges:
+        sources.setdefault(edge.target, []).append(edge.source)
+    found: set[str] = set()
+    waiting = [*outputs, *draft.sinks]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting.extend(sources.get(name, ()))
+    return found
+
+
+def mixture(draft: Draft, number: int, value: Value) -> None:
+    """The first experts and the last between the router and the sum of those it chooses."""
+    bank = draft.place.module.child(value.child)
+    expert = bank.modules[0][1]
+    tokens, *chosen = (draft.ends.get(arg, ()) for arg in value.args)
+    sources = dict.fromkeys(name for found in chosen for name in found) or dict.fromkeys(tokens)
+    total = Node(draft.named("sum"), "operator", mark="+", tooltip="sum of the chosen, weighted")
+    for count in sorted({1, 2, bank.length} & set(range(1, bank.length + 1))):
+        shown = f"expert {count:,}" if count < 3 else f"… {count:,}"
+        told = f"{expert.title}, one of {bank.length:,}, of which {bank.top_k} work on a token"
+        node = Node(draft.named(value.child), "box", (line(shown),), "soft", tooltip=told)
+        draft.nodes.append(node)
+        draft.edges += [Edge(source, node.id) for source in sources]
+        draft.edges.append(Edge(node.id, total.id))
+    draft.nodes.append(total)
+    draft.ends[number] = (total.id,)
+
+
+def cache(draft: Draft, value: Value) -> Node:
+    """What is kept of each token, in a box."""
+    place = draft.place
+    kept = words.per_token(place.model, place.module, value.type)
+    lines = (line(f"cached {value.name}", "ink", SEMIBOLD), line(kept, "quiet"))
+    return Node(draft.named(f"{value.name}.cache"), "box", lines, "cached", late=True)
+
+
+def state(draft: Draft, value: Value, said: str, name: str) -> Node:
+    """What a recurrence keeps from token to token, in a box; `said` goes before its name."""
+    place = draft.place
+    size = words.numbers(place.model, place.module, value.type)
+    lines = (line(f"{said} {value.name}", "ink", SEMIBOLD), line(size, "quiet"))
+    told = f"{said} {value.name} of the recurrence, {size} numbers"
+    return Node(draft.named(name), "box", lines, "cached", tooltip=told)
+
+
+def operation(
+    draft: Draft, number: int, value: Value, sources: tuple[tuple[str, ...], ...]
+) -> None:
+    """A primitive: an operator of two computed values, a pill with a label, or nothing."""
+    op = OPS.get(value.op)
+    distinct = tuple(dict.fromkeys(sources))
+    shown = op.label if op is not None else value.op
+    if value.op == "einsum" and value.plan is not None and _is_outer(value.plan):
+        shown = "outer product"
+    if draft.place.bare:
+        contract(draft, number, sources)
+        return
+    if value.op in _MARKS and len(distinct) > 1:
+        mark = _MARKS[value.op]
+        node = Node(draft.named(value.op), "operator", mark=mark, tooltip=value.op)
+    elif value.op == "rearrange" and len(distinct) > 1:
+        node = Node(draft.named("concat"), "pill", (line("concat"),), tooltip=str(value.plan))
+    elif (
+        not sources
+        or not shown
+        or value.op in draft.place.choice.hidden
+        or (value.op in _MARKS and len(sources) < len(value.args))
+        or _by_number(draft, value)
+    ):
+        contract(draft, number, sources)
+        return
+    else:
+        tooltip = f"{op.doc if op else ''} {value.plan or ''}".strip()
+        node = Node(draft.named(value.op), "pill", (line(shown),), tooltip=tooltip)
+    draft.add(node, number, sources)
+
+
+def _is_outer(plan: Plan) -> bool:
+    """Whether a product sums over nothing, and each of two operands has axes of its own."""
+    result = set(map(str, factors(plan.right[0])))
+    sides = [set(map(str, factors(side))) for side in plan.left]
+    if len(sides) != 2:
+        return False
+    one, other = sides
+    return one | other <= result and bool(one - other) and bool(other - one)
+
+
+def _by_number(draft: Draft, value: Value) -> bool:
+    """Whether an operation of two operands has a plain number for one of them."""
+    nodes = draft.place.module.nodes
+    numbers = any(nodes[arg].op in ("scalar", "param") for arg in value.args)
+    return value.op in (*_MARKS, "power") and numbers
