@@ -7,6 +7,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ tiny M { d: 4 }
 variant Small = M(d: 8) { name: "Small one" }
 """
 SMALL = "models/m.arch:Small"
+SOUND = {"spec": SMALL, "theme": "light", "view": "", "width": ""}
 LIGHT = "archdsl-cards/models+m.arch+light"
 needs_latex = pytest.mark.skipif(
     any(shutil.which(command) is None for command in ("pdflatex", "pdftotext")),
@@ -59,13 +61,16 @@ class Paper:
         assert done.returncode == 0, done.stderr
         return done.stderr
 
-    def latex(self, *body: str, shell: bool = False) -> str:
+    def latex(
+        self, *body: str, shell: bool = False, engine: str = "pdflatex", options: str = ""
+    ) -> str:
         """The messages of a run over a paper with these paragraphs."""
-        lines = [r"\documentclass{article}", r"\usepackage{archdsl}", r"\begin{document}"]
+        head = rf"\documentclass[{options}]{{article}}"
+        lines = [head, r"\usepackage{archdsl}", r"\begin{document}"]
         paper = [*lines, *(f"{line}\n" for line in body), r"\end{document}"]
         (self.folder / "paper.tex").write_text("\n".join(paper))
         escape = "-shell-escape" if shell else "-no-shell-escape"
-        done = self.run("pdflatex", escape, "-interaction=nonstopmode", "paper.tex")
+        done = self.run(engine, escape, "-interaction=nonstopmode", "paper.tex")
         return " ".join(done.stdout.replace("(archdsl)", "").split())
 
     def text(self, file: str = "paper.pdf") -> str:
@@ -109,8 +114,93 @@ def test_latex_draws_by_itself_with_shell_escape(paper: Paper) -> None:
     spec.write_text(SPEC.replace("Small one", "Another name"))
     assert "Error" not in paper.latex(card, shell=True)
     assert "Another name" in paper.text(), "a spec that has changed is drawn again"
+
+
+@needs_latex
+@pytest.mark.parametrize("engine", ["pdflatex", "xelatex", "lualatex"])
+def test_latex_shows_no_stale_card(paper: Paper, engine: str) -> None:
+    """What could not be drawn again is an error with the reason, and a frame in the paper."""
+    if shutil.which(engine) is None:
+        pytest.skip(f"needs {engine}")
+    card = rf"\archcard{{{SMALL}}}"
+    assert "Error" not in paper.latex(card, shell=True, engine=engine)
+    assert "Small one" in paper.text()
+    spec = paper.folder / "models/m.arch"
     spec.write_text(SPEC.replace("Linear(d, d)", "Linear(d, 2)"))
-    assert f"The card of {SMALL} could not be drawn" in paper.latex(card, shell=True)
+    said = paper.latex(card, "After.", shell=True, engine=engine)
+    assert f"archdsl Error: The card of {SMALL} could not be drawn." in said
+    assert said.count("the block Linear with its settings gives another shape") == 2
+    assert "[B, T, d] -> [B, T, 2]" in said, "all of the message is on the terminal"
+    shown = " ".join(paper.text().split())
+    assert "Small one" not in shown
+    assert f"The card of {SMALL} could not be drawn" in shown
+    assert "After." in shown
+
+
+@needs_latex
+@pytest.mark.parametrize("engine", ["pdflatex", "xelatex", "lualatex"])
+def test_latex_without_a_shell_says_that_a_card_is_older_than_its_spec(
+    paper: Paper, engine: str
+) -> None:
+    if shutil.which(engine) is None:
+        pytest.skip(f"needs {engine}")
+    card = rf"\archcard[width=85mm]{{{SMALL}}}"
+    (paper.folder / "paper.cards").write_text(json.dumps({**SOUND, "width": "240.9pt"}))
+    paper.archdsl("cards", "paper.cards")
+    assert "Warning" not in paper.latex(card, engine=engine)
+    assert "Small one" in paper.text()
+    later = time.time() + 100
+    os.utime(paper.folder / "models/m.arch", (later, later))
+    said = paper.latex(card, engine=engine)
+    assert f"archdsl Warning: The card of {SMALL} is older than its spec." in said
+    assert "Run: archdsl cards paper.cards" in said
+    assert "Small one" in paper.text()
+    earlier = time.time() - 100
+    os.utime(paper.folder / "models/m.arch", (earlier, earlier))
+    os.utime(paper.folder / f"{LIGHT}+240.9pt/Small.pdf", (earlier - 100, earlier - 100))
+    assert "0 written, 1 unchanged" in paper.archdsl("cards", "paper.cards")
+    assert "Warning" not in paper.latex(card, engine=engine), "it has been looked at"
+
+
+@needs_latex
+def test_latex_says_which_program_is_missing(paper: Paper) -> None:
+    (paper.folder / "bin/archdsl").write_text("#!/bin/sh\necho no such program >&2\nexit 127\n")
+    said = paper.latex(rf"\archcard{{{SMALL}}}", shell=True)
+    assert f"The card of {SMALL} could not be drawn. no such program" in said
+
+
+@needs_latex
+def test_latex_takes_what_a_command_says_as_characters(paper: Paper) -> None:
+    """Nothing that a message quotes from a spec becomes a command, and no word ends a failure."""
+    said = r"\input{secret} \csname x\endcsname $ # ## % ~ ^^M & _ { archdsl:drawn"
+    (paper.folder / "secret.tex").write_text("REVEALED")
+    program = f"#!/bin/sh\ncat <<'END' >&2\narchdsl:drawn\n{said}\nEND\nexit 1\n"
+    (paper.folder / "bin/archdsl").write_text(program)
+    heard = paper.latex(rf"\archcard{{{SMALL}}}", "After.", shell=True)
+    assert f"The card of {SMALL} could not be drawn" in heard
+    assert said in heard
+    assert "REVEALED" not in paper.text() and "After." in paper.text()
+
+
+@needs_latex
+def test_latex_asks_for_the_width_of_a_column(paper: Paper) -> None:
+    """229.5 pt of TeX (72.27 an inch) are 228.6 of the others (72): the card is as wide as that."""
+    said = paper.latex(rf"\archcard{{{SMALL}}}", shell=True, options="twocolumn")
+    assert "Error" not in said
+    assert paper.cards() == [f"{LIGHT}+228.6pt/Small.pdf"]
+    assert box(paper.folder / paper.cards()[0]) == pytest.approx(228.6, abs=0.05)
+
+
+def test_a_card_that_fails_does_not_keep_the_others(paper: Paper) -> None:
+    asked = [{**SOUND, "spec": f"models/{name}"} for name in ("no.arch:A", "m.arch:B", "m.arch:C")]
+    lines = [json.dumps(found) for found in (*asked[:2], SOUND, asked[2])]
+    (paper.folder / "paper.cards").write_text("\n".join(lines))
+    done = paper.run("archdsl", "cards", "paper.cards")
+    assert done.returncode == 2
+    assert "there is no file models/no.arch" in done.stderr
+    assert "models/m.arch has no variant B" in done.stderr
+    assert "3 of 4 cards could not be drawn" in done.stderr
+    assert paper.cards() == [f"{LIGHT}/Small.pdf"]
 
 
 @needs_latex
@@ -223,8 +313,6 @@ def test_typst_lets_no_other_characters_through(paper: Paper, spec: str) -> None
 
 
 # Requests, from wherever they come.
-
-SOUND = {"spec": SMALL, "theme": "light", "view": "", "width": ""}
 
 
 @pytest.mark.parametrize("spec", HOSTILE)

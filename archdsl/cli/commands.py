@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -294,11 +295,24 @@ def cards(paper: str, form: str, types: tuple[str, ...], text: str) -> None:
     """Draw the cards that a paper asks for.
 
     LaTeX with the package archdsl writes the FILE, `typst query` prints it; the cards go to the
-    folder archdsl-cards. What has not changed is not drawn again.
+    folder archdsl-cards. What has not changed is not drawn again. A card that cannot be drawn does
+    not keep the others from it.
     """
-    for request in requests(contents(paper, paper), printable(paper)):
-        look = replace(request.look, text=text)
-        _render_folder((request.spec,), form, Path(request.folder), types or ("pdf",), look)
+    found, wrong, code = requests(contents(paper, paper), printable(paper)), 0, 0
+    for request in found:
+        look, folder = replace(request.look, text=text), Path(request.folder)
+        try:
+            _render_folder((request.spec,), form, folder, types or ("pdf",), look)
+        except Stop as stop:
+            if str(stop):
+                print(f"archdsl: {stop}", file=sys.stderr)
+            wrong, code = wrong + 1, max(code, stop.code)
+            continue
+        for type in types or ("pdf",):  # LaTeX asks which is newer, the spec or its card
+            with suppress(OSError):
+                (folder / f"{request.variant}.{type}").touch(exist_ok=True)
+    if wrong:
+        raise Stop(code, f"{wrong} of {len(found)} cards could not be drawn")
 
 
 _OUTPUT = click.option(

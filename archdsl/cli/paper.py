@@ -51,6 +51,11 @@ class Request:
         return f"{FOLDER}/{parts.replace('/', '+').replace(':', '+')}"
 
     @property
+    def variant(self) -> str:
+        """What its file is called, without the suffix."""
+        return self.spec.rpartition(":")[2]
+
+    @property
     def look(self) -> Look:
         """How it is drawn."""
         return Look(theme=self.theme, width=self.width or None, view=self.view)
