@@ -312,6 +312,28 @@ def test_typst_lets_no_other_characters_through(paper: Paper, spec: str) -> None
         typst.query(main, "<archdsl-card>", field="value", sys_inputs={"archdsl": "ask"})
 
 
+@pytest.mark.parametrize(
+    ("width", "said"),
+    [
+        ("100%", "a share of a page that has no width is no width of a card"),
+        ("60mm + 20%", "a share of a page that has no width is no width of a card"),
+        ("0% - 1mm", "the width of a card is more than nothing"),
+        ("auto", "the width of a card is a length or a share"),
+        ("1fr", "the width of a card is a length or a share"),
+    ],
+)
+def test_typst_on_a_page_without_a_width(paper: Paper, width: str, said: str) -> None:
+    typst = pytest.importorskip("typst")
+    head = '#import "archdsl.typ": archcard\n#set page(width: auto, height: auto)\n'
+    main = paper.folder / "main.typ"
+    main.write_text(f'{head}#archcard("{SMALL}", width: {width})')
+    with pytest.raises(RuntimeError, match=said):
+        typst.query(main, "<archdsl-card>", field="value", sys_inputs={"archdsl": "ask"})
+    main.write_text(f'{head}#archcard("{SMALL}", width: 0% + 85mm)')
+    asked = typst.query(main, "<archdsl-card>", field="value", sys_inputs={"archdsl": "ask"})
+    assert [found.width for found in requests(asked.encode(), "main.cards")] == ["240.9pt"]
+
+
 # Requests, from wherever they come.
 
 
