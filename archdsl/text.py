@@ -45,8 +45,8 @@ Line = tuple[Run, ...]
 
 
 def line(text: str, tone: str = "ink", weight: Weight = REGULAR) -> Line:
-    """A line of one run."""
-    return (Run(text, tone, weight),)
+    """A line of one run, or of none where there is nothing to say."""
+    return (Run(text, tone, weight),) if text else ()
 
 
 def plain(runs: Line) -> str:

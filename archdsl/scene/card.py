@@ -29,7 +29,7 @@ def card(view: View, theme: Theme) -> Scene:
     if page.strip is not None and view.strip is not None:
         items.append(panel.strip(view.strip, page.strip, page.legend, sizes))
     items.extend(_inset_frame(found) for found in page.insets)
-    items.append(Group(tuple(draw.diagram(page.tower, sizes)), "tower", "tower"))
+    items.append(Group(tuple(draw.diagram(page.tower, sizes, _whole(view))), "tower", "tower"))
     items.extend(_inset(found, sizes) for found in page.insets)
     items.extend(_callout(found) for found in page.callouts)
     items.extend(_leaders(page))
@@ -101,7 +101,7 @@ def _column(view: View, theme: Theme) -> Scene:
         Group(tuple(header), "header", "header", "", view.link),
     ]
     if found.tower is not None:
-        items.append(Group(tuple(draw.diagram(found.tower, sizes)), "tower", "tower"))
+        items.append(Group(tuple(draw.diagram(found.tower, sizes, _whole(view))), "tower", "tower"))
     if found.strip is not None and view.strip is not None:
         items.append(panel.level_strip(view.strip, found.strip, found.legend, sizes))
     if found.facts is not None:
@@ -109,9 +109,16 @@ def _column(view: View, theme: Theme) -> Scene:
     return _scene(view, theme, found.width, found.height, items, found.millimetres)
 
 
-def _inset_frame(found: PlacedInset) -> Rect:
+def _whole(view: View) -> str:
+    """The tooltip of the frame round a whole model."""
+    params = sum(part.params for part in view.facts.parts)
+    return f"{view.title} · {params:,} parameters" if params else view.title
+
+
+def _inset_frame(found: PlacedInset) -> Group:
     stroke = "accent" if found.inset.tone == "accent" else "quiet"
-    return Rect(found.box, 14.0, "paper", stroke, 1.3, DOTTED, found.inset.id)
+    frame = Rect(found.box, 14.0, "paper", stroke, 1.3, DOTTED, found.inset.id)
+    return Group((frame,), f"{found.inset.id}.frame", "group", text.plain(found.inset.title))
 
 
 def _inset(found: PlacedInset, sizes: Sizes) -> Group:

@@ -29,17 +29,20 @@ _KEPT = (5.0, 3.0)
 """Dashes of what is cached: it differs from other boxes by more than its hue."""
 
 
-def diagram(found: Arranged, sizes: Sizes) -> list[Item]:
-    """A diagram: frames first, then wires, then what stands on them."""
+def diagram(found: Arranged, sizes: Sizes, whole: str = "") -> list[Item]:
+    """A diagram: frames first, then wires, then what stands on them.
+
+    `whole`: the tooltip of a frame that has no words of its own, which is the whole model's.
+    """
     items: list[Item] = []
     for placed in found.placed:
         if placed.inner is not None:
-            items.extend(_frame(placed, sizes))
+            items.extend(_frame(placed, sizes, whole))
     for wired in found.wires:
         items.extend(wire(wired, sizes))
     for placed in found.placed:
         if placed.inner is not None:
-            items.extend(diagram(placed.inner, sizes))
+            items.extend(diagram(placed.inner, sizes, whole))
         elif placed.node.form != "port":
             items.append(node(placed, sizes))
     for badge in found.badges:
@@ -82,7 +85,7 @@ def wire(found: Wire, sizes: Sizes) -> list[Item]:
     return items
 
 
-def _frame(placed: Placed, sizes: Sizes) -> list[Item]:
+def _frame(placed: Placed, sizes: Sizes, whole: str) -> list[Item]:
     """A group's border, and at its left how often it repeats."""
     fill, stroke = _FILLS[placed.node.tone]
     accented = placed.node.tone == "accent"
@@ -95,7 +98,13 @@ def _frame(placed: Placed, sizes: Sizes) -> list[Item]:
     if placed.node.lines:
         spot = Point(placed.box.x + 16.0, placed.box.y + 20.0)
         shapes.append(Text(spot, placed.node.lines[0], sizes.small, inside=placed.node.id))
-    return [Group(tuple(shapes), f"{placed.node.id}.frame", "group", placed.node.tooltip)]
+    said = _said(placed.node) or whole
+    return [Group(tuple(shapes), f"{placed.node.id}.frame", "group", said)]
+
+
+def _said(found: Node) -> str:
+    """A node's tooltip: what is known of it, or else what is written on it."""
+    return found.tooltip or " · ".join(text.plain(line) for line in found.lines)
 
 
 def node(placed: Placed, sizes: Sizes) -> Group:
@@ -113,7 +122,7 @@ def node(placed: Placed, sizes: Sizes) -> Group:
             shapes = _choice(placed, sizes)
         case _:
             shapes = _labelled(found, box, 9.0 if len(found.lines) > 1 else 8.0, sizes)
-    return Group(tuple(shapes), found.id, found.form, found.tooltip, found.link)
+    return Group(tuple(shapes), found.id, found.form, _said(found), found.link)
 
 
 def _labelled(found: Node, box: Box, radius: float, sizes: Sizes) -> list[Item]:
@@ -198,7 +207,7 @@ def _choice(placed: Placed, sizes: Sizes) -> list[Item]:
         spot = Point(box.middle.x, box.y - CHOICE_LABEL / 2 + 3.0)
         shapes = _labelled(found.node, box, 8.0, sizes)
         items.append(Text(spot, found.label, sizes.small, "middle", placed.node.id))
-        items.append(Group(tuple(shapes), name, "box", found.node.tooltip, found.node.link))
+        items.append(Group(tuple(shapes), name, "box", _said(found.node), found.node.link))
     return items
 
 
@@ -220,5 +229,5 @@ def _badge(found: PlacedBadge, sizes: Sizes) -> list[Item]:
             target=found.node,
         ),
         arrow(found.tip, start),
-        Group(pill, name, "badge", found.badge.tooltip),
+        Group(pill, name, "badge", found.badge.tooltip or text.plain(found.badge.label)),
     ]

@@ -35,7 +35,7 @@ def strip(found: Strip, box: Box, kinds: tuple[PlacedKind, ...], sizes: Sizes) -
     for first, last in _runs(found.cells) if gap == 0.0 else [(n, n + 1) for n in range(count)]:
         top = box.bottom - last * pitch + gap / 2
         cell = Box(box.x, top, box.width, (last - first) * pitch - gap)
-        items.extend(_cell(cell, found, first))
+        items.append(_cell(cell, found, first, last))
     for layer, y in _numbered(found, [box.bottom - (n + 0.5) * pitch for n in range(count)], sizes):
         spot = Point(box.right + 6.0, y + text.CAPITAL * sizes.small / 2)
         items.append(Text(spot, text.line(f"{layer + 1:,}", "quiet"), sizes.small))
@@ -56,7 +56,7 @@ def level_strip(found: Strip, box: Box, kinds: tuple[PlacedKind, ...], sizes: Si
     for first, last in _runs(found.cells) if gap == 0.0 else [(n, n + 1) for n in range(count)]:
         left = box.x + first * pitch + gap / 2
         cell = Box(left, box.y, (last - first) * pitch - gap, box.height)
-        items.extend(_cell(cell, found, first))
+        items.append(_cell(cell, found, first, last))
     taken = -100.0
     wanted = [0, count - 1, *(first for first, _ in _runs(found.cells))]
     for layer in sorted({*wanted[:2], *(wanted[2:] if len(wanted) <= 8 else [])}):
@@ -75,15 +75,21 @@ def _legend(found: Strip, kinds: tuple[PlacedKind, ...], sizes: Sizes) -> Iterat
     """Swatches and lines of the kinds of layers."""
     for placed in kinds:
         swatch = Box(placed.box.x, placed.box.y + 2.0, 10.0, 10.0)
-        yield from _cell(swatch, found, found.cells.index(placed.number))
+        yield _cell(swatch, found, found.cells.index(placed.number))
         for number, said in enumerate(placed.lines):
             y = placed.box.y + 11.0 + LEGEND_LINE * number
             yield Text(Point(placed.box.x + SWATCH, y), said, sizes.small)
 
 
-def _cell(box: Box, found: Strip, layer: int) -> list[Item]:
-    kind = found.kinds[found.cells[layer]]
-    return painted(box, kind.tone, kind.hatched, min(2.0, box.height / 4, box.width / 4))
+def _cell(box: Box, found: Strip, first: int, last: int = 0) -> Group:
+    """Layers of one kind, from `first` up to the one before `last`, or the swatch of their kind."""
+    kind = found.kinds[found.cells[first]]
+    inner = painted(box, kind.tone, kind.hatched, min(2.0, box.height / 4, box.width / 4))
+    if last == 0:
+        where = f"{kind.count:,} layers" if kind.count > 1 else "1 layer"
+    else:
+        where = f"layers {first + 1:,} to {last:,}" if last > first + 1 else f"layer {last:,}"
+    return Group(tuple(inner), title=" · ".join(part for part in (where, kind.name) if part))
 
 
 def painted(box: Box, tone: str, hatched: bool, radius: float = 0.0) -> list[Item]:
@@ -166,7 +172,8 @@ def _parts(found: Facts, box: Box, sizes: Sizes) -> tuple[list[Item], float]:
     items: list[Item] = []
     y = box.y
     for part in found.parts:
-        items.extend(painted(Box(box.x, y, 11.0, 11.0), part.tone, part.hatched, 2.5))
+        swatch = painted(Box(box.x, y, 11.0, 11.0), part.tone, part.hatched, 2.5)
+        items.append(Group(tuple(swatch), title=_share(part, found.parts)))
         items.extend(_row(part.name, short(part.params), box, y, 19.0, "ink", sizes))
         y += PART_ROW
     return items, y
@@ -225,6 +232,13 @@ def _bar(parts: tuple[Part, ...], box: Box) -> list[Item]:
     for part in parts:
         width = least + free * part.params / total
         piece = Box(x, box.y, max(0.5, width - 1.0), box.height)
-        items.extend(painted(piece, part.tone, part.hatched))
+        shown = painted(piece, part.tone, part.hatched)
+        items.append(Group(tuple(shown), title=_share(part, parts)))
         x += width
     return items
+
+
+def _share(part: Part, parts: tuple[Part, ...]) -> str:
+    """A part's tooltip: how many parameters it has, and how many of a hundred."""
+    total = sum(each.params for each in parts) or 1
+    return f"{part.name} · {part.params:,} parameters · {100 * part.params / total:.1f}%"

@@ -78,11 +78,12 @@ def _bar(found: Scaled, theme: Theme) -> Group:
     """The area that stands for a round number of parameters, and what the colours mean."""
     sizes = theme.sizes
     bar = found.bar
-    items: list[Item] = [Rect(bar, 0.0, "faint", "quiet", 1.0)]
+    size = f"{short(found.bar_params)} parameters"
+    square = (Rect(bar, 0.0, "faint", "quiet", 1.0),)
+    items: list[Item] = [Group(square, title=f"{size}, 10 layers high")]
     x, y = bar.right + 12.0, bar.y + 11.0
     items += [
-        Text(Point(x, y), text.line(f"{short(found.bar_params)} parameters", "ink", text.SEMIBOLD),
-             sizes.small),
+        Text(Point(x, y), text.line(size, "ink", text.SEMIBOLD), sizes.small),
         Text(Point(x, y + _LINE), text.line("10 layers high", "quiet"), sizes.small),
     ]  # fmt: skip
     tones = dict.fromkeys(
@@ -98,7 +99,8 @@ def _bar(found: Scaled, theme: Theme) -> Group:
         wide = 15.0 + text.line_width(said, sizes.small) + 18.0
         if at + wide > found.width - sizes.margin and at > x + 120.0:
             at, y = x + 120.0, y + _LINE + 3.0
-        items += painted(Box(at, y + 2.0, 10.0, 10.0), tone, False)
+        swatch = painted(Box(at, y + 2.0, 10.0, 10.0), tone, False)
+        items.append(Group(tuple(swatch), title=", ".join(names)))
         items.append(Text(Point(at + 15.0, y + 11.0), said, sizes.small))
         at += wide
     return Group(tuple(items), "scale-bar", "scale")
