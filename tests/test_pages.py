@@ -12,7 +12,7 @@ import pytest
 
 from archdsl.record import replace
 from archdsl.render.svg import to_svg
-from archdsl.scene.shapes import written
+from archdsl.scene.shapes import Scene, written
 from models import variants
 
 ROOT = Path(__file__).parent.parent
@@ -50,6 +50,52 @@ def test_one_card_is_twice_on_a_page_with_prefixes() -> None:
             assert bool(used) == (text == "path")
     again = set(ids(ET.fromstring(variant.svg())))
     assert again & set(ids(ET.fromstring(variant.svg()))), "without prefixes they would meet"
+
+
+VIEWS = ("card", "compact", "block", "strip", "facts")
+
+
+@cache
+def views(name: str) -> dict[str, Scene]:
+    """A variant's pictures, and the circuits of the blocks of its layers."""
+    variant = variants()[name]
+    inner = {"detail:" + m.block for _, m in variant.facts.schedule if m.block}
+    return {view: variant.scene("light", view=view) for view in (*VIEWS, *sorted(inner))}
+
+
+def test_views_of_all_variants_share_a_page() -> None:
+    """No id is twice on a page with every view of every variant, and each says whose it is."""
+    taken: dict[str, tuple[str, str]] = {}
+    for name in variants():
+        for view, scene in views(name).items():
+            prefix = scene.name + "-"
+            assert scene.name == name or scene.name.startswith(f"{name}-")
+            for id in ids(ET.fromstring(to_svg(scene, fonts="named"))):
+                assert id.startswith(prefix)
+                assert id not in taken, (id, view, taken[id])
+                taken[id] = name, view
+    assert len(taken) > 3000
+
+
+def test_rules_of_a_card_reach_no_other() -> None:
+    """Styles of `--theme auto` begin with a class of the one picture, whatever its prefix is."""
+    variant = next(iter(variants().values()))
+    found = {p: variant.svg(theme="auto", prefix=p) for p in ("a.b", "a_b", "box", "a", "")}
+    scopes = {}
+    for prefix, drawn in found.items():
+        root = ET.fromstring(drawn)
+        css = "".join(style.text or "" for style in root.iter(f"{SVG}style"))
+        night = css[css.index("@media") :].partition("{")[2].removesuffix("}")
+        heads = {rule.partition(" ")[0] for rule in re.findall(r"([^{}]+)\{[^}]*\}", night)}
+        [head] = heads
+        scopes[prefix] = head.removeprefix(".").replace("\\.", ".")
+        assert root.get("class") == scopes[prefix]
+        assert re.findall(r"@\S+", css.replace("@font-face", "")) == ["@media"]
+        inner = {
+            part for g in root.iter() if g is not root for part in (g.get("class") or "").split()
+        }
+        assert not inner & set(scopes.values())
+    assert len(set(scopes.values())) == len(found)
 
 
 @pytest.mark.parametrize("name", variants())
@@ -95,6 +141,72 @@ def test_blocks_have_tooltips(name: str) -> None:
     root = variants()[name].model.root
     paths = {id.removeprefix(f"{name}-").split(".")[0] for id in tips}
     assert paths & {child.name for child in root.children}
+
+
+@pytest.mark.parametrize("name", variants())
+def test_all_that_is_drawn_has_a_tooltip_and_no_text_is_empty(name: str) -> None:
+    for view, scene in views(name).items():
+        root = ET.fromstring(to_svg(scene, fonts="named"))
+        assert silent(root) == [], view
+        assert hollow(root) == [], view
+
+
+def silent(root: ET.Element, told: bool = False) -> list[str]:
+    """Boxes and circles that are painted, other than the ground, and stand in nothing with a
+    tooltip.
+    """
+    found = []
+    for child in root:
+        said = told or (child.tag == f"{SVG}g" and bool(child.findtext(f"{SVG}title")))
+        if child.tag in (f"{SVG}rect", f"{SVG}circle"):
+            painted = {child.get("fill"), child.get("stroke")} - {None, "none"}
+            ground = (child.get("x"), child.get("y")) == ("0", "0") and root.tag == f"{SVG}svg"
+            if painted and not said and not ground:
+                found.append(str(sorted(child.items())))
+        found += silent(child, said)
+    return found
+
+
+def hollow(root: ET.Element) -> list[str]:
+    """Texts, and pieces of texts, that say nothing."""
+    lines = [*root.iter(f"{SVG}text"), *root.iter(f"{SVG}tspan")]
+    return [str(line.attrib) for line in lines if not "".join(line.itertext()).strip()]
+
+
+def test_a_box_without_a_tooltip_and_an_empty_text_are_noticed() -> None:
+    root = ET.fromstring(variants()["Llama3_8B"].svg())
+    assert not silent(root) and not hollow(root)
+    one, *_ = [g for g in root.iter(f"{SVG}g") if g.get("class") == "archdsl-badge"]
+    [title] = one.findall(f"{SVG}title")
+    one.remove(title)
+    next(root.iter(f"{SVG}text")).text = " "
+    assert len(silent(root)) == 1
+    assert len(hollow(root)) == 1
+
+
+@pytest.mark.parametrize("name", variants())
+def test_the_frame_says_how_many_parameters_the_model_has(name: str) -> None:
+    """The frame round everything, and the pieces of the bar, which are all of them together."""
+    facts, root = variants()[name].facts, tree(name)
+    frames = [g for g in root.iter(f"{SVG}g") if g.get("id") == f"{name}-model.frame"]
+    tips = [frame.findtext(f"{SVG}title") or "" for frame in frames]
+    assert all(tip.endswith(f" · {facts.params:,} parameters") for tip in tips)
+    [panel] = [g for g in root.iter(f"{SVG}g") if g.get("class") == "archdsl-facts"]
+    said = [group.findtext(f"{SVG}title") or "" for group in panel.iter(f"{SVG}g")]
+    counts = [re.search(r" · ([\d,]+) parameters · ([\d.]+)%$", tip) for tip in said]
+    pieces = [found for found in counts if found is not None]
+    assert sum(int(found[1].replace(",", "")) for found in pieces) == 2 * facts.params
+    assert sum(float(found[2]) for found in pieces) == pytest.approx(200, abs=1)
+
+
+@pytest.mark.parametrize("name", variants())
+def test_cells_say_which_layers_they_are(name: str) -> None:
+    [strip] = [g for g in tree(name).iter(f"{SVG}g") if g.get("class") == "archdsl-strip"]
+    said = " ".join(title.text or "" for title in strip.iter(f"{SVG}title"))
+    told: list[int] = []
+    for first, last, one in re.findall(r"layers ([\d,]+) to ([\d,]+)|layer ([\d,]+)\b", said):
+        told += range(int(first or one), int(last or one) + 1)
+    assert sorted(told) == list(range(1, variants()[name].facts.layers + 1))
 
 
 @pytest.mark.parametrize("name", variants())

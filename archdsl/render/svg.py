@@ -56,9 +56,9 @@ def to_svg(
     if fonts == "embedded":
         drawing.defs.add(Style(_font_faces(scene)))
     if scene.night is not None:
-        scope = f"archdsl-{name.replace('.', '_')}"  # a dot would end the name of a class
+        scope = f"archdsl-in-{name}"  # no kind of a block begins with `in-`
         drawing["class"] = scope
-        drawing.defs.add(Style(_night(scene.night, scene.palette, scope)))
+        drawing.defs.add(Style(_night(scene.night, scene.palette, scope.replace(".", "\\."))))
     pen = _Pen(drawing, scene.palette, fonts, name, scene.night is not None)
     for item in scene.items:
         drawing.add(pen.element(item))
