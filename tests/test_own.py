@@ -1,13 +1,17 @@
 """`share` and `apart`: one module wherever it is placed, a part that the result does not need."""
 
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 
+import pytest
 import torch
+from safetensors.torch import save_file
 
-from archdsl import pipeline
+import reference
+from archdsl import hub, pipeline
 from archdsl.source import Source
-from emitted import from_text
+from emitted import from_text, variants
 
 SPEC = """
 use std.core: Linear, Embedding, RMSNorm, SwiGLU, PreNorm
@@ -133,54 +137,81 @@ def test_copies_and_dtypes_follow() -> None:
     assert {p.dtype for p in model.layers[0].f.module.parameters()} == {torch.float32}
 
 
-AHEAD = """
-use specs.deepseek: DeepSeekV3
-use std.core: Linear, PreNorm, RMSNorm, SwiGLU
-use std.attention: MLA, LowRank
-use std.moe: MoE, GroupRouter
-use std.position: Rope, RotatePairs
-
-## One more token, from what the layers say and the token that follows (DeepSeek-AI, 2024).
-block NextToken(d, layer: [B, T, d] -> [B, T, d])(h: [B, T, d], e: [B, T, d]) -> [B, T, d]
-as layer "Prediction of one more token" {
-  norm_h = RMSNorm(d)
-  norm_e = RMSNorm(d)
-  join   = Linear(2 * d, d)
-  block  = layer
-  norm   = RMSNorm(d)
-  return rearrange[B T d, B T d -> B T (d + d)](norm_e(e), norm_h(h)) |> join |> block |> norm
-}
-model WithAhead(d = 7168, heads = 128, q_rank = 1536, kv_rank = 512, d_nope = 128, d_rope = 64,
-                d_v = 128, d_ff = 18_432, experts = 256, top_k = 8, groups = 8, top_groups = 4,
-                d_expert = 2048, vocab = 129_280)
-               (stream tokens: int[B, T]) -> [B, T, vocab] {
-  query = LowRank(d, q_rank, heads * (d_nope + d_rope))
-  rope  = Rope(d_rope, rotate: RotatePairs(d_rope))
-  mix   = MLA(d, heads, kv_rank, d_nope, d_rope, d_v, query, rope)
-  route = GroupRouter(d, experts, top_k, groups, top_groups, 2.5)
-  moe   = MoE(d, route, SwiGLU(d, d_expert), experts, top_k, shared: SwiGLU(d, d_expert))
-  core  = DeepSeekV3(d, 3, 58, heads, q_rank, kv_rank, d_nope, d_rope, d_v, d_ff, experts, top_k,
-                     groups, top_groups, d_expert, vocab: vocab, stretch: 40)
-  apart ahead = NextToken(d, PreNorm(RMSNorm(d), mix, moe))
-  return core(tokens)
-}
-variant Whole = WithAhead() {
-  name: "DeepSeek-V3 with the layer that predicts one more token"
-  expect params: 671_026_404_352
-  expect active: 37_552_282_624
-  expect apart: 11_610_067_968
-}
-"""
-
-
 def test_the_layer_that_predicts_one_more_token() -> None:
     """DeepSeek-V3's last layer is in none of its counts; of the published 685B parameters it has
     these, and copies of the embedding and the head.
     """
-    facts = variant(AHEAD).facts
+    facts = variants()["DeepSeekV3_671B"].facts
     d, attention = 7168, 7168 * 1536 + 1536 + 1536 * 128 * 192 + 7168 * 576 + 512 + 512 * 128 * 256
     attention += 128 * 128 * d
     layer = attention + 257 * 3 * d * 2048 + 256 * d + 2 * d
     assert facts.apart == layer + 2 * d * d + 3 * d
     copies = 2 * 129_280 * d
     assert round((facts.params + facts.apart + copies) / 1e9, 1) == 684.5
+    assert variants()["KimiK2_1T"].facts.apart == 0
+
+
+def ahead(**changes: object) -> tuple[ModuleType, dict[str, object]]:
+    """An emitted tiny DeepSeek-V3 with one layer that predicts, and its config.json."""
+    config = reference.tiny_config("deepseek_v3") | changes
+    text = hub.imported(config, name="tiny")
+    assert "n_dense:" in text
+    return from_text(text.replace("n_dense:", "n_ahead: 1, n_dense:", 1)), config
+
+
+@torch.no_grad()
+def test_the_layer_that_predicts_equals_the_reference() -> None:
+    """The reference has no class for it: it is a model of one layer that reads, in place of
+    embeddings, the map of both inputs, each normalised.
+    """
+    module, config = ahead(num_hidden_layers=1, first_k_dense_replace=0)
+    one = reference.from_config(config)
+    reference.randomise(one, 5)
+    model = module.Model(module.Config()).eval()
+    state = module.parameters_from(one.state_dict(), model)
+    state |= {f"ahead.0.block.{k[9:]}": v for k, v in state.items() if k.startswith("layers.0.")}
+    state["ahead.0.last.g"] = state["norm.g"]
+    d = config["hidden_size"]
+    before = [type(one.model.norm)(d, eps=config["rms_norm_eps"]) for _ in range(2)]
+    draw = torch.Generator().manual_seed(6)
+    for name, norm in zip(("norm_e", "norm_h"), before, strict=True):
+        norm.weight.copy_(1 + 0.3 * torch.randn(d, generator=draw))
+        state[f"ahead.0.{name}.g"] = norm.weight
+    join = state["ahead.0.join.w"] = torch.randn(d, 2 * d, generator=draw) * d**-0.5
+    model.load_state_dict(state)
+    h, e = torch.randn(2, 2, 19, d, generator=draw)
+    joined = torch.cat([before[0](e), before[1](h)], -1) @ join.T
+    wanted = one.model(inputs_embeds=joined).last_hidden_state
+    found = model.ahead[0](h, e)
+    assert (found - wanted).abs().max() <= 1e-4 * wanted.std()
+    assert (model.ahead[0](e, h) - wanted).abs().max() > 0.1 * wanted.std()
+
+
+def test_a_checkpoint_without_it_loads(tmp_path: Path) -> None:
+    """What stands apart is not in every checkpoint; where it is, it has to be there whole."""
+    module, _ = ahead()
+    ref = reference.build("deepseek_v3", 3)
+    save_file({k: v.contiguous() for k, v in ref.state.items()}, tmp_path / "model.safetensors")
+    model = module.load(tmp_path)
+    assert not hasattr(model, "ahead")
+    with torch.no_grad():
+        wanted = ref.logits(torch.float32)
+        assert (model(ref.tokens) - wanted).abs().max() <= 1e-4 * wanted.std()
+    beyond = {"model.layers.61.eh_proj.weight": torch.zeros(3)}
+    assert module.parameters_from(ref.state | beyond, module.Model(module.Config()))
+    with pytest.raises(ValueError, match=r"no parameter for model.layers.60"):
+        beyond = {"model.layers.60.eh_proj.weight": torch.zeros(3)}
+        module.parameters_from(ref.state | beyond, module.Model(module.Config()))
+
+
+def test_a_stack_may_stand_apart() -> None:
+    """Its blocks are called one by one; one of no layers is no part."""
+    spec = text(apart="apart ahead = stack(N * NextToken(d, heads))")
+    two, none = (variant(spec.replace("N *", f"{n} *")) for n in (2, 0))
+    assert two.facts.apart == 2 * variant(text()).facts.apart and none.facts.apart == 0
+    model = drawn(from_text(spec.replace("N *", "2 *")))
+    e = model.embed(TOKENS)
+    assert model.ahead[1](model.ahead[0](e, e), e).shape == e.shape
+    wrong = text(apart="share ahead = stack(2 * NextToken(d, heads))")
+    found = pipeline.check_source(Source("own.arch", wrong)).diagnostics
+    assert [d.code for d in found] == ["not-a-block"]

@@ -177,7 +177,7 @@ def application(
             return Error()
         tensors_in.append(one)
     if isinstance(target, Mixture) and len(target.bank.items) > 1:
-        if _result(scope, target, tensors_in, fn_span, span) is None:
+        if result(scope, target, tensors_in, fn_span, span) is None:
             return Error()
         return experts.mixed(scope, target, tensors_in, fn_span, span)
     return applied(scope, target, tensors_in, fn_span, span, label, tuple(each))
@@ -193,7 +193,7 @@ def applied(
     each: tuple[int, ...] = (),
 ) -> Value:
     """The node of an application, and its submodule."""
-    types = _result(scope, target, tensors_in, fn_span, span)
+    types = result(scope, target, tensors_in, fn_span, span)
     if types is None:
         return Error()
     operands = tuple(t.node for t in tensors_in)
@@ -226,7 +226,7 @@ def applied(
     return Tensors(tuple(scope.add(i) for i in items))
 
 
-def _result(
+def result(
     scope: Scope, target: Value, args: list[Tensor], fn_span: Span, span: Span
 ) -> tuple[TensorType, ...] | None:
     """The types that an application gives, or None after a report."""
@@ -235,17 +235,17 @@ def _result(
             return interface.apply(scope, target, args, fn_span, span)
         case BlockRef(block):
             made = recipe(scope, block, (), fn_span, fn_span)
-            return None if isinstance(made, Error) else _result(scope, made, args, fn_span, span)
+            return None if isinstance(made, Error) else result(scope, made, args, fn_span, span)
         case Slot():
             return interface.apply_slot(scope, target, args, fn_span, span)
         case Either(yes, no):
-            first = _result(scope, yes, args, fn_span, span)
-            second = _result(scope, no, args, fn_span, span)
+            first = result(scope, yes, args, fn_span, span)
+            second = result(scope, no, args, fn_span, span)
             return None if second is None else first
         case Schedule(items):
             return _through(scope, items, args, fn_span, span)
         case Mixture(bank=pool):
-            found = [_result(scope, kind.item, args, fn_span, span) for kind in pool.items]
+            found = [result(scope, kind.item, args, fn_span, span) for kind in pool.items]
             return None if None in found else found[0]
         case Bank():
             message = "a bank is applied through a mixture"
@@ -282,7 +282,7 @@ def _through(
         elif isinstance(inner, Repeat):
             found = _through(scope, (inner,), args, fn_span, span)
         else:
-            found = _result(scope, inner, args, fn_span, span)
+            found = result(scope, inner, args, fn_span, span)
         if found is None:
             return None
         if item is items[0]:

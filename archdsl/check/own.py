@@ -3,6 +3,8 @@
     share memory = SwiGLU(d, 4 * d)        # one, wherever it is placed, in layers too
     apart ahead  = NextToken(d, heads)     # typed and counted, but not in the result
 
+    apart more   = stack(2 * NextToken(d)) # several, none where the number is 0
+
 What is shared is a recipe with a mark: all modules made of it are one, stored where it was bound.
 What stands apart is applied to nothing; its inputs are those that it declares, free axes of that
 name being the body's own.
@@ -13,7 +15,18 @@ from __future__ import annotations
 from archdsl import syntax as s
 from archdsl.check import apply, interface
 from archdsl.check.scope import Scope
-from archdsl.check.values import BlockRef, Either, Error, Int, Recipe, Slot, Tensor, Value, describe
+from archdsl.check.values import (
+    BlockRef,
+    Either,
+    Error,
+    Int,
+    Recipe,
+    Schedule,
+    Slot,
+    Tensor,
+    Value,
+    describe,
+)
 from archdsl.dims import Dim
 from archdsl.record import replace
 
@@ -27,34 +40,47 @@ def bind(scope: Scope, statement: s.Bind, value: Value) -> Value:
         value = value.recipe
     if isinstance(value, Error):
         return value
-    if len(statement.names) != 1 or not isinstance(value, Recipe | Slot | Either):
+    stacked = isinstance(value, Schedule) and statement.own == "apart"
+    if len(statement.names) != 1 or not (stacked or isinstance(value, Recipe | Slot | Either)):
         message = f"`{statement.own}` stands before one block with its settings"
         note = f"this is {describe(value)}"
         return scope.fail("not-a-block", message, statement.value.span, note=note)
-    if not isinstance(value, Recipe):
-        return value  # a generic check does not know which block it is
     name = statement.names[0]
-    if statement.own == "share":
+    first = _first(scope, value) if isinstance(value, Schedule) else value
+    if statement.own == "apart":
+        scope.used.add(name.name)
+    if not isinstance(first, Recipe):
+        return value  # a generic check does not know which block it is, an empty stack has none
+    if statement.own == "share" and isinstance(value, Recipe):
         owner = scope.block.name if scope.block else ""
         return replace(value, shared=f"{owner}.{name.name}")
-    return _apart(scope, name, value)
+    return _apart(scope, name, value, first)
 
 
-def _apart(scope: Scope, name: s.Name, made: Recipe) -> Value:
-    """Checks a part that nothing is passed to, and makes its module."""
-    inner = interface.callee(scope, made)
-    for declared in made.block.decl.inputs:
+def _first(scope: Scope, layers: Schedule) -> Value | None:
+    """The first block of a stack that has layers."""
+    for item in layers.items:
+        if scope.value(item.count) != 0:
+            return _first(scope, item.item) if isinstance(item.item, Schedule) else item.item
+    return None
+
+
+def _apart(scope: Scope, name: s.Name, made: Value, first: Recipe) -> Value:
+    """Checks a part that nothing is passed to, and makes its module: one block, or a stack whose
+    `first` says what they take.
+    """
+    inner = interface.callee(scope, first)
+    for declared in first.block.decl.inputs:
         for axis in declared.type.axes:
             if isinstance(axis, s.Name) and inner.look(axis.name) is None:
                 here = scope.names.get(axis.name)
                 own = here if isinstance(here, Int) else Int(Dim.symbol(axis.name))
                 inner.names[axis.name] = own
-    types = [interface.type_of(inner, declared.type) for declared in made.block.decl.inputs]
+    types = [interface.type_of(inner, declared.type) for declared in first.block.decl.inputs]
     args = [Tensor(-1, t) for t in types if t is not None]
-    span = made.span or name.span
-    if len(args) != len(types) or interface.apply(scope, made, args, span, span) is None:
+    span = first.span or name.span
+    if len(args) != len(types) or apply.result(scope, made, args, span, span) is None:
         return Error()
     if scope.numbers is not None and apply.child(scope, made, name.name, args, span) is not None:
         scope.children[name.name] = replace(scope.children[name.name], apart=True)
-    scope.used.add(name.name)
     return made

@@ -132,10 +132,11 @@ def _rooted(found: _Found) -> TensorType:
 def _unfilled(
     model: Model, decl: s.HubDecl, rules: list[WeightRule], diagnostics: Diagnostics
 ) -> None:
-    """Every parameter of the model has a line."""
+    """Every parameter of the model has a line; those that stand apart need none."""
+    beside = {child.name for child in model.root.children if child.apart}
     filled = {tuple(x for x in t if not x.startswith("[")) for r in rules for t in r.targets}
     for path, param in parameters(model.root):
-        if path not in filled and not param.tied:
+        if path not in filled and not param.tied and path[0] not in beside:
             said = ".".join(path)
             diagnostics.add(
                 "hub-weights",

@@ -45,7 +45,7 @@ def parameters_from(published: Mapping[str, Tensor], model: nn.Module) -> dict[s
             raise ValueError(f"{copy} differs from {first}, to which it is tied")
         state[copy] = state[first]
     missing = sorted(expected.keys() - state.keys())
-    if missing:
+{beside}    if missing:
         raise ValueError(f"no tensor for {', '.join(missing[:5])} ({len(missing)} in all)")
     unused = sorted(published.keys() - used)
     left = [k for k in unused if not any(s.fullmatch(k) for s in SKIPPED)]
@@ -86,11 +86,22 @@ def load(
     with torch.device("meta"):
         model = Model(Config())
     state = parameters_from(published, model)
-    model.to_empty(device=device)
+{without}    model.to_empty(device=device)
     model.load_state_dict(state)
     tie(model)
     return model.to(dtype).eval()
 '''
+
+
+_BESIDE = """\
+    absent = [part for part in APART if not any(name.startswith(f"{part}.") for name in state)]
+    missing = [name for name in missing if name.split(".")[0] not in absent]
+"""
+_WITHOUT = """\
+    for part in APART:  # what stands apart is not in every checkpoint
+        if not any(name.startswith(f"{part}.") for name in state):
+            delattr(model, part)
+"""
 
 
 def checkpoint_lines(model: Model) -> list[str]:
@@ -107,7 +118,10 @@ def checkpoint_lines(model: Model) -> list[str]:
     sized = any("config" in f for f in functions.values())
     arguments = "tensor, model.config" if sized else "tensor"
     inputs = "x: Tensor, config: Config" if sized else "x: Tensor"
+    beside = [safe(child.name) for child in model.root.children if child.apart]
     loading = LOADING.replace("{arguments}", arguments)
+    loading = loading.replace("{beside}", _BESIDE if beside else "")
+    loading = loading.replace("{without}", _WITHOUT if beside else "")
     skips = ", ".join(f"re.compile({_pattern(s)})" for s in model.hub.skips)
     tied = ", ".join(f'"{a}": "{b}"' for a, b in ties(model))
     return [
@@ -122,6 +136,11 @@ def checkpoint_lines(model: Model) -> list[str]:
         ")",
         f"SKIPPED: tuple[re.Pattern[str], ...] = ({skips}{',' if skips else ''})",
         f"TIED: dict[str, str] = {{{tied}}}",
+        *(
+            [f"APART: tuple[str, ...] = {_tuple([json.dumps(x) for x in beside])}"]
+            if beside
+            else []
+        ),
         "",
         *loading.split("\n"),
     ]
@@ -156,9 +175,11 @@ def _literal(source: str, rule: WeightRule) -> str:
 
 
 def _pattern(skip: str) -> str:
-    """A key to skip as a regular expression: `{i}` is a number, all else stands for itself."""
+    """A key to skip as a regular expression: `{i}` is a number, `*` any text, all else stands for
+    itself.
+    """
     parts = [re.escape(x) for x in re.split(r"\{\w+\}", skip)]
-    return json.dumps(r"\d+".join(parts))
+    return json.dumps(r"\d+".join(parts).replace(r"\*", ".*"))
 
 
 def _convert(plan: AxesPlan, functions: dict[str, str]) -> str:

@@ -125,10 +125,12 @@ def mixture(draft: Draft, number: int, value: Value) -> None:
     tokens, *chosen = (draft.ends.get(arg, ()) for arg in value.args)
     sources = dict.fromkeys(name for found in chosen for name in found) or dict.fromkeys(tokens)
     total = Node(draft.named("sum"), "operator", mark="+", tooltip="sum of the chosen, weighted")
-    for count in sorted({1, 2, bank.length} & set(range(1, bank.length + 1))):
+    counts = sorted({1, 2, bank.length} & set(range(1, bank.length + 1)))
+    names = [draft.named(value.child) for _ in counts][::-1]  # the last, at the right, by its path
+    for count, name in zip(counts, names, strict=True):
         shown = f"expert {count:,}" if count < 3 else f"… {count:,}"
         told = f"{expert.title}, one of {bank.length:,}, of which {bank.top_k} work on a token"
-        node = Node(draft.named(value.child), "box", (line(shown),), "soft", tooltip=told)
+        node = Node(name, "box", (line(shown),), "soft", tooltip=told)
         draft.nodes.append(node)
         draft.edges += [Edge(source, node.id) for source in sources]
         draft.edges.append(Edge(node.id, total.id))

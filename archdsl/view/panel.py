@@ -56,12 +56,14 @@ def strip(counts: Counts) -> Strip | None:
         kind = kinds.setdefault(names[module.id], len(kinds))
         sizes[kind] = sizes.get(kind, 0) + count
         cells += [kind] * count
+    often = sorted(sizes, key=lambda kind: -sizes[kind])  # the family's colour for the most
+    rank = {kind: number for number, kind in enumerate(often)}
     legend = tuple(
         LayerKind(
             name if len(kinds) > 1 else "layers",
-            KIND_TONES[kind % len(KIND_TONES)],
+            KIND_TONES[rank[kind] % len(KIND_TONES)],
             sizes[kind],
-            kind >= len(KIND_TONES),
+            rank[kind] >= len(KIND_TONES),
         )
         for name, kind in kinds.items()
     )
