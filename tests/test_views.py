@@ -208,7 +208,7 @@ def test_one_file_for_day_and_night() -> None:
     style = "".join(
         found.text or "" for found in ET.fromstring(made).iter() if "style" in found.tag
     )
-    rules = dict(re.findall(r"\.archdsl-A \.f-(\w+)\{fill:(#\w{6})\}", style))
+    rules = dict(re.findall(r"\.archdsl-in-A \.f-(\w+)\{fill:(#\w{6})\}", style))
     night = theme.dark("made").colours
     assert rules["ink"] == night["ink"] and rules["paper"] == night["paper"]
     assert style.count("prefers-color-scheme:dark") == 1
