@@ -311,9 +311,22 @@ class Facts:
 
     def flops_per_token(self, context: int) -> int:
         """FLOPs of one more token with `context` keys in sight (its own included)."""
+        return self._flops_of(1, context)
+
+    def prefill_flops_per_token(self, context: int) -> int:
+        """FLOPs of `context` tokens read at once, for each of them, every key in sight.
+
+        Less than `flops_per_token` where something is computed from the whole cache: latent
+        attention (arXiv:2405.04434) maps every latent to keys and values again for each token that
+        is decoded, and once for each token that is read.
+        """
+        return self._flops_of(context, context) // context
+
+    def _flops_of(self, tokens: int, context: int) -> int:
+        """FLOPs of so many tokens of one sequence that see `context` keys."""
         flops = self._flops(self.model.root)
         one = {name: Dim.number(context) for name in flops.symbols()}
-        one |= {"B": Dim.number(1), "T": Dim.number(1)}
+        one |= {"B": Dim.number(1), "T": Dim.number(tokens)}
         return _number(substitute(flops, one))
 
     def _flops(self, module: Module) -> Dim:
@@ -412,6 +425,7 @@ class Facts:
         if isinstance(context, int):
             record["kv_bytes_at_context"] = self.kv_bytes(context)
             record["flops_per_token_at_context"] = self.flops_per_token(context)
+            record["prefill_flops_per_token_at_context"] = self.prefill_flops_per_token(context)
         return record
 
 

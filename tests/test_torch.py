@@ -235,6 +235,25 @@ def test_flops_and_cache(name: str, lower: bool) -> None:
     assert counter.get_total_flops() == facts.flops_per_token(context)
 
 
+@pytest.mark.parametrize("name", sorted(variants()))
+def test_flops_of_prefill(name: str) -> None:
+    """FLOPs of tokens read at once equal PyTorch's own count. Not compared: recurrences, which run
+    in chunks; what an encoder's input adds once; experts without weights.
+    """
+    variant, context = variants()[name], 32
+    small = elaborate.tiny(variant.unit, variant.model, Diagnostics())
+    assert small is not None
+    facts = Facts(small)
+    if facts.state_bytes or len(small.root.inputs) > 1 or idles(small.root):
+        pytest.skip("has work that differs between reading and decoding by design")
+    module = run(code_of(variant, False))
+    model = module.Model(module.Config.tiny())
+    tokens = torch.zeros(1, context, dtype=torch.long)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(tokens)
+    assert counter.get_total_flops() // context == facts.prefill_flops_per_token(context)
+
+
 def idles(module: Module) -> bool:
     """Whether some bank holds experts without weights."""
     inner = (m for child in module.children for _, m in child.modules)

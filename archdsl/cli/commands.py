@@ -121,6 +121,8 @@ def facts(specs: tuple[str, ...], form: str, as_json: bool, context: int | None)
                 record["context"] = context
                 record["kv_bytes_at_context"] = variant.facts.kv_bytes(context)
                 record["flops_per_token_at_context"] = variant.facts.flops_per_token(context)
+                prefill = variant.facts.prefill_flops_per_token(context)
+                record["prefill_flops_per_token_at_context"] = prefill
             records.append(record)
     if as_json:
         write("-", json.dumps(records, indent=2, ensure_ascii=False) + "\n")

@@ -29,8 +29,8 @@ SHAPES = ("few", "insets", "all")
 """Which wires carry their shapes: those into the heart of an inset, all of insets, all."""
 ACCENTS = ("blue", "purple", "teal", "rose", "azure", "violet", "red", "pink", "cyan")
 ROWS = (
-    "params", "active", "tables", "kv_bytes_per_token", "kv_bytes", "state", "flops", "context",
-    "tied", "width", "position", "vocab", "license", "after",
+    "params", "active", "tables", "apart", "kv_bytes_per_token", "kv_bytes", "state", "flops",
+    "context", "tied", "width", "position", "vocab", "license", "after",
 )  # fmt: skip
 """The rows of the panel of facts, by the names that `facts` chooses them by."""
 KNOWN: dict[str, tuple[str, ...]] = {

@@ -129,8 +129,12 @@ def _rows(model: Model, counts: Counts) -> Iterator[tuple[str, Fact]]:
         if counts.kv_bytes(context):
             yield "kv_bytes", Fact(f"at {name} context", words.size(counts.kv_bytes(context)))
         yield from _state(counts)
-        flops = words.short(counts.flops_per_token(context)).replace("B", "G")
-        yield "flops", Fact(f"FLOPs / token at {name}", flops)
+        decode, prefill = counts.flops_per_token(context), counts.prefill_flops_per_token(context)
+        if decode == prefill:
+            yield "flops", Fact(f"FLOPs / token at {name}", words.flops(decode))
+        else:  # the whole cache is mapped again for each token that is decoded
+            yield "flops", Fact(f"prefill FLOPs / token at {name}", words.flops(prefill))
+            yield "flops", Fact("decode, cache mapped again", words.flops(decode))
         yield "context", Fact("context", f"{context:,}")
     else:
         yield from _state(counts)

@@ -216,6 +216,11 @@ def short(count: float) -> str:
     return f"{count:,.0f}"
 
 
+def flops(count: int) -> str:
+    """A count of FLOPs, where 1e9 is a G: "19.3G"."""
+    return short(count).replace("B", "G")
+
+
 def size(count: int) -> str:
     """Bytes in binary units: "128 KiB"."""
     value = float(count)
