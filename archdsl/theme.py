@@ -28,7 +28,8 @@ class Sizes:
     """Font sizes, gaps and lines in pixels.
 
     `side`: white inside a frame. `box`, `pill`: least width of a block and of a quiet one in a
-    tower. `stacked`: the blocks of a choice stand one above the other.
+    tower. `choice`: as wide as blocks of a choice may stand side by side; of a wider one they stand
+    one above the other.
     """
 
     title: float = 34.0
@@ -43,12 +44,12 @@ class Sizes:
     side: float = 24.0
     box: float = 188.0
     pill: float = 152.0
-    stacked: bool = False
+    choice: float = 560.0
 
 
 NARROW = Sizes(
     title=23.0, body=12.5, gap=16.0, lane=18.0, margin=14.0, side=14.0, box=168.0, pill=132.0,
-    stacked=True,
+    choice=0.0,
 )  # fmt: skip
 """Sizes for one column of a page: the same small text, less white."""
 TIGHT = replace(NARROW, gap=14.0, lane=10.0, side=9.0, box=92.0, pill=76.0)

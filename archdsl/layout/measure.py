@@ -91,11 +91,21 @@ def choice(node: Node, sizes: Sizes) -> tuple[float, float]:
     one above the other.
     """
     boxes = [case(found, sizes) for found in node.cases]
-    if sizes.stacked:
+    width = _beside(boxes)
+    if width > sizes.choice:
         width = max(found[0] for found in boxes) + 2 * CHOICE_PADDING
         return width, CHOICE_PADDING + sum(h + CHOICE_LABEL + CHOICE_PADDING for _, h in boxes)
-    width = sum(found[0] for found in boxes) + CHOICE_PADDING * (len(boxes) + 1)
     return width, max(found[1] for found in boxes) + 2 * CHOICE_PADDING + CHOICE_LABEL
+
+
+def is_stacked(node: Node, sizes: Sizes) -> bool:
+    """Whether the blocks of a choice stand one above the other."""
+    return _beside([case(found, sizes) for found in node.cases]) > sizes.choice
+
+
+def _beside(boxes: list[tuple[float, float]]) -> float:
+    """Width of the blocks of a choice side by side."""
+    return sum(found[0] for found in boxes) + CHOICE_PADDING * (len(boxes) + 1)
 
 
 def badge_width(label: text.Line, sizes: Sizes) -> float:

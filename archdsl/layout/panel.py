@@ -1,7 +1,7 @@
 """Sizes of the panel of facts, of the strip's legend and of the header's lines.
 
 The panel has two forms: a narrow one, where parts, rows and sources stand below each other, and a
-split one of two columns, the rows right of the parts.
+split one of columns, the rows right of the parts, in two columns where there is room.
 """
 
 from archdsl import text
@@ -21,11 +21,34 @@ SUBTITLE_LINE = 18.0
 SWATCH = 15.0
 """Width of a swatch with the white after it."""
 _LEAST_GAP = 22.0
+_MOST_COLUMN = 250.0
 
 
 def split_column(width: float) -> float:
-    """Width of each of the two columns of a split panel."""
-    return min(FACTS_WIDTH, (width - _LEAST_GAP) / 2)
+    """Width of each of the columns of a split panel."""
+    if _columns(width) > 2:
+        return (width - 2 * FACTS_GAP) / 3
+    return min(_MOST_COLUMN, (width - _LEAST_GAP) / 2)
+
+
+def _columns(width: float) -> int:
+    """How many columns a split panel has."""
+    return 3 if width >= 3 * FACTS_WIDTH + 2 * FACTS_GAP else 2
+
+
+def row_columns(facts: Facts, sizes: Sizes, width: float) -> tuple[tuple[Fact, ...], ...]:
+    """The rows of a split panel, column by column: two of about the same height, or one."""
+    if _columns(width) < 3:
+        return (facts.rows,)
+    heights = [_row_height(fact, sizes, split_column(width)) for fact in facts.rows]
+    half = len(heights)
+    while half > 1 and 2 * sum(heights[: half - 1]) >= sum(heights):
+        half -= 1
+    return facts.rows[:half], facts.rows[half:]
+
+
+def _row_height(fact: Fact, sizes: Sizes, width: float) -> float:
+    return FACT_ROW + FACT_LINE * (len(fact_lines(fact, sizes, width)) - 1)
 
 
 def facts_height(
@@ -37,13 +60,14 @@ def facts_height(
     column = split_column(width) if split else width
     head = FACTS_HEAD if facts.parts else 0.0
     parts = PART_ROW * len(facts.parts)
-    extra = sum(len(fact_lines(fact, sizes, column)) - 1 for fact in facts.rows)
-    rows = 18.0 + FACT_ROW * len(facts.rows) + FACT_LINE * extra
     lines = sum(len(source_lines(source, sizes, column)) for source in facts.sources)
     sources = 12.0 + FACT_LINE * lines if lines else 0.0
-    if split:
-        return head + max(parts + sources, rows - 18.0) + 8.0
-    return head + parts + rows + sources
+    if not split:
+        rows = sum(_row_height(fact, sizes, column) for fact in facts.rows)
+        return head + parts + 18.0 + rows + sources
+    groups = row_columns(facts, sizes, width)
+    rows = max(sum(_row_height(fact, sizes, column) for fact in group) for group in groups)
+    return head + max(parts + sources, rows) + 8.0
 
 
 def fact_lines(fact: Fact, sizes: Sizes, width: float = FACTS_WIDTH) -> tuple[text.Line, ...]:

@@ -2,14 +2,8 @@
 
 from archdsl import text
 from archdsl.geometry import Box, Point
-from archdsl.layout.page import (
-    CALLOUT_SIZE,
-    HEADING,
-    INSET_PADDING,
-    Page,
-    PlacedCallout,
-    PlacedInset,
-)
+from archdsl.layout.items import CALLOUT_SIZE, HEADING, INSET_PADDING
+from archdsl.layout.page import Page, PlacedCallout, PlacedInset
 from archdsl.layout.page import page as paged
 from archdsl.scene import draw, panel
 from archdsl.scene.shapes import Group, Item, Path, Rect, Scene, Text
@@ -34,7 +28,7 @@ def card(view: View, theme: Theme) -> Scene:
     items.extend(_callout(found) for found in page.callouts)
     items.extend(_leaders(page))
     if view.facts.parts or view.facts.rows:
-        items.append(panel.facts(view.facts, page.facts, sizes))
+        items.append(panel.facts(view.facts, page.facts, sizes, page.split))
     return _scene(view, theme, page.width, page.height, items)
 
 

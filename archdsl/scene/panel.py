@@ -9,18 +9,18 @@ from archdsl.layout.panel import (
     FACT_ROW,
     FACTS_GAP,
     FACTS_HEAD,
-    FACTS_WIDTH,
     LEGEND_LINE,
     PART_ROW,
     SWATCH,
     PlacedKind,
     fact_lines,
+    row_columns,
     source_lines,
     split_column,
 )
 from archdsl.scene.shapes import Group, Item, Path, Rect, Text
 from archdsl.theme import Sizes
-from archdsl.view.types import Facts, Part, Strip
+from archdsl.view.types import Fact, Facts, Part, Strip
 from archdsl.view.words import short
 
 _STRIPE = 4.0
@@ -132,10 +132,10 @@ def _numbered(found: Strip, places: list[float], sizes: Sizes) -> list[tuple[int
     return kept
 
 
-def facts(found: Facts, box: Box, sizes: Sizes, split: bool = False) -> Group:
+def facts(found: Facts, box: Box, sizes: Sizes, split: bool) -> Group:
     """Where the parameters are, then two quiet columns of names and values, then the sources.
 
-    Where the panel is wide, or is asked to, rows stand right of the parts.
+    In a split panel rows stand right of the parts.
     """
     items: list[Item] = []
     y = box.y
@@ -144,11 +144,13 @@ def facts(found: Facts, box: Box, sizes: Sizes, split: bool = False) -> Group:
         items.append(Text(Point(box.x, y + 14.0), heading, sizes.body))
         items.extend(_bar(found.parts, Box(box.x, y + 26.0, box.width, 16.0)))
         y += FACTS_HEAD
-    if split or box.width >= 2 * FACTS_WIDTH + FACTS_GAP:
+    if split:
         wide = split_column(box.width)
         left = Box(box.x, y, wide, box.height)
-        right = Box(box.right - wide, y, wide, box.height)
-        items.extend(_rows(found, right, sizes)[0])
+        groups = row_columns(found, sizes, box.width)
+        for number, rows in enumerate(groups):
+            after = (len(groups) - number - 1) * (wide + FACTS_GAP)
+            items.extend(_rows(rows, Box(box.right - wide - after, y, wide, 0.0), sizes)[0])
         shown, y = _parts(found, left, sizes)
         items.extend(shown)
         items.extend(_sources(found, Box(left.x, y + 10.0, left.width, 0.0), sizes))
@@ -157,7 +159,7 @@ def facts(found: Facts, box: Box, sizes: Sizes, split: bool = False) -> Group:
     items.extend(shown)
     y += 8.0
     items.append(_rule(box, y))
-    shown, y = _rows(found, Box(box.x, y + 10.0, box.width, 0.0), sizes)
+    shown, y = _rows(found.rows, Box(box.x, y + 10.0, box.width, 0.0), sizes)
     items.extend(shown)
     items.extend(_sources(found, Box(box.x, y, box.width, 0.0), sizes))
     return Group(tuple(items), "facts", "facts")
@@ -179,11 +181,11 @@ def _parts(found: Facts, box: Box, sizes: Sizes) -> tuple[list[Item], float]:
     return items, y
 
 
-def _rows(found: Facts, box: Box, sizes: Sizes) -> tuple[list[Item], float]:
+def _rows(rows: tuple[Fact, ...], box: Box, sizes: Sizes) -> tuple[list[Item], float]:
     """Names and values, and the y below them."""
     items: list[Item] = []
     y = box.y
-    for fact in found.rows:
+    for fact in rows:
         first, *more = fact_lines(fact, sizes, box.width)
         items.extend(_row(fact.name, text.plain(first), box, y, 0.0, "quiet", sizes))
         for shown in more:

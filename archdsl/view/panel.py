@@ -15,6 +15,8 @@ TONES = {
     "convolution": "shared",
 }  # fmt: skip
 _HATCHED = ("head", "router")
+_SPARE = (("quiet", False), ("quiet", True), ("cached", False), ("shared", False))
+"""Tones, plain or hatched, for parts whose own one is taken."""
 KIND_TONES = ("accent", "neutral", "strong", "shared", "cached", "quiet")
 _MOST_PARTS = 5
 _MOST_CELLS = 400
@@ -93,11 +95,14 @@ def page_of(source: str) -> str:
 
 
 def _parts(counts: Counts) -> tuple[Part, ...]:
-    """The largest parts by role, the others in one."""
-    parts = [
-        Part(_part_name(role, counts), TONES.get(role, "quiet"), count, role in _HATCHED)
-        for role, count in counts.parts[:_MOST_PARTS]
-    ]
+    """The largest parts by role, no two of them painted alike, the others in one."""
+    parts: list[Part] = []
+    for role, count in counts.parts[:_MOST_PARTS]:
+        tone, hatched = TONES.get(role, "quiet"), role in _HATCHED
+        met = [(part.tone, part.hatched) for part in parts]
+        ways = ((tone, hatched), (tone, not hatched), *_SPARE)
+        tone, hatched = next(way for way in ways if way not in met)
+        parts.append(Part(_part_name(role, counts), tone, count, hatched))
     rest = sum(count for _, count in counts.parts[_MOST_PARTS:])
     return (*parts, Part("other", "rule", rest)) if rest else tuple(parts)
 
@@ -134,10 +139,12 @@ def _rows(model: Model, counts: Counts) -> Iterator[tuple[str, Fact]]:
             yield "flops", Fact(f"FLOPs / token at {name}", words.flops(decode))
         else:  # the whole cache is mapped again for each token that is decoded
             yield "flops", Fact(f"prefill FLOPs / token at {name}", words.flops(prefill))
-            yield "flops", Fact("decode, cache mapped again", words.flops(decode))
+            yield "flops", Fact("decoding, cache expanded", words.flops(decode))
         yield "context", Fact("context", f"{context:,}")
     else:
         yield from _state(counts)
+        if len(model.root.inputs) == 1 and counts.flops_per_token(1) == counts.flops_per_token(2):
+            yield "flops", Fact("FLOPs / token", words.flops(counts.flops_per_token(1)))
     yield "tied", Fact("tied embeddings", "yes" if counts.tied else "no")
     for width in _widths(model):
         yield "width", Fact("width", f"{width:,}")
