@@ -74,6 +74,7 @@ def test_every_view_in_every_theme_keeps_every_rule(name: str) -> None:
             painted = replace(scene, palette=colours.colours, night=colours.night)
             assert faults(painted, COLOURS) == [], (kind, made)
         assert len(to_svg(scene, fonts="named")) < SVG_BYTES, kind
+        assert not [said for said in written(scene) if said.endswith("…")], kind
 
 
 @pytest.mark.parametrize("name", variants())

@@ -27,13 +27,12 @@ from archdsl.formatter.expressions import (
     argument,
     axes,
     flat,
-    kind,
     laid,
     names,
     parts,
-    results,
     type_text,
 )
+from archdsl.formatter.headers import clauses, header
 from archdsl.parser import parse
 from archdsl.source import Source
 
@@ -145,38 +144,13 @@ class _Printer:
         """A list that nothing closes."""
         return parts(items, show, Place(column, 0, tail), self.notes, closed=False)
 
-    def bracketed(
-        self, items: Sequence[Any], show: Callable[[Any, Place], str], column: int, tail: int = 1
-    ) -> str:
-        """A list before a closing bracket."""
-        return parts(items, show, Place(column, 0, tail), self.notes)
-
     def block(self, b: s.BlockDecl) -> None:
-        start, end = f"{b.keyword} {b.name.name}", b.outputs[-1].span.end
-        out = f" -> {results(b.outputs, _bracketed(b, self.notes.text))}"
-        clauses = _clauses(b)
-        inputs = ", ".join(map(input_text, b.inputs))
-        one = f"{start}({', '.join(map(_setting, b.settings))})({inputs}){out}"
-        if len(one) + (0 if clauses else 2) <= WIDTH and not self.notes.within(
-            b.name.span.to(b.outputs[-1].span)
-        ):
-            self.put(one)
-        else:
-            column = len(start) + 1
-            settings = self.bracketed(b.settings, self.setting, column)
-            inputs = self.bracketed(b.inputs, lambda i, _: input_text(i), column, 3 + len(out))
-            self.put(f"{start}({settings})\n{' ' * (column - 1)}({inputs}){out}")
-        for clause in clauses:
+        end = b.outputs[-1].span.end
+        self.put(header(b, self.notes, self.nested))
+        for clause in clauses(b):
             self.put(clause)
             end = self.notes.find("{", end)
         self.braces(end, b.span.end - 1, b.body, self.statements, 0)
-
-    def setting(self, x: s.SettingDecl, place: Place) -> str:
-        text = _setting(x)
-        if place.fits(text) or x.default is None:
-            return text
-        lead = text[: len(text) - len(flat(x.default))]
-        return lead + laid(x.default, place.at(place.column + len(lead)), self.notes, self.nested)
 
     def tiny(self, tiny: s.TinyDecl) -> None:
         """As few lines as it takes: the sizes of a small model are read at a glance."""
@@ -415,38 +389,6 @@ def _target(t: s.Target) -> str:
     return said
 
 
-def _setting(x: s.SettingDecl) -> str:
-    said = f": {kind(x.kind)}" if x.kind is not None else ""
-    return f"{x.name.name}{said}" + (f" = {flat(x.default)}" if x.default is not None else "")
-
-
-def input_text(x: s.InputDecl) -> str:
-    """`stream tokens: int[B, T]`."""
-    return f"{'stream ' if x.stream else ''}{x.name.name}: {type_text(x.type)}"
-
-
-def _bracketed(b: s.BlockDecl, text: str) -> bool:
-    """Whether the results stand in brackets, which a single one need not."""
-    return text[: b.outputs[0].span.start].rstrip().endswith("(")
-
-
-def _clauses(b: s.BlockDecl) -> list[str]:
-    """What stands between the results of a block and its body, a line each."""
-    found = []
-    if b.role is not None:
-        titles = [b.role.title.span.text] if b.role.title else []
-        titles += [f"{t.span.text} when {flat(c)}" for t, c in b.role.others]
-        found.append(_filled(f"as {b.role.name.name} ", titles))
-    if b.given:
-        found.append(_filled("given ", [input_text(x) for x in b.given]))
-    if b.where:
-        found.append(_filled("where ", [flat(x) for x in b.where]))
-    if b.lowers is not None:
-        when = f" when {flat(b.lowers.when)}" if b.lowers.when is not None else ""
-        found.append(f"lowers {b.lowers.intrinsic.name}{when}")
-    return found
-
-
 def _rows(texts: list[str]) -> str:
     """Texts with two blanks between, in as few lines as it takes."""
     lines = [" " * STEP + texts[0]]
@@ -456,15 +398,3 @@ def _rows(texts: list[str]) -> str:
         else:
             lines[-1] += f"  {text}"
     return "\n".join(lines)
-
-
-def _filled(lead: str, texts: list[str]) -> str:
-    """Texts with commas between, aligned behind a word."""
-    lines = [lead + (texts[0] if texts else "")]
-    for text in texts[1:]:
-        lines[-1] += ","
-        if len(lines[-1]) + 1 + len(text) + 3 > WIDTH:
-            lines.append(" " * len(lead) + text)
-        else:
-            lines[-1] += f" {text}"
-    return "\n".join(line.rstrip() for line in lines)

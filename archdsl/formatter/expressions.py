@@ -131,6 +131,9 @@ def kind(k: s.Kind) -> str:
             return f"{', '.join(map(type_text, inputs))} -> {results(outputs, bracketed)}"
 
 
+_HANGING = 40
+"""How much more room below a bracket than behind it makes arguments go there, where one is long."""
+
 # --- more than a line -----------------------------------------------------------------------------
 
 
@@ -209,6 +212,11 @@ def _broken(e: s.Expr, place: Place, notes: Comments, body: Body) -> str:
             start = place.at(_column(head, place.column), place.tail + 1)
             nested = [a for a in args if a.name is None or a.source is not None]
             apart = len(args) > 1 and any(isinstance(a.value, s.Call) for a in nested)
+            if start.column + max(len(flat(a.value)) for a in args) + start.tail > WIDTH:
+                column = place.indent + STEP
+                if column + _HANGING < start.column:  # no room behind the bracket
+                    pad = "\n" + " " * column
+                    return f"{head}{pad}{parts(args, arg, start.at(column), notes)})"
             return head + parts(args, arg, start, notes, apart) + ")"
         case s.ListExpr(items) if items:
             start = place.at(place.column + 1, place.tail + 1)

@@ -27,6 +27,7 @@ from archdsl.view.types import Callout, Inset, View
 
 _MANY_GAPS = 100
 _LITTLE_WHITE = 60.0
+_MOST_TITLE = 900.0
 _MOST_HEIGHT = 2.4
 _LEAST_HEIGHT = 640.0
 _SLANT_COST = 400.0
@@ -175,7 +176,8 @@ def _facts(way: Composed, column: float, sizes: Sizes) -> tuple[Box, float]:
     panel, tower = way.panel, way.tower
     upper = [stood.item.width for stood in way.column if not _is_under(way, stood)]
     lower = [stood.item.width for stood in way.column if _is_under(way, stood)]
-    said = max(text.line_width(line, sizes.body + 0.5) for line in way.subtitle)
+    title = min(text.width(way.view.title, sizes.title, text.BOLD), _MOST_TITLE)
+    said = max(title, *(text.line_width(line, sizes.body + 0.5) for line in way.subtitle))
     heads = (sizes.margin + said + 2.0, *(column + width for width in lower))
     edge = column + max(upper) if upper else column
     if not has_facts(way.view):

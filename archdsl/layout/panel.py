@@ -21,6 +21,7 @@ SUBTITLE_LINE = 18.0
 SWATCH = 15.0
 """Width of a swatch with the white after it."""
 _LEAST_GAP = 22.0
+_NAME_GAP = 10.0
 _MOST_COLUMN = 250.0
 
 
@@ -71,10 +72,16 @@ def facts_height(
 
 
 def fact_lines(fact: Fact, sizes: Sizes, width: float = FACTS_WIDTH) -> tuple[text.Line, ...]:
-    """The lines of a fact's value, which stand right of its name."""
+    """The lines of a fact's value, which stand right of its name; below it, after an empty line,
+    where a word has no room there.
+    """
     size = sizes.body - 1.0
-    room = width - text.width(fact.name, size) - 14.0
-    return text.balanced(text.line(fact.value, "ink", text.SEMIBOLD), size, room) or ((),)
+    room = width - text.width(fact.name, size) - _NAME_GAP
+    said = text.line(fact.value, "ink", text.SEMIBOLD)
+    lines = text.balanced(said, size, room) or ((),)
+    if max(text.line_width(found, size) for found in lines) <= room:
+        return lines
+    return (), *text.balanced(said, size, width)
 
 
 def source_lines(source: str, sizes: Sizes, width: float = FACTS_WIDTH) -> tuple[text.Line, ...]:

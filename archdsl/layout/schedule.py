@@ -4,12 +4,14 @@ import itertools
 
 from archdsl.geometry import Box, around
 from archdsl.layout.arrange import Arranged
+from archdsl.record import replace
 from archdsl.theme import Sizes
 from archdsl.view.types import View
 
 STRIP_WIDTH = 26.0
 _MOST_PITCH = 26.0
 _MOST_LEGEND = 300.0
+_LEAST_LEGEND = 120.0
 _LEGEND_HEIGHT = 96.0
 _NEARLY = 0.8
 
@@ -31,9 +33,11 @@ def strip_box(view: View, tower: Arranged, sizes: Sizes) -> Box | None:
     ]
     middle = around(groups).middle.y if groups else frame.middle.y
     top = min(frame.bottom - height, max(frame.y, middle - height / 2))
-    if height > _NEARLY * frame.height:
-        top = frame.bottom - height  # where the legend has room below
-    return Box(sizes.margin + 12.0, top, STRIP_WIDTH, height)
+    box = Box(sizes.margin + 12.0, top, STRIP_WIDTH, height)
+    low = replace(box, y=frame.bottom - height)
+    if height > _NEARLY * frame.height or legend_width(tower, box, sizes) < _LEAST_LEGEND:
+        return low  # where the legend has room below
+    return box
 
 
 def legend_width(tower: Arranged, strip: Box, sizes: Sizes) -> float:

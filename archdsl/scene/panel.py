@@ -188,8 +188,10 @@ def _rows(rows: tuple[Fact, ...], box: Box, sizes: Sizes) -> tuple[list[Item], f
     for fact in rows:
         first, *more = fact_lines(fact, sizes, box.width)
         items.extend(_row(fact.name, text.plain(first), box, y, 0.0, "quiet", sizes))
-        for shown in more:
+        for found in more:
             y += FACT_LINE
+            value = text.fitted(text.plain(found), sizes.body - 1.0, box.width, text.SEMIBOLD)
+            shown = text.line(value, "ink", text.SEMIBOLD)
             items.append(Text(Point(box.right, y + 10.0), shown, sizes.body - 1.0, "end"))
         y += FACT_ROW
     return items, y
@@ -213,15 +215,15 @@ def _sources(found: Facts, box: Box, sizes: Sizes) -> list[Item]:
 def _row(
     name: str, value: str, box: Box, y: float, indent: float, tone: str, sizes: Sizes
 ) -> list[Item]:
-    """A name at the left and its value at the right of the panel."""
+    """A name at the left and its value, if any, at the right of the panel."""
     size = sizes.body - 1.0
     baseline = y + 10.0
     room = box.width - indent - text.width(name, size) - 10.0
-    shown = text.fitted(value, size, room, text.SEMIBOLD)
-    return [
-        Text(Point(box.x + indent, baseline), text.line(name, tone), size),
-        Text(Point(box.right, baseline), text.line(shown, "ink", text.SEMIBOLD), size, "end"),
-    ]
+    said: list[Item] = [Text(Point(box.x + indent, baseline), text.line(name, tone), size)]
+    if value:
+        shown = text.line(text.fitted(value, size, room, text.SEMIBOLD), "ink", text.SEMIBOLD)
+        said.append(Text(Point(box.right, baseline), shown, size, "end"))
+    return said
 
 
 def _bar(parts: tuple[Part, ...], box: Box) -> list[Item]:

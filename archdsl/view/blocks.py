@@ -111,7 +111,7 @@ def _reads_positions(parent: Module, value: Value) -> bool:
 
 def _table(parent: Module, value: Value, module: Module) -> str:
     """An embedding by what it embeds: "Token embedding"."""
-    source = parent.nodes[value.args[0]] if value.args else None
+    source = parent.nodes[value.args[0]] if len(value.args) == 1 else None
     if source is not None and source.op in ("input", "positions"):
         noun = (source.name if source.op == "input" else "positions").removesuffix("s")
         return f"{noun.replace('_', ' ').capitalize()} {module.title.lower()}"

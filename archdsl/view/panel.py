@@ -76,8 +76,7 @@ def panel(model: Model, counts: Counts, chosen: tuple[str, ...]) -> Facts:
     """Where the parameters are, then rows; `chosen` names rows, none means all."""
     rows = list(dict.fromkeys(_rows(model, counts)))
     if chosen:
-        known = dict(rows)
-        shown = tuple(known[key] for key in chosen if key in known)
+        shown = tuple(fact for key in chosen for name, fact in rows if name == key)
     else:
         shown = tuple(fact for key, fact in rows if key not in ("params", "vocab", "context"))
     source = model.about.get("source")
@@ -135,10 +134,8 @@ def _rows(model: Model, counts: Counts) -> Iterator[tuple[str, Fact]]:
             yield "kv_bytes", Fact(f"at {name} context", words.size(counts.kv_bytes(context)))
         yield from _state(counts)
         decode, prefill = counts.flops_per_token(context), counts.prefill_flops_per_token(context)
-        if decode == prefill:
-            yield "flops", Fact(f"FLOPs / token at {name}", words.flops(decode))
-        else:  # the whole cache is mapped again for each token that is decoded
-            yield "flops", Fact(f"prefill FLOPs / token at {name}", words.flops(prefill))
+        yield "flops", Fact(f"FLOPs / token at {name}", words.flops(prefill))
+        if decode != prefill:  # the whole cache is mapped again for each token that is decoded
             yield "flops", Fact("decoding, cache expanded", words.flops(decode))
         yield "context", Fact("context", f"{context:,}")
     else:

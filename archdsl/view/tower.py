@@ -47,7 +47,8 @@ def tower(model: Model, choice: Choice) -> Diagram:
 
 
 def _seen_elsewhere(model: Model, choice: Choice) -> frozenset[str]:
-    """The model's parts whose layers are built like those of a larger part, which is shown open.
+    """The model's parts whose layers are built like those of a larger part, which is shown open,
+    and layers that stand alone beside stacks.
 
     What repeats is drawn once: of the stacks and single layers of one block, the longest.
     """
@@ -64,10 +65,13 @@ def _seen_elsewhere(model: Model, choice: Choice) -> frozenset[str]:
             if count > most.get(block_name, (0, ""))[0]:
                 most[block_name] = count, child.name
     asked = {path[0] for path in choice.opened if path}
+    stacks = any(layers[child.name] for child in model.root.children if child.length > 1)
+    alone = {child.name for child in model.root.children if stacks and not child.segments}
     return frozenset(
         name
         for name, built in layers.items()
-        if built and name not in asked and all(most[found][1] != name for found in built)
+        if built and name not in asked
+        if name in alone or all(most[found][1] != name for found in built)
     )
 
 

@@ -118,7 +118,9 @@ def kind_name(module: Module, others: list[Module], most: int = 2) -> str:
     same = {
         path: [m for other in others for at, m in slots(other) if at == path] for path, _ in here
     }
-    said: list[str] = []
+    titles = [other.title for other in others]
+    usual = max(titles, key=titles.count)
+    said = [module.title] if module.title != usual else []
     for path, inner in here:
         if len({m.title for m in same[path]}) > 1 and inner.role in COMPUTING:
             said.append(inner.title)
@@ -130,7 +132,7 @@ def kind_name(module: Module, others: list[Module], most: int = 2) -> str:
                 [],
             )
             said += told[:1]
-    return ", ".join(said[:most]) or module.title
+    return ", ".join(list(dict.fromkeys(said))[:most]) or module.title
 
 
 def _speaks(setting: Setting) -> bool:
