@@ -255,7 +255,10 @@ def _labelled(
         value = edge.source, number
         first = everywhere and edge.form == "flow" and edge.source not in silent
         if number >= 0 and (edge.target in wide or (first and value not in told)):
-            edge = replace(edge, label=labelled(draft.place, draft.place.module.nodes[number]))
+            said = labelled(draft.place, draft.place.module.nodes[number])
+            if edge.label:  # the mark of an operand
+                said = (*edge.label, *line("  "), *said)
+            edge = replace(edge, label=said)
             told.add(value)
         shown.append(edge)
     return tuple(shown)
