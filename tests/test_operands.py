@@ -29,7 +29,7 @@ from test_views import details
 def test_the_layout_keeps_apart_what_has_an_order() -> None:
     operators = {op: OPS[op].label for op in SIGNS if OPS[op].label in ("−", "÷")}
     assert set(operators.values()) == set(ORDERED)
-    unordered = {op for op in ("add", "multiply", "maximum", "minimum", "xor", "and", "or")}
+    unordered = {"add", "multiply", "maximum", "minimum", "xor", "and", "or"}
     assert not unordered & SIGNS.keys()
     two = {name for name, op in OPS.items() if op.form == "zip"} - unordered
     assert two - {"equal", "different"} == SIGNS.keys(), "every operation of two operands"

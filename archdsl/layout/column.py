@@ -36,7 +36,7 @@ MILLIMETRES = 85.0
 LEAST_WIDTH = 207.0
 """The least width in pixels that a column is laid out for: 40 mm."""
 CELL_HEIGHT = 22.0
-_LAST = replace(SQUEEZED, margin=8.0, lane=6.0, side=5.0)
+_LAST = replace(SQUEEZED, margin=8.0, lane=5.0, side=4.0, box=50.0, pill=50.0)
 """For a tower of many lanes on the narrowest paper."""
 COLUMNS = ("compact", "strip", "facts")
 """The views that are a column."""
@@ -83,7 +83,7 @@ def column(view: View) -> Column:
         (TIGHT, Limits(WIDTH, 100.0), False),
         (TIGHT, Limits(104.0, 90.0), False),
         (SQUEEZED, Limits(72.0, 72.0), False),
-        (_LAST, Limits(66.0, 66.0), False),
+        (_LAST, Limits(60.0, 60.0), False),
     ):
         inner = room - 2 * sizes.margin
         shown = view.tower if beside else _badges_inside(view.tower)

@@ -78,7 +78,8 @@ class Draft:
     """A diagram in the making. `ends[i]`: the drawn nodes that value i comes from. `carried`: which
     value a wire from node to node brings. `passing`: wires of what is given to blocks inside a
     node, which are drawn where nothing else tells where that comes from. `sinks`: nodes that stay
-    though no output comes from them.
+    though no output comes from them. `given`: the nodes of inputs that only layers of another kind
+    have.
     """
 
     place: Place
@@ -89,6 +90,7 @@ class Draft:
     passing: list[Edge] = field(default_factory=list)
     sinks: list[str] = field(default_factory=list)
     names: dict[str, int] = field(default_factory=dict)
+    given: dict[str, str] = field(default_factory=dict)
 
     def named(self, name: str) -> str:
         """An id that nothing in the diagram has."""
