@@ -194,13 +194,15 @@ def _hook(routes: list[Route], target: Cell, sides: set[int]) -> None:
 
 def _enter_group(routes: list[Route], target: Cell) -> None:
     """The wires of a group's further inputs arrive at its border, right of its port."""
-    right = target.x + (target.body or target.extent).right - 20.0
+    border = target.x + (target.body or target.extent).right
+    apart = min(30.0, (border - 8.0 - target.x) / max(1, len(routes)))
     at = target.x
-    for route in sorted(routes, key=lambda route: _leaves(route.course[-2])):
+    order = sorted(routes, key=lambda route: _leaves(route.course[-2]))
+    for number, route in enumerate(order, 1):
         wide = 7.0 + 10.0 * len(route.edge.entry)
-        at = max(at + 30.0, min(right - wide, _leaves(route.course[-2])))
-        route.port = at
-        at += wide
+        wish = max(at + apart, min(border - 20.0 - wide, _leaves(route.course[-2])))
+        route.port = min(wish, border - 8.0 - apart * (len(order) - number))
+        at = route.port + wide
 
 
 def _leaves(cell: Cell) -> float:
