@@ -29,6 +29,7 @@ from archdsl.source import Source, Span
 if TYPE_CHECKING:
     from archdsl.render.svg import Fonts
     from archdsl.scene.shapes import Scene
+    from archdsl.view.types import View
 
 THEMES = ("light", "dark", "print", "auto")
 _GENERIC_ONLY_IF_ALONE = ("unknown-equality", "shape-mismatch")
@@ -117,9 +118,11 @@ class Variant:
         """The picture as shapes with positions. Raises ValueError for a theme or a view that there
         is not.
 
-        Where no view is asked for and a card's text would be too small at `width`, it is compact.
+        Where no view is asked for and a card's text would be too small at `width`, it is compact. A
+        compact view is laid out for `width`. Raises ValueError for a width that is none, too.
         """
         from archdsl import theme as themes
+        from archdsl.layout.column import COLUMNS, fitted
         from archdsl.scene.card import card
         from archdsl.scene.shapes import LEAST_POINTS, smallest
         from archdsl.view import view
@@ -127,15 +130,23 @@ class Variant:
 
         if theme not in THEMES:
             raise ValueError(f"there is no theme {theme!r}: {' or '.join(THEMES)}")
-        asked = view(self.model, self.facts, ask(self.model, **shown))
-        colours = themes.THEMES[theme](asked.accent or asked.family)
-        made = card(asked, colours)
-        if width is not None and not shown.get("view") and asked.kind == "card":
+        paper = 0.0
+        if width is not None:
             from archdsl.render.svg import pixels
 
-            if smallest(made, pixels(width) / 96.0 * 25.4) < LEAST_POINTS:
-                shown["view"] = "compact"
-                return card(view(self.model, self.facts, ask(self.model, **shown)), colours)
+            paper = pixels(width) / 96.0 * 25.4
+
+        def seen() -> View:
+            found = view(self.model, self.facts, ask(self.model, **shown))
+            return fitted(found, paper) if found.kind in COLUMNS else found
+
+        asked = seen()
+        colours = themes.THEMES[theme](asked.accent or asked.family)
+        made = card(asked, colours)
+        chosen = shown.get("view") or asked.kind != "card"
+        if paper and not chosen and smallest(made, paper) < LEAST_POINTS:
+            shown["view"] = "compact"
+            return card(seen(), colours)
         return made
 
     def _repr_svg_(self) -> str:

@@ -161,6 +161,14 @@ def test_render_folder(sh: Shell) -> None:
     assert sh("render m.arch -o cards --theme dark -t svg")[2] == "cards: 2 written, 0 unchanged\n"
 
 
+def test_a_remark_is_made_again_where_a_file_is_kept(sh: Shell) -> None:
+    said = "the smallest text is"
+    first = sh("render m.arch -o cards -t svg --width 20mm")[2]
+    assert first.count(said) == 2 and "2 written, 0 unchanged" in first
+    again = sh("render m.arch -o cards -t svg --width 20mm")[2]
+    assert again.count(said) == 2 and "0 written, 2 unchanged" in again
+
+
 def test_a_spec_with_errors_leaves_its_files(sh: Shell) -> None:
     sh.write("n.arch", SPEC.replace("Small", "Little").replace("Large", "Big"))
     sh("render . -o cards -t svg")

@@ -245,7 +245,9 @@ def render(
         raise usage("several specs need a folder as output, or --to-scale")
     target = the_target(specs[0])
     variant = the_variant(target, _sound(target, form))
-    write(output, _drawn(variant, type, shown))
+    made, remark = _drawn(variant, type, shown)
+    _say(variant.model.id, remark)
+    write(output, made)
 
 
 def _render_folder(
@@ -270,7 +272,7 @@ def _render_folder(
                 raise usage(f"{other} and {target.name} both have a variant {id}: one file for two")
             made_from = digest(result, id, look)
             for type in dict.fromkeys(types):
-                folder.put(id, type, made_from, partial(_drawn, variant, type, look))
+                _say(id, folder.put(id, type, made_from, partial(_drawn, variant, type, look)))
     progress.end()
     folder.close()
     print(f"{path.as_posix()}: {folder.written} written, {folder.kept} unchanged", file=sys.stderr)
@@ -342,12 +344,14 @@ def typst(output: str) -> None:
     write(output, (PACKAGES / "archdsl.typ").read_bytes())
 
 
-def _drawn(variant: Variant, type: str, look: Look) -> bytes:
-    """A picture, with a remark where a reader should know something of it."""
-    made, remark = _guarded(lambda: draw(variant, type, look))
+def _drawn(variant: Variant, type: str, look: Look) -> tuple[bytes, str]:
+    """A picture, and what a reader should know of it."""
+    return _guarded(lambda: draw(variant, type, look))
+
+
+def _say(variant: str, remark: str) -> None:
     if remark:
-        print(printable(f"{variant.model.id}: {remark}"), file=sys.stderr)
-    return made
+        print(printable(f"{variant}: {remark}"), file=sys.stderr)
 
 
 def _guarded(make: Callable[[], T]) -> T:

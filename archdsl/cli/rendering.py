@@ -1,13 +1,14 @@
 """Cards into files. In a folder, a card whose spec and program have not changed is not drawn again.
 
-The folder's `.digests.json` says of each file which digest of inputs it was made from, and the
-digest of its bytes: a file that was changed by hand is made anew. It is for the machine, not for a
-repository.
+The folder's `.digests.json` says of each file which digest of inputs it was made from, the digest
+of its bytes and what a reader should know of it: a file that was changed by hand is made anew, and
+a remark is made again where the file is kept. It is for the machine, not for a repository.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -88,11 +89,13 @@ def _remark(scene: Scene, look: Look) -> str:
     from archdsl.scene.shapes import LEAST_POINTS, smallest
 
     points = smallest(scene, pixels(look.width) / 96.0 * 25.4)
-    if points < LEAST_POINTS - 0.05:
-        needed = scene.millimetres * LEAST_POINTS / smallest(scene, scene.millimetres)
+    least = LEAST_POINTS - 0.005
+    if points < least:
+        needed = scene.millimetres * least / smallest(scene, scene.millimetres)
+        shown = math.floor(points * 10) / 10  # 5.97 is not 6.0
         return (
-            f"at {look.width} the smallest text is {points:.1f} pt; "
-            f"{LEAST_POINTS:g} pt need --width {needed:.0f}mm"
+            f"at {look.width} the smallest text is {shown:.1f} pt; "
+            f"{LEAST_POINTS:g} pt need --width {math.ceil(needed)}mm"
         )
     if scene.paper and not look.view:
         return f"too narrow for a card at {look.width}: drawn as --view compact"
@@ -120,17 +123,21 @@ class Folder:
             return False
         return hashlib.sha256(data).hexdigest() == known[1]
 
-    def put(self, variant: str, type: str, inputs: str, make: Callable[[], bytes]) -> None:
-        """Makes a file, unless it is current."""
+    def put(
+        self, variant: str, type: str, inputs: str, make: Callable[[], tuple[bytes, str]]
+    ) -> str:
+        """Makes a file, unless it is current. Returns what a reader should know of it."""
         import hashlib
 
+        name = f"{variant}.{type}"
         if self.current(variant, type, inputs):
             self.kept += 1
-            return
-        data = make()
-        write(str(self.path / f"{variant}.{type}"), data)
-        self.digests[f"{variant}.{type}"] = [inputs, hashlib.sha256(data).hexdigest()]
+            return self.digests[name][2]
+        data, remark = make()
+        write(str(self.path / name), data)
+        self.digests[name] = [inputs, hashlib.sha256(data).hexdigest(), remark]
         self.written += 1
+        return remark
 
     def close(self) -> None:
         """Writes the digests of the files that are still there."""
@@ -146,7 +153,7 @@ def _read(path: Path) -> dict[str, list[str]]:
         return {}
     if not isinstance(found, dict):
         return {}
-    return {k: v for k, v in found.items() if isinstance(v, list) and len(v) == 2}
+    return {k: v for k, v in found.items() if isinstance(v, list) and len(v) == 3}
 
 
 def digest(checked: Checked, variant: str, look: Look) -> str:

@@ -13,7 +13,7 @@ from archdsl.layout import labels as labels_at
 from archdsl.layout import route
 from archdsl.layout.cells import Cell
 from archdsl.layout.layers import Layers, layered
-from archdsl.layout.measure import BADGE_HEIGHT, Extent, badge_width, leaf
+from archdsl.layout.measure import BADGE_HEIGHT, Extent, badge_width, leaf, signed
 from archdsl.layout.route import Wire
 from archdsl.record import record, replace
 from archdsl.theme import Sizes
@@ -117,6 +117,12 @@ def arrange(
         else leaf(node, sizes, diagram.roomy)
         for node in diagram.nodes
     }
+    told: dict[str, list[text.Line]] = {}
+    for edge in diagram.edges:
+        told.setdefault(edge.target, []).append(edge.label)
+    for node in diagram.nodes:
+        if node.form in ("box", "pill"):
+            extents[node.id] = signed(extents[node.id], told.get(node.id, []), sizes)
     labels = {
         (edge.source, edge.target): text.line_width(edge.label, sizes.small) + 10.0
         for edge in diagram.edges

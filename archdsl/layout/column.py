@@ -1,8 +1,9 @@
 """One column, for a paper: title, tower, layers from left to right, facts, below each other.
 
-The column is made for 85 mm, where its smallest text is 6 pt (WIDTH pixels hold 85 mm of text set
-at 8 CSS pixels). A tower that needs more is not squeezed: the column is wider, and so is the paper
-it is made for.
+The column is made for the paper that is asked for, where its smallest text is 6 pt: WIDTH pixels
+are 85 mm there. Narrower paper gets tighter boxes, never smaller text; wider paper gets the same
+column with larger text. A tower that needs more than there is makes the column wider, and so the
+paper that it is made for.
 
     Some Model 8B
     8.03B parameters · Somebody · ...
@@ -10,6 +11,8 @@ it is made for.
     ▮▮▮▮▮▮▮▮▮▮▮▮▮▮▮▮  32 layers
     where the parameters are
 """
+
+import math
 
 from archdsl import text
 from archdsl.geometry import Box
@@ -20,19 +23,30 @@ from archdsl.layout.panel import (
     SWATCH,
     PlacedKind,
     facts_height,
+    split_column,
 )
 from archdsl.record import record, replace
 from archdsl.theme import NARROW, SQUEEZED, TIGHT, Sizes
-from archdsl.view.types import Case, Diagram, LayerKind, Node, View
+from archdsl.view.types import Case, Diagram, Fact, Facts, LayerKind, Node, View
+from archdsl.view.words import short
 
 WIDTH = 440.0
 MILLIMETRES = 85.0
-"""The width that the column is made for, in pixels and on paper."""
+"""The width that the column is made for where none is asked for, in pixels and on paper."""
+LEAST_WIDTH = 207.0
+"""The least width in pixels that a column is laid out for: 40 mm."""
 CELL_HEIGHT = 22.0
+_LAST = replace(SQUEEZED, margin=8.0, lane=5.0, side=4.0, box=50.0, pill=50.0)
+"""For a tower of many lanes on the narrowest paper."""
+COLUMNS = ("compact", "strip", "facts")
+"""The views that are a column."""
 _HEADER = 74.0
 _GAP = 18.0
 _MOST_CELL = 26.0
 _LEGEND_GAP = 18.0
+_FACT_APART = 15.0
+_FACTS_APART = 22.0
+_SWATCH_ROOM = 19.0
 
 
 @record
@@ -62,14 +76,16 @@ class Column:
 
 def column(view: View) -> Column:
     """Arrange a view as a column, tighter where it would be too wide."""
+    room = max(_room(view), _facts_width(view.facts))
     for sizes, limits, beside in (
         (NARROW, Limits(WIDTH, 190.0), True),
         (TIGHT, Limits(WIDTH, 100.0), True),
         (TIGHT, Limits(WIDTH, 100.0), False),
         (TIGHT, Limits(104.0, 90.0), False),
         (SQUEEZED, Limits(72.0, 72.0), False),
+        (_LAST, Limits(60.0, 60.0), False),
     ):
-        inner = WIDTH - 2 * sizes.margin
+        inner = room - 2 * sizes.margin
         shown = view.tower if beside else _badges_inside(view.tower)
         wrapped = _wrapped(shown, sizes, limits)
         tower = arrange(wrapped, sizes) if view.tower.nodes else None
@@ -77,7 +93,7 @@ def column(view: View) -> Column:
             break
     if tower is not None:
         inner = max(inner, tower.reach.width)
-    width = round(inner + 2 * sizes.margin)
+    width = math.ceil(inner + 2 * sizes.margin)
     left = sizes.margin
     subtitle = text.wrap(view.subtitle, sizes.body, inner) or ((),)
     rule = _HEADER + SUBTITLE_LINE * (len(subtitle) - 1)
@@ -102,6 +118,49 @@ def column(view: View) -> Column:
     return Column(view, sizes, width, height, paper, subtitle, rule, tower, strip, kinds, facts)
 
 
+def _room(view: View) -> float:
+    """The width in pixels that the column may take, whole pixels of the paper asked for."""
+    if not view.millimetres:
+        return WIDTH
+    return max(LEAST_WIDTH, min(WIDTH, math.floor(view.millimetres * WIDTH / MILLIMETRES)))
+
+
+def fitted(view: View, millimetres: float) -> View:
+    """A view for paper so wide, 0 where no width is asked for. The name of a fact that leaves no
+    room for its value takes a row more, so that no number is cut.
+    """
+    view = replace(view, millimetres=millimetres)
+    return replace(view, facts=_broken(view.facts, _room(view)))
+
+
+def _broken(facts: Facts, room: float) -> Facts:
+    half = split_column(room - 2 * NARROW.margin)
+    size = NARROW.body - 1.0
+    rows: list[Fact] = []
+    for fact in facts.rows:
+        names = text.balanced(text.line(fact.name), size, half - _widest(fact.value) - _FACT_APART)
+        *before, last = [text.plain(name) for name in names] or [""]
+        rows += [*(Fact(name, "") for name in before), Fact(last, fact.value)]
+    return replace(facts, rows=tuple(rows))
+
+
+def _facts_width(facts: Facts) -> float:
+    """The least width of a column in which no name and no number of the facts is cut."""
+    size = NARROW.body - 1.0
+    halves = [
+        _SWATCH_ROOM + text.width(part.name, size) + _widest(short(part.params)) + _FACT_APART
+        for part in facts.parts
+    ]
+    halves += [text.width(row.name, size) + _widest(row.value) + _FACT_APART for row in facts.rows]
+    return 2 * (max(halves) + NARROW.margin) + _FACTS_APART if halves else 0.0
+
+
+def _widest(value: str) -> float:
+    """The width of a value's longest word."""
+    words = value.split()
+    return max((text.width(w, NARROW.body - 1.0, text.SEMIBOLD) for w in words), default=0.0)
+
+
 def _legend(
     kinds: tuple[LayerKind, ...], top: float, left: float, inner: float, sizes: Sizes
 ) -> tuple[PlacedKind, ...]:
@@ -110,12 +169,12 @@ def _legend(
     x, y = left, top
     for number, kind in enumerate(kinds):
         room = inner - SWATCH
-        shown = text.fitted(f"{kind.count:,} {kind.name}".strip(), sizes.small, room, text.SEMIBOLD)
-        said = text.line(shown, "ink", text.SEMIBOLD)
-        wide = SWATCH + text.line_width(said, sizes.small)
+        said = text.line(f"{kind.count:,} {kind.name}".strip(), "ink", text.SEMIBOLD)
+        lines = text.balanced(said, sizes.small, room)
+        wide = SWATCH + max(text.line_width(line, sizes.small) for line in lines)
         if x > left and x + wide > left + inner:
-            x, y = left, y + LEGEND_LINE + 2.0
-        placed.append(PlacedKind(kind, number, Box(x, y, wide, LEGEND_LINE), (said,)))
+            x, y = left, placed[-1].box.bottom + 2.0
+        placed.append(PlacedKind(kind, number, Box(x, y, wide, LEGEND_LINE * len(lines)), lines))
         x += wide + _LEGEND_GAP
     return tuple(placed)
 

@@ -2,7 +2,9 @@
 
 Each label tries the upright pieces of its wire from the last to the first, right of it and left of
 it, near its end, its middle and its start. One that finds no free place is left out: a label that
-cannot be read says nothing, and the tooltips say the same.
+cannot be read says nothing, and the tooltips say the same. A label that begins in ink says which
+operand a wire brings: it stands at the wire's end, where no other wire runs along, and where there
+is no room for all of it, for that alone.
 """
 
 import itertools
@@ -10,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from archdsl import text
 from archdsl.geometry import Box, Point
+from archdsl.layout.measure import sign
 from archdsl.layout.route import Wire
 from archdsl.record import replace
 from archdsl.theme import Sizes
@@ -20,6 +23,8 @@ _ABOVE_START = 7.0
 _LEAST_PIECE = 17.0
 _AIR = 2.0
 _ARROW = 5.0
+_SIGN_AWAY = 6.0
+_SIGN_ABOVE = 11.0
 
 
 def placed(wires: Sequence[Wire], boxes: Sequence[Box], sizes: Sizes) -> tuple[Wire, ...]:
@@ -31,21 +36,23 @@ def placed(wires: Sequence[Wire], boxes: Sequence[Box], sizes: Sizes) -> tuple[W
         (number for number, wire in enumerate(wires) if wire.edge.label),
         key=lambda number: (-_crowd(wires, number), number),
     )
-    found: dict[int, Point | None] = {}
+    found: dict[int, Wire] = {}
     for number in order:
         wire = wires[number]
-        wide = text.line_width(wire.edge.label, sizes.small)
-        found[number] = None
-        for spot in _spots(wire, wide):
-            box = label_box(spot, wide, sizes).grown(_AIR)
-            if not any(box.overlaps(other, -0.01) for other in taken):
-                found[number] = spot
+        for label in dict.fromkeys((wire.edge.label, sign(wire.edge.label))):
+            wide = text.line_width(label, sizes.small)
+            places = ((at, label_box(at, wide, sizes).grown(_AIR)) for at in _spots(wire, wide))
+            free = ((at, box) for at, box in places if not _touches(box, taken))
+            spot, box = next(free, (None, None)) if label else (None, None)
+            if box is not None:
+                found[number] = replace(wire, edge=replace(wire.edge, label=label), label_at=spot)
                 taken.append(box)
                 break
-    return tuple(
-        replace(wire, label_at=found[number]) if number in found else wire
-        for number, wire in enumerate(wires)
-    )
+    return tuple(found.get(number, wire) for number, wire in enumerate(wires))
+
+
+def _touches(box: Box, taken: Sequence[Box]) -> bool:
+    return any(box.overlaps(other, -0.01) for other in taken)
 
 
 def label_box(spot: Point, wide: float, sizes: Sizes) -> Box:
@@ -76,6 +83,15 @@ def _spots(wire: Wire, wide: float) -> Iterator[Point]:
         for a, b in itertools.pairwise(wire.points)
         if abs(a.x - b.x) < 0.01 and abs(a.y - b.y) >= _LEAST_PIECE
     ]
+    if sign(wire.edge.label):
+        before, end = wire.points[-2:]
+        upright = upright[-1:]
+        if abs(before.x - end.x) >= 0.01:  # it enters from the side: above its arrow, or outside
+            right = before.x > end.x
+            inner = end.x + (_SIGN_AWAY if right else -_SIGN_AWAY - wide)
+            outer = before.x + (_BESIDE if right else -_BESIDE - wide)
+            yield Point(inner, end.y - _SIGN_ABOVE)
+            yield from (Point(outer, end.y + below) for below in (_BELOW_END, 2 * _BELOW_END))
     for x, top, bottom in reversed(upright):
         heights = (top + _BELOW_END, (top + bottom) / 2 + 4.0, bottom - _ABOVE_START)
         for y in heights:

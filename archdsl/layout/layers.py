@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from archdsl.layout.cells import LABEL_APART, Cell, spread
 from archdsl.layout.columns import columns
-from archdsl.layout.measure import Extent
+from archdsl.layout.measure import HOOK, ORDERED, Extent
 from archdsl.view.types import Diagram, Edge
 
 _WIRE = Extent(8.0, 8.0, 0.0)
@@ -92,6 +92,7 @@ def layered(
         node.id: Cell(node, extents[node.id], rank[node.id], out=outs.get(node.id, 0.0))
         for node in diagram.nodes
     }
+    _widen_for_hooks(cells)
     _widen_for_labels(diagram, cells, labels)
     rows: list[list[Cell]] = [[] for _ in range(max(rank.values(), default=-1) + 1)]
     for cell in cells.values():
@@ -110,6 +111,14 @@ def layered(
     _order(rows)
     columns(rows, spacing)
     return Layers(rows, cells, courses)
+
+
+def _widen_for_hooks(cells: dict[str, Cell]) -> None:
+    """Let each operator whose operands have an order have room for a wire close beside it."""
+    for cell in cells.values():
+        if cell.node is not None and cell.node.mark in ORDERED:
+            cell.body = cell.extent
+            cell.extent = spread(cell.extent, HOOK + 6.0, HOOK + 6.0)
 
 
 def _widen_for_labels(

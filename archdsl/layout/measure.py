@@ -6,7 +6,13 @@ from archdsl.theme import Sizes
 from archdsl.view.types import Case, Node
 
 OPERATOR_RADIUS = 9.0
+ORDERED = ("−", "÷")
+"""Marks of operators whose operands have an order."""
+HOOK = OPERATOR_RADIUS + 14.0
+"""How far from such an operator's axis a wire comes up that enters it from the side."""
 PILL_HEIGHT = 26.0
+LEAST_PORT_DISTANCE = 14.0
+SIGN_MARGIN = 12.0
 BADGE_HEIGHT = 27.0
 CHOICE_PADDING = 8.0
 CHOICE_LABEL = 17.0
@@ -50,6 +56,24 @@ def label_height(lines: int, sizes: Sizes, titles: int = 1) -> float:
 def line_advance(number: int, sizes: Sizes, titles: int) -> float:
     """From the baseline of a label's line to that of the next."""
     return (sizes.body if number + 1 < titles else sizes.small) + 5.0
+
+
+def sign(label: text.Line) -> text.Line:
+    """The part of a wire's label that says which operand it brings; () where none does."""
+    return label[:1] if label and label[0].tone == "ink" else ()
+
+
+def signed(extent: Extent, labels: list[text.Line], sizes: Sizes) -> Extent:
+    """An extent with room for the signs of all wires into a node beside each other."""
+    if not any(map(sign, labels)):
+        return extent
+    needed = 2 * SIGN_MARGIN + sum(sign_step(label, sizes) for label in labels)
+    return Extent(max(extent.left, needed / 2), max(extent.right, needed / 2), extent.height)
+
+
+def sign_step(label: text.Line, sizes: Sizes) -> float:
+    """How far right of a wire's end the next one may end, with the sign between."""
+    return LEAST_PORT_DISTANCE + text.line_width(sign(label), sizes.small)
 
 
 def leaf(node: Node, sizes: Sizes, roomy: bool) -> Extent:

@@ -2,7 +2,8 @@
 
 Between two layers lies a gap. A wire that changes its column does so in one of the gap's tracks;
 wires from the same node share a track (a bus), others that would meet get different ones. An
-operator is entered from the side where nothing stands in between. A residual wire leaves its node
+operator is entered from the side where nothing stands in between; where its operands have an order
+no two wires enter it at one point. A residual wire leaves its node
 in the gap above, runs up a lane beside everything it passes and enters its operator from that side:
 
         ⊕◄──┐
@@ -18,7 +19,15 @@ from archdsl import text
 from archdsl.geometry import Point
 from archdsl.layout.cells import LABEL_APART, Cell, spread
 from archdsl.layout.layers import Layers
-from archdsl.layout.measure import OPERATOR_RADIUS
+from archdsl.layout.measure import (
+    HOOK,
+    LEAST_PORT_DISTANCE,
+    OPERATOR_RADIUS,
+    ORDERED,
+    SIGN_MARGIN,
+    sign,
+    sign_step,
+)
 from archdsl.record import record
 from archdsl.theme import Sizes
 from archdsl.view.types import Edge
@@ -29,7 +38,6 @@ _LABEL_ROOM = 30.0
 _COLUMN = 5.0
 _SAME = 0.5
 _JOINING = ("operator", "group", "port")
-_LEAST_PORT_DISTANCE = 14.0
 
 
 @record
@@ -58,7 +66,8 @@ class Piece:
 class Route:
     """A wire before heights are known: the gaps' pieces it takes, and how it enters its target.
 
-    `side` is -1 or 1 when it enters an operator from the left or right, 0 from below.
+    `side` is -1 or 1 when it enters an operator from the left or right, 0 from below. `hooked`: it
+    comes up close beside the operator, to enter it from that side.
     """
 
     edge: Edge
@@ -67,6 +76,7 @@ class Route:
     port: float = 0.0
     side: int = 0
     lane: float | None = None
+    hooked: bool = False
 
 
 @dataclass(slots=True)
@@ -92,8 +102,9 @@ def plan(layers: Layers, residual: list[Edge], sizes: Sizes) -> Plan:
         for route in routes
         if route.edge.label
     }
+    signs = {id(r): sign_step(r.edge.label, sizes) for r in routes if sign(r.edge.label)}
     for found in entered.values():
-        _enter(found, layers, taken, labels)
+        _enter(found, layers, taken, labels, signs)
     met = {cell for cell, found in entered.items() if sum(not r.edge.entry for r in found) > 1}
     for route in routes:
         _jogs(route, met)
@@ -123,8 +134,16 @@ def _widen(layers: Layers) -> None:
                 cell.body = spread(cell.body, cell.x - left, right - cell.x)
 
 
-def _enter(routes: list[Route], layers: Layers, taken: set[str], labels: dict[int, float]) -> None:
-    """Choose where the wires into one node arrive, with room for the labels beside them."""
+def _enter(
+    routes: list[Route],
+    layers: Layers,
+    taken: set[str],
+    labels: dict[int, float],
+    signs: dict[int, float],
+) -> None:
+    """Choose where the wires into one node arrive, with room for the labels beside them, or for the
+    signs alone.
+    """
     target = routes[0].course[-1]
     node = target.node
     assert node is not None
@@ -138,6 +157,8 @@ def _enter(routes: list[Route], layers: Layers, taken: set[str], labels: dict[in
                 route.side = side
                 sides.add(side)
             route.port = target.x
+        if node.mark in ORDERED:
+            _hook(routes, target, sides)
         return
     if node.form in ("group", "port") or (len(routes) == 1 and not node.wide):
         _enter_group([route for route in routes if route.edge.entry], target)
@@ -147,27 +168,41 @@ def _enter(routes: list[Route], layers: Layers, taken: set[str], labels: dict[in
         return
     order = sorted(routes, key=lambda route: _leaves(route.course[-2]))
     body = target.body or target.extent
-    low, high = target.x - body.left + 12.0, target.x + body.right - 12.0
+    low, high = target.x - body.left + SIGN_MARGIN, target.x + body.right - SIGN_MARGIN
     wishes = [min(high, max(low, _leaves(route.course[-2]))) for route in order]
-    step = min(_LEAST_PORT_DISTANCE, (high - low) / max(1, len(order) - 1))
+    step = min(LEAST_PORT_DISTANCE, (high - low) / max(1, len(order) - 1))
     steps = [max(step, labels.get(id(route), 0.0)) for route in order]
     if sum(steps) > high - low + steps[-1]:
-        steps = [step for _ in order]
+        steps = [signs.get(id(route), step) for route in order]
     after = [sum(steps[number:-1]) for number in range(len(order))]
     for number, route in enumerate(order):
         least = order[number - 1].port + steps[number - 1] if number else low
         route.port = min(max(wishes[number], least), high - after[number])
 
 
+def _hook(routes: list[Route], target: Cell, sides: set[int]) -> None:
+    """Let all but the straightest of the wires from below enter from a side that is free."""
+    below = [route for route in routes if not route.side]
+    for route in sorted(below, key=lambda r: abs(_leaves(r.course[-2]) - target.x))[1:]:
+        wish = 1 if _leaves(route.course[-2]) >= target.x else -1
+        free = [side for side in (wish, -wish) if side not in sides]
+        if free:
+            route.side, route.hooked = free[0], True
+            route.port = target.x + free[0] * HOOK
+            sides.add(free[0])
+
+
 def _enter_group(routes: list[Route], target: Cell) -> None:
     """The wires of a group's further inputs arrive at its border, right of its port."""
-    right = target.x + (target.body or target.extent).right - 20.0
+    border = target.x + (target.body or target.extent).right
+    apart = min(30.0, (border - 8.0 - target.x) / max(1, len(routes)))
     at = target.x
-    for route in sorted(routes, key=lambda route: _leaves(route.course[-2])):
+    order = sorted(routes, key=lambda route: _leaves(route.course[-2]))
+    for number, route in enumerate(order, 1):
         wide = 7.0 + 10.0 * len(route.edge.entry)
-        at = max(at + 30.0, min(right - wide, _leaves(route.course[-2])))
-        route.port = at
-        at += wide
+        wish = max(at + apart, min(border - 20.0 - wide, _leaves(route.course[-2])))
+        route.port = min(wish, border - 8.0 - apart * (len(order) - number))
+        at = route.port + wide
 
 
 def _leaves(cell: Cell) -> float:
@@ -193,9 +228,9 @@ def _jogs(route: Route, met: set[int]) -> None:
         last = number == len(course) - 2
         start = _leaves(low)
         end = route.port if last else high.x
-        if (last and route.side) or abs(start - end) <= _SAME:
+        if (last and route.side and not route.hooked) or abs(start - end) <= _SAME:
             continue
-        joins = last and id(high) in met and not route.edge.entry
+        joins = last and id(high) in met and not route.edge.entry and not route.hooked
         joins = joins and high.node is not None and high.node.form in _JOINING
         net = ("into", id(high)) if joins else ("from", id(low))
         route.pieces[low.layer] = Piece(start, end, net)

@@ -190,7 +190,8 @@ class _Pen:
         if group.title:
             made.set_desc(clean(group.title))
         for item in group.items:
-            made.add(self.element(item))
+            if not isinstance(item, Text) or item.runs:  # a row of facts may have no value
+                made.add(self.element(item))
         if not _SAFE_LINK.match(group.link):
             return made
         anchor = self.drawing.a(group.link)

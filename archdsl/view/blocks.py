@@ -61,8 +61,9 @@ def choice_of(
         found_here = words.differences([same[number] for number in group])
         for number, said_of in zip(group, found_here, strict=True):
             told[number] = said_of if len(group) > 1 else []
+    given = _given(same)
     cases = tuple(
-        Case(_case(place, module, f"{name}.{number}", said), _count_label(module, count))
+        Case(_case(place, module, f"{name}.{number}", said, given), _count_label(module, count))
         for number, ((count, module), said) in enumerate(zip(found, told, strict=True), 1)
     )
     if len(cases) > _MOST_CASES and alike:
@@ -78,15 +79,24 @@ def choice_of(
     return Node(name, "choice", cases=cases, badges=tuple(badges.values()), tooltip=said_here)
 
 
-def _case(place: Place, module: Module, name: str, said: list[str]) -> Node:
-    """A block of a choice; `said` tells it from the others where its title does not."""
+def _given(modules: list[Module]) -> bool:
+    """Whether the blocks of a choice are given different things by the layers before."""
+    return len({module.context for module in modules}) > 1
+
+
+def _case(place: Place, module: Module, name: str, said: list[str], given: bool) -> Node:
+    """A block of a choice; `said` tells it from the others where its title does not. `given`: it
+    says what it is given, for others are given something else.
+    """
     node = _box(place, module, name)
+    names = ", ".join(module.context) if given else ""
+    under = (line(f"given {names}", "quiet"),) if names else ()
     if not said:
-        return node
+        return replace(node, lines=(*node.lines, *under))
     known = [word for word in words.settings(module) if word not in said]
     more = [line(" · ".join(known[:3]), "quiet")] if known else []
     told = line(" · ".join(said[:2]), "accent", 600)
-    return replace(node, lines=(node.lines[0], told, *more))
+    return replace(node, lines=(node.lines[0], told, *more, *under))
 
 
 def _count_label(module: Module, count: int) -> Line:

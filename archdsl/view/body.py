@@ -12,6 +12,7 @@ position embedding).
 from collections.abc import Callable, Iterable
 
 from archdsl.dims import Dim
+from archdsl.graph import Module
 from archdsl.graph import Node as Value
 from archdsl.record import replace
 from archdsl.text import line
@@ -96,6 +97,8 @@ def _draw(
                     return
                 if found is not None:
                     draft.add(found, number, sources)
+                    if found.form == "choice":
+                        _given(draft, number, found, entry)
                     return
             contract(draft, number, sources)
         case "residual" if not draft.place.bare:
@@ -140,6 +143,39 @@ def _pass(draft: Draft, node: Node, passing: Iterable[tuple[int, str]]) -> None:
     for arg, name in passing:
         for source in draft.ends.get(arg, ()):
             draft.passing.append(Edge(source, node.id, label=line(name, "quiet"), entry=name))
+
+
+def _given(draft: Draft, number: int, node: Node, entry: Callable[[Value, str], Node]) -> None:
+    """The wires of what the other blocks of a choice read and the first does not. Layers of other
+    kinds apply the same blocks in the same order to what they are given.
+    """
+    place = draft.place
+    steps = [at for at, value in enumerate(place.module.nodes) if value.op == "apply"]
+    own = {place.module.nodes[at].name: at for at in place.module.inputs}
+    wired = {edge.source for edge in draft.edges if edge.target == node.id}
+
+    def ends(module: Module, at: int) -> tuple[str, ...]:
+        value = module.nodes[at]
+        if value.op == "input":
+            if value.name not in own and value.name not in draft.given:
+                shown = entry(value, draft.named(value.name))
+                draft.nodes.append(shown)
+                draft.given[value.name] = shown.id
+            return draft.ends.get(own[value.name], ()) if value.name in own else (
+                draft.given[value.name],
+            )  # fmt: skip
+        if value.op == "apply":
+            which = sum(found.op == "apply" for found in module.nodes[:at])
+            return draft.ends.get(steps[which], ())
+        return tuple(name for arg in value.args for name in ends(module, arg))
+
+    for _, module in place.kinds:
+        applied = [value for value in module.nodes if value.op == "apply"][steps.index(number)]
+        for arg in applied.args:
+            for source in ends(module, arg):
+                if source not in wired:
+                    draft.edges.append(Edge(source, node.id))
+                    wired.add(source)
 
 
 def _splice(draft: Draft, number: int, value: Value, found: Splice) -> None:
@@ -255,7 +291,10 @@ def _labelled(
         value = edge.source, number
         first = everywhere and edge.form == "flow" and edge.source not in silent
         if number >= 0 and (edge.target in wide or (first and value not in told)):
-            edge = replace(edge, label=labelled(draft.place, draft.place.module.nodes[number]))
+            said = labelled(draft.place, draft.place.module.nodes[number])
+            if edge.label:  # the mark of an operand
+                said = (*edge.label, *line("  "), *said)
+            edge = replace(edge, label=said)
             told.add(value)
         shown.append(edge)
     return tuple(shown)

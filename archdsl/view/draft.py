@@ -11,13 +11,27 @@ from archdsl.axes import Plan, factors
 from archdsl.graph import Model, Module
 from archdsl.graph import Node as Value
 from archdsl.ops import OPS
-from archdsl.record import record
+from archdsl.record import record, replace
 from archdsl.text import SEMIBOLD, Line, line
 from archdsl.view import words
 from archdsl.view.choice import NOTHING, Choice
 from archdsl.view.types import Diagram, Edge, Node
 
 _MARKS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷"}
+SIGNS = {
+    "subtract": ("", "−"),
+    "divide": ("", "÷"),
+    "remainder": ("", "mod"),
+    "power": ("", "^"),
+    "less": ("", "<"),
+    "less_equal": ("", "≤"),
+    "greater": ("", ">"),
+    "greater_equal": ("", "≥"),
+    "select": ("if", "", "else"),
+}
+"""Operations whose operands have an order, with what stands beside the wire of each: the sign is
+beside the operand that it stands before, a − b beside b.
+"""
 
 
 @record
@@ -64,7 +78,8 @@ class Draft:
     """A diagram in the making. `ends[i]`: the drawn nodes that value i comes from. `carried`: which
     value a wire from node to node brings. `passing`: wires of what is given to blocks inside a
     node, which are drawn where nothing else tells where that comes from. `sinks`: nodes that stay
-    though no output comes from them.
+    though no output comes from them. `given`: the nodes of inputs that only layers of another kind
+    have.
     """
 
     place: Place
@@ -75,6 +90,7 @@ class Draft:
     passing: list[Edge] = field(default_factory=list)
     sinks: list[str] = field(default_factory=list)
     names: dict[str, int] = field(default_factory=dict)
+    given: dict[str, str] = field(default_factory=dict)
 
     def named(self, name: str) -> str:
         """An id that nothing in the diagram has."""
@@ -169,7 +185,9 @@ def operation(
         return
     if value.op in _MARKS and len(distinct) > 1:
         mark = _MARKS[value.op]
-        node = Node(draft.named(value.op), "operator", mark=mark, tooltip=value.op)
+        told = f", {mark} stands beside b" if value.op in SIGNS and op else ""
+        said = f"{value.op}: {op.doc}{told}" if told and op else value.op
+        node = Node(draft.named(value.op), "operator", mark=mark, tooltip=said)
     elif value.op == "rearrange" and len(distinct) > 1:
         node = Node(draft.named("concat"), "pill", (line("concat"),), tooltip=str(value.plan))
     elif (
@@ -185,6 +203,20 @@ def operation(
         tooltip = f"{op.doc if op else ''} {value.plan or ''}".strip()
         node = Node(draft.named(value.op), "pill", (line(shown),), tooltip=tooltip)
     draft.add(node, number, sources)
+    if value.op in SIGNS and len(distinct) > 1:
+        _mark(draft, node.id, value)
+
+
+def _mark(draft: Draft, target: str, value: Value) -> None:
+    """Say beside the wires which operand is which. A wire that brings several says nothing."""
+    brought: dict[str, set[str]] = {}
+    for arg, mark in zip(value.args, SIGNS[value.op], strict=False):
+        for source in draft.ends.get(arg, ()):
+            brought.setdefault(source, set()).add(mark)
+    for at, edge in enumerate(draft.edges):
+        marks = brought.get(edge.source, set()) if edge.target == target else set()
+        if len(marks) == 1:
+            draft.edges[at] = replace(edge, label=line("".join(marks), "ink", SEMIBOLD))
 
 
 def _is_outer(plan: Plan) -> bool:

@@ -170,10 +170,21 @@ def _wrapped(
         title = (line(module.title, "quiet"),)
         inner = _ported(inside, name)
         return Node(name, "group", title, "frame", inner=inner, tooltip=said)
-    entries = {number: f"{name}.in-{at}" for at, number in enumerate(module.inputs)}
+    own = module.inputs[: len(module.inputs) - len(module.context)]
+    entries = {number: f"{name}.in-{at}" for at, number in enumerate(own)}
     by_name = {module.nodes[number].name: port for number, port in entries.items()}
-    inner, outputs = _drawn(inside, lambda given, _: Node(by_name[given.name], "port"))
+
+    def entry(given: Value, inner: str) -> Node:
+        port = by_name.get(given.name)
+        return Node(port, "port") if port else _named(given, inner)
+
+    inner, outputs = _drawn(inside, entry)
     return Splice(inner, tuple(entries.values()), outputs)
+
+
+def _named(given: Value, name: str) -> Node:
+    """What a block inside is given by the model around it, by its name."""
+    return Node(name, "terminal", (line(given.name, "quiet"),))
 
 
 def _merged(place: Place, name: str) -> Splice:
@@ -181,7 +192,13 @@ def _merged(place: Place, name: str) -> Splice:
     they say and what goes round them are put together.
     """
     port = f"{name}.in-0"
-    inner, outputs = _drawn(place, lambda _, __: Node(port, "port"))
+    own = {place.module.nodes[number].name for number in place.module.inputs}
+    own -= set(place.module.context)
+
+    def entry(given: Value, inner: str) -> Node:
+        return Node(port, "port") if given.name in own else _named(given, inner)
+
+    inner, outputs = _drawn(place, entry)
     before: dict[str, set[str]] = {}
     for edge in inner.edges:
         before.setdefault(edge.target, set()).add(edge.source)

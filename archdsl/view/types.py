@@ -179,7 +179,8 @@ class Facts:
 @record
 class View:
     """All that a picture shows. `family` decides the accent, unless `accent` names a hue;
-    `description` is a sentence about the model.
+    `description` is a sentence about the model. `millimetres`: the width of the paper that it is
+    for, 0 where none was asked for.
     """
 
     name: str
@@ -195,3 +196,4 @@ class View:
     link: str = ""
     kind: Kind = "card"
     accent: str = ""
+    millimetres: float = 0.0
