@@ -57,7 +57,8 @@ class Node:
     `each` says which arguments of a stack are handed out, a slice of the first axis to every layer.
     `place` is the name under which decoding keeps what a window needs. The last `context` arguments
     of an application are what `Child.context` names; `use` tells applications of one child to
-    tensors of several types apart.
+    tensors of several types apart. `idle`: how many experts that hand back what they get a product
+    of tokens and their weights stands for.
     """
 
     op: str
@@ -74,6 +75,7 @@ class Node:
     body: Body | None = None
     each: tuple[int, ...] = ()
     context: int = 0
+    idle: int = 0
     use: int = 0
 
     @property

@@ -17,10 +17,12 @@ from archdsl.scene.card import card
 from archdsl.scene.shapes import Scene, smallest, written
 from archdsl.scene.verify import faults
 from archdsl.source import Source
+from archdsl.text import plain
 from archdsl.view import Choice, view
 from archdsl.view.choice import ask
 from archdsl.view.insets import opened_roles
 from archdsl.view.tower import ids
+from archdsl.view.types import Case, Diagram
 from models import variants
 
 ROOT = Path(__file__).parent.parent
@@ -276,3 +278,46 @@ def test_a_recurrence_is_drawn_as_what_it_does_to_one_token() -> None:
             if node.form == "pill"
         ]
         assert sorted(told) == ["exp", "matmul", "matmul", "outer product"]
+
+
+def test_experts_of_a_mixture_are_drawn_as_what_they_are() -> None:
+    """Experts that hand back what they get are a box, the router says what it picks of what, and
+    beside experts a plain network is quiet.
+    """
+    text = """use std.core: Linear, Embedding, Identity, RMSNorm, SwiGLU, PreNorm
+use std.attention: GQA
+use std.moe: GroupRouter
+block Some(d, experts, idle)(x: [..., d]) -> [..., d]
+as feed_forward "Some idle" {
+  route = GroupRouter(d, experts + idle, 3, groups: 4, top_groups: 2, scale: 2.5)
+  pool  = bank(experts * SwiGLU(d, 48), idle * Identity(), 3)
+  w, i = route(x)
+  return mixture(pool, w, i)(x)
+}
+model M(d)(stream tokens: int[B, T]) -> [B, T, 100] {
+  embed  = Embedding(100, d)
+  layers = stack(PreNorm(RMSNorm(d), GQA(d, 4), SwiGLU(d, 96)),
+                 5 * PreNorm(RMSNorm(d), GQA(d, 4), Some(d, 6, 2)))
+  head   = Linear(d, 100)
+  return tokens |> embed |> layers |> head
+}
+variant A = M(d: 64) { name: "Some"  context: 16 }
+"""
+    found = check_source(Source("made.arch", text))
+    assert not found.diagnostics, found.diagnostics
+    made = found.variants[0]
+    card_view = view(made.model, made.facts, ask(made.model, "card"))
+    inset = next(i for i in card_view.insets if plain(i.title) == "Some idle")
+    said = [[plain(line) for line in node.lines] for node in inset.diagram.nodes]
+    assert ["2 × identity"] in said
+    assert ["Router, sigmoid in groups", "2 of 4 groups · 3 of 8 experts · scale 2.5"] in said
+    assert not {"≥", "<", "and", "mask"} & {line for lines in said for line in lines}
+    cases = {plain(c.node.lines[0]): c.node.tone for c in _cases(card_view.tower)}
+    assert cases == {"SwiGLU": "plain", "Some idle": "soft"}
+
+
+def _cases(diagram: Diagram) -> Iterator[Case]:
+    for node in diagram.nodes:
+        yield from node.cases
+        if node.inner is not None:
+            yield from _cases(node.inner)

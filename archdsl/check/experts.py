@@ -107,7 +107,8 @@ def _of_kind(
         axis = Factor("k", chosen.bank.top_k)
         plan = Plan(((lead, axis),), ((lead, Factor("1", Dim.number(1))),))
         share = scope.add(Node("sum", (share.node,), (one,), plan=plan, span=span))
-        return scope.add(Node("multiply", (x.node, share.node), (x.type,), span=span))
+        idle = scope.value(kind.count) or 0
+        return scope.add(Node("multiply", (x.node, share.node), (x.type,), span=span, idle=idle))
     if number:
         begin = tensor(scope, Int(first), span)
         beyond = tensor(scope, Int(kind.count), span)

@@ -2,8 +2,10 @@
 
 import itertools
 
+from archdsl import text
 from archdsl.geometry import Box, around
 from archdsl.layout.arrange import Arranged
+from archdsl.layout.panel import SWATCH
 from archdsl.record import replace
 from archdsl.theme import Sizes
 from archdsl.view.types import View
@@ -35,7 +37,10 @@ def strip_box(view: View, tower: Arranged, sizes: Sizes) -> Box | None:
     top = min(frame.bottom - height, max(frame.y, middle - height / 2))
     box = Box(sizes.margin + 12.0, top, STRIP_WIDTH, height)
     low = replace(box, y=frame.bottom - height)
-    if height > _NEARLY * frame.height or legend_width(tower, box, sizes) < _LEAST_LEGEND:
+    names = (f"{kind.count:,} {kind.name}" for kind in view.strip.kinds)
+    said = SWATCH + max(text.width(name, sizes.small, text.SEMIBOLD) for name in names)
+    room = legend_width(tower, box, sizes)
+    if height > _NEARLY * frame.height or room < min(said, _LEAST_LEGEND):
         return low  # where the legend has room below
     return box
 

@@ -8,7 +8,7 @@ from archdsl.view import words
 from archdsl.view.choice import LAYERS_OPEN
 from archdsl.view.circuit import branches, circuit, computes, opened, tooltip, width_label
 from archdsl.view.draft import Place
-from archdsl.view.roles import COMPUTING
+from archdsl.view.roles import COMPUTING, chooses
 from archdsl.view.types import Badge, Case, Node, Tone
 
 _TONES: dict[str, Tone] = {
@@ -62,8 +62,9 @@ def choice_of(
         for number, said_of in zip(group, found_here, strict=True):
             told[number] = said_of if len(group) > 1 else []
     given = _given(same)
+    sparse = any(map(chooses, same))
     cases = tuple(
-        Case(_case(place, module, f"{name}.{number}", said, given), _count_label(module, count))
+        _case(place, count, module, f"{name}.{number}", said, given, sparse)
         for number, ((count, module), said) in enumerate(zip(found, told, strict=True), 1)
     )
     if len(cases) > _MOST_CASES and alike:
@@ -84,24 +85,25 @@ def _given(modules: list[Module]) -> bool:
     return len({module.context for module in modules}) > 1
 
 
-def _case(place: Place, module: Module, name: str, said: list[str], given: bool) -> Node:
-    """A block of a choice; `said` tells it from the others where its title does not. `given`: it
-    says what it is given, for others are given something else.
+def _case(
+    place: Place, count: int, module: Module, name: str, said: list[str], given: bool, sparse: bool
+) -> Case:
+    """A block of a choice, under the number of layers that have it. `said` tells it from the others
+    where its title does not. `given`: it says what it is given, for others are given something
+    else. `sparse`: beside experts a plain feed-forward is ordinary, and quiet.
     """
     node = _box(place, module, name)
-    names = ", ".join(module.context) if given else ""
-    under = (line(f"given {names}", "quiet"),) if names else ()
-    if not said:
-        return replace(node, lines=(*node.lines, *under))
-    known = [word for word in words.settings(module) if word not in said]
-    more = [line(" · ".join(known[:3]), "quiet")] if known else []
-    told = line(" · ".join(said[:2]), "accent", 600)
-    return replace(node, lines=(node.lines[0], told, *more, *under))
-
-
-def _count_label(module: Module, count: int) -> Line:
-    tone = "accent" if _TONES.get(module.role) in ("soft", "strong") else "quiet"
-    return line(words.layers(count), tone, 600)
+    if sparse and module.role == "feed_forward" and not chooses(module):
+        node = replace(node, tone="plain")
+    lines = node.lines
+    if said:
+        known = [word for word in words.settings(module) if word not in said]
+        more = [line(" · ".join(known[:3]), "quiet")] if known else []
+        lines = (lines[0], line(" · ".join(said[:2]), "accent", 600), *more)
+    if given and module.context:
+        lines = (*lines, line(f"given {', '.join(module.context)}", "quiet"))
+    tone = "accent" if node.tone in ("soft", "strong") else "quiet"
+    return Case(replace(node, lines=lines), line(words.layers(count), tone, 600))
 
 
 def _box(place: Place, module: Module, name: str) -> Node:

@@ -24,6 +24,7 @@ from archdsl.view.draft import (
     Splice,
     cache,
     contract,
+    idle,
     mixture,
     operation,
     state,
@@ -113,6 +114,8 @@ def _draw(
             draft.add(cache(draft, value), number, sources)
         case "mixture":
             mixture(draft, number, value)
+        case "multiply" if value.idle:
+            idle(draft, number, value)
         case "item":
             contract(draft, number, sources)
         case "loop" if _works(value) and not draft.place.bare:

@@ -97,6 +97,10 @@ def applied(place: Place, value: Value, name: str) -> Node | Splice | None:
         case role if role in _SHARED and _beside_a_bank(place.module, child):
             lines = (line("shared expert"), line(module.title, "quiet"))
             return Node(name, "box", lines, "shared", tooltip=said)
+        case "router":
+            picked = " · ".join([*words.selection(module), *words.reals(module)])
+            lines = (line(module.title), *((line(picked, "quiet"),) if picked else ()))
+            return Node(name, "box", lines, tooltip=said)
         case _:
             return Node(name, "box", (line(module.title),), tooltip=said)
 

@@ -154,6 +154,20 @@ def mixture(draft: Draft, number: int, value: Value) -> None:
     draft.ends[number] = (total.id,)
 
 
+def idle(draft: Draft, number: int, value: Value) -> None:
+    """Experts that hand back what they get, in one box beside the others: of a token they add its
+    own vector, by the weights of those of them that were chosen.
+    """
+    nodes = draft.place.module.nodes
+    among = nodes[nodes[value.args[1]].args[0]]
+    sources = draft.ends.get(among.args[1]) or draft.ends.get(value.args[0], ())
+    told = f"{value.idle:,} experts that hand back what they get"
+    name = draft.named("idle")
+    draft.nodes.append(Node(name, "box", (line(f"{value.idle:,} × identity"),), tooltip=told))
+    draft.edges += [Edge(source, name) for source in sources]
+    draft.ends[number] = (name,)
+
+
 def cache(draft: Draft, value: Value) -> Node:
     """What is kept of each token, in a box."""
     place = draft.place

@@ -10,7 +10,7 @@ from archdsl.view import words
 from archdsl.view.choice import Choice, plain
 from archdsl.view.circuit import branches, circuit
 from archdsl.view.draft import Place
-from archdsl.view.roles import slots, wraps
+from archdsl.view.roles import chooses, slots, wraps
 from archdsl.view.tower import ids, spot
 from archdsl.view.types import Diagram, Inset
 
@@ -123,11 +123,11 @@ def _candidates(model: Model) -> tuple[tuple[tuple[str, ...], Module], ...]:
                     before = found.get(where, (0, 0, inner))[1]
                     first = 0 if around else 2 if inner.role == "feed_forward" else 1
                     found[where] = first, before + count, inner
-    banked = any(_banked(inner) for _, _, inner in found.values())
+    banked = any(chooses(inner) for _, _, inner in found.values())
     kept = [
         (first, -count, path, inner)
         for (path, _), (first, count, inner) in found.items()
-        if inner.role != "feed_forward" or _banked(inner) or not banked
+        if inner.role != "feed_forward" or chooses(inner) or not banked
     ]
     kept.sort(key=lambda told: told[:2])
     met: list[tuple[bool, int, tuple[str, ...], Module]] = []
@@ -137,11 +137,6 @@ def _candidates(model: Model) -> tuple[tuple[tuple[str, ...], Module], ...]:
         met.append((again, beside, path, inner))
     met.sort(key=lambda told: told[:2])
     return tuple((path, inner) for _, _, path, inner in met)
-
-
-def _banked(module: Module) -> bool:
-    """Whether a block chooses among experts, which makes the plain ones beside it ordinary."""
-    return any(child.top_k is not None for child in module.children)
 
 
 def opened_roles(model: Model) -> tuple[str, ...]:

@@ -34,3 +34,8 @@ def slots(module: Module, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
 def working(module: Module) -> Iterator[Module]:
     """The blocks that do the work in a layer, however deep it wraps them."""
     return (inner for _, inner in slots(module) if inner.role in COMPUTING)
+
+
+def chooses(module: Module) -> bool:
+    """Whether a block chooses among experts, which makes the plain ones beside it ordinary."""
+    return any(child.top_k is not None for child in module.children)

@@ -70,6 +70,21 @@ def chosen(module: Module) -> list[str]:
     return [", ".join([*found, *([f"{shared} shared"] if shared else [])])]
 
 
+def selection(module: Module) -> list[str]:
+    """What a router picks of what: "4 of 8 groups", "8 of 256 experts". A setting `top_groups`
+    counts the groups that are picked, `top_k` the experts.
+    """
+    sizes = {s.name: s.value for s in module.settings if isinstance(s.value, int)}
+    picked = {name: name.removeprefix("top_") for name in sizes if name.startswith("top_")}
+    if "top_k" in picked:
+        picked = {name: of for name, of in picked.items() if name != "top_k"} | {"top_k": "experts"}
+    return [
+        f"{sizes[name]:,} of {sizes[of]:,} {phrase(of)}"
+        for name, of in picked.items()
+        if sizes.get(of, 0) > sizes[name]
+    ]
+
+
 def differences(modules: list[Module]) -> list[list[str]]:
     """What tells apart modules of one title, for each: first its dimensions, then its blocks.
 
