@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeGuard
 
+from archdsl import naming
 from archdsl.axes import factors
 from archdsl.diagnostic import Diagnostics
 from archdsl.dims import Dim, product, substitute
@@ -419,7 +420,7 @@ class Facts:
             "source_bytes_per_token": self.source_bytes_per_token,
             "layers": self.layers,
             "parts": dict(self.parts),
-            "schedule": [[n, m.title] for n, m in self.schedule],
+            "schedule": naming.schedule(list(self.schedule)),
             "tied": self.tied,
         }
         if isinstance(context, int):

@@ -32,6 +32,8 @@ syntax
 parser
 formatter
 graph
+roles
+naming
 check
 resolver
 stream

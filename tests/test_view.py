@@ -2,7 +2,7 @@
 
 import pytest
 
-from archdsl import theme
+from archdsl import naming, theme
 from archdsl.pipeline import Variant, check_source
 from archdsl.scene.card import card
 from archdsl.scene.shapes import written
@@ -205,8 +205,8 @@ def test_the_card_says_what_the_facts_count(variants: dict[str, Variant]) -> Non
         (words.tokens, 10_000, "10,000"),
         (words.date, "2024-12-26", "26 Dec 2024"),
         (words.date, "soon", "soon"),
-        (words.phrase, "kv_heads", "kv heads"),
-        (words.phrase, "d_rope", "rope width"),
+        (naming.phrase, "kv_heads", "kv heads"),
+        (naming.phrase, "d_rope", "rope width"),
     ],
 )
 def test_words(function: object, value: object, shown: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
-from archdsl import __version__
+from archdsl import __version__, naming
 from archdsl.cli.output import Progress, Stop, tell, usage, write
 from archdsl.cli.paper import PACKAGES, requests
 from archdsl.cli.rendering import TYPES, Folder, Look, digest, draw, written
@@ -384,16 +384,17 @@ def _counted(errors: int) -> str:
 def _table(record: dict[str, Any]) -> str:
     """A record for people: one fact a line."""
     lines = [printable(f"{record['name']} ({record['variant']})")]
+    wide = max(len(key) for key in record)
     for key, value in record.items():
         if key in ("name", "variant"):
             continue
         if isinstance(value, dict):
             value = ", ".join(f"{k} {v:,}" for k, v in value.items())
-        elif isinstance(value, list):
-            value = ", ".join(f"{n} x {title}" for n, title in value)
+        elif key == "schedule":
+            value = naming.told(value)
         elif isinstance(value, bool):
             value = "yes" if value else "no"
         elif isinstance(value, int):
             value = f"{value:,}"
-        lines.append(f"  {key.replace('_', ' '):28} {printable(str(value))}")
+        lines.append(f"  {key.replace('_', ' '):{wide}} {printable(str(value))}")
     return "\n".join(lines) + "\n"

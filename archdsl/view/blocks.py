@@ -1,14 +1,15 @@
 """Blocks of the tower as boxes, pills and choices: what they are called, what acts inside them."""
 
+from archdsl import naming
 from archdsl.graph import Module
 from archdsl.graph import Node as Value
 from archdsl.record import replace
+from archdsl.roles import COMPUTING, chooses
 from archdsl.text import Line, line
 from archdsl.view import words
 from archdsl.view.choice import LAYERS_OPEN
 from archdsl.view.circuit import branches, circuit, computes, opened, tooltip, width_label
 from archdsl.view.draft import Place
-from archdsl.view.roles import COMPUTING, chooses
 from archdsl.view.types import Badge, Case, Node, Tone
 
 _TONES: dict[str, Tone] = {
@@ -58,7 +59,7 @@ def choice_of(
     told: list[list[str]] = [[] for _ in same]
     for title in dict.fromkeys(titles):
         group = [number for number, shown in enumerate(titles) if shown == title]
-        found_here = words.differences([same[number] for number in group])
+        found_here = naming.differences([same[number] for number in group])
         for number, said_of in zip(group, found_here, strict=True):
             told[number] = said_of if len(group) > 1 else []
     given = _given(same)
@@ -97,13 +98,13 @@ def _case(
         node = replace(node, tone="plain")
     lines = node.lines
     if said:
-        known = [word for word in words.settings(module) if word not in said]
+        known = [word for word in naming.settings(module) if word not in said]
         more = [line(" · ".join(known[:3]), "quiet")] if known else []
         lines = (lines[0], line(" · ".join(said[:2]), "accent", 600), *more)
     if given and module.context:
         lines = (*lines, line(f"given {', '.join(module.context)}", "quiet"))
     tone = "accent" if node.tone in ("soft", "strong") else "quiet"
-    return Case(replace(node, lines=lines), line(words.layers(count), tone, 600))
+    return Case(replace(node, lines=lines), line(naming.layers(count), tone, 600))
 
 
 def _box(place: Place, module: Module, name: str) -> Node:
@@ -156,7 +157,7 @@ def _badges(module: Module, name: str) -> tuple[Badge, ...]:
         for _, inner in child.modules:
             if inner.role == "position":
                 made = Badge(
-                    f"{name}.{child.name}", line(inner.title, "ink", 600), words.about(inner)
+                    f"{name}.{child.name}", line(inner.title, "ink", 600), naming.about(inner)
                 )
                 found.setdefault(inner.title, made)
             if inner.role == "norm" and child.name.endswith("_norm"):

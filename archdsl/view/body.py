@@ -15,6 +15,7 @@ from archdsl.dims import Dim
 from archdsl.graph import Module
 from archdsl.graph import Node as Value
 from archdsl.record import replace
+from archdsl.roles import WRAPPING
 from archdsl.text import line
 from archdsl.view.draft import (
     Applied,
@@ -30,7 +31,6 @@ from archdsl.view.draft import (
     state,
     upstream,
 )
-from archdsl.view.roles import WRAPPING
 from archdsl.view.types import Diagram, Edge, Node
 
 

@@ -4,15 +4,16 @@ x [T, 4096] ── q · 4,096 ── RoPE ──┐
             ── k · 1,024 ── RoPE ── cached k ── Scaled dot-product attention ── o · 4,096
 """
 
+from archdsl import naming
 from archdsl.graph import Child, Model, Module
 from archdsl.graph import Node as Value
 from archdsl.ops import OPS
 from archdsl.record import replace
+from archdsl.roles import working
 from archdsl.text import REGULAR, SEMIBOLD, Line, line
 from archdsl.view import words
 from archdsl.view.body import body
 from archdsl.view.draft import Place, Splice
-from archdsl.view.roles import working
 from archdsl.view.types import Diagram, Edge, Node
 
 _OPENED = ("attention", "recurrence", "convolution", "router", "feed_forward", "expert", "layer")
@@ -98,7 +99,7 @@ def applied(place: Place, value: Value, name: str) -> Node | Splice | None:
             lines = (line("shared expert"), line(module.title, "quiet"))
             return Node(name, "box", lines, "shared", tooltip=said)
         case "router":
-            picked = " · ".join([*words.selection(module), *words.reals(module)])
+            picked = " · ".join([*naming.selection(module), *naming.reals(module)])
             lines = (line(module.title), *((line(picked, "quiet"),) if picked else ()))
             return Node(name, "box", lines, tooltip=said)
         case _:
@@ -107,7 +108,7 @@ def applied(place: Place, value: Value, name: str) -> Node | Splice | None:
 
 def _spliced(place: Place, value: Value, module: Module, name: str) -> Splice:
     """A map made of several, as these: "q down", "q up"."""
-    bound = words.phrase(value.child.removesuffix("_proj"))
+    bound = naming.phrase(value.child.removesuffix("_proj"))
     inside = replace(place, module=module, path=name, level=place.level + 1, within=bound)
     ports = {module.nodes[at].name: f"{name}.in-{n}" for n, at in enumerate(module.inputs)}
     inner, outputs = body(inside, lambda given, _: Node(ports[given.name], "port"), applied, None)
@@ -121,7 +122,7 @@ def _beside_a_bank(module: Module, child: Child) -> bool:
 
 def width_label(place: Place, value: Value) -> Line:
     """A map by the name that it is bound to and the width of what it gives: "gate · 18,432"."""
-    bound = words.phrase(value.child.removesuffix("_proj"))
+    bound = naming.phrase(value.child.removesuffix("_proj"))
     said = f"{place.within} {bound}" if place.within else bound
     shape = place.model.shape(place.module, value.type)
     width = shape[-1].value if shape else None
@@ -153,7 +154,7 @@ def tooltip(
     model: Model, module: Module, parent: Module | None = None, value: Value | None = None
 ) -> str:
     """A block's title, what its documentation says first, the shape it gives, its parameters."""
-    about = words.about(module)
+    about = naming.about(module)
     count = params(model, module)
     said = [module.title, *([about] if about else [])]
     if parent is not None and value is not None and value.types:

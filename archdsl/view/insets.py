@@ -2,15 +2,16 @@
 
 from typing import Literal
 
+from archdsl import naming
 from archdsl.elaborate.cards import reached
 from archdsl.graph import Child, Model, Module
 from archdsl.record import replace
+from archdsl.roles import chooses, slots, wraps
 from archdsl.text import SEMIBOLD, line
 from archdsl.view import words
 from archdsl.view.choice import Choice, plain
 from archdsl.view.circuit import branches, circuit
 from archdsl.view.draft import Place
-from archdsl.view.roles import chooses, slots, wraps
 from archdsl.view.tower import ids, spot
 from archdsl.view.types import Diagram, Inset
 
@@ -72,7 +73,7 @@ def _beside(model: Model, child: Child, choice: Choice, remark: str) -> Inset:
     shown = _inset(place, "", remark, True)
     if remark:
         return shown
-    about = "; ".join(part for part in (words.about(module), "apart, not in the result") if part)
+    about = "; ".join(part for part in (naming.about(module), "apart, not in the result") if part)
     return replace(shown, subtitle=line(about, "quiet"))
 
 
@@ -149,13 +150,13 @@ def _experts(module: Module) -> str:
     for child in module.children:
         if child.top_k is not None:
             expert = child.modules[0][1]
-            return ", ".join([f"each expert a {expert.title}", *words.settings(expert)[:1]])
+            return ", ".join([f"each expert a {expert.title}", *naming.settings(expert)[:1]])
     return ""
 
 
 def _inset(place: Place, target: str, remark: str, optional: bool) -> Inset:
     module = place.module
-    about = "; ".join(part for part in (words.about(module), _experts(module)) if part)
+    about = "; ".join(part for part in (naming.about(module), _experts(module)) if part)
     subtitle = words.emphasised(remark) if remark else line(about, "quiet")
     tone: Literal["accent", "quiet"] = "accent" if module.role == "feed_forward" else "quiet"
     title = line(module.title, "ink", SEMIBOLD)

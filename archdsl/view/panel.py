@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from archdsl import naming
 from archdsl.facts import Facts as Counts
 from archdsl.graph import Model, Module
 from archdsl.text import SEMIBOLD, Line, Run
@@ -50,7 +51,7 @@ def strip(counts: Counts) -> Strip | None:
     if not 1 < total <= _MOST_CELLS:
         return None
     modules = list({module.id: module for _, module in runs}.values())
-    names = dict(zip((m.id for m in modules), words.kind_names(modules), strict=True))
+    names = dict(zip((m.id for m in modules), naming.kind_names(modules), strict=True))
     kinds: dict[str, int] = {}
     sizes: dict[int, int] = {}
     cells: list[int] = []
@@ -146,7 +147,7 @@ def _rows(model: Model, counts: Counts) -> Iterator[tuple[str, Fact]]:
     for width in _widths(model):
         yield "width", Fact("width", f"{width:,}")
     for module in _positions(model.root):
-        reals = words.reals(module)
+        reals = naming.reals(module)
         if reals:
             yield "position", Fact(module.title, ", ".join(reals[:2]))
     for key, name in (("vocab", "vocabulary"), ("license", "licence"), ("after", "after")):
@@ -192,7 +193,7 @@ def description(model: Model, counts: Counts) -> str:
     if counts.active != counts.params:
         said += f", {words.short(counts.active)} of them active for each token,"
     if counts.schedule:
-        said += f" in {words.layers(counts.layers)}{_kinds(counts)}"
+        said += f" in {naming.layers(counts.layers)}{_kinds(counts)}"
     if counts.kv_growing_bytes_per_token:
         said += f"; each token adds {words.size(counts.kv_growing_bytes_per_token)} to the cache"
     if counts.state_bytes:
@@ -209,7 +210,7 @@ def _kinds(counts: Counts) -> str:
     applied = [_listed(_slots(module)) for module in modules.values()]
     if len(modules) == 1:
         return f", each with {applied[0]}" if applied[0] else ""
-    names = words.kind_names(list(modules.values()))
+    names = naming.kind_names(list(modules.values()))
     kinds = [f"{sizes[id]:,} of the kind “{name}”" for id, name in zip(modules, names, strict=True)]
     if len(set(applied)) == 1:
         return f", {_listed(kinds)}, each with {applied[0]}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from archdsl import naming
 from archdsl.elaborate.cards import reached, ways
 from archdsl.facts import Facts
 from archdsl.graph import Model, Module
@@ -66,7 +67,7 @@ def _layers(facts: Facts) -> Line:
     for count, module in facts.schedule:
         kinds[module.id] = kinds.get(module.id, (0, module))[0] + count, module
     held = sum(count * params(facts.model, module) for count, module in kinds.values())
-    said = f"{words.layers(facts.layers)} with {words.short(held)} of {words.short(facts.params)}"
+    said = f"{naming.layers(facts.layers)} with {words.short(held)} of {words.short(facts.params)}"
     return words.emphasised(f"{said} parameters", "quiet")
 
 
@@ -80,7 +81,7 @@ def detail(model: Model, choice: Choice, head: View) -> View:
     everywhere = replace(choice, shapes="all")
     level = max(len(choice.detail), 2) + 1
     shown = circuit(Place(model, module, name, everywhere, level))
-    about = [head.title, *words.settings(module)[:4], words.about(module)]
+    about = [head.title, *naming.settings(module)[:4], naming.about(module)]
     count = params(model, module)
     if count:
         about.insert(1, f"{words.short(count)} parameters")

@@ -5,9 +5,11 @@ repeat.
 import itertools
 from collections.abc import Callable, Iterator
 
+from archdsl import naming
 from archdsl.graph import Child, Model, Module, Segment
 from archdsl.graph import Node as Value
 from archdsl.record import replace
+from archdsl.roles import WRAPPING, slots, working, wraps
 from archdsl.text import SEMIBOLD, Line, line, plain
 from archdsl.view import words
 from archdsl.view.blocks import block, choice_of
@@ -16,7 +18,6 @@ from archdsl.view.choice import Choice
 from archdsl.view.choice import plain as plain_path
 from archdsl.view.circuit import shape_label, tooltip
 from archdsl.view.draft import Place, Splice
-from archdsl.view.roles import WRAPPING, slots, working, wraps
 from archdsl.view.types import Diagram, Edge, Node
 
 FRAME = "model"
@@ -288,13 +289,13 @@ def _shut(place: Place, child: Child, name: str) -> Node:
     kinds = child.modules
     found: dict[str, int] = {}
     others = [module for _, module in kinds]
-    for (count, _), called in zip(kinds, words.kind_names(others), strict=True):
+    for (count, _), called in zip(kinds, naming.kind_names(others), strict=True):
         found[called] = found.get(called, 0) + count
     if len(found) == 1:
         lines: tuple[Line, ...] = (line(kinds[0][1].title, "ink", SEMIBOLD),)
         lines += (line(_times(kinds[0][1], child.length), "accent", SEMIBOLD),)
     else:
-        lines = (line(words.layers(child.length), "ink", SEMIBOLD),)
+        lines = (line(naming.layers(child.length), "ink", SEMIBOLD),)
         said = [f"{count:,} × {called}" for called, count in found.items()]
         lines += tuple(line(text, "quiet") for text in said[:_MOST_KINDS])
     return Node(name, "box", lines, "soft", tooltip=_layers_said(place, kinds))
@@ -302,7 +303,7 @@ def _shut(place: Place, child: Child, name: str) -> Node:
 
 def _times(module: Module, count: int) -> str:
     """How often a block stands one after the other: layers are counted as such."""
-    return words.layers(count) if module.role in WRAPPING else f"× {count:,}"
+    return naming.layers(count) if module.role in WRAPPING else f"× {count:,}"
 
 
 def _layers_said(place: Place, kinds: tuple[tuple[int, Module], ...]) -> str:

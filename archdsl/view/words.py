@@ -1,175 +1,18 @@
-"""What a card says of a module, a value or a number: short, in the field's terms, never typed in.
-
-A module's second line comes from its settings by one rule: dimensions that are no axis of its
-input, in the order in which the block declares them, without those that repeat a value said before.
-A plural counts (`kv_heads = 8` is "8 kv heads"), a `d_` is a width (`d_head = 128` is "head width
-128").
-"""
+"""What a card says of a value or a number, and how: short, in the field's terms, never typed in."""
 
 import datetime
 import re
 
-from archdsl.dims import Dim
-from archdsl.graph import Model, Module, Setting
+from archdsl import naming
+from archdsl.graph import Model, Module
+from archdsl.roles import COMPUTING
 from archdsl.text import BOLD, REGULAR, SEMIBOLD, Line, Run, line
 from archdsl.types import TensorType
-from archdsl.view.roles import COMPUTING, slots
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_WIDTHS = {"d_ff": "hidden width", "d": "width"}
 _LAST = re.compile(r"min\((?:(\d+), S|S, (\d+))\)")
 """How a window of the last tokens is written as an axis."""
 _NUMBER = re.compile(r"(\d[\d,.]*(?:[KMBT]i?\b)?)")
-
-
-def phrase(name: str) -> str:
-    """A setting's or binding's name as words: `kv_heads` is "kv heads"."""
-    if name in _WIDTHS:
-        return _WIDTHS[name]
-    if name.startswith("d_"):
-        return f"{name[2:].replace('_', ' ')} width"
-    return name.replace("_", " ")
-
-
-def settings(module: Module) -> list[str]:
-    """What a module's settings say that its title and its place do not."""
-    outside = _input_axes(module)
-    words = chosen(module)
-    banks = [child for child in module.children if child.top_k is not None] if words else []
-    said = {n for bank in banks for n in (bank.length, bank.top_k)}
-    for setting in module.settings:
-        value = setting.value
-        if setting.kind not in ("dim", "count") or not isinstance(value, int):
-            continue
-        if setting.name in outside or value in said or value == 0:
-            continue
-        said.add(value)
-        words.append(counted(setting.name, value))
-    for child in module.children:
-        for _, inner in child.modules:
-            if inner.role == "plumbing" and not inner.params and not child.inline:
-                words.append(inner.title)
-    return words
-
-
-def chosen(module: Module) -> list[str]:
-    """How many experts of a bank work on a token, and how many beside them on every one:
-    "8 of 256 experts, 1 shared".
-    """
-    banks = [child for child in module.children if child.top_k is not None]
-    several = any(node.op == "mixture" and node.index for node in module.nodes)
-    if not banks or several:  # of experts of several kinds each bank holds only some
-        return []
-    shared = sum(
-        inner.role in ("feed_forward", "expert")
-        for child in module.children
-        if child not in banks
-        for _, inner in child.modules
-    )
-    found = [f"{bank.top_k} of {bank.length:,} experts" for bank in banks]
-    return [", ".join([*found, *([f"{shared} shared"] if shared else [])])]
-
-
-def selection(module: Module) -> list[str]:
-    """What a router picks of what: "4 of 8 groups", "8 of 256 experts". A setting `top_groups`
-    counts the groups that are picked, `top_k` the experts.
-    """
-    sizes = {s.name: s.value for s in module.settings if isinstance(s.value, int)}
-    picked = {name: name.removeprefix("top_") for name in sizes if name.startswith("top_")}
-    if "top_k" in picked:
-        picked = {name: of for name, of in picked.items() if name != "top_k"} | {"top_k": "experts"}
-    return [
-        f"{sizes[name]:,} of {sizes[of]:,} {phrase(of)}"
-        for name, of in picked.items()
-        if sizes.get(of, 0) > sizes[name]
-    ]
-
-
-def differences(modules: list[Module]) -> list[list[str]]:
-    """What tells apart modules of one title, for each: first its dimensions, then its blocks.
-
-    Of layers with a window and layers without: "window 1,024" and "no window".
-    """
-    found: list[list[str]] = []
-    for module in modules:
-        numbers: list[str] = []
-        blocks: list[str] = []
-        for setting in module.settings:
-            others = [s for m in modules for s in m.settings if s.name == setting.name]
-            if len({(s.value, s.inner) for s in others}) < 2:
-                continue
-            if setting.block:
-                titles = {s.value for s in others}
-                inner = [
-                    real(s)
-                    for s in setting.inner
-                    if _speaks(s) and not all(s in other.inner for other in others)
-                ]
-                blocks += [str(setting.value)] if len(titles) > 1 else inner[:1]
-            elif setting.kind in ("dim", "count") and isinstance(setting.value, int):
-                word = counted(setting.name, setting.value)
-                numbers.append(word if setting.value else f"no {phrase(setting.name)}")
-        found.append(numbers + blocks)
-    return found
-
-
-def kind_names(modules: list[Module]) -> list[str]:
-    """Kinds of layers by what tells them apart, in as few words as do so."""
-    names: list[str] = []
-    for most in (2, 3, 4):
-        names = [kind_name(module, modules, most) for module in modules]
-        if len(set(names)) == len(names):
-            break
-    return names
-
-
-def kind_name(module: Module, others: list[Module], most: int = 2) -> str:
-    """A kind of layer by the blocks that the other kinds do not have, `most` words at most."""
-    if len(others) == 1:
-        return "layers"
-    if len({other.title for other in others}) == len(others):
-        return module.title
-    here = list(slots(module))
-    same = {
-        path: [m for other in others for at, m in slots(other) if at == path] for path, _ in here
-    }
-    titles = [other.title for other in others]
-    usual = max(titles, key=titles.count)
-    said = [module.title] if module.title != usual else []
-    for path, inner in here:
-        if len({m.title for m in same[path]}) > 1 and inner.role in COMPUTING:
-            said.append(inner.title)
-            same[path] = [m for m in same[path] if m.title == inner.title]
-    for path, inner in here:
-        if inner.role in COMPUTING and len({m.id for m in same[path]}) > 1:
-            told = next(
-                (d for m, d in zip(same[path], differences(same[path]), strict=True) if m is inner),
-                [],
-            )
-            said += told[:1]
-    return ", ".join(list(dict.fromkeys(said))[:most]) or module.title
-
-
-def _speaks(setting: Setting) -> bool:
-    """Whether a real setting changes something: a factor of 1 and an offset of 0 do not."""
-    return isinstance(setting.value, float) and setting.value not in (0, 1)
-
-
-def counted(name: str, value: int) -> str:
-    """A dimension with its name: "32 heads", "head width 128"."""
-    said = phrase(name)
-    plural = name.endswith("s") and not name.startswith("d_")
-    return f"{value:,} {said}" if plural else f"{said} {value:,}"
-
-
-def _input_axes(module: Module) -> set[str]:
-    """The symbols that are axes of a module's inputs."""
-    axes: set[str] = set()
-    for number in module.inputs:
-        for axis in module.nodes[number].type.axes:
-            if isinstance(axis, Dim):
-                axes |= {name for name in axis.symbols() if axis == Dim.symbol(name)}
-    return axes
 
 
 def title(module: Module) -> Line:
@@ -184,7 +27,7 @@ def title(module: Module) -> Line:
 
 def label(module: Module) -> tuple[Line, ...]:
     """The lines of a block's box in the tower."""
-    words = settings(module) if module.role in COMPUTING else []
+    words = naming.settings(module) if module.role in COMPUTING else []
     return (title(module), line(" · ".join(words[:3]), "quiet")) if words else (title(module),)
 
 
@@ -263,38 +106,3 @@ def date(written: str) -> str:
     except ValueError:
         return written
     return f"{found.day} {_MONTHS[found.month - 1]} {found.year}"
-
-
-def about(module: Module) -> str:
-    """Whose idea a block is, where its documentation says so beside its title, or else what the
-    documentation says first.
-    """
-    doc = " ".join(module.doc.replace("`", "").split())
-    cited = re.search(re.escape(module.title) + r" \(([^()]*\d{4})\)", doc, re.IGNORECASE)
-    if cited:
-        return cited[1]
-    first = re.split(r"[;:]|\.(?=\s|$)", doc, maxsplit=1)[0].strip()
-    first = " ".join(first.split())
-    if first.lower().startswith(module.title.lower()):
-        first = first[len(module.title) :].strip(" ,()")
-    if first:
-        return first
-    source = re.search(r"\(([^()]*\d{4})\)", doc)
-    return source[1] if source else ""
-
-
-def reals(module: Module) -> list[str]:
-    """The real settings of a module that change something."""
-    return [real(setting) for setting in module.settings if _speaks(setting)]
-
-
-def real(setting: Setting) -> str:
-    """A real setting with its name: "base 500,000"."""
-    value = setting.value
-    number = f"{value:,.0f}" if isinstance(value, float) and value == int(value) else f"{value:,}"
-    return f"{phrase(setting.name)} {number}"
-
-
-def layers(count: int) -> str:
-    """`1 layer`, `61 layers`."""
-    return f"{count:,} layer" if count == 1 else f"{count:,} layers"
