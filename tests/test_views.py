@@ -58,7 +58,7 @@ def asked(variant: Variant) -> dict[str, Choice]:
     model = variant.model
     kinds = ["card", "compact", "block", "strip", "facts", *details(variant)]
     found = {kind: ask(model, kind) for kind in kinds}
-    found |= {f"depth {n}": ask(model, "card", depth=n) for n in (1, 3)}
+    found |= {f"depth {n}": ask(model, "card", depth=n) for n in (1, 3, 4, 5)}
     found["shapes"] = ask(model, "card", shapes=True)
     return found
 
@@ -183,7 +183,7 @@ def test_an_option_goes_before_a_directive() -> None:
 @pytest.mark.parametrize(
     "shown",
     [{"view": "poster"}, {"view": "detail"}, {"view": "card:GQA"}, {"view": "detail:Nothing"},
-     {"depth": 9}, {"open": ["layers.nothing"]}, {"fold": ["layers..mix"]}, {"open": [""]}],
+     {"depth": 10}, {"open": ["layers.nothing"]}, {"fold": ["layers..mix"]}, {"open": [""]}],
 )  # fmt: skip
 def test_what_there_is_not(shown: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"no|depth"):

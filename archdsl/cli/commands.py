@@ -211,8 +211,8 @@ def torch(spec: str, form: str, output: str) -> None:
 @click.option("--dpi", type=click.FloatRange(min=1, max=10_000), help="Dots an inch of a PNG.")
 @click.option("--view", default="", metavar="VIEW",
               help="card, compact (one column), block, detail:BLOCK, strip or facts.")  # fmt: skip
-@click.option("--depth", type=click.IntRange(1, 3), default=None, metavar="N",
-              help="Levels of open blocks: 1 folds stacks, 2 is usual.")  # fmt: skip
+@click.option("--depth", type=click.IntRange(1, 9), default=None, metavar="N",
+              help="Levels of open blocks: 1 folds stacks, 2 is usual, 9 opens all.")  # fmt: skip
 @click.option("--open", multiple=True, metavar="PATH", help="Open a block in its place.")
 @click.option("--fold", multiple=True, metavar="PATH", help="Show a block as a closed box.")
 @click.option("--shapes", is_flag=True, help="Write its shape beside every wire.")

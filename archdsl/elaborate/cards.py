@@ -41,7 +41,8 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "hide": tuple(OPS),
 }
 """The words that directives know."""
-MOST_DEPTH = 3
+MOST_DEPTH = 9
+"""The most levels of open blocks that a card can ask for."""
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 

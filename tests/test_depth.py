@@ -1,0 +1,55 @@
+"""Blocks open in blocks, as deep as a model goes: the rules of geometry in every composition."""
+
+import pytest
+
+from archdsl import theme
+from archdsl.cli.commands import render
+from archdsl.elaborate.cards import MOST_DEPTH
+from archdsl.layout.column import fitted
+from archdsl.pipeline import Variant
+from archdsl.scene.card import card
+from archdsl.scene.verify import faults
+from archdsl.view import View, view
+from archdsl.view.choice import ask
+from archdsl.view.tower import ids
+from models import variants
+
+FAMILIES = {variant.model.family: name for name, variant in variants().items()}
+"""One variant of each model: cards of all are drawn at these depths in test_views.py."""
+
+
+def seen(variant: Variant, depth: int, kind: str = "card") -> View:
+    return view(variant.model, variant.facts, ask(variant.model, kind, depth=depth))
+
+
+def open_nodes(variant: Variant, depth: int) -> int:
+    return len(list(ids(seen(variant, depth).tower)))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_depth_keeps_every_rule(family: str) -> None:
+    variant = variants()[FAMILIES[family]]
+    for depth in (4, 5):
+        if depth == 5 and not deep(variant):
+            continue  # the same picture
+        block, column = seen(variant, depth, "block"), fitted(seen(variant, depth, "compact"), 77.0)
+        assert faults(card(block, theme.light(block.family))) == [], depth
+        assert faults(card(column, theme.light(column.family))) == [], depth
+
+
+def test_a_depth_opens_what_the_one_before_leaves_closed() -> None:
+    for name, variant in variants().items():
+        counts = [open_nodes(variant, depth) for depth in range(1, MOST_DEPTH + 1)]
+        assert counts == sorted(counts), name
+        assert counts[-1] == counts[-2], f"{name} has blocks that no depth opens"
+    assert any(deep(variant) for variant in variants().values())
+
+
+def deep(variant: Variant) -> bool:
+    """Whether a model has something to open at the fifth level."""
+    return open_nodes(variant, 5) > open_nodes(variant, 4)
+
+
+def test_the_command_goes_as_deep_as_a_card() -> None:
+    depth = next(option.type for option in render.params if option.name == "depth")
+    assert (depth.min, depth.max) == (1, MOST_DEPTH)  # type: ignore[attr-defined]
