@@ -160,9 +160,11 @@ def widened(module: str) -> dict[str, Any]:
     return made.__dict__
 
 
-def build(kind: str, seed: int = 3) -> Reference:
-    """The tiny model of a type with random weights; the same seed gives the same bits."""
-    config = tiny_config(kind)
+def build(kind: str, seed: int = 3, layers: int | None = None) -> Reference:
+    """The tiny model of a type with random weights; the same seed gives the same bits. `layers`:
+    how many it has, in place of its own number.
+    """
+    config = tiny_config(kind, layers)
     model = from_config(config, _table()["types"][kind]["class"])
     randomise(model, seed)
     draw = torch.Generator().manual_seed(1000 + seed)
@@ -174,13 +176,27 @@ def build(kind: str, seed: int = 3) -> Reference:
     return Reference(kind, config, tokens, model, source if two else None)
 
 
-def tiny_config(kind: str) -> dict[str, Any]:
+_DEPTHS = ("num_hidden_layers", "n_layer", "num_layers", "num_decoder_layers", "num_blocks")
+_SCHEDULES = ("layer_types", "layers_block_type")
+
+
+def _of_depth(fields: dict[str, Any], layers: int) -> dict[str, Any]:
+    """The fields of a configuration with another number of layers, schedules gone through again."""
+    deep = {k: layers for k in _DEPTHS if k in fields}
+    lists = {
+        k: [fields[k][i % len(fields[k])] for i in range(layers)] for k in _SCHEDULES if k in fields
+    }
+    return fields | deep | lists
+
+
+def tiny_config(kind: str, layers: int | None = None) -> dict[str, Any]:
     """The config.json of a type as a dictionary."""
     row = _table()["types"][kind]
     config_class = CONFIG_MAPPING[kind.split("+")[0]]
     known = _fields(config_class) - set(row.get("omit", ()))
     fields = {k: v for k, v in _table()["base"].items() if k in known} | row.get("config", {})
     fields = {k: None if v == "null" else v for k, v in fields.items()}  # TOML has no null
+    fields = fields if layers is None else _of_depth(fields, layers)
     config = config_class(**copy.deepcopy(fields), architectures=[row["class"]])
     return json.loads(json.dumps(config.to_dict()))
 

@@ -36,9 +36,11 @@ DTYPES = [torch.float32, torch.float64]
 
 
 @cache
-def module_of(kind: str, lower: bool = True, wide: bool = False) -> ModuleType:
+def module_of(
+    kind: str, lower: bool = True, wide: bool = False, layers: int | None = None
+) -> ModuleType:
     """The module emitted for an imported tiny configuration; `wide` as the reference's is."""
-    text = hub.imported(reference.tiny_config(kind), name="tiny")
+    text = hub.imported(reference.tiny_config(kind, layers), name="tiny")
     change = reference.double if wide and reference.is_wide(kind) else str
     return from_text(text, lower, change)
 
@@ -86,6 +88,19 @@ def test_logits_equal_the_reference(kind: str, seed: int, lower: bool, dtype: to
     found = in_parts(model, ref.tokens, [20, 5, *[1] * (length - 25)], *ref.others)
     assert distance(found, wanted) <= tolerance
     assert distance(found[:, 29:], ref.decoded(dtype, 29)) <= tolerance
+
+
+@pytest.mark.parametrize("layers", [1, 2, 9])
+@pytest.mark.parametrize("kind", TYPES)
+def test_logits_of_other_depths_equal_the_reference(kind: str, layers: int) -> None:
+    """One layer, two, and more than the schedule of any type is long; in one pass and in parts."""
+    ref = reference.build(kind, 5, layers)
+    wanted, tolerance = ref.logits(torch.float64), reference.float64_tolerance(kind)
+    model = loaded(module_of(kind, True, True, layers), ref, torch.float64)
+    with torch.no_grad():
+        assert distance(model(*ref.others, ref.tokens), wanted) <= tolerance
+    found = in_parts(model, ref.tokens, [20, *[1] * (ref.tokens.shape[1] - 20)], *ref.others)
+    assert distance(found, wanted) <= tolerance
 
 
 CANCELS = {"gpt2": "k_proj.b"}
