@@ -9,7 +9,8 @@ then the places of all from top to bottom. Widths are the page's.
     tower  inset..inset    tower  inset        facts   inset        tower  inset  inset
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 from archdsl import text
@@ -20,7 +21,7 @@ from archdsl.layout.leaders import CORNER, positions
 from archdsl.layout.panel import FACTS_GAP, FACTS_WIDTH, SUBTITLE_LINE, facts_height
 from archdsl.record import record, replace
 from archdsl.theme import Sizes
-from archdsl.view.types import View
+from archdsl.view.types import Diagram, View
 
 COLUMN_GAP = 54.0
 """Between the tower and what stands beside it: room for leaders that turn."""
@@ -82,6 +83,24 @@ class Composed:
     second: tuple[Stood, ...]
 
 
+Grown = Callable[[float], Arranged]
+
+
+def growing(diagram: Diagram, sizes: Sizes) -> Grown:
+    """A tower for every height that is asked for: its gaps grow up to a limit, by half a pixel."""
+    made = {0.0: arrange(diagram, sizes)}
+    plain = made[0.0]
+
+    def grown(height: float) -> Arranged:
+        more = max(0.0, height - plain.reach.height) / max(1, plain.gaps)
+        more = min(sizes.gap * (_MOST_STRETCH - 1.0), math.floor(2.0 * more) / 2.0)
+        if more not in made:
+            made[more] = arrange(diagram, sizes, sizes.gap + more)
+        return made[more]
+
+    return grown
+
+
 def has_facts(view: View) -> bool:
     """Whether a view has a panel of facts."""
     return bool(view.facts.parts or view.facts.rows)
@@ -107,11 +126,12 @@ def compositions(view: View, found: list[Item], few: bool) -> Iterator[Compositi
 
 
 def composed(
-    view: View, tower: Arranged, found: list[Item], plan: Composition, sizes: Sizes
+    view: View, grown: Grown, found: list[Item], plan: Composition, sizes: Sizes
 ) -> Composed | None:
     """A composition from top to bottom; None where a leader to the second column would find no gap
-    between the items of the first.
+    between the items of the first. `grown` is the tower with its gaps grown towards a height.
     """
+    tower = grown(0.0)
     left = tower.reach.width + (_STRIP if view.strip else 0.0)
     second = [found[number] for number in plan.second]
     panel = _panel(view, plan, left, found, sizes)
@@ -128,7 +148,7 @@ def composed(
         under + needed(second) if second else 0.0,
         0.0 if below else panel.height,
     )
-    tower = _grown(view, tower, high - below, sizes)
+    tower = grown(high - below)
     height = max(high, tower.reach.height + below)
     subtitle = _subtitle(view, plan, left, column, panel, sizes)
     header = _HEADER + SUBTITLE_LINE * (len(subtitle) - 1)
@@ -157,14 +177,6 @@ def _panel(view: View, plan: Composition, left: float, found: list[Item], sizes:
             width = FACTS_WIDTH
     split = width >= _WIDE_FACTS
     return Panel(width, facts_height(view.facts, sizes, split, width), split)
-
-
-def _grown(view: View, tower: Arranged, high: float, sizes: Sizes) -> Arranged:
-    """The tower with its gaps grown towards a height."""
-    if high <= tower.reach.height or not tower.gaps:
-        return tower
-    gap = sizes.gap + (high - tower.reach.height) / tower.gaps
-    return arrange(view.tower, sizes, min(sizes.gap * _MOST_STRETCH, gap))
 
 
 def _subtitle(

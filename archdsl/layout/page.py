@@ -7,7 +7,7 @@ no two leaders cross, and as near to the height of those nodes as there is room.
 
 from archdsl import text
 from archdsl.geometry import Box
-from archdsl.layout.arrange import Arranged, arrange
+from archdsl.layout.arrange import Arranged
 from archdsl.layout.composition import (
     COLUMN_GAP,
     FACTS_APART,
@@ -15,6 +15,7 @@ from archdsl.layout.composition import (
     Stood,
     composed,
     compositions,
+    growing,
     has_facts,
 )
 from archdsl.layout.items import INSET_PADDING, ITEM_GAP, Item, heading, items, needed
@@ -80,10 +81,11 @@ class Page:
 
 def page(view: View, sizes: Sizes) -> Page:
     """Arrange a card at its natural size."""
-    tower = arrange(view.tower, sizes)
+    grown = growing(view.tower, sizes)
+    tower = grown(0.0)
     view, found = _fitting(view, tower, sizes)
     plans = compositions(view, found, tower.gaps < _MANY_GAPS)
-    tried = (composed(view, tower, found, plan, sizes) for plan in plans)
+    tried = (composed(view, grown, found, plan, sizes) for plan in plans)
     return min((_page(way, sizes) for way in tried if way is not None), key=_cost)
 
 
