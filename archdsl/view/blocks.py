@@ -34,7 +34,7 @@ def block(place: Place, value: Value, module: Module, name: str) -> Node | None:
         and branches(circuit(inside))
     ):
         return opened(inside, module.title, said)
-    if place.bare and module.role in ("linear", "plumbing"):
+    if place.bare and (module.role in ("linear", "plumbing") or not _owns(module)):
         return None
     if module.role == "plumbing" and not module.params:
         return Node(name, "pill", (line(module.title),)) if computes(module) else None
@@ -47,6 +47,11 @@ def block(place: Place, value: Value, module: Module, name: str) -> Node | None:
     if module.role == "linear":
         return replace(node, lines=(width_label(place, value),))
     return node
+
+
+def _owns(module: Module) -> bool:
+    """Whether a block has anything of its own, or only computes."""
+    return bool(module.params or module.children)
 
 
 def choice_of(
