@@ -5,8 +5,9 @@ import re
 import pytest
 
 from archdsl.cli.rendering import Look, draw
+from archdsl.geometry import Box, around
 from archdsl.pipeline import Variant
-from archdsl.scene.shapes import LEAST_POINTS, Scene, smallest, written
+from archdsl.scene.shapes import LEAST_POINTS, Group, Scene, shapes, smallest, written
 from archdsl.scene.verify import faults
 from archdsl.view import view
 from archdsl.view.choice import ask
@@ -57,9 +58,33 @@ def test_paper_that_is_too_narrow_is_told_what_it_needs(name: str, kind: str) ->
     assert draw(variant, "svg", Look(width=f"{needed - 1}mm", view=kind))[1] != ""
 
 
-def test_a_wider_paper_has_larger_text() -> None:
+def test_a_wider_column_has_larger_text() -> None:
     variant = next(iter(variants().values()))
-    assert drawn(variant, 120) == drawn(variant, 85)
+    assert written(drawn(variant, 100)) == written(drawn(variant, 85))
+    assert smallest(drawn(variant, 100), 100) > smallest(drawn(variant, 85), 85)
+
+
+@pytest.mark.parametrize("name", variants())
+def test_over_both_columns_the_tower_stands_beside_the_rest(name: str) -> None:
+    """A figure as wide as a page is not the column drawn larger, which is higher than the page."""
+    variant = variants()[name]
+    column = drawn(variant, 85)
+    for millimetres in (140.0, 165.0, 178.0):
+        scene = drawn(variant, millimetres)
+        assert scene.millimetres <= millimetres
+        assert smallest(scene, millimetres) >= LEAST_POINTS
+        assert faults(scene) == [], millimetres
+        words = " ".join(written(scene)).split()
+        assert [word for word in stated(variant) if word not in words] == [], millimetres
+    assert scene.height / scene.width < 0.6 * column.height / column.width
+    facts, tower = (box(scene, kind) for kind in ("facts", "tower"))
+    assert facts.x > tower.right and facts.y < tower.bottom
+
+
+def box(scene: Scene, kind: str) -> Box:
+    """What a part of a picture covers."""
+    [group] = (item for item in scene.items if isinstance(item, Group) and item.kind == kind)
+    return around(shape.box for shape in shapes(group.items))
 
 
 @pytest.mark.parametrize("width", ["0mm", "-3mm", "wide", "85 furlongs"])

@@ -1,9 +1,10 @@
 """One column, for a paper: title, tower, layers from left to right, facts, below each other.
 
 The column is made for the paper that is asked for, where its smallest text is 6 pt: WIDTH pixels
-are 85 mm there. Narrower paper gets tighter boxes, never smaller text; wider paper gets the same
-column with larger text. A tower that needs more than there is makes the column wider, and so the
-paper that it is made for.
+are 85 mm there. Narrower paper gets tighter boxes, never smaller text. Wider paper gets the same
+column with larger text, or, where there is room for both, the tower with the rest at its right: a
+figure over both columns of a page is not as high as the page. A tower that needs more than there is
+makes the column wider, and so the paper that it is made for.
 
     Some Model 8B
     8.03B parameters · Somebody · ...
@@ -36,6 +37,9 @@ MILLIMETRES = 85.0
 LEAST_WIDTH = 207.0
 """The least width in pixels that a column is laid out for: 40 mm."""
 CELL_HEIGHT = 22.0
+_BETWEEN = 30.0
+"""White between the tower and what stands at its right, and the least width of that."""
+_LEAST_SIDE = 300.0
 _LAST = replace(SQUEEZED, margin=8.0, lane=5.0, side=4.0, box=50.0, pill=50.0)
 """For a tower of many lanes on the narrowest paper."""
 COLUMNS = ("compact", "strip", "facts")
@@ -57,6 +61,17 @@ class Limits:
     text: float
 
 
+_STEPS = (
+    (NARROW, Limits(WIDTH, 190.0), True),
+    (TIGHT, Limits(WIDTH, 100.0), True),
+    (TIGHT, Limits(WIDTH, 100.0), False),
+    (TIGHT, Limits(104.0, 90.0), False),
+    (SQUEEZED, Limits(72.0, 72.0), False),
+    (_LAST, Limits(60.0, 60.0), False),
+)
+"""Ever tighter towers: sizes, limits, and whether badges stand beside their nodes."""
+
+
 @record
 class Column:
     """A column with positions. `millimetres`: the width on paper that it is made for."""
@@ -75,33 +90,77 @@ class Column:
 
 
 def column(view: View) -> Column:
-    """Arrange a view as a column, tighter where it would be too wide."""
-    room = max(_room(view), _facts_width(view.facts))
-    for sizes, limits, beside in (
-        (NARROW, Limits(WIDTH, 190.0), True),
-        (TIGHT, Limits(WIDTH, 100.0), True),
-        (TIGHT, Limits(WIDTH, 100.0), False),
-        (TIGHT, Limits(104.0, 90.0), False),
-        (SQUEEZED, Limits(72.0, 72.0), False),
-        (_LAST, Limits(60.0, 60.0), False),
-    ):
+    """Arrange a view as a column, tighter where it would be too wide; on paper that is wide enough,
+    with the tower beside the rest.
+    """
+    needed = _facts_width(view.facts)
+    across = math.floor(view.millimetres * WIDTH / MILLIMETRES)
+    if across > WIDTH and view.tower.nodes:
+        apart = _BETWEEN + max(_LEAST_SIDE, needed - 2 * NARROW.margin)
+        for sizes, limits, beside in _STEPS:
+            tower = _tower(view, sizes, limits, beside)
+            if tower.reach.width + apart + 2 * sizes.margin <= across:
+                return _wide(view, sizes, tower, across)
+    room = max(_room(view), needed)
+    for sizes, limits, beside in _STEPS:
+        tower = _tower(view, sizes, limits, beside)
         inner = room - 2 * sizes.margin
-        shown = view.tower if beside else _badges_inside(view.tower)
-        wrapped = _wrapped(shown, sizes, limits)
-        tower = arrange(wrapped, sizes) if view.tower.nodes else None
-        if tower is None or tower.reach.width <= inner:
+        if tower.reach.width <= inner:
             break
-    if tower is not None:
-        inner = max(inner, tower.reach.width)
-    width = math.ceil(inner + 2 * sizes.margin)
+    return _single(view, sizes, tower, max(inner, tower.reach.width))
+
+
+def _tower(view: View, sizes: Sizes, limits: Limits, beside: bool) -> Arranged:
+    """The tower in boxes of these sizes, with its badges beside it or inside its boxes."""
+    shown = view.tower if beside else _badges_inside(view.tower)
+    return arrange(_wrapped(shown, sizes, limits), sizes)
+
+
+def _single(view: View, sizes: Sizes, tower: Arranged, inner: float) -> Column:
+    """All below each other."""
     left = sizes.margin
-    subtitle = text.wrap(view.subtitle, sizes.body, inner) or ((),)
-    rule = _HEADER + SUBTITLE_LINE * (len(subtitle) - 1)
+    subtitle, rule = _header(view, sizes, inner)
     y = rule + _GAP
-    if tower is not None:
-        tower = tower.moved(left + (inner - tower.reach.width) / 2 - tower.reach.x,
-                            y - tower.reach.y)  # fmt: skip
+    if tower.placed:
+        tower = _at(tower, left + (inner - tower.reach.width) / 2, y)
         y = tower.reach.bottom + _GAP
+    strip, kinds, facts, bottom = _below(view, sizes, Box(left, y, inner, 0.0))
+    width, height = math.ceil(inner + 2 * left), round(bottom + left)
+    paper = MILLIMETRES * width / WIDTH
+    shown = tower if tower.placed else None
+    return Column(view, sizes, width, height, paper, subtitle, rule, shown, strip, kinds, facts)
+
+
+def _wide(view: View, sizes: Sizes, tower: Arranged, across: float) -> Column:
+    """The tower at the left, layers and facts at its right."""
+    left = sizes.margin
+    side = min(WIDTH, across - 2 * left - _BETWEEN - tower.reach.width)
+    width = round(2 * left + tower.reach.width + _BETWEEN + side)
+    subtitle, rule = _header(view, sizes, width - 2 * left)
+    top = rule + _GAP
+    tower = _at(tower, left, top)
+    beside = Box(width - left - side, top, side, 0.0)
+    strip, kinds, facts, bottom = _below(view, sizes, beside)
+    height = round(max(bottom, tower.reach.bottom) + left)
+    paper = MILLIMETRES * width / WIDTH
+    return Column(view, sizes, width, height, paper, subtitle, rule, tower, strip, kinds, facts)
+
+
+def _header(view: View, sizes: Sizes, inner: float) -> tuple[tuple[text.Line, ...], float]:
+    """The lines below the title, and where the rule under them is."""
+    subtitle = text.wrap(view.subtitle, sizes.body, inner) or ((),)
+    return subtitle, _HEADER + SUBTITLE_LINE * (len(subtitle) - 1)
+
+
+def _at(tower: Arranged, x: float, y: float) -> Arranged:
+    return tower.moved(x - tower.reach.x, y - tower.reach.y)
+
+
+def _below(
+    view: View, sizes: Sizes, place: Box
+) -> tuple[Box | None, tuple[PlacedKind, ...], Box | None, float]:
+    """The strip with its legend and the facts, from the top of a place down, and where they end."""
+    left, y, inner = place.x, place.y, place.width
     strip: Box | None = None
     kinds: tuple[PlacedKind, ...] = ()
     if view.strip is not None:
@@ -113,9 +172,7 @@ def column(view: View) -> Column:
     if view.facts.parts or view.facts.rows:
         facts = Box(left, y, inner, facts_height(view.facts, sizes, True, inner))
         y = facts.bottom
-    height = round(y + sizes.margin)
-    paper = MILLIMETRES * width / WIDTH
-    return Column(view, sizes, width, height, paper, subtitle, rule, tower, strip, kinds, facts)
+    return strip, kinds, facts, y
 
 
 def _room(view: View) -> float:
