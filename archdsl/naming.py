@@ -157,9 +157,9 @@ def counted(name: str, value: int) -> str:
 
 
 def _input_axes(module: Module) -> set[str]:
-    """The symbols that are axes of a module's inputs."""
+    """The symbols that are axes of a module's own inputs, not of what it is given."""
     axes: set[str] = set()
-    for number in module.inputs:
+    for number in module.inputs[: len(module.inputs) - len(module.context)]:
         for axis in module.nodes[number].type.axes:
             if isinstance(axis, Dim):
                 axes |= {name for name in axis.symbols() if axis == Dim.symbol(name)}
