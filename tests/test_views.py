@@ -321,3 +321,17 @@ def _cases(diagram: Diagram) -> Iterator[Case]:
         yield from node.cases
         if node.inner is not None:
             yield from _cases(node.inner)
+
+
+def test_what_is_unusual_inside_a_mixer_has_an_inset_of_its_own() -> None:
+    """An indexer and a compressor are opened beside the attention they stand in, without a leader;
+    what is cached of every few tokens says so.
+    """
+    made = variants()["DeepSeekV4_Flash"]
+    shown = view(made.model, made.facts, ask(made.model, "card"))
+    loose = {plain(i.title): i for i in shown.insets if not i.target}
+    assert set(loose) == {"Compressor", "Indexer of entries"}
+    for inset in loose.values():
+        assert plain(inset.subtitle).startswith("inside Attention in a window and to entries")
+    lines = [plain(line) for node in loose["Compressor"].diagram.nodes for line in node.lines]
+    assert "512 every 4 tokens" in lines

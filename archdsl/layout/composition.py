@@ -122,7 +122,9 @@ def compositions(view: View, found: list[Item], few: bool) -> Iterator[Compositi
     if loose and bound:
         yield Composition("second", second=loose)
     for number in bound[1:-1]:
-        yield Composition("second", second=(*loose, number))
+        yield Composition("second", second=(number, *loose))
+        if loose:
+            yield Composition("second", second=(*loose, number))
 
 
 def composed(
@@ -208,7 +210,7 @@ def _second(
 ) -> tuple[Stood, ...] | None:
     """The items of the second column, the last one as near to its middle as can be. A leader to one
     passes between those of the first column that stand before and after it; None where it would
-    miss it.
+    miss it, or the column is too short.
     """
     places: list[Stood] = []
     for number, item in zip(plan.second, items, strict=True):
@@ -221,6 +223,8 @@ def _second(
                 return None
             last = number == plan.second[-1]
             y = min(high, max(low, (top + bottom - item.height) / 2)) if last else low
+        if y + item.height > bottom + 0.5:
+            return None
         places.append(Stood(item, y, bottom, through))
         top = y + item.height + ITEM_GAP
     ends = (*(found.y - ITEM_GAP for found in places[1:]), bottom)

@@ -65,8 +65,10 @@ def _right(target: str, spots: dict[str, Box]) -> float:
 
 
 def wish(target: str, spots: dict[str, Box]) -> float:
-    """The height of what an item speaks of."""
-    return spots[target].middle.y if target in spots else 0.0
+    """The height of what an item speaks of; the lowest for one that speaks of no node."""
+    if target in spots:
+        return spots[target].middle.y
+    return max((spot.bottom for spot in spots.values()), default=0.0)
 
 
 def heading(lines: int) -> float:

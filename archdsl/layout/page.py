@@ -91,12 +91,16 @@ def page(view: View, sizes: Sizes) -> Page:
 
 def _fitting(view: View, tower: Arranged, sizes: Sizes) -> tuple[View, list[Item]]:
     """The items that a page of this tower has room for: the last insets that nobody asked for go
-    where all would be much higher than it.
+    where all to which leaders go, or all others, would be much higher than it.
     """
     spots = positions(tower, sizes)
     found = items(view, spots, sizes)
-    while needed(found) > _MOST_HEIGHT * max(tower.reach.height, _LEAST_HEIGHT):
-        if len(view.insets) < 2 or not view.insets[-1].optional:
+    most = _MOST_HEIGHT * max(tower.reach.height, _LEAST_HEIGHT)
+    while True:
+        bound = [item for item in found if item.about.target]
+        loose = [item for item in found if not item.about.target]
+        fits = needed(bound) <= most and needed(loose) <= most
+        if fits or len(view.insets) < 2 or not view.insets[-1].optional:
             break
         view = replace(view, insets=view.insets[:-1])
         found = items(view, spots, sizes)

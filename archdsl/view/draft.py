@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from archdsl.axes import Plan, factors
+from archdsl.dims import Dim
 from archdsl.graph import Model, Module
 from archdsl.graph import Node as Value
 from archdsl.ops import OPS
@@ -169,9 +170,12 @@ def idle(draft: Draft, number: int, value: Value) -> None:
 
 
 def cache(draft: Draft, value: Value) -> Node:
-    """What is kept of each token, in a box."""
+    """What is kept of each token, or of every few, in a box."""
     place = draft.place
     kept = words.per_token(place.model, place.module, value.type)
+    if value.index and isinstance(value.scalar, Dim):
+        every = place.model.number(place.module, value.scalar)
+        kept = f"{kept.removesuffix(' a token')} every {every} tokens"
     lines = (line(f"cached {value.name}", "ink", SEMIBOLD), line(kept, "quiet"))
     return Node(draft.named(f"{value.name}.cache"), "box", lines, "cached", late=True)
 

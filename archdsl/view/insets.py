@@ -1,5 +1,6 @@
 """Insets: blocks of the tower opened beside it, as circuits drawn from their bodies."""
 
+from dataclasses import dataclass, field
 from typing import Literal
 
 from archdsl import naming
@@ -16,6 +17,7 @@ from archdsl.view.tower import ids, spot
 from archdsl.view.types import Diagram, Inset
 
 _OPENED_ROLES = ("attention", "recurrence", "convolution", "feed_forward")
+_MIXING = ("attention", "recurrence", "convolution")
 _MOST = 4
 
 
@@ -23,47 +25,96 @@ def insets(
     model: Model, shown: Diagram, choice: Choice, remarks: dict[str, str]
 ) -> tuple[Inset, ...]:
     """The insets that the card asks for, and those of the repeated blocks' mixers and
-    feed-forwards.
+    feed-forwards, with what is unusual inside these.
 
     `shown` is the tower, whose nodes they open; what is open in it gets no inset. `remarks`:
     callouts by the path they speak of; one about an opened block is its inset's subtitle.
     """
-    found: dict[str, Inset] = {}
-    seen: list[object] = []
-    drawn = {name for name, _ in ids(shown)}
-    asked = [
-        (path, module)
-        for path in (*choice.insets, *choice.opened)
-        for module in _apart(reached(model, path))
+    draft = _Insets(model, shown, choice, remarks, {name for name, _ in ids(shown)})
+    for path in (*choice.insets, *choice.opened):
+        for module in _apart(reached(model, path)):
+            _open(draft, path, module, wanted=True)
+    firsts, others = _candidates(model)
+    for found in (firsts, others):
+        for path, module in found:
+            _open(draft, path, module)
+        _open_inside(draft)
+    parts = tuple(child for child in model.root.children if child.apart)
+    beside = (_beside(model, child, choice, remarks.get(child.name, "")) for child in parts)
+    return (*beside, *draft.found.values())
+
+
+@dataclass(slots=True)
+class _Insets:
+    """Insets in the making, by the path of what they open; `drawn`: the ids of the tower's nodes.
+    `seen`: how those so far are built. `inside`: the blocks of which they are the circuits.
+    """
+
+    model: Model
+    shown: Diagram
+    choice: Choice
+    remarks: dict[str, str]
+    drawn: set[str]
+    found: dict[str, Inset] = field(default_factory=dict)
+    seen: list[object] = field(default_factory=list)
+    inside: list[tuple[tuple[str, ...], Module]] = field(default_factory=list)
+
+
+def _open(draft: _Insets, path: tuple[str, ...], module: Module, wanted: bool = False) -> None:
+    """Add the inset of a block, if it is `wanted` or there is room and reason for one."""
+    name = ".".join(plain(path))
+    target = _target(draft.shown, name, module.title, draft.drawn)
+    if draft.choice.folds(draft.model, name, module) or _is_open(target, draft.drawn):
+        return
+    if not wanted and plain(target.removesuffix(".merge")) != plain(path):
+        return
+    if any(i.target == target and i.diagram.nodes for i in draft.found.values()):
+        return
+    key = f"{name}.{len(draft.found)}" if name in draft.found else name
+    place = Place(draft.model, module, f"inset.{key}.body", draft.choice, level=len(path) + 1)
+    inset = _inset(place, target, draft.remarks.get(name, ""), not wanted)
+    built = _built(inset.diagram)
+    if not wanted and built in draft.seen:
+        return
+    draft.seen.append(built)
+    if wanted or (len(draft.found) < _MOST and branches(inset.diagram)):
+        draft.found[key] = inset
+        draft.inside.append((path, module))
+
+
+def _open_inside(draft: _Insets) -> None:
+    """Add insets of the blocks inside opened ones that do work of their own: indexers,
+    compressors. No leader goes to them; they say inside of what they stand.
+    """
+    for path, outer in draft.inside:
+        for name, module in _within(outer):
+            here = (*path, name)
+            key = ".".join(plain(here))
+            place = Place(
+                draft.model, module, f"inset.{key}.body", draft.choice, level=len(here) + 1
+            )
+            inset = _inset(place, "", draft.remarks.get(key, ""), True)
+            built = _built(inset.diagram)
+            if key in draft.found or built in draft.seen or not branches(inset.diagram):
+                continue
+            draft.seen.append(built)
+            if len(draft.found) <= _MOST and not draft.choice.folds(draft.model, key, module):
+                said = [f"inside {outer.title}", *naming.settings(module)[:3]]
+                draft.found[key] = replace(inset, subtitle=line(" · ".join(said), "quiet"))
+    draft.inside.clear()
+
+
+def _within(module: Module) -> list[tuple[str, Module]]:
+    """The blocks inside one that mix tokens by maps of their own; not what one only wraps."""
+    if wraps(module):
+        return []
+    return [
+        (child.name, inner)
+        for child in module.children
+        if not child.inline
+        for _, inner in child.modules
+        if inner.role in _MIXING and inner.children
     ]
-    for wanted, (path, module) in (
-        *((True, pair) for pair in asked),
-        *((False, pair) for pair in _candidates(model)),
-    ):
-        name = ".".join(plain(path))
-        target = _target(shown, name, module.title, drawn)
-        if choice.folds(model, name, module) or _is_open(target, drawn):
-            continue
-        if not wanted and plain(target.removesuffix(".merge")) != plain(path):
-            continue
-        if any(i.target == target and i.diagram.nodes for i in found.values()):
-            continue
-        key = f"{name}.{len(found)}" if name in found else name
-        place = Place(model, module, f"inset.{key}.body", choice, level=len(path) + 1)
-        inset = _inset(place, target, remarks.get(name, ""), not wanted)
-        built = _built(inset.diagram)
-        if not wanted and built in seen:
-            continue
-        seen.append(built)
-        if wanted or (len(found) < _MOST and branches(inset.diagram)):
-            found[key] = inset
-    beside = (_beside(model, child, choice, remarks.get(child.name, "")) for child in _parts(model))
-    return (*beside, *found.values())
-
-
-def _parts(model: Model) -> tuple[Child, ...]:
-    """The parts of a model that stand apart: typed and counted, and not in its result."""
-    return tuple(child for child in model.root.children if child.apart)
 
 
 def _beside(model: Model, child: Child, choice: Choice, remark: str) -> Inset:
@@ -109,10 +160,14 @@ def _apart(modules: tuple[Module, ...]) -> list[Module]:
     return list({module.title: module for module in reversed(modules)}.values())[::-1]
 
 
-def _candidates(model: Model) -> tuple[tuple[tuple[str, ...], Module], ...]:
+_Found = tuple[tuple[tuple[str, ...], Module], ...]
+
+
+def _candidates(model: Model) -> tuple[_Found, _Found]:
     """The blocks that a card opens by itself, the most telling first: residual connections that
-    are more than a sum, then mixers and feed-forwards, of each slot that of the most layers,
-    then the others. Beside experts a plain feed-forward is ordinary.
+    are more than a sum, then mixers and feed-forwards, of each slot that of the most layers; and
+    then the others. Beside experts a plain feed-forward is ordinary. Of blocks of one title those
+    with more inside come first.
     """
     found: dict[tuple[tuple[str, ...], int], tuple[int, int, Module]] = {}
     for child in model.root.children:
@@ -125,24 +180,30 @@ def _candidates(model: Model) -> tuple[tuple[tuple[str, ...], Module], ...]:
                     first = 0 if around else 2 if inner.role == "feed_forward" else 1
                     found[where] = first, before + count, inner
     banked = any(chooses(inner) for _, _, inner in found.values())
+    titled: dict[tuple[tuple[str, ...], str], int] = {}
+    for (path, _), (_, count, inner) in found.items():
+        titled[path, inner.title] = titled.get((path, inner.title), 0) + count
     kept = [
-        (first, -count, path, inner)
+        (first, -titled[path, inner.title], -len(_within(inner)), -count, path, inner)
         for (path, _), (first, count, inner) in found.items()
         if inner.role != "feed_forward" or chooses(inner) or not banked
     ]
-    kept.sort(key=lambda told: told[:2])
+    kept.sort(key=lambda told: told[:4])
     met: list[tuple[bool, int, tuple[str, ...], Module]] = []
-    for _, _, path, inner in kept:
+    for *_, path, inner in kept:
         again = any(other.title == inner.title for *_, other in met)
         beside = sum(at == path and other.role == inner.role for _, _, at, other in met)
         met.append((again, beside, path, inner))
     met.sort(key=lambda told: told[:2])
-    return tuple((path, inner) for _, _, path, inner in met)
+    firsts = tuple((path, inner) for again, beside, path, inner in met if not (again or beside))
+    others = tuple((path, inner) for again, beside, path, inner in met if again or beside)
+    return firsts, others
 
 
 def opened_roles(model: Model) -> tuple[str, ...]:
     """The names of the blocks that a card may open by itself, each once."""
-    return tuple(dict.fromkeys(module.block for _, module in _candidates(model)))
+    firsts, others = _candidates(model)
+    return tuple(dict.fromkeys(module.block for _, module in (*firsts, *others)))
 
 
 def _experts(module: Module) -> str:
