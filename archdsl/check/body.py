@@ -71,7 +71,7 @@ def symbolic(setting: s.SettingDecl) -> Value:
         case s.KindOf("enum"):
             return Word(None)
         case s.KindOf("list", args):
-            return Items(None, _any_item(name, args[0]))
+            return Items(None, _any_item(name, args[0]), Dim.symbol(f"len({name})"))
     return Error()
 
 

@@ -17,7 +17,7 @@ from archdsl.emit.plan import Plan, Unit, reals_of
 from archdsl.emit.spell import Text, number, whole
 from archdsl.emit.wrap import wrap
 from archdsl.facts import Facts
-from archdsl.graph import Model, Module, every_node
+from archdsl.graph import Model, Module, Segment, every_node
 from archdsl.types import Rest
 
 _IMPORTS = """from __future__ import annotations
@@ -174,7 +174,7 @@ def _used(model: Model, symbol: str) -> bool:
         here = {s for d in module.symbols.values() for s in d.symbols()}
         here |= {s for r in module.reals.values() for s in reals_of(r)}
         if module is model.root:
-            here = {s for c in module.children for g in c.segments for s in _counts(g.of)}
+            here = {s for c in module.children for s in _counts(c.segments)}
             here |= {
                 f"${s}"
                 for p in module.params
@@ -193,8 +193,13 @@ def _used(model: Model, symbol: str) -> bool:
     return False
 
 
-def _counts(d: Dim | None) -> frozenset[str]:
-    return d.symbols() if d is not None else frozenset()
+def _counts(segments: tuple[Segment, ...]) -> frozenset[str]:
+    """The symbols that say how often something stands in a stack, in its nested schedules too."""
+    found: frozenset[str] = frozenset()
+    for segment in segments:
+        found |= segment.of.symbols() if segment.of is not None else frozenset()
+        found |= _counts(segment.item) if isinstance(segment.item, tuple) else frozenset()
+    return found
 
 
 def _vocab(model: Model) -> str | None:
