@@ -19,8 +19,7 @@ from typing import Any
 
 from archdsl import syntax as s
 from archdsl.check import expressions, interface, statics
-from archdsl.check.body import words
-from archdsl.check.scope import Numbers, Scope
+from archdsl.check.scope import Numbers, Scope, words
 from archdsl.check.values import (
     Block,
     DateValue,

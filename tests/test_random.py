@@ -42,7 +42,7 @@ def told(diagnostics: tuple[Diagnostic, ...]) -> str:
 def places(module: Module, path: str = "") -> Iterator[tuple[str, Module]]:
     """Every application below a module with the path of its bindings."""
     for child in module.children:
-        if child.inline:
+        if child.inline or child.apart:
             continue
         here = f"{path}{child.name}"
         if child.module is not None:
@@ -70,10 +70,16 @@ def held(kept: object) -> int:
     return 0
 
 
+def numbers(part: torch.nn.Module) -> int:
+    """The numbers that a part has as parameters."""
+    return sum(p.numel() for p in part.parameters())
+
+
 def note(shapes: set[tuple[int, ...]], part: object, inputs: object, result: object) -> None:
     """A hook that notes the shape of a module's result; a binding may be applied several times."""
-    if isinstance(result, torch.Tensor):
-        shapes.add(tuple(result.shape))
+    first = result[0] if isinstance(result, tuple) else result
+    if isinstance(first, torch.Tensor):
+        shapes.add(tuple(first.shape))
 
 
 def predicted(variant: pipeline.Variant, module: Module) -> tuple[int, ...]:
@@ -99,7 +105,9 @@ def test_what_is_checked_runs_as_predicted(drawn: Spec) -> None:
         torch.manual_seed(1)
         for parameter in model.parameters():
             torch.nn.init.normal_(parameter, std=0.5)
-        assert sum(p.numel() for p in model.parameters()) == variant.facts.params
+        beside = numbers(model.ahead) if drawn.apart else 0
+        assert beside == variant.facts.apart
+        assert numbers(model) - beside == variant.facts.params
         shapes: dict[str, set[tuple[int, ...]]] = {}
         for name, part in model.named_modules():
             part.register_forward_hook(partial(note, shapes.setdefault(name, set())))
@@ -113,6 +121,12 @@ def test_what_is_checked_runs_as_predicted(drawn: Spec) -> None:
             assert not found or predicted(variant, module) in found, name
         assert shapes["layers.0"] == shapes["embed"] == {(BATCH, TIME, drawn.numbers["d"])}
         assert tuple(whole.shape) == (BATCH, TIME, 11)
+        if drawn.apart:
+            part = model.ahead[1] if drawn.apart.startswith("stack") else model.ahead
+            hidden = torch.ones(BATCH, TIME, drawn.numbers["d"]).double()
+            assert part(hidden, hidden).shape == hidden.shape
+        one = bool(drawn.shared) and " = common" in drawn.blocks()
+        assert hasattr(model, "common") == one  # an instance of its own, no layer's
         cache = model.new_cache(BATCH, TIME)
         assert held(cache.kept) == BATCH * variant.facts.kv_bytes(TIME)
         with torch.no_grad():

@@ -351,6 +351,7 @@ def test_load_refuses(tmp_path) -> None:
     table = reference_of(kind, 3).state["model.embed_tokens.weight"]
     wrong = {
         "no tensor for norm.g": {"model.norm.weight": None},
+        "no tensor for embed.w": {"model.embed_tokens.weight": None, "lm_head.weight": None},
         "no parameter for model.extra": {"model.extra": torch.zeros(3)},
         "the shape": {"model.norm.weight": torch.zeros(3)},
         "quantised": {"model.norm.weight": torch.zeros(64, dtype=torch.int8)},

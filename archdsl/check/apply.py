@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from archdsl import syntax as s
 from archdsl.check import context, experts, expressions, interface, schedules
-from archdsl.check.scope import Scope, rooted
+from archdsl.check.scope import Scope, rooted, speaking
 from archdsl.check.tensors import tensor
 from archdsl.check.values import (
     Bank,
@@ -57,7 +57,8 @@ def recipe(
             scope.fail("unsupported", "this form of argument is for stacks", arg.span)
             wrong = True
             continue
-        value = expressions.evaluate(scope, arg.value)
+        kind = decls[name].kind if name in decls else None
+        value = expressions.evaluate(speaking(scope, kind), arg.value)
         wrong |= isinstance(value, Error)
         if name is not None and name not in decls and isinstance(value, ParamPath):
             wrong |= not _tie(scope, block, name, value, at, ties)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from archdsl import syntax as s
 from archdsl.check import context, expressions, interface, own, recurrence, statics
-from archdsl.check.scope import SEEN, STREAM, Scope
+from archdsl.check.scope import SEEN, STREAM, Scope, speaking, words
 from archdsl.check.tensors import tensor
 from archdsl.check.values import (
     Block,
@@ -47,7 +47,7 @@ def check_block(block: Block, diagnostics: Diagnostics) -> None:
     for setting in decl.settings:
         _unique(scope, setting.name)
         if setting.default is not None:
-            value = expressions.evaluate(scope, setting.default)
+            value = expressions.evaluate(speaking(scope, setting.kind), setting.default)
             interface.fit(scope, setting, value, setting.default.span, block.name)
         scope.names[setting.name.name] = symbolic(setting)
         _words(scope, setting)
@@ -71,7 +71,7 @@ def symbolic(setting: s.SettingDecl) -> Value:
         case s.KindOf("enum"):
             return Word(None)
         case s.KindOf("list", args):
-            return Items(None, _any_item(name, args[0]))
+            return Items(None, _any_item(name, args[0]), Dim.symbol(f"len({name})"))
     return Error()
 
 
@@ -91,16 +91,6 @@ def _words(scope: Scope, setting: s.SettingDecl) -> None:
     """The members of enums are names inside the block."""
     for word in words(setting.kind):
         scope.names.setdefault(word, Word(word))
-
-
-def words(kind: s.Kind | None) -> list[str]:
-    """The members of an enum, also inside a list."""
-    match kind:
-        case s.KindOf("enum", args):
-            return [a.name for a in args if isinstance(a, s.SimpleKind)]
-        case s.KindOf(_, args):
-            return [w for a in args for w in words(a)]
-    return []
 
 
 def _header(scope: Scope, decl: s.BlockDecl) -> None:

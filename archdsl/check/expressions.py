@@ -165,6 +165,7 @@ def _group(scope: Scope, items: tuple[s.Expr, ...]) -> Value:
 def _list(scope: Scope, items: tuple[s.Arg, ...]) -> Value:
     """`[a, b]`, or `[f(x) for x in list]`."""
     values: list[Value] = []
+    unknown = Dim()
     for arg in items:
         if arg.source is None or arg.name is None:
             values.append(evaluate(scope, arg.value))
@@ -176,12 +177,18 @@ def _list(scope: Scope, items: tuple[s.Arg, ...]) -> Value:
             if isinstance(source, Error):
                 return source
             return scope.fail("kind-mismatch", "`for` runs over a list", arg.source.span)
-        if source.values is None:
-            return source
-        for value in source.values:
+        found = source.values
+        if found is None:
+            found = () if source.sample is None else (source.sample,)
+            unknown = unknown + source.size - len(found)
+        for value in found:
             inner = replace(scope, names={**scope.names, arg.name.name: value})
             values.append(evaluate(inner, arg.value))
-    return Error() if any(isinstance(v, Error) for v in values) else Items(tuple(values))
+    if any(isinstance(v, Error) for v in values):
+        return Error()
+    if unknown == Dim():
+        return Items(tuple(values))
+    return Items(None, next(iter(values), None), unknown + len(values))
 
 
 def _pipe(scope: Scope, stages: tuple[s.Expr, ...]) -> Value:
@@ -360,9 +367,8 @@ def _plain(scope: Scope, expr: s.Call) -> tuple[Value, ...]:
 def _length(scope: Scope, expr: s.Call) -> Value:
     args = _plain(scope, expr)
     match args:
-        case (Items(values),):
-            symbol = Dim.symbol(expr.span.text.replace(" ", ""))
-            return Int(symbol if values is None else Dim.number(len(values)))
+        case (Items() as items,):
+            return Int(items.size)
         case (Error(),):
             return Error()
     return scope.fail("wrong-arguments", "len takes a list", expr.span)

@@ -11,7 +11,7 @@ from dataclasses import replace as changed
 
 from archdsl import syntax as s
 from archdsl.check import context, expressions, statics
-from archdsl.check.scope import SEEN, Scope
+from archdsl.check.scope import SEEN, Scope, speaking
 from archdsl.check.values import (
     Block,
     BlockRef,
@@ -48,7 +48,8 @@ def settle(
         if name in given:
             value, at = given[name]
         elif decl.default is not None:
-            value, at = expressions.evaluate(inner, decl.default), decl.default.span
+            value = expressions.evaluate(speaking(inner, decl.kind), decl.default)
+            at = decl.default.span
         else:
             label = Label(decl.name.span, "declared here without a default")
             # A value that does not fit may have been meant for this one: one message is enough.

@@ -98,9 +98,8 @@ def _comprehension(scope: Scope, arg: s.Arg) -> list[Repeat] | None:
                 values, count = [Int(Dim.symbol(arg.name.name))], d
         case Items(values=found) if found is not None:
             values = list(found)
-        case Items(sample=sample) if sample is not None:
-            values = [sample]
-            count = Dim.symbol(f"len({arg.source.span.text.replace(' ', '')})")
+        case Items(sample=sample, length=length) if sample is not None:
+            values, count = [sample], length
         case _:
             scope.fail("kind-mismatch", "`for` runs over a number or a list", arg.source.span)
             return None

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from dataclasses import replace as changed
 
-from archdsl.check.values import Block, Error, Float, Int, Recipe, Record, Tensor, Value
+from archdsl import syntax as s
+from archdsl.check.values import Block, Error, Float, Int, Recipe, Record, Tensor, Value, Word
 from archdsl.diagnostic import Diagnostics, Label
 from archdsl.dims import (
     DIFFERENT,
@@ -219,3 +221,19 @@ def _spell(text: str, parts: Mapping[str, str]) -> str:
             word = ""
         words.append(c)
     return "".join(words)
+
+
+def words(kind: s.Kind | None) -> list[str]:
+    """The members of an enum, also inside a list."""
+    match kind:
+        case s.KindOf("enum", args):
+            return [a.name for a in args if isinstance(a, s.SimpleKind)]
+        case s.KindOf(_, args):
+            return [w for a in args for w in words(a)]
+    return []
+
+
+def speaking(scope: Scope, kind: s.Kind | None) -> Scope:
+    """A scope for the value of a setting, in which the words of its enum are known as well."""
+    found = words(kind)
+    return changed(scope, names={**{w: Word(w) for w in found}, **scope.names}) if found else scope

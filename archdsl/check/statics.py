@@ -25,7 +25,7 @@ from archdsl.check.values import (
     describe,
 )
 from archdsl.dims import DIFFERENT, EQUAL, Dim, TooLarge, Verdict, extreme
-from archdsl.reals import Apply, Lit, OfDim, Real
+from archdsl.reals import Apply, Lit, OfDim, Real, Ref
 from archdsl.source import Span
 
 MAX_EXPONENT = 64
@@ -47,18 +47,33 @@ def lists(scope: Scope, expr: s.Binary, left: Value, right: Value) -> Value | No
     match expr.op, left, right:
         case "+", Items(a), Items(b):
             if a is None or b is None:
-                return Items(None)
+                return Items(None, _one_of(left.any, right.any, expr), left.size + right.size)
             if len(a) + len(b) > MAX_ITEMS:
                 return scope.fail("too-large", f"a list of {len(a) + len(b)} items", expr.span)
             return Items((*a, *b))
         case "*", Int(d), Items(a):
             count = scope.value(d)
             if a is None or count is None:
-                return Items(None)
+                return Items(None, right.any, d * right.size)
             if not 0 <= count * len(a) <= MAX_ITEMS:
                 return scope.fail("too-large", f"a list of {count * len(a)} items", expr.span)
             return Items(a * count)
     return None
+
+
+def _one_of(left: Value | None, right: Value | None, expr: s.Binary) -> Value | None:
+    """Any item of two lists, for a generic check."""
+    name = f"({expr.span.text.replace(' ', '')})[]"
+    match left, right:
+        case Int(), Int():
+            return left if left == right else Int(Dim.symbol(name))
+        case (Int() | Float(), Int() | Float()):
+            return Float(Ref(name))
+        case Word(), Word():
+            return Word(None)
+        case Truth(), Truth():
+            return Truth(None)
+    return left if right is None else right
 
 
 def logic(scope: Scope, expr: s.Binary, left: Value, right: Value) -> Value:

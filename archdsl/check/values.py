@@ -67,10 +67,23 @@ class Record:
 
 @record
 class Items:
-    """A list; values are None where a generic check cannot know them, `sample` is then any item."""
+    """A list; values are None where a generic check cannot know them, `sample` is then any item and
+    `length` says how many they are.
+    """
 
     values: tuple[Value, ...] | None
     sample: Value | None = None
+    length: Dim = Dim()
+
+    @property
+    def size(self) -> Dim:
+        """How many items it has."""
+        return self.length if self.values is None else Dim.number(len(self.values))
+
+    @property
+    def any(self) -> Value | None:
+        """Any item; None for an empty list."""
+        return next(iter(self.values), None) if self.values is not None else self.sample
 
 
 @record

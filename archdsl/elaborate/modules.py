@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from archdsl import syntax as s
 from archdsl.check import body, context, expressions, interface, statics
-from archdsl.check.scope import SEEN, STREAM, Numbers, Scope
+from archdsl.check.scope import SEEN, STREAM, Numbers, Scope, words
 from archdsl.check.values import Block, Float, Int, Items, Recipe, Slot, Truth, Value, Word
 from archdsl.diagnostic import Diagnostics
 from archdsl.dims import Dim
@@ -135,7 +135,7 @@ class Elaborator:
         scope.frames = (*frames, f"{block.name} ({at.source.name}:{at.line})")
         scope.instantiate = self.instantiate
         for decl in block.decl.settings:
-            for word in body.words(decl.kind):
+            for word in words(decl.kind):
                 scope.names.setdefault(word, Word(word))
             name = decl.name.name
             value = settings[name]

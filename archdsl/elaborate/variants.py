@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from archdsl import syntax as s
 from archdsl.check import expressions, interface
 from archdsl.check.apply import arguments
-from archdsl.check.body import words
-from archdsl.check.scope import Numbers, Scope
+from archdsl.check.scope import Numbers, Scope, words
 from archdsl.check.values import (
     Block,
     BlockRef,

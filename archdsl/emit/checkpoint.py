@@ -41,9 +41,10 @@ def parameters_from(published: Mapping[str, Tensor], model: nn.Module) -> dict[s
                     raise ValueError(f"{key} gives {name} the shape {found}, not {wanted}")
                 state[name] = part
     for copy, first in TIED.items():
-        if copy in state and not torch.equal(state[copy], state[first]):
-            raise ValueError(f"{copy} differs from {first}, to which it is tied")
-        state[copy] = state[first]
+        if first in state:
+            if copy in state and not torch.equal(state[copy], state[first]):
+                raise ValueError(f"{copy} differs from {first}, to which it is tied")
+            state[copy] = state[first]
     missing = sorted(expected.keys() - state.keys())
 {beside}    if missing:
         raise ValueError(f"no tensor for {', '.join(missing[:5])} ({len(missing)} in all)")

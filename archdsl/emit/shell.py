@@ -13,11 +13,11 @@ from archdsl.emit.checkpoint import checkpoint_lines, ties
 from archdsl.emit.context import input_names
 from archdsl.emit.helpers import HELPERS
 from archdsl.emit.names import comment, docstring, letter, safe
-from archdsl.emit.plan import Plan, Unit, reals_of
+from archdsl.emit.plan import Plan, Unit
 from archdsl.emit.spell import Text, number, whole
 from archdsl.emit.wrap import wrap
 from archdsl.facts import Facts
-from archdsl.graph import Model, Module, every_node
+from archdsl.graph import Model, Module
 from archdsl.types import Rest
 
 _IMPORTS = """from __future__ import annotations
@@ -57,6 +57,7 @@ def emit(model: Model, tiny: Model | None = None, lower: bool = True) -> str:
     root = _model(made, "model.config" in "\n".join(loading))
     tail = running.main(model, tiny, _vocab(model))
     joined = "\n".join(body + root)
+    read = "\n".join([joined, *loading, *tail])
     helpers: list[str] = []
     for name, text in HELPERS.items():
         called = re.search(rf"(?<![\w.]){name}\(", joined)
@@ -67,7 +68,7 @@ def emit(model: Model, tiny: Model | None = None, lower: bool = True) -> str:
         *_imports(body + root + loading),
         "",
         "",
-        *_config(model, tiny),
+        *_config(model, tiny, set(re.findall(r"\bconfig\.(\w+)", read))),
         "",
         *cache,
         "",
@@ -141,8 +142,11 @@ def _imports(text: list[str]) -> list[str]:
     return _IMPORTS.format(standard=standard, paths=paths).split("\n")
 
 
-def _config(model: Model, tiny: Model | None) -> list[str]:
-    names = [n for n in model.numbers if _used(model, n)]
+def _config(model: Model, tiny: Model | None, read: set[str]) -> list[str]:
+    """The settings that the rest of the file reads: those of a block that is written for their
+    values are none.
+    """
+    names = [n for n in model.numbers if safe(n[1:]) in read]
     kinds = {n: "int" if isinstance(model.numbers[n], int) else "float" for n in names}
     lines = [
         "@dataclass(frozen=True)",
@@ -166,35 +170,6 @@ def _config(model: Model, tiny: Model | None) -> list[str]:
 
 def _value(value: float) -> str:
     return whole(value) if isinstance(value, int) else number(value)
-
-
-def _used(model: Model, symbol: str) -> bool:
-    """Whether any block of the model depends on a setting."""
-    for module in _modules(model.root):
-        here = {s for d in module.symbols.values() for s in d.symbols()}
-        here |= {s for r in module.reals.values() for s in reals_of(r)}
-        if module is model.root:
-            here = {s for c in module.children for g in c.segments for s in _counts(g.of)}
-            here |= {
-                f"${s}"
-                for p in module.params
-                for a in p.type.axes
-                if isinstance(a, Dim)
-                for s in a.symbols()
-            }
-            here |= {f"${s}" for c in module.checks for d in (c.left, c.right) for s in d.symbols()}
-            for node in every_node(module.nodes):
-                here |= {f"${s}" for s in reals_of(node.scalar)}
-                here |= {f"${s}" for t in node.types for a in t.axes if isinstance(a, Dim)
-                         for s in a.symbols()}  # fmt: skip
-            here |= {"$vocab"} if symbol == _vocab(model) else set()
-        if symbol in here:
-            return True
-    return False
-
-
-def _counts(d: Dim | None) -> frozenset[str]:
-    return d.symbols() if d is not None else frozenset()
 
 
 def _vocab(model: Model) -> str | None:

@@ -1,0 +1,203 @@
+"""Random specs as published models: two files, a `hub` for a configuration and a checkpoint.
+
+A checkpoint is the state of a model under other names, some tensors transposed; what is loaded from
+it is what the model was. A configuration has the settings under other names and gives the same
+model. And the forms of the language that all these specs are made of are counted.
+"""
+
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import strategies as st
+
+import grammar
+from archdsl import hub, pipeline, resolver
+from archdsl.diagnostic import SpecError
+from archdsl.elaborate.weights import parameters
+from archdsl.graph import Model
+from emitted import code_of, run
+from random_specs import KINDS, Spec, specs
+
+STATED = ("card", "item card", "directive", "date", "expect", "NUMBER", "start")
+"""Parts of the grammar that say nothing of what is computed begin with one of these words."""
+ELSEWHERE = {
+    "as_, no STRING", "as_, no title...", "as... title...",
+    "inputs, no input", "type, no axis",
+    "lowers NAME", "lowers expr", "lowers lowers", "lowers when", "block lowers",
+    "path... /", "path... NAME...",
+    "signature type...", "kind... type...",
+    "weight target...", "weight... target",
+}  # fmt: skip
+"""Parts that are not drawn: titles, a block without inputs, a number as a tensor, names in folders,
+fused tensors; `lowers` and signatures of several inputs stand in the blocks of the library that are
+drawn.
+"""
+
+
+def lines(spec: Spec, model: Model, turned: set[str]) -> str:
+    """A `hub` for the settings of a model and for each of its parameters."""
+    config = [f"{name} <- .sizes.{name}" for name in ("d", "u")]
+    config += [f"{name} <- .{name}_size ?? .{name}" for name in ("v", "h", "k", "vocab")]
+    if spec.schedule == "list":
+        near, far, other = KINDS
+        chosen = f'{near} if t == "{near}" else ({far} if t != "{other}" else {other})'
+        config += [f"kinds <- [{chosen} for t in .kinds]"]
+    elif spec.schedule == "numbers":
+        config += ["widths <- .widths ?? []"]
+    else:
+        config += [f"{n} <- .{n}" for n in spec.counted]
+    config += ['require .kind == "M"', "ignore .note, .notes" if spec.twice else "ignore .note"]
+    weights = ['skip "{i}.unused.*"']
+    for target in targets(model):
+        other = f', "old.{target}"' if target == "embed.w" else ""
+        weights += [f'{target} <- "{key(target)}"{other}{" [a b -> b a]" * (target in turned)}']
+    return (
+        f'hub M "m", "m2" {{ config {{ {" ".join(config)} }} weights {{ {" ".join(weights)} }} }}\n'
+    )
+
+
+def targets(model: Model) -> dict[str, int]:
+    """Targets of a `hub` for all parameters, with the number of their axes."""
+    own = {child.name: child for child in model.root.children}
+    found = {}
+    for path, param in parameters(model.root):
+        child = own.get(path[0])
+        if child is None or not (child.apart or (path == ("head", "w") and child.ties)):
+            first = f"{path[0]}[i]" if child is not None and child.segments else path[0]
+            found[".".join((first, *path[1:]))] = len(param.type.axes)
+    return found
+
+
+def key(target: str) -> str:
+    """The published name of a target."""
+    return f"model.{target.replace('[i]', '.{i}')}.weight"
+
+
+def of_state(name: str) -> str:
+    """The target of a name in the state dict."""
+    first, _, rest = name.partition(".")
+    number, _, last = rest.partition(".")
+    return f"{first}[i].{last}" if number.isdigit() else name
+
+
+def kept(draw: Any, spec: Spec, folder: Path) -> tuple[pipeline.Variant, set[str]]:
+    """The spec in two files with a hub, and the targets whose tensors are transposed."""
+    heads = [line.split()[1].partition("(")[0] for line in spec.blocks().split("\n")
+             if line.startswith("block Layer")]  # fmt: skip
+    used = [line for line in spec.blocks().split("\n") if line.startswith("use")]
+    text = "\n".join([*used, f"use ./parts: {', '.join([*heads, 'Ahead'])}", spec.model()])
+    (folder / "parts.arch").write_text(spec.blocks())
+    (folder / "m.arch").write_text(text)
+    [plain] = sound(folder).variants
+    flat = [t for t, axes in targets(plain.model).items() if axes == 2 and ".pool" not in t]
+    turned = set(draw(st.lists(st.sampled_from(flat), unique=True)))
+    (folder / "m.arch").write_text(text + lines(spec, plain.model, turned))
+    [variant] = sound(folder).variants
+    return variant, turned
+
+
+def sound(folder: Path) -> pipeline.Checked:
+    found = pipeline.check_path(folder / "m.arch", "m.arch")
+    assert not found.diagnostics, "\n\n".join(d.text() for d in found.diagnostics)
+    return found
+
+
+@settings(max_examples=60)
+@given(specs(), st.data())
+def test_what_is_published_is_read_back(drawn: Spec, data: st.DataObject) -> None:
+    """Two files give what one gives; a checkpoint gives the model; a configuration the counts."""
+    assume("* MLP" not in drawn.blocks())  # experts of two kinds have parameters of one name
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        folder = Path(name)
+        variant, turned = kept(data.draw, drawn, folder)
+        one = pipeline.check_path(_one_file(drawn, folder), "one.arch").variants[0]
+        assert variant.facts.record() == {**one.facts.record(), "file": "m.arch"}
+        _checkpoint(variant, turned)
+        for module in (hub, resolver):
+            patch.setattr(module, "specs_folder", lambda: folder)
+        _configuration(drawn, variant)
+
+
+def _one_file(drawn: Spec, folder: Path) -> Path:
+    path = folder / "one.txt"
+    path.write_text(drawn.text())
+    return path
+
+
+def _checkpoint(variant: pipeline.Variant, turned: set[str]) -> None:
+    module = run(code_of(variant))
+    torch.manual_seed(0)
+    model = module.Model(module.Config()).eval()
+    state = model.state_dict()
+    known = targets(variant.model)
+    tensors = {}
+    for name, tensor in state.items():
+        target = of_state(name)
+        if target in known:
+            layer = name.split(".")[1] if "[i]" in target else ""
+            tensors[key(target).replace("{i}", layer)] = tensor.T if target in turned else tensor
+    tensors["0.unused.x"] = torch.zeros(1)
+    torch.manual_seed(1)
+    other = module.Model(module.Config()).eval()
+    beside = {n: t for n, t in state.items() if n.startswith("ahead")}
+    loaded = module.parameters_from(tensors, other)
+    missing = set(state) - set(loaded) - set(beside)
+    assert missing <= {"head.w"}
+    other.load_state_dict({**state, **loaded})
+    tokens = torch.arange(10).view(2, 5)
+    with torch.no_grad():
+        assert all(torch.equal(loaded[n], state[n]) for n in loaded)
+        assert torch.equal(other(tokens), model(tokens)) or not model(tokens).isfinite().all()
+    del tensors[next(iter(tensors))]
+    with pytest.raises(ValueError, match="no tensor for"):
+        module.parameters_from(tensors, other)
+
+
+def _configuration(drawn: Spec, variant: pipeline.Variant) -> None:
+    given = {"model_type": "m2", "kind": "M", "note": 1, **drawn.numbers, "vocab_size": 11}
+    given["sizes"] = {name: given.pop(name) for name in ("d", "u")}
+    given |= dict(zip(drawn.counted, drawn.counts, strict=False))
+    if drawn.schedule in ("list", "numbers"):
+        given["kinds" if drawn.schedule == "list" else "widths"] = drawn.items
+    text = hub.imported(given, name="V")
+    found = pipeline.check_source(hub.Source("imported.arch", text))
+    assert not found.diagnostics, "\n\n".join(d.text() for d in found.diagnostics)
+    before, after = variant.facts.record(), found.variants[0].facts.record()
+    for fact in ("params", "active", "kv_bytes_per_token", "state_bytes", "layers", "schedule"):
+        assert after[fact] == before[fact]
+    with pytest.raises(SpecError, match="another"):
+        hub.imported({**given, "another": 1})
+    with pytest.raises(SpecError, match="requirement"):
+        hub.imported({**given, "kind": "N"})
+
+
+def test_every_form_is_drawn() -> None:
+    """A form of the language that no spec is made of any more is missed."""
+    several = re.compile(r"\w+\.\.\. .*\.\.\.")  # one more of what there are two of
+    parts = {p for p in grammar.every_part() if not several.fullmatch(p)}
+    wanted = {p for p in parts if not p.startswith(STATED)} - ELSEWHERE
+    met: set[str] = set()
+
+    @settings(max_examples=200, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    @given(specs(), st.data())
+    def collect(drawn: Spec, data: st.DataObject) -> None:
+        if any(not p.startswith(HUB) for p in wanted - met):
+            met.update(grammar.parts(drawn.text()))
+        if any(p.startswith(HUB) for p in wanted - met):
+            with tempfile.TemporaryDirectory() as name:
+                kept(data.draw, drawn, Path(name))
+                met.update(grammar.parts((Path(name) / "m.arch").read_text()))
+
+    collect()
+    assert not wanted - met, "\n".join(sorted(wanted - met))
+    assert not met & ELSEWHERE, "\n".join(sorted(met & ELSEWHERE))
+
+
+HUB = ("hub", "key", "mapping", "require", "ignore", "weight", "skip", "source", "step", "target",
+       "default", "path", "item hub", "COMPARE !=", "list, no", "hub STRING")  # fmt: skip
+"""Parts that only a hub or a second file has."""
