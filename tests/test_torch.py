@@ -404,6 +404,26 @@ def test_caches_belong_to_applications() -> None:
     assert len(model.new_cache(1, 1).kept) == 2
 
 
+def test_blocks_that_differ_in_numbers_are_one_class() -> None:
+    """A block with submodules is told its numbers; its weights have the shapes of each place."""
+    module = from_text(
+        """
+        use std.core: Embedding, Linear, SwiGLU
+        model Net(d, wide, narrow, vocab)(stream tokens: int[B, T]) -> [B, T, vocab] {
+          embed = Embedding(vocab, d)
+          a     = SwiGLU(d, wide)
+          b     = SwiGLU(d, 2 * narrow + 1)
+          head  = Linear(d, vocab)
+          return tokens |> embed |> a |> b |> head
+        }
+        variant Two = Net(d: 8, wide: 32, narrow: 3, vocab: 11) { }
+        """
+    )
+    model = module.Model()
+    assert type(model.a) is type(model.b)
+    assert (model.a.up.w.shape, model.b.up.w.shape) == ((32, 8), (7, 8))
+
+
 def test_trains() -> None:
     """Every parameter of a fresh model gets a gradient, and a step of training helps."""
     torch.manual_seed(0)

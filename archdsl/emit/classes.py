@@ -313,8 +313,13 @@ def constructor(
     if unit.takes_config:
         return f"{unit.name}({', '.join(['config', *told, *handed])})"
     args = told
+    around = None if experts else plan.of.get((here.id, False))
     for name in unit.arguments:
-        if name in module.symbols:
+        value = module.symbols.get(name, module.reals.get(name))
+        said = p.own_setting(here, value) if around and not around.takes_config else None
+        if said is not None:
+            args.append(look(said))
+        elif name in module.symbols:
             args.append(spell_dim(module.symbols[name], look).text)
         else:
             args.append(spell_real(module.reals[name], look).text)

@@ -65,6 +65,7 @@ class Plan:
     units: list[Unit] = field(default_factory=list)
     of: dict[tuple[int, bool], Unit] = field(default_factory=dict)
     layers: set[int] = field(default_factory=set)
+    several: set[str] = field(default_factory=set)
     _starts: dict[int, bool] = field(default_factory=dict)
     _keeps: dict[int, bool] = field(default_factory=dict)
     _given: dict[int, tuple[str, ...]] = field(default_factory=dict)
@@ -164,6 +165,7 @@ def make(model: Model, lower: bool) -> Plan:
     taken = {"Model", "Config", "Cache", *_arguments(model.root, set())}
     seen: dict[object, Unit] = {}
     _level(plan, model.root, set())
+    plan.several.update(_several(model.root))
     _visit(plan, model.root, taken, seen, root=True)
     return plan
 
@@ -177,6 +179,20 @@ def _arguments(module: Module, done: set[int]) -> Iterator[str]:
         for child in module.children:
             for _, inner in child.modules:
                 yield from _arguments(inner, done)
+
+
+def _several(root: Module) -> Iterator[str]:
+    """The blocks of which a model has several with other numbers."""
+    found: dict[str, set[object]] = {}
+    done, pending = set(), [root]
+    while pending:
+        module = pending.pop()
+        if module.id not in done:
+            done.add(module.id)
+            numbers = tuple(sorted(map(str, (*module.symbols.items(), *module.reals.items()))))
+            found.setdefault(module.block, set()).add(numbers)
+            pending += [m for c in module.children for _, m in c.modules]
+    return (block for block, numbers in found.items() if len(numbers) > 1)
 
 
 def _owns_nothing(module: Module) -> bool:
@@ -246,10 +262,39 @@ def _kind(plan: Plan, module: Module, banked: bool) -> str:
     plain = not module.params and not keeps_itself(module) and module.id not in plan.layers
     if plain and all(u.is_function for u in inner):
         return "function"
+    if _says_all(plan, module, banked):
+        return "leaf"
     if any(not u.is_function for u in inner) or _needs_lengths(module):
         return "config"
     told = all(_sayable(plan, module, m) for c in plan.children(module) for _, m in c.modules)
     return "leaf" if told else "config"
+
+
+def _says_all(plan: Plan, module: Module, banked: bool) -> bool:
+    """Whether blocks of this name that differ in numbers can be one class, which is told them: it
+    makes its submodules of its own settings.
+    """
+    if banked or module.block not in plan.several or plan.shares(module) or _needs_lengths(module):
+        return False
+    for child in plan.children(module):
+        for _, inner in child.modules:
+            unit = plan.unit(inner, child.top_k is not None)
+            if child.segments or unit.is_function or unit.takes_config or unit.banked:
+                return False
+            if any(own_setting(module, v) is None and reals_of(v) for v in numbers_of(inner)):
+                return False
+    return True
+
+
+def numbers_of(module: Module) -> list[Real | Dim | None]:
+    """The settings that are numbers, in terms of the model's."""
+    return [module.symbols.get(n, module.reals.get(n)) for n in setting_names(module)]
+
+
+def own_setting(module: Module, value: Real | Dim | None) -> str | None:
+    """The setting of a block that has a value."""
+    name = own_name(module, value)
+    return name if name in setting_names(module) else None
 
 
 def _needs_lengths(module: Module) -> bool:
@@ -304,10 +349,17 @@ def _key(plan: Plan, module: Module, kind: str, banked: bool) -> object:
     )
     if kind == "config":
         symbols = tuple(sorted(module.symbols.items()))
-        key = (*key, symbols, tuple(sorted(module.reals.items(), key=str)))
+        told = tuple(
+            tuple(numbers_of(m))
+            if plan.unit(m, banked or c.top_k is not None).kind == "leaf"
+            else ()
+            for c in plan.children(module)
+            for _, m in c.modules
+        )
+        key = (*key, symbols, tuple(sorted(module.reals.items(), key=str)), told)
     else:
-        told = tuple(_told(module, m) for c in plan.children(module) for _, m in c.modules)
-        key = (*key, told)
+        named = tuple(_told(module, m) for c in plan.children(module) for _, m in c.modules)
+        key = (*key, named)
     return (*key, module.intrinsic)
 
 
