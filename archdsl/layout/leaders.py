@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator
 
+from archdsl import text
 from archdsl.geometry import Box, Point, crosses, segments
 from archdsl.layout.arrange import Arranged, Placed
 from archdsl.layout.measure import CHOICE_LABEL, CHOICE_PADDING, case, is_stacked
@@ -10,6 +11,11 @@ from archdsl.record import record
 from archdsl.theme import Sizes
 
 _FAR = 10_000.0
+_CORNER_OF_NODE = 18.0
+"""How far from the right end of a node's lower edge a leader leaves it."""
+_ARROW = 12.0
+"""How long the head of an arrow is, with some white."""
+_MOST_BELOW = 4
 _APART = 8.0
 """How far one leader runs below another."""
 CORNER = 18.0
@@ -65,6 +71,36 @@ def levels(found: Arranged) -> Iterator[tuple[Point, Point]]:
             yield from levels(placed.inner)
 
 
+def tips(found: Arranged) -> Iterator[Point]:
+    """The ends of all wires, in groups too."""
+    yield from (wire.points[-1] for wire in found.wires)
+    for placed in found.placed:
+        if placed.inner is not None:
+            yield from tips(placed.inner)
+
+
+def labels(found: Arranged, sizes: Sizes) -> Iterator[Box]:
+    """The boxes of what stands beside wires, in groups too."""
+    for wire in found.wires:
+        if wire.label_at is not None:
+            x, y = wire.label_at
+            width = text.line_width(wire.edge.label, sizes.small)
+            yield Box(x, y - sizes.small, width, 1.3 * sizes.small)
+    for placed in found.placed:
+        if placed.inner is not None:
+            yield from labels(placed.inner, sizes)
+
+
+@record
+class _Ground:
+    """What leaders meet in a tower: its nodes, level wires, arrows and labels."""
+
+    spots: dict[str, Box]
+    wires: tuple[tuple[Point, Point], ...]
+    arrows: tuple[Point, ...]
+    labels: tuple[Box, ...]
+
+
 @record
 class End:
     """Where a leader has to arrive: at the left edge of a frame, at a height of it. `through` is
@@ -78,18 +114,18 @@ class End:
 
 
 def leaders(
-    tower: Arranged, spots: dict[str, Box], ends: list[End], column: float
+    tower: Arranged, spots: dict[str, Box], ends: list[End], column: float, sizes: Sizes
 ) -> tuple[Leader, ...]:
     """From the right edges of nodes to the left edges of frames, on no wire and through no box:
     level or nearly so where that is possible, else with two corners between the tower and the
     column of frames at `column`.
     """
-    wires = list(levels(tower))
+    ground = _Ground(spots, tuple(levels(tower)), tuple(tips(tower)), tuple(labels(tower, sizes)))
     found: list[tuple[End, tuple[Point, ...], Point]] = []
     below: list[float] = []
     for end in ends:
         if end.source in spots:
-            way = _way_out(spots, wires, end.source, below)
+            way = _way_out(ground, end.source, below)
             below += [point.y for point in way[1:2]]
             found.append((end, way, Point(end.box.x, _arrival(end, way[-1].y))))
     bent = [
@@ -107,24 +143,31 @@ def leaders(
     return tuple(made)
 
 
-def _way_out(
-    spots: dict[str, Box], wires: list[tuple[Point, Point]], source: str, taken: list[float]
-) -> tuple[Point, ...]:
+def _way_out(ground: _Ground, source: str, taken: list[float]) -> tuple[Point, ...]:
     """The points of a leader up to where nothing of the tower is in its way: the middle of a
     node's right edge, a place above it where a wire arrives there, or a way below what stands
-    right of it, at none of the heights that are `taken`.
+    right of it, clear of arrows and labels, at none of the heights that are `taken`.
     """
+    spots = ground.spots
     start = spots[source]
     high = start.middle.y
-    if any(abs(a.y - high) < 3.0 and max(a.x, b.x) > start.right for a, b in wires):
+    if any(abs(a.y - high) < 3.0 and max(a.x, b.x) > start.right for a, b in ground.wires):
         high = start.y + min(6.0, start.height / 4)
     out = Point(start.right, high)
     if not _is_blocked(out, Point(out.x + _FAR, high), source, spots):
         return (out,)
-    below = start.bottom + CHOICE_PADDING / 2
-    while any(abs(below - other) < _APART for other in taken):
-        below += _APART
-    x = start.middle.x
+    x = start.right - min(_CORNER_OF_NODE, start.width / 4)
+    near = start.bottom + CHOICE_PADDING / 2
+    heads = any(tip.x > x - 1.0 and -1.0 < near - tip.y < _ARROW for tip in ground.arrows)
+    heights = [start.bottom + _ARROW, near] if heads else [near]
+    heights += [near + _APART * number for number in range(1, _MOST_BELOW)]
+
+    def clear(below: float) -> bool:
+        a, b = Point(x, below), Point(x + _FAR, below)
+        apart = all(abs(below - other) >= _APART for other in taken)
+        return apart and not any(crosses(a, b, label) for label in ground.labels)
+
+    below = next(filter(clear, heights), near)
     around_right = max(spot.right for spot in spots.values() if spot.has(Point(x, below)))
     return (Point(x, start.bottom), Point(x, below), Point(around_right, below))
 

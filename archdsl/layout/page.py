@@ -163,7 +163,7 @@ def _page(way: Composed, sizes: Sizes) -> Page:
         tower=tower,
         insets=tuple(insets),
         callouts=tuple(callouts),
-        leaders=leaders(tower, way.spots, ends, column),
+        leaders=leaders(tower, way.spots, ends, column, sizes),
         facts=facts,
         split=way.panel.split,
         strip=strip,
