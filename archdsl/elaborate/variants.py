@@ -12,7 +12,7 @@ from archdsl import syntax as s
 from archdsl.check import expressions, interface
 from archdsl.check.apply import arguments
 from archdsl.check.body import words
-from archdsl.check.scope import Numbers, Scope
+from archdsl.check.scope import STREAM, Numbers, Scope
 from archdsl.check.values import (
     Block,
     BlockRef,
@@ -195,6 +195,8 @@ def _root(
     """The module of a whole model: its free axes are the model's own."""
     elaborator = Elaborator(diagnostics, numbers)
     types = []
+    if not _marked(block, diagnostics):
+        return None
     for declared in block.decl.inputs:
         axes: list[Axis] = []
         for axis in declared.type.axes:
@@ -214,6 +216,29 @@ def _root(
         types.append(TensorType(dtype, tuple(axes)))
     made = Recipe(block, tuple(settings.items()), (), span)
     return elaborator.instantiate(made, tuple(types), (), {})
+
+
+def _marked(block: Block, diagnostics: Diagnostics) -> bool:
+    """Whether `stream` stands before the inputs whose axis T grows, and before no other."""
+    before = len(diagnostics)
+    for declared in block.decl.inputs:
+        grows = any(isinstance(a, s.Name) and a.name == STREAM for a in declared.type.axes)
+        if grows and not declared.stream:
+            diagnostics.add(
+                "unbound-axis",
+                f"{declared.name.name} has the axis {STREAM}, which grows token by token",
+                declared.span,
+                help=f"write stream {declared.span.text}, or call the axis N where all of it is "
+                "there at once",
+            )
+        elif declared.stream and not grows:
+            diagnostics.add(
+                "unbound-axis",
+                f"{declared.name.name} is marked `stream` and has no axis {STREAM}",
+                declared.span,
+                help=f"the axis that grows token by token is called {STREAM}",
+            )
+    return len(diagnostics) == before
 
 
 SAID = {
