@@ -197,21 +197,23 @@ def _root(
     types = []
     if not _marked(block, diagnostics):
         return None
+    scope = Scope(diagnostics, dict(settings), block.globals, numbers=Numbers({}, {}, {}, numbers))
     for declared in block.decl.inputs:
         axes: list[Axis] = []
         for axis in declared.type.axes:
+            if isinstance(axis, s.Dots):
+                label = Label(axis.span, "here")
+                message = "an input of a model has named axes"
+                help = "write tokens: int[B, T]"
+                diagnostics.add("unbound-axis", message, declared.span, labels=[label], help=help)
+                return None
             if isinstance(axis, s.Name) and axis.name not in settings:
                 axes.append(Dim.symbol(f"${axis.name}"))
-            else:
-                label = Label(axis.span, "here")
-                diagnostics.add(
-                    "unbound-axis",
-                    "an input of a model has named axes",
-                    declared.span,
-                    labels=[label],
-                    help="write tokens: int[B, T]",
-                )
+                continue
+            size = expressions.static_int(scope, axis, "an axis")
+            if size is None:
                 return None
+            axes.append(size)
         dtype = declared.type.dtype.name if declared.type.dtype else "float"
         types.append(TensorType(dtype, tuple(axes)))
     made = Recipe(block, tuple(settings.items()), (), span)
