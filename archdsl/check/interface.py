@@ -27,6 +27,7 @@ from archdsl.check.values import (
     Value,
     Word,
     describe,
+    is_kind,
 )
 from archdsl.diagnostic import Diagnostics, Label
 from archdsl.dims import DIFFERENT, EQUAL, UNKNOWN, Dim, Verdict
@@ -66,8 +67,8 @@ def settle(
 
 def fit(scope: Scope, decl: s.SettingDecl, value: Value, at: Span, owner: str) -> Value:
     """A value as a setting of its kind, or an error after a report."""
-    if isinstance(value, Error):
-        return value
+    if isinstance(value, Error) or not is_kind(decl.kind):
+        return Error()
     match decl.kind, value:
         case (None | s.SimpleKind("dim" | "count"), Int(d)):
             return _dimension(scope, decl, d, at)

@@ -64,7 +64,7 @@ def elaborate_all(unit: Unit, diagnostics: Diagnostics, only: str | None = None)
             model = elaborate(unit, decl, diagnostics)
             if model is not None:
                 models.append(model)
-    known = {v.name.name for v in unit.variants}
+    known = {v.name.name for v in unit.variants} | unit.file.lost
     for card in unit.cards:
         if card.variant.name not in known:
             hint = nearest(card.variant.name, known)
@@ -328,7 +328,7 @@ def tiny(unit: Unit, model: Model, diagnostics: Diagnostics) -> Model | None:
             if name in entries or _is_size(block, name):
                 continue
             args.append(replace(arg, name=s.Name(name, arg.span)))
-    call = s.Call(s.Name(model.family, decl.value.span), tuple(args), decl.value.span)
+    call = s.Call(s.Name(model.family, sizes.model.span), tuple(args), sizes.model.span)
     small = s.VariantDecl(decl.name, call, (), "", decl.span)
     return elaborate(unit if model.family in unit.names else home, small, diagnostics)
 
