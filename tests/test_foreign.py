@@ -111,3 +111,17 @@ def test_a_tiny_size_is_told_at_its_own_place() -> None:
     assert one.span is not None
     assert one.span.source.line(one.span.line).startswith("tiny M")
     assert "9 % 2" in one.note
+
+
+def test_a_tensor_may_be_called_as_an_axis_of_a_slot() -> None:
+    """`k` is an axis in the type of the slot, and keys in the body."""
+    assert (
+        told("""
+block Slotted(d, f: [B, T, k] -> [B, T, k])(x: [B, T, d]) -> [B, T, d] {
+  inner = f
+  k = x * 2
+  return inner(k)
+}
+""")
+        == ()
+    )

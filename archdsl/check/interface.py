@@ -232,8 +232,10 @@ def apply_slot(
     scope: Scope, slot: Slot, args: list[Tensor], fn_span: Span, span: Span
 ) -> tuple[TensorType, ...] | None:
     """The result types of a block-valued setting, by its signature."""
-    # How much was seen is up to the caller: all of it, or what a window kept.
-    names = {k: v for k, v in scope.names.items() if k != SEEN}
+    # How much was seen is up to the caller: all of it, or what a window kept. A tensor of the body
+    # may be called as a free axis of the slot is.
+    kept = (x for x in scope.names.items() if x[0] != SEEN and not isinstance(x[1], Tensor))
+    names = dict(kept)
     inner = changed(scope, names=names, rests={})
     if len(slot.inputs) != len(args):
         scope.fail(
