@@ -89,8 +89,26 @@ model One(d, vocab, told: bool)(stream tokens: int[B, T]) -> [B, T, vocab] {
   return tokens |> embed |> layers |> head
 }
 
+block Told(d)(x: [B, T, d], first: [B, T, d], kept: [B, T, d])
+             -> ([B, T, d], [B, T, d], [B, T, d]) as layer {
+  mix = SwiGLU(d, 3 * d)
+  y = mix(x + kept)
+  x += y + first
+  return x, first, y
+}
+
+model Carried(d, vocab)(stream tokens: int[B, T]) -> [B, T, vocab] {
+  embed  = Embedding(vocab, d)
+  layers = stack(3 * Told(d))
+  head   = Linear(d, vocab)
+  x = embed(tokens)
+  x, _, _ = layers(x, x, x)
+  return head(x)
+}
+
 variant Both = Two(d: 64, heads: 4, vocab: 99) {}
 variant Rates = One(d: 64, vocab: 99, told: false) {}
+variant Three = Carried(d: 64, vocab: 99) {}
 variant First = One(d: 64, vocab: 99, told: true) {}
 """
 
@@ -120,7 +138,7 @@ def shown(name: str, kind: str) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("name", ["Both", "Rates", "First"])
+@pytest.mark.parametrize("name", ["Both", "Rates", "First", "Three"])
 @pytest.mark.parametrize("kind", ["card", "compact", "block"])
 def test_the_rules_of_geometry_hold(name: str, kind: str) -> None:
     made = variants()[name]
@@ -156,6 +174,18 @@ def test_layers_that_differ_by_a_yes_or_no_are_told_apart() -> None:
 def test_each_group_of_a_block_view_has_its_own_shape() -> None:
     said = [s for name, s in shown("Both", "block").items() if name.startswith(("below", "above"))]
     assert set(said) == {"x [N, 64]", "x [T, 64]"}
+
+
+def test_what_a_layer_hands_on_does_not_run_into_its_result() -> None:
+    """It ends beside, by its name; what only passes through is not drawn a second time."""
+    made = variants()["Three"]
+    tower = view(made.model, made.facts, ask(made.model, "card")).tower
+    whole = next(node.inner for node in tower.nodes if node.inner is not None)
+    (group,) = (node.inner for node in whole.nodes if node.id == "layers")
+    assert group is not None
+    assert len([edge for edge in group.edges if edge.target == "layers.out"]) == 1
+    said = [plain(node.lines[0]) for node in group.nodes if node.form == "terminal"]
+    assert sorted(said) == ["first", "kept", "kept"]
 
 
 def test_heads_are_told_where_a_bias_is_given_for_each() -> None:
