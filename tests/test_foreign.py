@@ -65,6 +65,7 @@ def test_the_spec_checks() -> None:
         ("stack(PreNorm", "stack(n=PreNorm", "=", "name: value"),
         ("tiny M { d: 8", "tiny M { d = 8", "=", "expected `:`"),
         ("a) * k ^ -0.5", "a) |> einsum[B T S -> B T S] * 2", "*", "(x |> f) * y"),
+        ("One(d)", "One(d, each: 3)", "each", "choose another name"),
         ("k ^ -0.5", "k ** -0.5", "*", "x ^ y"),
         ("for i in n)", "for i in range(n))", "range", "`for i in n`, which counts from 0"),
         ("a = q(x)", "a = self.q(x)", "self", "a part is called by its name alone"),

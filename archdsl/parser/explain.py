@@ -36,6 +36,7 @@ _PLAIN = {
 }  # fmt: skip
 _VALUE = {"NAME", "NUMBER", "LPAR", "LSQB"}
 _OPERATOR = {"SIGN", "TIMES", "POWER", "COMPARE"}
+_LEADING = {"each", "not"}
 _STATEMENT = {"COMMA", "EQUAL", "__ANON_1"}
 _WORD = re.compile(r'#[^\n]*|"(?:\\.|[^"\\\n])*"|[^\W\d]\w*')
 
@@ -152,6 +153,11 @@ def explain(
         diagnostics.add("syntax", "the declaration ends too early", span, help=help)
         return
     span = Span(source, here, here + len(token))
+    before = _word_before(source, start, here)
+    if before is not None and before.text in _LEADING and error.expected >= _VALUE:
+        message = f"`{before.text}` is a keyword and cannot be used as a name"
+        diagnostics.add("syntax", message, before, help="choose another name")
+        return
     begun = _begun(source, start, here, error.expected)
     if begun is not None:
         name = begun.text
@@ -180,8 +186,11 @@ def _hint(token: Token, expected: frozenset[str]) -> str:
 
 def _begun(source: Source, start: int, here: int, expected: frozenset[str]) -> Span | None:
     """The name before an error where only a statement can have begun with it."""
-    if expected != _STATEMENT:
-        return None
+    return _word_before(source, start, here) if expected == _STATEMENT else None
+
+
+def _word_before(source: Source, start: int, here: int) -> Span | None:
+    """The last word of a declaration before a place."""
     found = list(_WORD.finditer(source.text, start, here))
     names = [m for m in found if m.group()[0] not in '#"']
     return Span(source, *names[-1].span()) if names else None
