@@ -103,6 +103,9 @@ def differences(modules: list[Module]) -> list[list[str]]:
             elif setting.kind in ("dim", "count") and isinstance(setting.value, int):
                 word = counted(setting.name, setting.value)
                 numbers.append(word if setting.value else f"no {phrase(setting.name)}")
+            elif setting.kind == "bool":
+                word = phrase(setting.name)
+                numbers.append(word if setting.value else f"not {word}")
         found.append(numbers + blocks)
     return found
 
@@ -157,7 +160,9 @@ def counted(name: str, value: int) -> str:
 
 
 def _input_axes(module: Module) -> set[str]:
-    """The symbols that are axes of a module's own inputs, not of what it is given."""
+    """The symbols that are axes of a module's inputs, of what it is given aside: a bias for every
+    head does not tell how many heads there are.
+    """
     axes: set[str] = set()
     for number in module.inputs[: len(module.inputs) - len(module.context)]:
         for axis in module.nodes[number].type.axes:
@@ -174,10 +179,12 @@ def about(module: Module) -> str:
     cited = re.search(re.escape(module.title) + r" \(([^()]*\d{4})\)", doc, re.IGNORECASE)
     if cited:
         return cited[1]
-    first = re.split(r"[;:]|\.(?=\s|$)", doc, maxsplit=1)[0].strip()
+    first = re.split(r"(?:[;:]|\.(?=\s|$))(?![^()]*\))", doc, maxsplit=1)[0].strip()
     first = " ".join(first.split())
     if first.lower().startswith(module.title.lower()):
-        first = first[len(module.title) :].strip(" ,()")
+        first = first[len(module.title) :].strip(" ,")
+        if re.fullmatch(r"\([^()]*\)", first):
+            first = first[1:-1]
     if first:
         return first
     source = re.search(r"\(([^()]*\d{4})\)", doc)

@@ -211,7 +211,8 @@ def check_source(source: Source, only: str | None = None, tiny: bool = True) -> 
                     check_hub(part.blocks[declared.model.name], declared, generic)
         for model in elaborate.elaborate_all(unit, concrete, only):
             facts = Facts(model)
-            check_expectations(facts, concrete)
+            if not any(part.file.lost for part in library.own):
+                check_expectations(facts, concrete)  # of a text with gaps nothing can be counted
             variants.append(Variant(model, facts, unit))
         if tiny:
             _check_tiny(variants, concrete)

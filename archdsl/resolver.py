@@ -177,8 +177,11 @@ class Library:
                         self._twice(item.name)
                         continue
                     variants[item.name.name] = item
+        for name in file.lost - names.keys():
+            names[name] = Error()  # its declaration has been told to be wrong
+        known = blocks.keys() | file.lost
         for item in file.items:
-            if isinstance(item, s.TinyDecl | s.HubDecl) and item.model.name not in blocks:
+            if isinstance(item, s.TinyDecl | s.HubDecl) and item.model.name not in known:
                 hint = nearest(item.model.name, blocks)
                 message = f"there is no model {item.model.name} in this file"
                 self.diagnostics.add("unknown-name", message, item.model.span, help=hint)

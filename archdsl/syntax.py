@@ -494,3 +494,4 @@ class File:
     source: Source
     items: tuple[Declaration, ...]
     comments: tuple[Comment, ...]
+    lost: frozenset[str] = frozenset()  # names in declarations that do not parse

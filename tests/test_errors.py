@@ -77,6 +77,7 @@ def test_messages_read_well(path: Path) -> None:
         for line in (d.message, d.note, d.help, *d.frames, *(x.text for x in d.labels)):
             assert "\n" not in line
             assert not line.endswith(".") or line.endswith("...")
+            assert "$" not in line, line  # symbols of the model are the program's own names
             assert not re.search(r"\bNone\b|object at|archdsl\.|Dim\(|Token\(|__ANON", line), line
         assert d.message
         assert d.span is not None

@@ -25,7 +25,7 @@ CORRIDOR = """
 record
 source
 diagnostic
-dims
+dims foreign
 axes reals types
 ops
 syntax

@@ -23,6 +23,7 @@ from archdsl.check.values import (
     Value,
     Word,
     describe,
+    is_kind,
 )
 from archdsl.diagnostic import Diagnostics, nearest
 from archdsl.dims import DIFFERENT, EQUAL, Dim, extreme, substitute
@@ -104,12 +105,14 @@ def _header(scope: Scope, decl: s.BlockDecl) -> None:
         scope.fail("unknown-intrinsic", f"nothing lowers to {name.name}", name.span, help=hint)
     for setting in decl.settings:
         match setting.kind:
-            case s.SimpleKind(kind, span) if kind not in ("dim", "count", "float", "bool"):
+            case s.SimpleKind(kind, span) if not is_kind(setting.kind):
                 hint = "dim, count, float, bool, enum(...), list(...) or a signature"
                 if kind == "block":
                     hint = "a slot needs a type: write [B, T, d] -> [B, T, d]"
+                elif kind == "int":
+                    hint = f"without a kind it is an integer of at least 1: {setting.name.name}"
                 scope.fail("kind-mismatch", f"there is no kind {kind}", span, help=hint)
-            case s.KindOf(kind, _, span) if kind not in ("enum", "list"):
+            case s.KindOf(kind, _, span) if not is_kind(setting.kind):
                 scope.fail("kind-mismatch", f"there is no kind {kind}", span)
 
 

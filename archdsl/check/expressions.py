@@ -39,6 +39,7 @@ from archdsl.check.values import (
 )
 from archdsl.diagnostic import nearest
 from archdsl.dims import DIFFERENT, Dim
+from archdsl.foreign import meant
 from archdsl.ops import OPERATORS, OPS
 from archdsl.reals import FUNCTIONS, Apply, Lit, Ref
 from archdsl.source import Span
@@ -112,7 +113,7 @@ def name(scope: Scope, expr: s.Name) -> Value:
     if expr.name in OPS or expr.name in FUNCTIONS or expr.name in _FUNCTIONS:
         return PrimitiveRef(expr.name)
     known = [*scope.names, *scope.globals, *OPS, *CONSTANTS, *FUNCTIONS, *_FUNCTIONS]
-    hint = nearest(expr.name, known)
+    hint = meant(expr.name, known)
     return scope.fail("unknown-name", f"nothing here is called {expr.name}", expr.span, help=hint)
 
 

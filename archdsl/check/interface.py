@@ -27,6 +27,7 @@ from archdsl.check.values import (
     Value,
     Word,
     describe,
+    is_kind,
 )
 from archdsl.diagnostic import Diagnostics, Label
 from archdsl.dims import DIFFERENT, EQUAL, UNKNOWN, Dim, Verdict
@@ -67,8 +68,8 @@ def settle(
 
 def fit(scope: Scope, decl: s.SettingDecl, value: Value, at: Span, owner: str) -> Value:
     """A value as a setting of its kind, or an error after a report."""
-    if isinstance(value, Error):
-        return value
+    if isinstance(value, Error) or not is_kind(decl.kind):
+        return Error()
     match decl.kind, value:
         case (None | s.SimpleKind("dim" | "count"), Int(d)):
             return _dimension(scope, decl, d, at)
@@ -232,8 +233,10 @@ def apply_slot(
     scope: Scope, slot: Slot, args: list[Tensor], fn_span: Span, span: Span
 ) -> tuple[TensorType, ...] | None:
     """The result types of a block-valued setting, by its signature."""
-    # How much was seen is up to the caller: all of it, or what a window kept.
-    names = {k: v for k, v in scope.names.items() if k != SEEN}
+    # How much was seen is up to the caller: all of it, or what a window kept. A tensor of the body
+    # may be called as a free axis of the slot is.
+    kept = (x for x in scope.names.items() if x[0] != SEEN and not isinstance(x[1], Tensor))
+    names = dict(kept)
     inner = changed(scope, names=names, rests={})
     if len(slot.inputs) != len(args):
         scope.fail(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from archdsl import syntax as s
 from archdsl.axes import Cut, Factor, Item, Merge, RestFactor, factors, pieces, size
-from archdsl.check.scope import Scope
+from archdsl.check.scope import SEEN, STREAM, Scope
 from archdsl.check.values import Int, Tensor
 from archdsl.dims import DIFFERENT, EQUAL, Dim, divides, simplify
 from archdsl.source import Span
@@ -65,12 +65,14 @@ def match(names: Names, term: s.Term, t: TensorType) -> tuple[Item, ...]:
     count = len(axes) - len(items) + 1 if dots else 0
     fits = len(dots) <= 1 and (count >= 0 if dots else len(axes) == len(items))
     if not fits:
+        written = f"{len(items)} {'axis' if len(items) == 1 else 'axes'}"
         names.scope.fail(
             "pattern-axes",
-            f"the pattern has {len(items)} axes, the tensor {len(axes)}",
+            f"the pattern has {written}, the tensor {len(axes)}",
             term.span,
             note=f"for {t}",
-            help="name every axis, or write `...` for the leading ones",
+            help="name every axis, with blanks between the names, or write `...` for the leading "
+            "ones",
         )
         raise Wrong
     found: list[Item] = []
@@ -129,7 +131,23 @@ def _equal(names: Names, a: Dim, b: Dim, text: str, span: Span, t: TensorType) -
     verdict = scope.compare(a, b)
     if verdict is EQUAL:
         return
-    if verdict is DIFFERENT or scope.numbers is not None:
+    if a == Dim.symbol(SEEN) and b == Dim.symbol(STREAM):
+        scope.fail(
+            "pattern-axes",
+            f"{SEEN} is all that was seen, and the axis here is {STREAM}, the tokens that come in",
+            span,
+            note=f"for {scope.describe(t)}",
+            help="write `cache` before the names of what decoding keeps: cache k, v",
+        )
+    elif a == Dim.symbol(STREAM) and b == Dim.symbol(SEEN):
+        scope.fail(
+            "pattern-axes",
+            f"{STREAM} is the tokens that come in, and the axis here is {SEEN}, all that was seen",
+            span,
+            note=f"for {scope.describe(t)}",
+            help="behind `cache` a name is all that was seen: make queries of it before",
+        )
+    elif verdict is DIFFERENT or scope.numbers is not None:
         scope.fail(
             "pattern-axes",
             f"{text} is {scope.equation(a)}, but the axis here is {scope.equation(b)}",

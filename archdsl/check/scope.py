@@ -169,7 +169,7 @@ class Scope:
 
     def equation(self, d: Dim) -> str:
         """A dimension in names and numbers: `heads * d_head = 32 * 128 = 4096`."""
-        text = str(d)
+        text = str(d).replace("$", "")
         if d.value is not None or self.numbers is None:
             return text
         value = self.value(d)
@@ -179,7 +179,7 @@ class Scope:
         for name in d.symbols():
             number = self.value(Dim.symbol(name))
             if number is not None:
-                parts[name] = str(number)
+                parts[name.removeprefix("$")] = str(number)
         if d.name is not None:
             return f"{text} = {value}"
         return f"{text} = {_spell(text, parts)} = {value}"

@@ -34,6 +34,17 @@ _ONLY_REAL = {
 }  # fmt: skip
 
 
+_AXES = {
+    "reduce": "{}[... n -> ... 1](x)",
+    "along": "{}[... n](x)",
+    "einsum": "{}[... m, n m -> ... n](x, w)",
+    "rearrange": "{}[B T (h k) -> B h T k](x)",
+    "repeat": "{}[B d -> B n d](x)",
+    "gather": "{}[n d, ... -> ... d](table, index)",
+}
+"""How an operation with an axes pattern is written, by its form."""
+
+
 def tensor(scope: Scope, value: Value, span: Span) -> Tensor | None:
     """A value as one tensor; numbers become scalars. None after a report."""
     match value:
@@ -86,7 +97,7 @@ def primitive(scope: Scope, name: str, args: tuple[Value, ...], span: Span) -> V
             "pattern-axes",
             f"{name} needs an axes pattern",
             span,
-            help=f"write {name}[... a](x), naming the axes",
+            help=f"write {_AXES[op.form].format(name)}, naming the axes",
         )
     if len(args) != op.operands:
         return scope.fail("wrong-arguments", f"{name} takes {op.operands}, gets {len(args)}", span)

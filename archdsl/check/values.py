@@ -13,7 +13,7 @@ from archdsl.dims import Dim
 from archdsl.reals import Real
 from archdsl.record import entity, record
 from archdsl.source import Span
-from archdsl.syntax import BlockDecl, ParamStatement, TypeExpr
+from archdsl.syntax import BlockDecl, Kind, KindOf, ParamStatement, SimpleKind, TypeExpr
 from archdsl.types import TensorType
 
 
@@ -307,6 +307,16 @@ def block_name(value: Value) -> str:
         case Either(yes):
             return block_name(yes)
     return "stack"
+
+
+def is_kind(kind: Kind | None) -> bool:
+    """Whether the language has a kind of this name."""
+    match kind:
+        case SimpleKind(name):
+            return name in ("dim", "count", "float", "bool")
+        case KindOf(name):
+            return name in ("enum", "list")
+    return True
 
 
 def describe(value: Value) -> str:

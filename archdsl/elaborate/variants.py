@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from archdsl import syntax as s
 from archdsl.check import expressions, interface
 from archdsl.check.apply import arguments
-from archdsl.check.scope import Numbers, Scope, words
+from archdsl.check.scope import STREAM, Numbers, Scope, words
 from archdsl.check.values import (
     Block,
     BlockRef,
@@ -63,7 +63,7 @@ def elaborate_all(unit: Unit, diagnostics: Diagnostics, only: str | None = None)
             model = elaborate(unit, decl, diagnostics)
             if model is not None:
                 models.append(model)
-    known = {v.name.name for v in unit.variants}
+    known = {v.name.name for v in unit.variants} | unit.file.lost
     for card in unit.cards:
         if card.variant.name not in known:
             hint = nearest(card.variant.name, known)
@@ -194,25 +194,52 @@ def _root(
     """The module of a whole model: its free axes are the model's own."""
     elaborator = Elaborator(diagnostics, numbers)
     types = []
+    if not _marked(block, diagnostics):
+        return None
+    scope = Scope(diagnostics, dict(settings), block.globals, numbers=Numbers({}, {}, {}, numbers))
     for declared in block.decl.inputs:
         axes: list[Axis] = []
         for axis in declared.type.axes:
+            if isinstance(axis, s.Dots):
+                label = Label(axis.span, "here")
+                message = "an input of a model has named axes"
+                help = "write tokens: int[B, T]"
+                diagnostics.add("unbound-axis", message, declared.span, labels=[label], help=help)
+                return None
             if isinstance(axis, s.Name) and axis.name not in settings:
                 axes.append(Dim.symbol(f"${axis.name}"))
-            else:
-                label = Label(axis.span, "here")
-                diagnostics.add(
-                    "unbound-axis",
-                    "an input of a model has named axes",
-                    declared.span,
-                    labels=[label],
-                    help="write tokens: int[B, T]",
-                )
+                continue
+            size = expressions.static_int(scope, axis, "an axis")
+            if size is None:
                 return None
+            axes.append(size)
         dtype = declared.type.dtype.name if declared.type.dtype else "float"
         types.append(TensorType(dtype, tuple(axes)))
     made = Recipe(block, tuple(settings.items()), (), span)
     return elaborator.instantiate(made, tuple(types), (), {})
+
+
+def _marked(block: Block, diagnostics: Diagnostics) -> bool:
+    """Whether `stream` stands before the inputs whose axis T grows, and before no other."""
+    before = len(diagnostics)
+    for declared in block.decl.inputs:
+        grows = any(isinstance(a, s.Name) and a.name == STREAM for a in declared.type.axes)
+        if grows and not declared.stream:
+            diagnostics.add(
+                "unbound-axis",
+                f"{declared.name.name} has the axis {STREAM}, which grows token by token",
+                declared.span,
+                help=f"write stream {declared.span.text}, or call the axis N where all of it is "
+                "there at once",
+            )
+        elif declared.stream and not grows:
+            diagnostics.add(
+                "unbound-axis",
+                f"{declared.name.name} is marked `stream` and has no axis {STREAM}",
+                declared.span,
+                help=f"the axis that grows token by token is called {STREAM}",
+            )
+    return len(diagnostics) == before
 
 
 SAID = {
@@ -300,7 +327,7 @@ def tiny(unit: Unit, model: Model, diagnostics: Diagnostics) -> Model | None:
             if name in entries or _is_size(block, name):
                 continue
             args.append(replace(arg, name=s.Name(name, arg.span)))
-    call = s.Call(s.Name(model.family, decl.value.span), tuple(args), decl.value.span)
+    call = s.Call(s.Name(model.family, sizes.model.span), tuple(args), sizes.model.span)
     small = s.VariantDecl(decl.name, call, (), "", decl.span)
     return elaborate(unit if model.family in unit.names else home, small, diagnostics)
 

@@ -76,12 +76,19 @@ OTHER_LENGTH = 12
 
 def streamed(model: Model) -> tuple[int, int]:
     """The input that streams, and which of its axes does."""
+    found = streams(model)
+    assert found is not None
+    return found
+
+
+def streams(model: Model) -> tuple[int, int] | None:
+    """As `streamed`, or None where no input of the model grows token by token."""
     root = model.root
     for which, index in enumerate(root.inputs):
         axes = root.nodes[index].type.axes
         if Dim.symbol("T") in axes:
             return which, axes.index(Dim.symbol("T"))
-    return 0, 1
+    return None
 
 
 def _inputs(model: Model, token: str) -> list[str]:
@@ -104,7 +111,7 @@ def main(model: Model, tiny: Model | None, vocab: str | None) -> list[str]:
     """The smoke test: a random model of the smallest size, run whole and token by token."""
     which, _ = streamed(model)
     others = [
-        f"\n    {name} = {_drawn(model, i, vocab)}"
+        f"\n    {name} = {drawn(model, i, vocab)}"
         for i, name in enumerate(_inputs(model, ""))
         if i != which
     ]
@@ -121,7 +128,7 @@ def main(model: Model, tiny: Model | None, vocab: str | None) -> list[str]:
     return ["", *text.rstrip().split("\n")]
 
 
-def _drawn(model: Model, which: int, vocab: str | None) -> str:
+def drawn(model: Model, which: int, vocab: str | None) -> str:
     """Random numbers for an input: indices of the table that it looks up, or normal ones."""
     root = model.root
     node = root.nodes[root.inputs[which]]

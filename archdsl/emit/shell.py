@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 
 from archdsl.dims import Dim
-from archdsl.emit import calls, classes, plan, running
+from archdsl.emit import at_once, calls, classes, plan, running
 from archdsl.emit.body import Writer
 from archdsl.emit.checkpoint import checkpoint_lines, ties
 from archdsl.emit.context import input_names
@@ -55,21 +55,21 @@ def emit(model: Model, tiny: Model | None = None, lower: bool = True) -> str:
             classes.unit_lines(made, unit)
     loading = checkpoint_lines(model)
     root = _model(made, "model.config" in "\n".join(loading))
-    tail = running.main(model, tiny, _vocab(model))
+    streams = running.streams(model) is not None
+    tail = (running if streams else at_once).main(model, tiny, _vocab(model))
     joined = "\n".join(body + root)
     read = "\n".join([joined, *loading, *tail])
     helpers: list[str] = []
     for name, text in HELPERS.items():
         called = re.search(rf"(?<![\w.]){name}\(", joined)
         helpers += [*text.rstrip().split("\n"), "", ""] if called else []
-    cache = _CACHE.rstrip().split("\n")
+    cache = ["", *_CACHE.rstrip().split("\n")] if streams else []
     parts = [
         *_header(model),
         *_imports(body + root + loading),
         "",
         "",
         *_config(model, tiny, set(re.findall(r"\bconfig\.(\w+)", read))),
-        "",
         *cache,
         "",
         *helpers,
@@ -185,14 +185,11 @@ def _model(made: Plan, stored: bool) -> list[str]:
     unit = made.unit(module)
     writer, body = classes.forward_of(made, unit, store="kept")
     tables, reads = classes.table_lines(made, unit)
-    kept = _kept(made, writer)  # before `__init__`, which stores the settings that it reads
+    streams = running.streams(made.model)
+    kept = _kept(made, writer) if streams else []  # before `__init__`: it stores what this reads
     init = classes.init_lines(made, unit, writer.settings | reads | _checked(made))
     init += ["        self.config = config"] if stored or writer.uses_config else []
-    names = input_names(module, False)
-    inputs = [f"{name}: Tensor" for name in names]
-    which, axis = running.streamed(made.model)
-    length = f"{names[which]}.shape[{axis}]"
-    *statements, last = body
+    forward = at_once.forward(made, body) if streams is None else _forward(made, body, kept)
     return [
         "class Model(nn.Module):",
         *docstring(f"{comment(made.model.name)}.\n\n{classes.signature(module)}", "    "),
@@ -200,6 +197,18 @@ def _model(made: Plan, stored: bool) -> list[str]:
         *init,
         *tables,
         "",
+        *forward,
+    ]
+
+
+def _forward(made: Plan, body: list[str], kept: list[str]) -> list[str]:
+    """`forward`, which may continue what a cache holds, and what belongs to it."""
+    names = input_names(made.model.root, False)
+    inputs = [f"{name}: Tensor" for name in names]
+    which, axis = running.streamed(made.model)
+    length = f"{names[which]}.shape[{axis}]"
+    *statements, last = body
+    return [
         *classes.head_lines(
             "def forward(", ["self", *inputs, "cache: Cache | None = None"], ") -> Tensor:", "    "
         ),

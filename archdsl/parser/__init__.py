@@ -25,6 +25,9 @@ from archdsl.parser.lalr import Tree, Unexpected
 from archdsl.source import MAX_BYTES, Source, Span
 from archdsl.syntax import Declaration, File
 
+_HEAD = re.compile(r"^[^\W\d]\w*[ \t]+([^\W\d]\w*)", re.MULTILINE)
+_IMPORTED = re.compile(r"^use[ \t][^:\n]*:([^\n]*)", re.MULTILINE)
+_NAME = re.compile(r"[^\W\d]\w*")
 _DECLARATION = re.compile(r"^(?:use|block|model|tiny|variant|card|hub)\b", re.MULTILINE)
 
 
@@ -67,16 +70,19 @@ def decode(data: bytes, name: str, path: Path | None, diagnostics: Diagnostics) 
 def parse(source: Source, diagnostics: Diagnostics) -> File:
     """The declarations of a source; errors go to `diagnostics`, what could be read is returned."""
     items: list[Declaration] = []
+    lost: set[str] = set()
     if look_over(source, diagnostics):
-        for start, tree in _trees(source, diagnostics):
+        for start, tree in _trees(source, diagnostics, lost):
             if too_deep(source, tree, start, diagnostics):
                 continue
             items.extend(build_file(source, tree, start, diagnostics))
-    return File(source, tuple(items), comments_of(source))
+    return File(source, tuple(items), comments_of(source), frozenset(lost))
 
 
-def _trees(source: Source, diagnostics: Diagnostics) -> list[tuple[int, Tree]]:
-    """Trees with the offset at which each begins; more than one only after errors."""
+def _trees(source: Source, diagnostics: Diagnostics, lost: set[str]) -> list[tuple[int, Tree]]:
+    """Trees with the offset at which each begins; more than one only after errors. What could not
+    be read may have declared the names that come to `lost`.
+    """
     try:
         return [(0, lalr.parse(tables.load(), source.text))]
     except Unexpected:
@@ -90,4 +96,7 @@ def _trees(source: Source, diagnostics: Diagnostics) -> list[tuple[int, Tree]]:
             trees.append((start, lalr.parse(tables.load(), source.text[start:end])))
         except Unexpected as error:
             explain(source, start, end, error, diagnostics)
+            text = source.text[start:end]
+            lost.update(m.group(1) for m in _HEAD.finditer(text))
+            lost.update(n for m in _IMPORTED.finditer(text) for n in _NAME.findall(m.group(1)))
     return trees

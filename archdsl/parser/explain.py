@@ -36,8 +36,26 @@ _PLAIN = {
 }  # fmt: skip
 _VALUE = {"NAME", "NUMBER", "LPAR", "LSQB"}
 _OPERATOR = {"SIGN", "TIMES", "POWER", "COMPARE"}
+_LEADING = {"each", "not"}
 _STATEMENT = {"COMMA", "EQUAL", "__ANON_1"}
 _WORD = re.compile(r'#[^\n]*|"(?:\\.|[^"\\\n])*"|[^\W\d]\w*')
+
+
+_SIGNS = {
+    "@": "a product of tensors is einsum[... m, n m -> ... n](x, w)",
+    ";": "no sign ends a statement: write each on a line of its own",
+    "'": 'a text stands in double quotes: "..."',
+    "&": "write and",
+    "|": "write or; a pipe is |>",
+    "!": "write not, or != between two values",
+    "$": "in a text, {d} is the number of a setting; elsewhere it is called d",
+    "`": "a name stands alone, without quotes",
+}
+"""Signs of other languages, and what is written instead."""
+
+_HEADS = {"def": "block", "class": "block", "fn": "block", "function": "block",
+          "import": "use", "from": "use", "struct": "block"}  # fmt: skip
+"""Words that begin a declaration in other languages, and the one that does here."""
 
 
 def look_over(source: Source, diagnostics: Diagnostics) -> bool:
@@ -124,16 +142,22 @@ def explain(
         if found == '"':
             message, help = "a text in quotes that does not end on its line", 'close it with a `"`'
         else:
-            message, help = f"`{printable(found)}` has no meaning here", _expected(error.expected)
+            message = f"`{printable(found)}` has no meaning here"
+            help = _SIGNS.get(found) or _expected(error.expected)
         diagnostics.add("syntax", message, Span(source, here, here + 1), help=help)
         return
-    help = _expected(error.expected)
+    help = _hint(token, error.expected) or _expected(error.expected)
     if token.type == END:
         here = max(len(source.text[:end].rstrip()), 1)
         span = Span(source, here - 1, here)
         diagnostics.add("syntax", "the declaration ends too early", span, help=help)
         return
     span = Span(source, here, here + len(token))
+    before = _word_before(source, start, here)
+    if before is not None and before.text in _LEADING and error.expected >= _VALUE:
+        message = f"`{before.text}` is a keyword and cannot be used as a name"
+        diagnostics.add("syntax", message, before, help="choose another name")
+        return
     begun = _begun(source, start, here, error.expected)
     if begun is not None:
         name = begun.text
@@ -144,10 +168,29 @@ def explain(
     diagnostics.add("syntax", _headline(token, error.expected), span, help=help)
 
 
+def _hint(token: Token, expected: frozenset[str]) -> str:
+    """What somebody who comes from another language may have meant, or an empty string."""
+    text = str(token)
+    if text in _HEADS and "KIND" in expected:
+        return f"declare it with `{_HEADS[text]}`"
+    if text == "=" and "COLON" in expected and len(expected) > 1:
+        return "an argument is written name: value; == compares"
+    if text == "=" and expected >= _OPERATOR:
+        return "write == to compare, and name: value for an argument"
+    if text == "*" and expected >= _VALUE:
+        return "a power is x ^ y"
+    if token.type in {*_OPERATOR, "PLUS", "MINUS", "SLASH", "STAR"} and "__ANON_3" in expected:
+        return "put the pipe in parentheses: (x |> f) * y"
+    return ""
+
+
 def _begun(source: Source, start: int, here: int, expected: frozenset[str]) -> Span | None:
     """The name before an error where only a statement can have begun with it."""
-    if expected != _STATEMENT:
-        return None
+    return _word_before(source, start, here) if expected == _STATEMENT else None
+
+
+def _word_before(source: Source, start: int, here: int) -> Span | None:
+    """The last word of a declaration before a place."""
     found = list(_WORD.finditer(source.text, start, here))
     names = [m for m in found if m.group()[0] not in '#"']
     return Span(source, *names[-1].span()) if names else None

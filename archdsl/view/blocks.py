@@ -73,9 +73,11 @@ def choice_of(
         _case(place, count, module, f"{name}.{number}", said, given, sparse)
         for number, ((count, module), said) in enumerate(zip(found, told, strict=True), 1)
     )
+    box = _box(place, same[0], name)
+    if alike and not given and not any(told):
+        return box  # they differ by numbers that no card tells
     if len(cases) > _MOST_CASES and alike:
         total = sum(count for count, _ in found)
-        box = _box(place, same[0], name)
         return replace(box, lines=(*box.lines[:1], line(f"{total:,} of different sizes", "quiet")))
     badges = {
         badge.label: badge

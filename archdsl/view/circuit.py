@@ -140,8 +140,12 @@ def _heart(module: Module) -> tuple[Line, ...]:
 
 
 def computes(module: Module) -> bool:
-    """Whether a block of plumbing does more than move numbers: some operation of it has a label."""
-    return any(node.op in OPS and OPS[node.op].label for node in module.nodes)
+    """Whether a block of plumbing does more than move numbers: some operation of it has a label, or
+    it looks back.
+    """
+    return any(
+        node.op == "window" or (node.op in OPS and OPS[node.op].label) for node in module.nodes
+    )
 
 
 def branches(diagram: Diagram) -> bool:

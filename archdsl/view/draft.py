@@ -6,6 +6,7 @@ moves numbers contracts into the wires of what it comes from.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 
 from archdsl.axes import Plan, factors
 from archdsl.dims import Dim
@@ -198,6 +199,10 @@ def operation(
     shown = op.label if op is not None else value.op
     if value.op == "einsum" and value.plan is not None and _is_outer(value.plan):
         shown = "outer product"
+    if value.op == "select" and not _masks(draft, value):
+        shown = value.op
+    if value.op in _MARKS and len(distinct) == 1 and len(sources) == len(value.args):
+        shown = _of_parts(draft, value) or shown
     if draft.place.bare:
         contract(draft, number, sources)
         return
@@ -223,6 +228,33 @@ def operation(
     draft.add(node, number, sources)
     if value.op in SIGNS and len(distinct) > 1:
         _mark(draft, node.id, value)
+
+
+def _masks(draft: Draft, value: Value) -> bool:
+    """Whether a choice takes minus infinity for one side, as masks before a softmax do."""
+    place = draft.place
+    found = (place.module.nodes[arg] for arg in value.args[1:])
+    numbers = (x.scalar for x in found if x.scalar is not None and not isinstance(x.scalar, Dim))
+    return any(place.model.real(place.module, x) == -inf for x in numbers)
+
+
+def _of_parts(draft: Draft, value: Value) -> str:
+    """A sum or a product of two parts of one value by their names: "b × u". Nothing where they have
+    none.
+    """
+    first, second = (_called(draft, arg) for arg in value.args)
+    return f"{first} {_MARKS[value.op]} {second}" if first and second and first != second else ""
+
+
+def _called(draft: Draft, number: int) -> str:
+    """The name of a value, or of the one that it comes from where it is not drawn itself."""
+    while not draft.place.module.nodes[number].name:
+        args = draft.place.module.nodes[number].args
+        found = [arg for arg in args if draft.ends.get(arg)]
+        if len(found) != 1 or draft.ends[found[0]] != draft.ends[number]:
+            return ""
+        number = found[0]
+    return draft.place.module.nodes[number].name
 
 
 def _mark(draft: Draft, target: str, value: Value) -> None:

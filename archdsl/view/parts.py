@@ -26,8 +26,8 @@ def block(model: Model, facts: Facts, choice: Choice, head: View) -> View:
     nodes: list[Node] = []
     edges: list[Edge] = []
     for number, group in enumerate(groups):
-        below = Node(f"below.{number}", "terminal", (_width(model),))
-        above = Node(f"above.{number}", "terminal", (_width(model),))
+        below = Node(f"below.{number}", "terminal", (_width(model, group),))
+        above = Node(f"above.{number}", "terminal", (_width(model, group),))
         nodes += [below, group, above]
         edges += [Edge(below.id, group.id), Edge(group.id, above.id)]
         if number:
@@ -53,11 +53,16 @@ def _repeated(diagram: Diagram) -> Iterator[Node]:
             yield from _repeated(node.inner)
 
 
-def _width(model: Model) -> Line:
-    """The shape of what passes from layer to layer."""
-    for value in model.root.nodes:
-        if value.op == "apply" and model.root.child(value.child).segments:
-            return line(f"x {words.shape(model, model.root, value.type)}", "quiet")
+def _width(model: Model, group: Node) -> Line:
+    """The shape of what passes from layer to layer of a group, or of the first that there is."""
+    stacks = [
+        value
+        for value in model.root.nodes
+        if value.op == "apply" and model.root.child(value.child).segments
+    ]
+    own = [value for value in stacks if value.child == group.id.split(".")[0]]
+    for value in [*own, *stacks]:
+        return line(f"x {words.shape(model, model.root, value.types[0])}", "quiet")
     return line("x", "quiet")
 
 

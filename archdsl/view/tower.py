@@ -107,9 +107,28 @@ def _ported(place: Place, path: str) -> Diagram:
 
     inner, outputs = _drawn(place, entry)
     nodes = (below, *(node for node in inner.nodes if node is not below))
-    ends = dict.fromkeys(source for out in outputs for source in out)
-    edges = (*inner.edges, *(Edge(source, above.id) for source in ends))
-    return Diagram((*nodes, above), edges, roomy=True)
+    said, ends = _carried(place, name, outputs)
+    edges = (*inner.edges, *(Edge(source, above.id) for source in outputs[0]), *ends)
+    return Diagram((*nodes, *said, above), edges, roomy=True)
+
+
+def _carried(
+    place: Place, name: str, outputs: tuple[tuple[str, ...], ...]
+) -> tuple[list[Node], list[Edge]]:
+    """What a layer hands on beside its first result, by the name of the input that it becomes in
+    the next one. What only passes through is not drawn.
+    """
+    module = place.module
+    said: list[Node] = []
+    ends: list[Edge] = []
+    for out, number, entry in zip(outputs[1:], module.outputs[1:], module.inputs[1:], strict=False):
+        called = module.nodes[entry].name
+        if number == entry or not out:
+            continue
+        shown = Node(f"{name}{called}.next", "terminal", (line(called),))
+        said.append(shown)
+        ends += [Edge(source, shown.id) for source in out]
+    return said, ends
 
 
 def _drawn(

@@ -1,0 +1,50 @@
+"""Words of Python and PyTorch that a spec has no use for, and what is written instead.
+
+A name that nothing defines gets a help line. For these words the nearest spelling would be a wrong
+one: `range` is not meant to be `arange`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from archdsl.diagnostic import nearest
+
+_REARRANGE = "write rearrange[...], naming the axes before and behind `->`"
+_CUT = "write rearrange[... (a + b) -> ... a, ... b](x), which cuts an axis"
+_JOIN = "write rearrange[... a, ... b -> ... (a + b)](x, y), which joins axes"
+_PRODUCT = "write einsum[... m, n m -> ... n](x, w), naming the axes"
+_LEARNT = "training is no part of a spec: leave it out"
+
+_WORDS = {
+    "self": "a part is called by its name alone: norm(x)",
+    "True": "write true",
+    "False": "write false",
+    "None": "write null, or a block that does nothing: Identity, Zero",
+    "range": "write `for i in n`, which counts from 0 to n - 1",
+    "lambda": "a function is a block; a slot takes its name",
+    "nn": "parts are imported: use std.core: Linear",
+    "torch": "write the operation by its name alone",
+    "pow": "write x ^ y",
+    "where": "write select(condition, a, b)",
+    "masked_fill": "write select(seen, x, -inf)",
+    "clamp": "write minimum(maximum(x, low), high)",
+    "Sequential": "write x |> f |> g, or stack(f, g)",
+    "ModuleList": "write stack(n * block)",
+    "Parameter": "write param w: [n, m] = normal(0.02)",
+    **dict.fromkeys(
+        ("transpose", "permute", "view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze"),
+        _REARRANGE,
+    ),
+    **dict.fromkeys(("chunk", "split", "unbind"), _CUT),
+    **dict.fromkeys(("cat", "concat", "concatenate"), _JOIN),
+    **dict.fromkeys(("matmul", "bmm", "mm", "dot"), _PRODUCT),
+    **dict.fromkeys(("dropout", "Dropout", "no_grad", "detach"), _LEARNT),
+}
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """A help line for a name that nothing defines, or an empty string."""
+    if name in _WORDS:
+        return _WORDS[name]
+    return nearest(name, known) if len(name) > 1 else ""
