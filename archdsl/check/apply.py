@@ -8,7 +8,7 @@ elaborator is then asked for the module.
 from __future__ import annotations
 
 from archdsl import syntax as s
-from archdsl.check import context, experts, expressions, interface, schedules
+from archdsl.check import context, experts, expressions, interface, kinds, schedules
 from archdsl.check.scope import Scope, rooted, speaking
 from archdsl.check.tensors import tensor
 from archdsl.check.values import (
@@ -73,7 +73,7 @@ def recipe(
             given[name] = (value, arg.value.span)
     if wrong:
         return Error()
-    settings = interface.settle(scope, block, given, name_span)
+    settings = kinds.settle(scope, block, given, name_span)
     if settings is None:
         return Error()
     made = Recipe(block, settings, tuple(sorted(ties.items())), span)

@@ -7,7 +7,7 @@ that nothing uses is an error, because it is a typing mistake more often than no
 from __future__ import annotations
 
 from archdsl import syntax as s
-from archdsl.check import context, expressions, interface, own, recurrence, statics
+from archdsl.check import context, expressions, interface, kinds, own, recurrence, statics
 from archdsl.check.scope import SEEN, STREAM, Scope, speaking, words
 from archdsl.check.tensors import tensor
 from archdsl.check.values import (
@@ -49,7 +49,7 @@ def check_block(block: Block, diagnostics: Diagnostics) -> None:
         _unique(scope, setting.name)
         if setting.default is not None:
             value = expressions.evaluate(speaking(scope, setting.kind), setting.default)
-            interface.fit(scope, setting, value, setting.default.span, block.name)
+            kinds.fit(scope, setting, value, setting.default.span, block.name)
         scope.names[setting.name.name] = symbolic(setting)
         _words(scope, setting)
     bind_inputs(scope, decl)

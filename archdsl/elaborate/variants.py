@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from archdsl import syntax as s
-from archdsl.check import expressions, interface
+from archdsl.check import expressions, interface, kinds
 from archdsl.check.apply import arguments
 from archdsl.check.scope import STREAM, Numbers, Scope, words
 from archdsl.check.values import (
@@ -147,7 +147,7 @@ def _settings(
         known = {w: Word(w) for w in words(decl.kind) if w not in out}
         here = replace(ours if name in given else defaults, names={**known, **out})
         value = expressions.evaluate(here, source)
-        value = interface.fit(scope, decl, value, source.span, block.name)
+        value = kinds.fit(scope, decl, value, source.span, block.name)
         if isinstance(value, Error):
             return None
         if isinstance(value, Int | Float):
