@@ -251,9 +251,9 @@ def repeats(runs: list[tuple[int, str]]) -> Runs:
 
 
 def told(runs: Runs) -> str:
-    """A schedule in a line: "10 x (5 x window 1,024, 1 x no window), 2 x window 1,024"."""
-    return ", ".join(f"{count:,} x {_told(what)}" for count, what in runs)
+    """A schedule in a line: "10 x (5 x window 1,024; 1 x no window); 2 x window 1,024"."""
+    return "; ".join(f"{count:,} x {_told(what)}" for count, what in runs)
 
 
 def _told(what: "str | Runs") -> str:
-    return what.replace(", ", " + ") if isinstance(what, str) else f"({told(what)})"
+    return what if isinstance(what, str) else f"({told(what)})"

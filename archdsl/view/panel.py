@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from archdsl import naming
+from archdsl.dims import Dim
 from archdsl.facts import Facts as Counts
 from archdsl.graph import Model, Module
 from archdsl.text import SEMIBOLD, Line, Run
@@ -142,7 +143,8 @@ def _rows(model: Model, counts: Counts) -> Iterator[tuple[str, Fact]]:
     else:
         yield from _state(counts)
         if len(model.root.inputs) == 1 and counts.flops_per_token(1) == counts.flops_per_token(2):
-            yield "flops", Fact("FLOPs / token", words.flops(counts.flops_per_token(1)))
+            name = "FLOPs / token" if _streams(model) else "FLOPs"
+            yield "flops", Fact(name, words.flops(counts.flops_per_token(1)))
     yield "tied", Fact("tied embeddings", "yes" if counts.tied else "no")
     for width in _widths(model):
         yield "width", Fact("width", f"{width:,}")
@@ -154,6 +156,12 @@ def _rows(model: Model, counts: Counts) -> Iterator[tuple[str, Fact]]:
         value = model.numbers.get(f"${key}") if key == "vocab" else model.about.get(key)
         if value is not None:
             yield key, Fact(name, f"{int(value):,}" if key == "vocab" else str(value))
+
+
+def _streams(model: Model) -> bool:
+    """Whether the model's input grows token by token."""
+    inputs = (model.root.nodes[number] for number in model.root.inputs)
+    return any(Dim.symbol("T") in value.type.axes for value in inputs)
 
 
 def _state(counts: Counts) -> Iterator[tuple[str, Fact]]:
