@@ -22,7 +22,7 @@ cards: setup  ## render every spec into renders/ (SVG and PNG); what has not cha
 	@$(BIN)/archdsl render specs -o renders
 
 test: setup-test  ## run the tests
-	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 lint: setup-test types  ## style, formatting and types
 	@$(BIN)/ruff check .
@@ -38,7 +38,7 @@ format: setup-test  ## rewrite the Python and the specs in the project's form
 	@$(BIN)/archdsl fmt specs archdsl/std
 
 goldens: setup-test  ## accept what the code prints now as the expected output; read the diff before committing
-	@ARCHDSL_ACCEPT=1 $(BIN)/python -m pytest -n $(WORKERS) -q $(ARGS)
+	@ARCHDSL_ACCEPT=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q $(ARGS)
 	@git status --short tests docs
 
 report: setup-test  ## one HTML page: every card before, after and the difference
@@ -48,7 +48,7 @@ bench: setup-test  ## times, as ratios measured in one run
 	@$(BIN)/python tests/bench.py $(ARGS)
 
 fuzz: setup-test  ## property tests with many more examples
-	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n $(WORKERS) -m "not slow" $(ARGS)
+	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow" $(ARGS)
 
 prepare: setup  ## remake the tables that are prepared ahead (parser, standard library); set-up does it by itself
 	@$(BIN)/python -m archdsl.prepare
