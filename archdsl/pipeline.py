@@ -122,7 +122,7 @@ class Variant:
         compact view is laid out for `width`. Raises ValueError for a width that is none, too.
         """
         from archdsl import theme as themes
-        from archdsl.layout.column import COLUMNS, fitted
+        from archdsl.layout.column import COLUMNS
         from archdsl.scene.card import card
         from archdsl.scene.shapes import LEAST_POINTS, smallest
         from archdsl.view import view
@@ -138,7 +138,7 @@ class Variant:
 
         def seen() -> View:
             found = view(self.model, self.facts, ask(self.model, **shown))
-            return fitted(found, paper) if found.kind in COLUMNS else found
+            return replace(found, millimetres=paper) if found.kind in COLUMNS else found
 
         asked = seen()
         colours = themes.THEMES[theme](asked.accent or asked.family)

@@ -144,14 +144,15 @@ def balanced(runs: Line, size: float, limit: float) -> tuple[Line, ...]:
     low, high = limit / 3, limit
     while high - low > 2.0:
         middle = (low + high) / 2
-        if len(wrap(runs, size, middle)) > len(lines) or _widest(runs, size) > middle:
+        if len(wrap(runs, size, middle)) > len(lines) or widest(runs, size) > middle:
             low = middle
         else:
             high = middle
     return wrap(runs, size, high)
 
 
-def _widest(runs: Line, size: float) -> float:
+def widest(runs: Line, size: float) -> float:
+    """Width in pixels of the widest word of a line."""
     return max((line_width(word, size) for word in _words(runs)), default=0.0)
 
 

@@ -5,8 +5,8 @@ import pytest
 from archdsl import theme
 from archdsl.cli.commands import render
 from archdsl.elaborate.cards import MOST_DEPTH
-from archdsl.layout.column import fitted
 from archdsl.pipeline import Variant
+from archdsl.record import replace
 from archdsl.scene.card import card
 from archdsl.scene.verify import faults
 from archdsl.view import View, view
@@ -32,7 +32,10 @@ def test_every_depth_keeps_every_rule(family: str) -> None:
     for depth in (4, 5):
         if depth == 5 and not deep(variant):
             continue  # the same picture
-        block, column = seen(variant, depth, "block"), fitted(seen(variant, depth, "compact"), 77.0)
+        block, column = (
+            seen(variant, depth, "block"),
+            replace(seen(variant, depth, "compact"), millimetres=77.0),
+        )
         assert faults(card(block, theme.light(block.family))) == [], depth
         assert faults(card(column, theme.light(column.family))) == [], depth
 

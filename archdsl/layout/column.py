@@ -19,16 +19,18 @@ from archdsl import text
 from archdsl.geometry import Box
 from archdsl.layout.arrange import Arranged, arrange
 from archdsl.layout.panel import (
+    LEAST_GAP,
     LEGEND_LINE,
+    NAME_GAP,
+    PART_INDENT,
     SUBTITLE_LINE,
     SWATCH,
     PlacedKind,
     facts_height,
-    split_column,
 )
 from archdsl.record import record, replace
 from archdsl.theme import NARROW, SQUEEZED, TIGHT, Sizes
-from archdsl.view.types import Case, Diagram, Fact, Facts, LayerKind, Node, View
+from archdsl.view.types import Case, Diagram, Facts, LayerKind, Node, View
 from archdsl.view.words import short
 
 WIDTH = 440.0
@@ -48,9 +50,6 @@ _HEADER = 74.0
 _GAP = 18.0
 _MOST_CELL = 26.0
 _LEGEND_GAP = 18.0
-_FACT_APART = 15.0
-_FACTS_APART = 22.0
-_SWATCH_ROOM = 19.0
 
 
 @record
@@ -182,40 +181,21 @@ def _room(view: View) -> float:
     return max(LEAST_WIDTH, min(WIDTH, math.floor(view.millimetres * WIDTH / MILLIMETRES)))
 
 
-def fitted(view: View, millimetres: float) -> View:
-    """A view for paper so wide, 0 where no width is asked for. The name of a fact that leaves no
-    room for its value takes a row more, so that no number is cut.
-    """
-    view = replace(view, millimetres=millimetres)
-    return replace(view, facts=_broken(view.facts, _room(view)))
-
-
-def _broken(facts: Facts, room: float) -> Facts:
-    half = split_column(room - 2 * NARROW.margin)
-    size = NARROW.body - 1.0
-    rows: list[Fact] = []
-    for fact in facts.rows:
-        names = text.balanced(text.line(fact.name), size, half - _widest(fact.value) - _FACT_APART)
-        *before, last = [text.plain(name) for name in names] or [""]
-        rows += [*(Fact(name, "") for name in before), Fact(last, fact.value)]
-    return replace(facts, rows=tuple(rows))
-
-
 def _facts_width(facts: Facts) -> float:
-    """The least width of a column in which no name and no number of the facts is cut."""
+    """The least width of a column in which no word and no number of the facts is cut."""
     size = NARROW.body - 1.0
     halves = [
-        _SWATCH_ROOM + text.width(part.name, size) + _widest(short(part.params)) + _FACT_APART
+        PART_INDENT
+        + text.width(part.name, size)
+        + text.width(short(part.params), size, text.SEMIBOLD)
         for part in facts.parts
     ]
-    halves += [text.width(row.name, size) + _widest(row.value) + _FACT_APART for row in facts.rows]
-    return 2 * (max(halves) + NARROW.margin) + _FACTS_APART if halves else 0.0
-
-
-def _widest(value: str) -> float:
-    """The width of a value's longest word."""
-    words = value.split()
-    return max((text.width(w, NARROW.body - 1.0, text.SEMIBOLD) for w in words), default=0.0)
+    halves += [
+        text.widest(text.line(row.name), size)
+        + text.widest(text.line(row.value, weight=text.SEMIBOLD), size)
+        for row in facts.rows
+    ]
+    return 2 * (max(halves) + NAME_GAP + NARROW.margin) + LEAST_GAP if halves else 0.0
 
 
 def _legend(

@@ -16,12 +16,16 @@ FACT_LINE = 15.0
 FACTS_HEAD = 58.0
 FACTS_GAP = 44.0
 PART_ROW = 20.0
+PART_INDENT = 19.0
+"""Where the name of a part begins, behind its swatch."""
+LEAST_GAP = 22.0
+"""Between two columns of a split panel, at least."""
+NAME_GAP = 10.0
+"""Between the name of a fact and its value, at least."""
 LEGEND_LINE = 15.0
 SUBTITLE_LINE = 18.0
 SWATCH = 15.0
 """Width of a swatch with the white after it."""
-_LEAST_GAP = 22.0
-_NAME_GAP = 10.0
 _MOST_COLUMN = 250.0
 
 
@@ -29,7 +33,7 @@ def split_column(width: float) -> float:
     """Width of each of the columns of a split panel."""
     if _columns(width) > 2:
         return (width - 2 * FACTS_GAP) / 3
-    return min(_MOST_COLUMN, (width - _LEAST_GAP) / 2)
+    return min(_MOST_COLUMN, (width - LEAST_GAP) / 2)
 
 
 def _columns(width: float) -> int:
@@ -71,17 +75,19 @@ def facts_height(
     return head + max(parts + sources, rows) + 8.0
 
 
-def fact_lines(fact: Fact, sizes: Sizes, width: float = FACTS_WIDTH) -> tuple[text.Line, ...]:
-    """The lines of a fact's value, which stand right of its name; below it, after an empty line,
-    where a word has no room there.
+def fact_lines(
+    fact: Fact, sizes: Sizes, width: float = FACTS_WIDTH
+) -> tuple[tuple[text.Line, text.Line], ...]:
+    """The lines of a fact, its name at the left and its value at the right of each. A name that
+    leaves no room for the value is broken before it, so that no number is cut.
     """
     size = sizes.body - 1.0
-    room = width - text.width(fact.name, size) - _NAME_GAP
     said = text.line(fact.value, "ink", text.SEMIBOLD)
-    lines = text.balanced(said, size, room) or ((),)
-    if max(text.line_width(found, size) for found in lines) <= room:
-        return lines
-    return (), *text.balanced(said, size, width)
+    names = text.balanced(text.line(fact.name), size, width - text.widest(said, size) - NAME_GAP)
+    *before, last = names or ((),)
+    room = width - text.line_width(last, size) - NAME_GAP
+    first, *more = text.balanced(said, size, room) or ((),)
+    return *((name, ()) for name in before), (last, first), *(((), value) for value in more)
 
 
 def source_lines(source: str, sizes: Sizes, width: float = FACTS_WIDTH) -> tuple[text.Line, ...]:

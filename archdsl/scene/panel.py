@@ -10,6 +10,8 @@ from archdsl.layout.panel import (
     FACTS_GAP,
     FACTS_HEAD,
     LEGEND_LINE,
+    NAME_GAP,
+    PART_INDENT,
     PART_ROW,
     SWATCH,
     PlacedKind,
@@ -176,7 +178,7 @@ def _parts(found: Facts, box: Box, sizes: Sizes) -> tuple[list[Item], float]:
     for part in found.parts:
         swatch = painted(Box(box.x, y, 11.0, 11.0), part.tone, part.hatched, 2.5)
         items.append(Group(tuple(swatch), title=_share(part, found.parts)))
-        items.extend(_row(part.name, short(part.params), box, y, 19.0, "ink", sizes))
+        items.extend(_row(part.name, short(part.params), box, y, PART_INDENT, "ink", sizes))
         y += PART_ROW
     return items, y
 
@@ -186,13 +188,10 @@ def _rows(rows: tuple[Fact, ...], box: Box, sizes: Sizes) -> tuple[list[Item], f
     items: list[Item] = []
     y = box.y
     for fact in rows:
-        first, *more = fact_lines(fact, sizes, box.width)
-        items.extend(_row(fact.name, text.plain(first), box, y, 0.0, "quiet", sizes))
-        for found in more:
-            y += FACT_LINE
-            value = text.fitted(text.plain(found), sizes.body - 1.0, box.width, text.SEMIBOLD)
-            shown = text.line(value, "ink", text.SEMIBOLD)
-            items.append(Text(Point(box.right, y + 10.0), shown, sizes.body - 1.0, "end"))
+        for number, (name, value) in enumerate(fact_lines(fact, sizes, box.width)):
+            y += FACT_LINE if number else 0.0
+            shown = text.plain(name), text.plain(value)
+            items.extend(_row(*shown, box, y, 0.0, "quiet", sizes))
         y += FACT_ROW
     return items, y
 
@@ -215,11 +214,13 @@ def _sources(found: Facts, box: Box, sizes: Sizes) -> list[Item]:
 def _row(
     name: str, value: str, box: Box, y: float, indent: float, tone: str, sizes: Sizes
 ) -> list[Item]:
-    """A name at the left and its value, if any, at the right of the panel."""
+    """A name at the left and its value at the right of the panel, where there are such."""
     size = sizes.body - 1.0
     baseline = y + 10.0
-    room = box.width - indent - text.width(name, size) - 10.0
-    said: list[Item] = [Text(Point(box.x + indent, baseline), text.line(name, tone), size)]
+    room = box.width - indent - text.width(name, size) - (NAME_GAP if name else 0.0)
+    said: list[Item] = []
+    if name:
+        said.append(Text(Point(box.x + indent, baseline), text.line(name, tone), size))
     if value:
         shown = text.line(text.fitted(value, size, room, text.SEMIBOLD), "ink", text.SEMIBOLD)
         said.append(Text(Point(box.right, baseline), shown, size, "end"))
