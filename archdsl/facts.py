@@ -18,14 +18,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeGuard
 
 from archdsl import naming
-from archdsl.axes import factors
+from archdsl.axes import Plan, factors
 from archdsl.diagnostic import Diagnostics
 from archdsl.dims import Dim, product, substitute
-from archdsl.graph import Child, Model, Module, Node, runs
-from archdsl.ops import OPS
+from archdsl.graph import Child, Model, Module, runs
+from archdsl.nodes import (
+    Apply,
+    Cache,
+    Einsum,
+    Elementwise,
+    Input,
+    Loop,
+    Mixture,
+    Node,
+    Scan,
+    Window,
+    items_of,
+)
 from archdsl.record import record
 from archdsl.stream import Flow, flow
 from archdsl.types import TensorType
@@ -107,9 +118,9 @@ class Facts:
     def _fed_by_input(self, child: Child) -> bool:
         nodes = self.model.root.nodes
         return any(
-            n.op == "apply"
-            and n.child == child.name
-            and any(nodes[a].op == "input" for a in n.args)
+            isinstance(n.form, Apply)
+            and n.form.child == child.name
+            and any(isinstance(nodes[a].form, Input) for a in n.args)
             for n in nodes
         )
 
@@ -145,10 +156,11 @@ class Facts:
         waiting = list(self.model.root.outputs)
         while waiting:
             node = nodes[waiting.pop()]
-            if node.op == "apply":
-                found.add(node.child)
-            elif node.op in OPS and OPS[node.op].form in ("map", "zip"):
-                waiting += node.args
+            match node.form:
+                case Apply(child):
+                    found.add(child)
+                case Elementwise():
+                    waiting += node.args
         return frozenset(found)
 
     def _own(self, module: Module) -> int:
@@ -234,8 +246,8 @@ class Facts:
             if of_positions == any(a.symbols() for a in axes):
                 total += _number(product(a for a in axes if not a.symbols()))
         for times, node, _ in self._steps(module):
-            if node.op == "apply":
-                for count, inner in module.child(node.child).at(node):
+            if isinstance(node.form, Apply):
+                for count, inner in module.child(node.form.child).at(node.form):
                     total += count * _number(times) * self._once(inner, of_positions)
         return total
 
@@ -244,19 +256,18 @@ class Facts:
         total = 0
         for times, node, _ in self._steps(module):
             kept: list[TensorType] = []
-            if not module.streams:
-                pass
-            elif node.op == "window" and isinstance(node.scalar, Dim):
-                axes = list(node.type.axes)
-                axes[axes.index(node.scalar)] = node.scalar - 1
-                kept = [TensorType(node.type.dtype, tuple(a for a in axes if a != _TIME))]
-            elif node.op == "scan" and node.body is not None:
-                kept = list(node.body.state_types)
+            match node.form:
+                case Window(size) if module.streams:
+                    axes = list(node.type.axes)
+                    axes[axes.index(_TIME) + 1] = size - 1
+                    kept = [TensorType(node.type.dtype, tuple(a for a in axes if a != _TIME))]
+                case Scan(body) if module.streams:
+                    kept = list(body.state_types)
+                case Apply(child) as form:
+                    for count, inner in module.child(child).at(form):
+                        total += count * _number(times) * self._states(inner)
             for t in kept:
                 total += STATE_BYTES[t.dtype] * _number(product(self._one(module, t)))
-            if node.op == "apply":
-                for count, inner in module.child(node.child).at(node):
-                    total += count * _number(times) * self._states(inner)
         return total
 
     def _one(self, module: Module, t: TensorType) -> list[Dim]:
@@ -270,8 +281,7 @@ class Facts:
         for node in module.nodes if nodes is None else nodes:
             yield times, node, module.nodes if nodes is None else nodes
             if node.body is not None:
-                rounds = _TIME if node.op == "scan" else node.scalar
-                assert isinstance(rounds, Dim)
+                rounds = node.form.rounds if isinstance(node.form, Loop) else _TIME
                 often = times * self.model.number(module, rounds)
                 beside = module.nodes if nodes is None else nodes
                 for step in self._steps(module, node.body.nodes, often):
@@ -282,24 +292,23 @@ class Facts:
         """(numbers of an entry, of how many tokens) of all applications in a module."""
         own: dict[Keeping, int] = {}
         for _, node, _ in self._steps(module):
-            if node.op == "cache":
+            if isinstance(node.form, Cache):
                 axes = self.model.shape(module, node.type)
                 size = _number(product(a for a in axes if not a.symbols()))
-                keeping = self._keeping(module, node)
+                keeping = self._keeping(module, node.form)
                 own[keeping] = own.get(keeping, 0) + size
         applied = {c.name: c for c in module.children}
         for times, node, _ in self._steps(module):
-            if node.op == "apply":
-                for count, inner in applied[node.child].at(node):
+            if isinstance(node.form, Apply):
+                for count, inner in applied[node.form.child].at(node.form):
                     for size, keeping in self._kept(inner):
                         own[keeping] = own.get(keeping, 0) + count * size * _number(times)
         return [(size, keeping) for keeping, size in own.items()]
 
-    def _keeping(self, module: Module, node: Node) -> Keeping:
-        if not _is_dim(node.scalar):
-            return Keeping()
-        bound = _number(self.model.number(module, node.scalar))
-        return Keeping(every=bound) if node.index else Keeping(last=bound)
+    def _keeping(self, module: Module, cache: Cache) -> Keeping:
+        every = 1 if cache.every is None else _number(self.model.number(module, cache.every))
+        last = None if cache.last is None else _number(self.model.number(module, cache.last))
+        return Keeping(every, last)
 
     def kv_bytes(self, context: int) -> int:
         """Bytes of the whole cache at a context of so many tokens, for one sequence."""
@@ -340,24 +349,24 @@ class Facts:
             for times, node, beside in self._steps(module):
                 if id(node) in once:
                     continue
-                if node.op == "einsum":
-                    total = total + self._einsum(module, node, beside) * times
-                elif node.op == "apply":
-                    for count, inner in children[node.child].at(node):
-                        total = total + self._flops(inner) * count * times
-                elif node.op == "mixture":
-                    bank = children[node.child]
-                    for count, inner in bank.modules:
-                        share = self._flops(inner) * count * (bank.top_k or 0)
-                        total = total + share // bank.length * times
+                match node.form:
+                    case Einsum(plan):
+                        total = total + self._einsum(module, plan, node, beside) * times
+                    case Apply(child) as form:
+                        for count, inner in children[child].at(form):
+                            total = total + self._flops(inner) * count * times
+                    case Mixture(child):
+                        bank = children[child]
+                        for count, inner in bank.modules:
+                            share = self._flops(inner) * count * (bank.top_k or 0)
+                            total = total + share // bank.length * times
             self._memo[key] = total
         return self._memo[key]
 
-    def _einsum(self, module: Module, node: Node, beside: tuple[Node, ...]) -> Dim:
+    def _einsum(self, module: Module, plan: Plan, node: Node, beside: tuple[Node, ...]) -> Dim:
         """2 for each multiply-add of every pair of operands contracted."""
-        assert node.plan is not None
         axes: dict[str, Dim] = {}
-        for term, arg in zip(node.plan.left, node.args, strict=True):
+        for term, arg in zip(plan.left, node.args, strict=True):
             shape = self.model.shape(module, beside[arg].type)
             named = len([i for i in term if str(i) != "..."])
             axes["..."] = (
@@ -368,7 +377,7 @@ class Facts:
             for f in factors(term):
                 if str(f) != "...":
                     axes[f.name] = self.model.number(module, f.dim)  # type: ignore[union-attr]
-        kept = {f.name for f in factors(node.plan.right[0]) if str(f) != "..."}
+        kept = {f.name for f in factors(plan.right[0]) if str(f) != "..."}
         if len(node.args) < 2 or not set(axes) - kept - {"..."}:
             return Dim()  # nothing is summed: elementwise work
         return product(axes.values()) * 2 * (len(node.args) - 1)
@@ -446,11 +455,9 @@ def _read(outer: Node, inner: Node, beside: tuple[Node, ...]) -> bool:
     """
     body = outer.body
     assert body is not None
-    items = {
-        n.index: i for i, n in enumerate(beside) if n.op == "item" and beside[n.args[0]] is outer
-    }
+    items = items_of(beside, next(i for i, n in enumerate(beside) if n is outer))
     read = {a for n in beside for a in n.args}
-    first = 0 if outer.op == "scan" else body.states
+    first = 0 if isinstance(outer.form, Scan) else body.states
     waiting = list(body.outputs[: body.states])
     for number, out in enumerate(body.outputs[body.states :]):
         item = items.get(first + number)
@@ -463,10 +470,6 @@ def _read(outer: Node, inner: Node, beside: tuple[Node, ...]) -> bool:
             needed.add(i)
             waiting.extend(body.nodes[i].args)
     return any(body.nodes[i] is inner for i in needed)
-
-
-def _is_dim(value: object) -> TypeGuard[Dim]:
-    return isinstance(value, Dim)
 
 
 def _number(d: Dim) -> int:

@@ -14,116 +14,17 @@ module says what each symbol is in terms of the model's settings (`$d`) and stre
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from archdsl.axes import Plan
 from archdsl.dims import Dim, substitute
+from archdsl.nodes import Apply, Mixture, Node
 from archdsl.reals import Real, evaluate
 from archdsl.reals import replace as replace_reals
-from archdsl.record import entity, record, replace
+from archdsl.record import entity, record
 from archdsl.source import Span
 from archdsl.types import Axis, Rest, TensorType
-
-# Operations of nodes beyond the primitives of `ops.py`.
-STRUCTURAL = (
-    "input", "param", "scalar", "zero", "fill", "apply", "mixture", "item", "residual", "cache",
-    "window", "scan", "loop",
-)  # fmt: skip
-
-
-@record
-class Node:
-    """One value of a body (several, where an application or a rearrangement gives several).
-
-    `op` is a primitive of `ops.py` or structural:
-    `input`     an input of the block; `name` says which
-    `param`     a parameter, buffer or constant; `param` says which
-    `scalar`    a number known in advance, in `scalar`; its type has no axes
-    `zero`      zeros like the only argument
-    `fill`      a tensor of the node's type whose every entry is the only argument, a scalar
-    `apply`     the child `child` applied to `args`
-    `mixture`   the bank `child` applied to args[0], with weights args[1] and indices args[2]; with
-                `index` 1, indices that the bank does not have are another bank's
-    `item`      result `index` of the only argument
-    `residual`  x + f(x), written `x += f(x)`; args are (x, f(x))
-    `cache`     what was kept of `args[0]` so far and it; axis T becomes S, or min(S, w) with
-                `scalar` w: of the last w tokens only; with `index` 1 and `scalar` m: the entry of
-                every m-th token, axis S // m
-    `window`    the last `scalar` tokens at each position, zeros before the first: T becomes T, n
-    `scan`      `body` for one token after another; results are its yields, with axis T
-    `loop`      `body`, `scalar` times; results are its states after the last round, then its
-                yields, with a new first axis
-    `each` says which arguments of a stack are handed out, a slice of the first axis to every layer.
-    `place` is the name under which decoding keeps what a window needs. The last `context` arguments
-    of an application are what `Child.context` names; `use` tells applications of one child to
-    tensors of several types apart. `idle`: how many experts that hand back what they get a product
-    of tokens and their weights stands for.
-    """
-
-    op: str
-    args: tuple[int, ...] = ()
-    types: tuple[TensorType, ...] = ()
-    name: str = ""
-    plan: Plan | None = None
-    child: str = ""
-    param: str = ""
-    scalar: Real | Dim | None = None
-    index: int = 0
-    span: Span | None = None
-    place: str = ""
-    body: Body | None = None
-    each: tuple[int, ...] = ()
-    context: int = 0
-    idle: int = 0
-    use: int = 0
-
-    @property
-    def type(self) -> TensorType:
-        return self.types[0]
-
-
-@record
-class Body:
-    """What a scan or a loop repeats: nodes of their own, in the symbols of the block around them.
-
-    `inputs` are the states, then one token of what a scan runs over, then what does not change;
-    the node's `args` are in the same order, the initial states first. `outputs` are the states of
-    the next round, then what is yielded. `axis` is where axis T stands in each of `over`.
-    """
-
-    nodes: tuple[Node, ...]
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    states: int
-    over: int = 0
-    axis: int = 0
-
-    @property
-    def state_types(self) -> tuple[TensorType, ...]:
-        """The types of the states."""
-        return tuple(self.nodes[i].type for i in self.inputs[: self.states])
-
-    @property
-    def state_names(self) -> tuple[str, ...]:
-        """The names of the states, under which a scan keeps them while decoding."""
-        return tuple(self.nodes[i].name for i in self.inputs[: self.states])
-
-
-def every_node(nodes: Iterable[Node]) -> Iterator[Node]:
-    """The nodes of a body, those inside scans and loops after the one that repeats them."""
-    for node in nodes:
-        yield node
-        if node.body is not None:
-            yield from every_node(node.body.nodes)
-
-
-def reordered(nodes: tuple[Node, ...], order: list[int]) -> tuple[Node, ...]:
-    """Nodes in another order, `order[i]` coming at place i."""
-    place = {old: new for new, old in enumerate(order)}
-    return tuple(
-        replace(nodes[old], args=tuple(place[a] for a in nodes[old].args)) for old in order
-    )
 
 
 @record
@@ -173,7 +74,7 @@ class Child:
     `path` of each of `ties` is a path from the body that binds the child: ("w", ("embed", "w")).
     A child that `owns` its module stores what is shared; one that stands `apart` is not applied.
     `applied` are the modules of a single block that is applied to tensors of several types, by
-    `Node.use`; `module` is then one that streams, if one does.
+    `Apply.use`; `module` is then one that streams, if one does.
     """
 
     name: str
@@ -191,9 +92,11 @@ class Child:
         """As `modules`, without those that are shared and stored elsewhere."""
         return tuple((n, m) for n, m in self.modules if self.owns or not m.shared)
 
-    def at(self, node: Node) -> tuple[tuple[int, Module], ...]:
+    def at(self, form: Apply | Mixture) -> tuple[tuple[int, Module], ...]:
         """As `modules`, for one application."""
-        return ((1, self.applied[node.use]),) if self.applied else self.modules
+        if self.applied and isinstance(form, Apply):
+            return ((1, self.applied[form.use]),)
+        return self.modules
 
     @property
     def modules(self) -> tuple[tuple[int, Module], ...]:

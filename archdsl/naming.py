@@ -10,6 +10,7 @@ import re
 
 from archdsl.dims import Dim
 from archdsl.graph import Module, Setting
+from archdsl.nodes import Mixture
 from archdsl.roles import COMPUTING, slots
 
 _WIDTHS = {"d_ff": "hidden width", "d": "width"}
@@ -51,7 +52,7 @@ def chosen(module: Module) -> list[str]:
     "8 of 256 experts, 1 shared".
     """
     banks = [child for child in module.children if child.top_k is not None]
-    several = any(node.op == "mixture" and node.index for node in module.nodes)
+    several = any(isinstance(n.form, Mixture) and n.form.partly for n in module.nodes)
     if not banks or several:  # of experts of several kinds each bank holds only some
         return []
     shared = sum(

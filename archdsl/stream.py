@@ -17,7 +17,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from archdsl.graph import Child, Model, Module, Node, Segment, reordered
+from archdsl.graph import Child, Model, Module, Segment
+from archdsl.nodes import Apply, Input, Loop, Mixture, Node, Scan, reordered
 from archdsl.record import replace
 from archdsl.types import TensorType
 
@@ -85,7 +86,7 @@ class Flow:
         if STREAMED not in levels or not self.owns(module):
             return ()
         made = (i for i, level in enumerate(levels) if level == ONCE)
-        return tuple(i for i in made if module.nodes[i].op != "input")
+        return tuple(i for i in made if not isinstance(module.nodes[i].form, Input))
 
     def kept(self, module: Module) -> tuple[int, ...]:
         """Those of `once` that later tokens need."""
@@ -129,22 +130,24 @@ def _pass_on(found: Flow, module: Module, nodes: Sequence[Node], levels: Sequenc
     """The levels of arguments to the inputs of what is applied."""
     for i, node in enumerate(nodes):
         args = [levels[a] for a in node.args]
-        if node.op in ("apply", "mixture"):
-            child = module.child(node.child)
-            for _, inner in child.at(node):
-                _note(found, child, inner, node, args)
-        elif node.body is not None:
-            count = node.body.states + node.body.over
-            begun = [levels[i]] * count + args[count:]
-            known = dict(zip(node.body.inputs, begun, strict=True))
-            within = tuple(found._run(module, node.body.nodes, known))
-            _pass_on(found, module, node.body.nodes, within)
+        match node.form:
+            case Apply() | Mixture() as form:
+                child = module.child(form.child)
+                context = args[len(args) - form.context :] if isinstance(form, Apply) else []
+                for _, inner in child.at(form):
+                    _note(found, child, inner, args, context)
+            case Scan(body) | Loop(body):
+                count = body.states + body.over
+                begun = [levels[i]] * count + args[count:]
+                known = dict(zip(body.inputs, begun, strict=True))
+                within = tuple(found._run(module, body.nodes, known))
+                _pass_on(found, module, body.nodes, within)
 
 
-def _note(found: Flow, child: Child, inner: Module, node: Node, args: list[int]) -> None:
+def _note(found: Flow, child: Child, inner: Module, args: list[int], context: list[int]) -> None:
     own = found.inputs.setdefault(inner.id, [STATIC] * len(inner.inputs))
     plain = len(inner.inputs) - len(inner.context)
-    given = dict(zip(child.context, args[len(args) - node.context :], strict=True))
+    given = dict(zip(child.context, context, strict=True))
     values = [*args[:plain], *(given[name] for name in inner.context)]
     own[:] = [max(a, b) for a, b in zip(own, values, strict=True)]
 

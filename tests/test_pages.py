@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from archdsl.nodes import Apply
 from archdsl.record import replace
 from archdsl.render.svg import to_svg
 from archdsl.scene.shapes import Scene, written
@@ -123,7 +124,7 @@ def test_the_description_is_a_sentence(name: str) -> None:
     kinds = [int(n) for n in re.findall(r"([\d,]+) of the kind", said.text.replace(",", ""))]
     assert sum(kinds) == (layers if kinds else 0)
     for module in {module.id: module for _, module in variant.facts.schedule}.values():
-        applied = (value.child for value in module.nodes if value.op == "apply")
+        applied = (value.form.child for value in module.nodes if isinstance(value.form, Apply))
         assert all(m.title in said.text for at in applied for _, m in module.child(at).modules)
 
 

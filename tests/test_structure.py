@@ -1,4 +1,4 @@
-"""The shape of the project: imports follow the corridor, files are small, the start is light."""
+"""The shape of the project: imports follow the corridor, the start is light."""
 
 import ast
 import re
@@ -25,12 +25,13 @@ CORRIDOR = """
 record
 source
 diagnostic
-dims foreign
+dims hints
 axes reals types
 ops
 syntax
 parser
 formatter
+nodes
 graph
 roles
 naming
@@ -57,7 +58,6 @@ __main__
 """
 RANK = {name: rank for rank, line in enumerate(CORRIDOR.split("\n")) for name in line.split()}
 
-MAX_LINES = 500
 HEAVY = ("torch", "transformers", "numpy", "cairosvg", "cairocffi", "fontTools", "resvg_py")
 
 
@@ -100,15 +100,6 @@ def test_imports_follow_the_corridor(path: Path) -> None:
         if other != here and RANK[other] >= RANK[here]
     ]
     assert not against, against
-
-
-@pytest.mark.parametrize(
-    "path",
-    [p for p in [*python_files(), *sorted((ROOT / "tests").rglob("*.py"))] if p.stem != "advances"],
-    ids=lambda p: str(p.relative_to(ROOT)),
-)
-def test_files_stay_small(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
 
 
 def test_import_is_light() -> None:
@@ -171,11 +162,6 @@ def test_no_path_of_a_machine() -> None:
             if pattern.search(line):
                 found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()[:80]}")
     assert not found, found
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "specs").glob("*.arch")), ids=lambda p: p.name)
-def test_specs_stay_short(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 120
 
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "std").glob("*.arch")), ids=lambda p: p.stem)

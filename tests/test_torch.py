@@ -26,6 +26,7 @@ from archdsl import elaborate, hub
 from archdsl.diagnostic import Diagnostics
 from archdsl.facts import Facts
 from archdsl.graph import Module
+from archdsl.nodes import Mixture
 from emitted import code_of, from_text, on_meta, run, variants
 
 FLOAT32 = 1e-4
@@ -274,7 +275,9 @@ def test_flops_of_prefill(name: str) -> None:
 def idles(module: Module) -> bool:
     """Whether some bank holds experts without weights."""
     inner = (m for child in module.children for _, m in child.modules)
-    return any(n.op == "mixture" and n.index for n in module.nodes) or any(map(idles, inner))
+    return any(isinstance(n.form, Mixture) and n.form.partly for n in module.nodes) or any(
+        map(idles, inner)
+    )
 
 
 def _tensors(kept: object) -> Iterator[torch.Tensor]:

@@ -10,6 +10,7 @@ import pytest
 
 from archdsl import theme
 from archdsl.graph import Module
+from archdsl.nodes import Scan
 from archdsl.pipeline import Variant, check_source
 from archdsl.record import replace
 from archdsl.render.svg import to_svg
@@ -50,7 +51,7 @@ def modules(module: Module) -> Iterator[Module]:
 
 
 def scans(module: Module) -> bool:
-    return any(node.op == "scan" for node in module.nodes)
+    return any(isinstance(node.form, Scan) for node in module.nodes)
 
 
 def asked(variant: Variant) -> dict[str, Choice]:

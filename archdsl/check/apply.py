@@ -7,10 +7,11 @@ elaborator is then asked for the module.
 
 from __future__ import annotations
 
+from archdsl import nodes
 from archdsl import syntax as s
 from archdsl.check import context, experts, expressions, interface, kinds, schedules
 from archdsl.check.scope import Scope, rooted, speaking
-from archdsl.check.tensors import tensor
+from archdsl.check.tensors import results_of, tensor
 from archdsl.check.values import (
     Bank,
     Block,
@@ -32,7 +33,7 @@ from archdsl.check.values import (
 )
 from archdsl.diagnostic import nearest
 from archdsl.dims import EQUAL, substitute
-from archdsl.graph import Child, Module, Node, Segment
+from archdsl.graph import Child, Module, Segment
 from archdsl.record import replace
 from archdsl.source import Span
 from archdsl.types import TensorType, replace_axes
@@ -201,30 +202,23 @@ def applied(
     if scope.numbers is not None and interface.is_identity(target):
         return tensors_in[0]
     if scope.numbers is not None and interface.is_zero(target):
-        return scope.add(Node("zero", operands[:1], types, span=span))
-    chosen = isinstance(target, Mixture)
-    index = 0
+        return scope.add(nodes.Node(nodes.Zero(), operands[:1], types, span=span))
+    form: nodes.Form
     if isinstance(target, Mixture):
-        index = int(target.partly)
-        label, operands = target.name, (*operands, target.weights.node, target.indices.node)
-        target = target.bank
-    found = child(scope, target, label, tensors_in, fn_span)
-    if found is None:
-        return Error()
-    name, use = found
-    op = "mixture" if chosen else "apply"
-    passed = context.taken(scope, _needs(scope, name))
-    operands = (*operands, *passed)
-    node = scope.add(
-        Node(
-            op, operands, types, child=name, index=index, span=span,
-            context=len(passed), each=each, use=use,
-        )
-    )  # fmt: skip
-    if len(types) == 1:
-        return node
-    items = [Node("item", (node.node,), (t,), index=i, span=span) for i, t in enumerate(types)]
-    return Tensors(tuple(scope.add(i) for i in items))
+        submodule = child(scope, target.bank, target.name, tensors_in, fn_span)
+        if submodule is None:
+            return Error()
+        operands = (*operands, target.weights.node, target.indices.node)
+        form = nodes.Mixture(submodule[0], target.partly)
+    else:
+        submodule = child(scope, target, label, tensors_in, fn_span)
+        if submodule is None:
+            return Error()
+        name, use = submodule
+        passed = context.taken(scope, _needs(scope, name))
+        operands = (*operands, *passed)
+        form = nodes.Apply(name, each, len(passed), use)
+    return results_of(scope, nodes.Node(form, operands, types, span=span))
 
 
 def result(

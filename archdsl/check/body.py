@@ -7,7 +7,7 @@ that nothing uses is an error, because it is a typing mistake more often than no
 from __future__ import annotations
 
 from archdsl import syntax as s
-from archdsl.check import context, expressions, interface, kinds, own, recurrence, statics
+from archdsl.check import bindings, context, expressions, interface, kinds, recurrence, statics
 from archdsl.check.scope import SEEN, STREAM, Scope, speaking, words
 from archdsl.check.tensors import tensor
 from archdsl.check.values import (
@@ -27,7 +27,8 @@ from archdsl.check.values import (
 )
 from archdsl.diagnostic import Diagnostics, nearest
 from archdsl.dims import DIFFERENT, EQUAL, Dim, extreme, substitute
-from archdsl.graph import Initial, Node, Param
+from archdsl.graph import Initial, Param
+from archdsl.nodes import Cache, Input, Node, Read, Residual, Zero
 from archdsl.ops import INITIALISERS, INTRINSICS, ROLES
 from archdsl.reals import Ref
 from archdsl.record import replace as changed
@@ -135,7 +136,7 @@ def bind_inputs(scope: Scope, decl: s.BlockDecl) -> None:
         if t is None:
             scope.names[declared.name.name] = Error()
             continue
-        node = Node("input", (), (t,), name=declared.name.name, span=declared.name.span)
+        node = Node(Input(), (), (t,), declared.name.name, declared.name.span)
         scope.names[declared.name.name] = scope.add(node)
         scope.bound[declared.name.name] = declared.name.span
         if declared in decl.given:
@@ -200,7 +201,7 @@ def statement_of(scope: Scope, statement: s.Statement) -> None:
 def _bind(scope: Scope, statement: s.Bind) -> None:
     value = expressions.evaluate(scope, statement.value)
     if statement.own is not None:
-        value = own.bind(scope, statement, value)
+        value = bindings.bind(scope, statement, value)
     if len(statement.names) == 1:
         _set(scope, statement.names[0], value)
         return
@@ -238,7 +239,7 @@ def _set(scope: Scope, name: s.Name, value: Value) -> None:
         return
     if isinstance(value, Tensor) and not scope.nodes[value.node].name:
         node = scope.nodes[value.node]
-        if node.op not in ("input", "param"):
+        if not isinstance(node.form, Input | Read):
             scope.nodes[value.node] = changed(node, name=name.name)
     if isinstance(value, Tensors):
         scope.fail("wrong-arguments", f"{len(value.items)} values for one name", name.span)
@@ -268,9 +269,10 @@ def _residual(scope: Scope, statement: s.Residual) -> None:
             note=f"{name.name} is {scope.describe(base.type)}, this {scope.describe(added.type)}",
         )
         return
-    if scope.nodes[added.node].op == "zero":
+    if isinstance(scope.nodes[added.node].form, Zero):
         return
-    node = Node("residual", (base.node, added.node), (base.type,), name.name, span=statement.span)
+    args = (base.node, added.node)
+    node = Node(Residual(), args, (base.type,), name.name, statement.span)
     scope.names[name.name] = scope.add(node)
 
 
@@ -292,7 +294,7 @@ def _param(scope: Scope, statement: s.ParamStatement) -> None:
         scope.names[name.name] = Error()
         return
     scope.params.append(made)
-    node = Node("param", (), (t,), name=name.name, param=name.name, span=name.span)
+    node = Node(Read(name.name), (), (t,), name.name, name.span)
     scope.names[name.name] = scope.add(node)
     scope.bound[name.name] = name.span
 
@@ -394,15 +396,8 @@ def _cache(scope: Scope, statement: s.CacheStatement) -> None:
         if not _streams(scope):
             scope.names[name.name] = Tensor(value.node, kept)
             continue
-        node = Node(
-            "cache",
-            (value.node,),
-            (kept,),
-            name.name,
-            scalar=last,
-            index=int(every),
-            span=name.span,
-        )
+        form = Cache(name.name, every=last) if every else Cache(name.name, last)
+        node = Node(form, (value.node,), (kept,), name.name, name.span)
         scope.names[name.name] = scope.add(node)
 
 

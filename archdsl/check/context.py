@@ -22,7 +22,7 @@ from archdsl.check.scope import Scope
 from archdsl.check.values import Error, Int, Recipe, Tensor, describe
 from archdsl.diagnostic import Diagnostics, Label
 from archdsl.dims import EQUAL, Dim, substitute
-from archdsl.graph import Node, reordered
+from archdsl.nodes import Input, Node, reordered
 from archdsl.record import replace
 from archdsl.source import Span
 from archdsl.types import Axis, TensorType
@@ -79,7 +79,7 @@ def _node(scope: Scope, name: str) -> int:
             scope.borrowed.append((len(scope.nodes), there))
         else:
             t = _own_type(scope, scope.around[name])
-        scope.context[name] = scope.add(Node("input", (), (t,), name=name)).node
+        scope.context[name] = scope.add(Node(Input(), (), (t,), name)).node
     return scope.context[name]
 
 
@@ -116,7 +116,7 @@ def inputs_first(
     nodes: tuple[Node, ...], outputs: tuple[int, ...]
 ) -> tuple[tuple[Node, ...], tuple[int, ...]]:
     """Nodes with inputs that were made on the way moved behind the others; outputs follow."""
-    order = sorted(range(len(nodes)), key=lambda i: (nodes[i].op != "input", i))
+    order = sorted(range(len(nodes)), key=lambda i: (not isinstance(nodes[i].form, Input), i))
     if order == list(range(len(nodes))):
         return nodes, outputs
     return reordered(nodes, order), tuple(order.index(o) for o in outputs)

@@ -26,7 +26,7 @@ from archdsl.check.values import (
     describe,
 )
 from archdsl.dims import DIFFERENT, EQUAL, Dim
-from archdsl.graph import Node
+from archdsl.nodes import Elementwise, Node, Reduce, Zero
 from archdsl.reals import Lit
 from archdsl.source import Span
 from archdsl.types import TensorType
@@ -75,11 +75,11 @@ def mixed(scope: Scope, chosen: Mixture, args: list[Tensor], fn_span: Span, span
             return found
         if found is not None:
             said = [total, found] if total is not None else [found]
-            node = Node("add", tuple(t.node for t in said), (found.type,), span=span)
+            node = Node(Elementwise("add"), tuple(t.node for t in said), (found.type,), span=span)
             total = scope.add(node) if total is not None else found
         first = first + kind.count
     if total is None:
-        return scope.add(Node("zero", (args[0].node,), (args[0].type,), span=span))
+        return scope.add(Node(Zero(), (args[0].node,), (args[0].type,), span=span))
     return total
 
 
@@ -101,21 +101,24 @@ def _of_kind(
     if scope.numbers is not None and interface.is_identity(kind.item):
         none = tensor(scope, Float(Lit(0.0)), span)
         assert none is not None
-        share = scope.add(Node("select", (mine.node, w.node, none.node), (w.type,), span=span))
+        arms = (mine.node, w.node, none.node)
+        share = scope.add(Node(Elementwise("select"), arms, (w.type,), span=span))
         one = TensorType(w.type.dtype, (*w.type.axes[:-1], Dim.number(1)))
         lead = RestFactor()
         axis = Factor("k", chosen.bank.top_k)
         plan = Plan(((lead, axis),), ((lead, Factor("1", Dim.number(1))),))
-        share = scope.add(Node("sum", (share.node,), (one,), plan=plan, span=span))
+        share = scope.add(Node(Reduce("sum", plan), (share.node,), (one,), span=span))
         idle = scope.value(kind.count) or 0
-        return scope.add(Node("multiply", (x.node, share.node), (x.type,), span=span, idle=idle))
+        form = Elementwise("multiply", idle)
+        return scope.add(Node(form, (x.node, share.node), (x.type,), span=span))
     if number:
         begin = tensor(scope, Int(first), span)
         beyond = tensor(scope, Int(kind.count), span)
         assert begin is not None and beyond is not None
-        shifted = scope.add(Node("subtract", (i.node, begin.node), (i.type,), span=span))
+        args_of = (i.node, begin.node)
+        shifted = scope.add(Node(Elementwise("subtract"), args_of, (i.type,), span=span))
         arms = (mine.node, shifted.node, beyond.node)
-        i = scope.add(Node("select", arms, (i.type,), span=span))
+        i = scope.add(Node(Elementwise("select"), arms, (i.type,), span=span))
     name = chosen.name if not number else f"{chosen.name}_{number + 1}"
     pool = Mixture(name, Bank((kind,), chosen.bank.top_k, chosen.bank.span), w, i, True)
     made = apply.applied(scope, pool, args, fn_span, span)
@@ -129,9 +132,9 @@ def _within(scope: Scope, i: Tensor, first: Dim, count: Dim, span: Span) -> Tens
     for op, bound in (("greater_equal", first), ("less", first + count)):
         number = tensor(scope, Int(bound), span)
         assert number is not None
-        said = scope.add(Node(op, (i.node, number.node), (t,), span=span))
+        said = scope.add(Node(Elementwise(op), (i.node, number.node), (t,), span=span))
         both = (found.node, said.node) if found is not None else ()
-        found = scope.add(Node("and", both, (t,), span=span)) if both else said
+        found = scope.add(Node(Elementwise("and"), both, (t,), span=span)) if both else said
     assert found is not None
     return found
 

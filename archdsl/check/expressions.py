@@ -39,7 +39,7 @@ from archdsl.check.values import (
 )
 from archdsl.diagnostic import nearest
 from archdsl.dims import DIFFERENT, Dim
-from archdsl.foreign import meant
+from archdsl.hints import meant
 from archdsl.ops import OPERATORS, OPS
 from archdsl.reals import FUNCTIONS, Apply, Lit, Ref
 from archdsl.source import Span

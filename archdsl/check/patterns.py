@@ -20,10 +20,20 @@ from archdsl.check.matching import (
     side,
 )
 from archdsl.check.scope import Scope
-from archdsl.check.tensors import tensor
-from archdsl.check.values import Error, Int, Tensor, Tensors, Value
+from archdsl.check.tensors import results_of, tensor
+from archdsl.check.values import Error, Int, Tensor, Value
 from archdsl.dims import Dim
-from archdsl.graph import Node
+from archdsl.nodes import (
+    Along,
+    Choose,
+    Einsum,
+    Fill,
+    Gather,
+    Node,
+    Rearrange,
+    Reduce,
+    Repeat,
+)
 from archdsl.ops import OPS
 from archdsl.source import Span
 from archdsl.types import TensorType
@@ -80,7 +90,7 @@ def _reduce(
         return scope.fail("pattern-axes", f"{item} comes from nowhere", pattern.span)
     out = TensorType(operands[0].type.dtype, axes_of(names, right[0]))
     plan = Plan(tuple(left), tuple(right))
-    return scope.add(Node(name, (operands[0].node,), (out,), plan=plan, span=span))
+    return scope.add(Node(Reduce(name, plan), (operands[0].node,), (out,), span=span))
 
 
 def _along(
@@ -91,7 +101,8 @@ def _along(
     names = Names(scope)
     left = match_left(names, pattern, operands, span)
     plan = Plan(tuple(left), ())
-    return scope.add(Node(name, (operands[0].node,), (operands[0].type,), plan=plan, span=span))
+    args = (operands[0].node,)
+    return scope.add(Node(Along(name, plan), args, (operands[0].type,), span=span))
 
 
 def _choose(
@@ -106,18 +117,15 @@ def _choose(
     known, wanted = scope.value(size(left[0][-1])), scope.value(k)
     if known is not None and wanted is not None and not 1 <= wanted <= known:
         return scope.fail("bad-value", f"{wanted} of {known} cannot be chosen", span)
+    form = Choose(name, Plan(tuple(left), ()), k)
+    args = (operands[0].node,)
     if name == "top_mask":
-        out = TensorType("bool", axes)
-        plan, args = Plan(tuple(left), ()), (operands[0].node,)
-        return scope.add(Node(name, args, (out,), plan=plan, scalar=k, span=span))
+        return scope.add(Node(form, args, (TensorType("bool", axes),), span=span))
     types = (
         TensorType(operands[0].type.dtype, (*axes[:-1], k)),
         TensorType("int", (*axes[:-1], k)),
     )
-    plan = Plan(tuple(left), ())
-    node = scope.add(Node(name, (operands[0].node,), types, plan=plan, scalar=k, span=span))
-    items = [Node("item", (node.node,), (t,), index=i, span=span) for i, t in enumerate(types)]
-    return Tensors(tuple(scope.add(i) for i in items))
+    return results_of(scope, Node(form, args, types, span=span))
 
 
 def _einsum(scope: Scope, pattern: s.Pattern, operands: list[Tensor], span: Span) -> Value:
@@ -138,7 +146,7 @@ def _einsum(scope: Scope, pattern: s.Pattern, operands: list[Tensor], span: Span
     out = TensorType(dtype, axes_of(names, right[0]))
     plan = Plan(tuple(left), tuple(right))
     args = tuple(t.node for t in operands)
-    return scope.add(Node("einsum", args, (out,), plan=plan, span=span))
+    return scope.add(Node(Einsum(plan), args, (out,), span=span))
 
 
 def _rearrange(
@@ -181,11 +189,8 @@ def _rearrange(
     types = tuple(TensorType(operands[0].type.dtype, axes_of(names, t)) for t in kept)
     plan = Plan(tuple(left), tuple(right), discarded)
     args = tuple(t.node for t in operands)
-    node = scope.add(Node(name, args, types, plan=plan, span=span))
-    if len(types) == 1:
-        return node
-    items = [Node("item", (node.node,), (t,), index=i, span=span) for i, t in enumerate(types)]
-    return Tensors(tuple(scope.add(i) for i in items))
+    form = Rearrange(plan) if name == "rearrange" else Repeat(plan)
+    return results_of(scope, Node(form, args, types, span=span))
 
 
 def _gather(scope: Scope, pattern: s.Pattern, operands: list[Tensor], span: Span) -> Value:
@@ -211,7 +216,7 @@ def _gather(scope: Scope, pattern: s.Pattern, operands: list[Tensor], span: Span
     out = TensorType(operands[0].type.dtype, axes_of(names, right[0]))
     plan = Plan(tuple(left), tuple(right))
     args = tuple(t.node for t in operands)
-    return scope.add(Node("gather", args, (out,), plan=plan, span=span))
+    return scope.add(Node(Gather(plan), args, (out,), span=span))
 
 
 def filled(scope: Scope, expr: s.AxesCall, name: str) -> Value:
@@ -228,7 +233,7 @@ def filled(scope: Scope, expr: s.AxesCall, name: str) -> Value:
     number = tensor(scope, Int(Dim.number(int(name == "ones"))), expr.span)
     assert number is not None
     out = TensorType("float", axes_of(names, axes))
-    return scope.add(Node("fill", (number.node,), (out,), span=expr.span))
+    return scope.add(Node(Fill(), (number.node,), (out,), span=expr.span))
 
 
 def inverse(scope: Scope, pattern: s.Pattern, types: list[TensorType]) -> Plan | None:

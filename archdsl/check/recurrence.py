@@ -17,10 +17,10 @@ from dataclasses import replace as changed
 from archdsl import syntax as s
 from archdsl.check import body, expressions, interface
 from archdsl.check.scope import STREAM, Scope
-from archdsl.check.tensors import tensor
+from archdsl.check.tensors import results_of, tensor
 from archdsl.check.values import Error, Float, Int, Tensor, Tensors, Value, describe
 from archdsl.dims import EQUAL, Dim
-from archdsl.graph import Body, Node, every_node
+from archdsl.nodes import Body, Cache, Fill, Input, Loop, Node, Scan, Window, every_node
 from archdsl.record import fields
 from archdsl.source import Span
 from archdsl.types import TensorType
@@ -52,7 +52,7 @@ def window(scope: Scope, expr: s.Call) -> Value:
     at = x.type.axes.index(TIME) + 1
     out = TensorType(x.type.dtype, (*x.type.axes[:at], count, *x.type.axes[at:]))
     place = _place(scope, scope.nodes[x.node].name or "window")
-    return scope.add(Node("window", (x.node,), (out,), scalar=count, span=expr.span, place=place))
+    return scope.add(Node(Window(count, place), (x.node,), (out,), span=expr.span))
 
 
 def _place(scope: Scope, name: str) -> str:
@@ -67,12 +67,11 @@ def _place(scope: Scope, name: str) -> str:
 def places(scope: Scope) -> Iterator[str]:
     """The names under which a block keeps something so far."""
     for node in every_node(scope.nodes):
-        if node.op == "cache":
-            yield node.name
-        elif node.op == "window":
-            yield node.place
-        elif node.op == "scan" and node.body is not None:
-            yield from node.body.state_names
+        match node.form:
+            case Cache(place) | Window(_, place):
+                yield place
+            case Scan(body):
+                yield from body.state_names
 
 
 # --- scan and loop --------------------------------------------------------------------------------
@@ -113,7 +112,7 @@ def scan(scope: Scope, expr: s.Scan) -> Value:
     if not types:
         return scope.fail("missing-return", "a scan yields something of each token", expr.span)
     repeated = _with_axis(repeated, at)
-    return _results(scope, Node("scan", args, tuple(types), span=expr.span, body=repeated))
+    return results_of(scope, Node(Scan(repeated), args, tuple(types), span=expr.span))
 
 
 def loop(scope: Scope, expr: s.Loop) -> Value:
@@ -137,18 +136,8 @@ def loop(scope: Scope, expr: s.Loop) -> Value:
     for i in repeated.outputs[repeated.states :]:
         t = repeated.nodes[i].type
         types.append(TensorType(t.dtype, (count, *t.axes)))
-    node = Node("loop", args, tuple(types), scalar=count, span=expr.span, body=repeated)
-    return _results(scope, node)
-
-
-def _results(scope: Scope, node: Node) -> Value:
-    made = scope.add(node)
-    if len(node.types) == 1:
-        return made
-    items = [
-        Node("item", (made.node,), (t,), index=i, span=node.span) for i, t in enumerate(node.types)
-    ]
-    return Tensors(tuple(scope.add(i) for i in items))
+    node = Node(Loop(repeated, count), args, tuple(types), span=expr.span)
+    return results_of(scope, node)
 
 
 def _over(scope: Scope, name: s.Name) -> Tensor | None:
@@ -174,7 +163,7 @@ def _state(scope: Scope, state: s.State) -> Tensor | None:
     if isinstance(value, Int | Float):
         number = tensor(scope, value, state.initial.span)
         assert number is not None
-        return scope.add(Node("fill", (number.node,), (t,), span=state.initial.span))
+        return scope.add(Node(Fill(), (number.node,), (t,), span=state.initial.span))
     found = tensor(scope, value, state.initial.span)
     if found is None:
         return None
@@ -206,11 +195,11 @@ def _inside(
     inner.given, inner.context, inner.borrowed, inner.outer = {}, {}, [], scope
     for state, begun in zip(states, first, strict=True):
         name = state.name
-        node = Node("input", (), (begun.type,), name=name.name, span=name.span)
+        node = Node(Input(), (), (begun.type,), name.name, name.span)
         inner.names[name.name] = inner.add(node)
         inner.bound[name.name] = name.span
     for token, t in zip(over, tokens, strict=True):
-        inner.names[token] = inner.add(Node("input", (), (t,), name=token))
+        inner.names[token] = inner.add(Node(Input(), (), (t,), token))
     return inner
 
 
@@ -230,7 +219,7 @@ def _body(
         value = inner.names.get(name.name)
         if isinstance(value, Tensor):
             args.append(value.node)
-            node = Node("input", (), (value.type,), name=name.name, span=name.span)
+            node = Node(Input(), (), (value.type,), name.name, name.span)
             inner.names[name.name] = inner.add(node)
             scope.used.add(name.name)
             if over and TIME in value.type.axes:

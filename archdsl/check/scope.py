@@ -25,7 +25,8 @@ from archdsl.dims import (
     compare,
     substitute,
 )
-from archdsl.graph import Check, Child, Module, Node, Param
+from archdsl.graph import Check, Child, Module, Param
+from archdsl.nodes import Node
 from archdsl.reals import Real, evaluate, replace
 from archdsl.record import record
 from archdsl.source import Span

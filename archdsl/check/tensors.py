@@ -20,9 +20,9 @@ from archdsl.check.values import (
     describe,
 )
 from archdsl.dims import DIFFERENT, EQUAL, UNKNOWN, Dim, substitute
-from archdsl.graph import Node
+from archdsl.nodes import Arange, Elementwise, Item, Node, Number, Positions, Read, Zero
 from archdsl.ops import OPS, Op
-from archdsl.reals import Lit, OfDim, replace
+from archdsl.reals import Lit, replace
 from archdsl.source import Span
 from archdsl.types import Axis, Rest, TensorType
 
@@ -53,9 +53,9 @@ def tensor(scope: Scope, value: Value, span: Span) -> Tensor | None:
         case Tensors((only,)):
             return only
         case Int(d):
-            return scope.add(Node("scalar", (), (TensorType("int", ()),), scalar=d, span=span))
+            return scope.add(Node(Number(d), (), (TensorType("int", ()),), span=span))
         case Float(r):
-            return scope.add(Node("scalar", (), (TensorType("float", ()),), scalar=r, span=span))
+            return scope.add(Node(Number(r), (), (TensorType("float", ()),), span=span))
         case Error():
             return None
     if isinstance(value, Each):
@@ -72,14 +72,23 @@ def tensor(scope: Scope, value: Value, span: Span) -> Tensor | None:
     return None
 
 
+def results_of(scope: Scope, node: Node) -> Value:
+    """The result of a node, or its results as tensors of their own where it has several."""
+    whole = scope.add(node)
+    if len(node.types) == 1:
+        return whole
+    items = (Node(Item(i), (whole.node,), (t,), span=node.span) for i, t in enumerate(node.types))
+    return Tensors(tuple(scope.add(item) for item in items))
+
+
 def in_const(scope: Scope, value: Value, span: Span) -> Value:
     """A value inside a `const`: other constants may be read, tensors that depend on inputs not."""
     if not isinstance(value, Tensor):
         return value
     node = scope.nodes[value.node]
     kinds = {p.name: p.kind for p in scope.params}
-    if node.op == "param" and kinds.get(node.param) == "const":
-        return scope.add(Node("param", (), node.types, name=node.name, param=node.param, span=span))
+    if isinstance(node.form, Read) and kinds.get(node.form.param) == "const":
+        return scope.add(Node(node.form, (), node.types, node.name, span))
     return scope.fail("not-static", "a const is computed from settings only", span)
 
 
@@ -123,24 +132,25 @@ def _elementwise(scope: Scope, op: Op, operands: list[Tensor], span: Span) -> Va
         return scope.fail("dtype-mismatch", f"`{op.name}` does not take {sides}", span)
     if op.name == "add":
         for one, other in (operands, reversed(operands)):
-            if scope_node(scope, one).op == "zero":
+            if isinstance(scope_node(scope, one).form, Zero):
                 return _without(scope, one, other)
     out = TensorType(dtype, joined[-1])
     if op.name == "multiply":
         for one, other in (operands, reversed(operands)):
             if _is_one(scope, one) and other.type == out:
                 return _without(scope, one, other)
-    return scope.add(Node(op.name, tuple(t.node for t in operands), (out,), span=span))
+    args = tuple(t.node for t in operands)
+    return scope.add(Node(Elementwise(op.name), args, (out,), span=span))
 
 
 def _is_one(scope: Scope, t: Tensor) -> bool:
     """Whether a factor is 1 in every model of this shape: written so, not given by a setting."""
-    scalar = scope_node(scope, t).scalar
-    if scope.numbers is None or scope_node(scope, t).op != "scalar":
+    form = scope_node(scope, t).form
+    if scope.numbers is None or not isinstance(form, Number):
         return False
-    if isinstance(scalar, Dim):
-        return substitute(scalar, scope.numbers.symbols).value == 1
-    return scalar is not None and replace(scalar, {}, scope.numbers.reals) == Lit(1.0)
+    if isinstance(form.value, Dim):
+        return substitute(form.value, scope.numbers.symbols).value == 1
+    return replace(form.value, {}, scope.numbers.reals) == Lit(1.0)
 
 
 def _without(scope: Scope, zero: Tensor, other: Tensor) -> Tensor:
@@ -202,7 +212,7 @@ def _dtype(scope: Scope, op: Op, operands: list[Tensor]) -> str | None:
     if op.result in ("bool", "int", "float32", "float"):
         return op.result
     # A number known in advance takes the tensor's dtype.
-    scalars = [scope_node(scope, t).op == "scalar" for t in operands][-len(types) :]
+    scalars = [isinstance(scope_node(scope, t).form, Number) for t in operands][-len(types) :]
     strong = [t for t, scalar in zip(types, scalars, strict=True) if not scalar] or types
     top = max(strong, key=_ORDER.__getitem__)
     if "float" in types and top in ("int", "bool"):
@@ -222,9 +232,9 @@ def _make(scope: Scope, name: str, value: Value, span: Span) -> Value:
         case Error():
             return value
         case Int(d):
-            dtype = "int" if name == "positions" else "float32"
-            out = TensorType(dtype, (d,))
-            return scope.add(Node(name, (), (out,), scalar=OfDim(d), span=span))
+            if name == "positions":
+                return scope.add(Node(Positions(d), (), (TensorType("int", (d,)),), span=span))
+            return scope.add(Node(Arange(d), (), (TensorType("float32", (d,)),), span=span))
         case Slot():
             pass
     return scope.fail("not-static", f"{name} takes a dimension", span, note=describe(value))

@@ -17,6 +17,7 @@ from archdsl.diagnostic import Diagnostics
 from archdsl.dims import Dim
 from archdsl.graph import Check, Child, Module, Param, Setting
 from archdsl.graph import Value as Plain
+from archdsl.nodes import Input
 from archdsl.reals import Lit
 from archdsl.record import replace
 from archdsl.source import Span
@@ -168,7 +169,7 @@ class Elaborator:
             return None
         assert scope.numbers is not None
         nodes, outputs = context.inputs_first(tuple(scope.nodes), outputs)
-        inputs = tuple(i for i, n in enumerate(nodes) if n.op == "input")
+        inputs = tuple(i for i, n in enumerate(nodes) if isinstance(n.form, Input))
         return Module(
             id=self.made,
             block=recipe.block.name,

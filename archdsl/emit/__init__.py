@@ -7,7 +7,8 @@
 | `rearrange.py` | axes patterns as views |
 | `plan.py` | which blocks become classes, which functions |
 | `body.py` | nodes as statements of `forward` |
-| `context.py`, `once.py` | what blocks are given; what is computed with the first tokens only |
+| `context.py` | what blocks are given |
+| `precomputed.py` | what is computed with the first tokens only |
 | `calls.py` | applications, stacks, what is kept |
 | `intrinsics.py`, `masks.py` | fused kernels, the masks that they need not be told |
 | `classes.py` | the text of classes and functions |

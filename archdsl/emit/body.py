@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from archdsl.axes import Merge, Plan, RestFactor, factors
 from archdsl.dims import Dim
-from archdsl.emit import calls, once, repeat
+from archdsl.emit import calls, precomputed, repeat
 from archdsl.emit import plan as p
 from archdsl.emit.context import input_names
 from archdsl.emit.names import safe, suffix
@@ -30,7 +30,34 @@ from archdsl.emit.spell import (
     spell_dim,
     spell_real,
 )
-from archdsl.graph import Body, Module, Node
+from archdsl.graph import Module
+from archdsl.nodes import (
+    Along,
+    Apply,
+    Arange,
+    Body,
+    Cache,
+    Choose,
+    Einsum,
+    Fill,
+    Gather,
+    Input,
+    Item,
+    Loop,
+    Mixture,
+    Node,
+    Number,
+    Positions,
+    Read,
+    Rearrange,
+    Reduce,
+    Repeat,
+    Residual,
+    Scan,
+    Window,
+    Zero,
+    items_of,
+)
 from archdsl.ops import OPS
 
 WIDTH = 78
@@ -133,13 +160,13 @@ class Writer:
     def named(self, i: int) -> bool:
         """Whether a node becomes an assignment."""
         node = self.nodes[i]
-        if node.op in ("input", "param", "scalar", "item"):
+        if isinstance(node.form, Input | Read | Number | Item):
             return False
         if self.inside is None and not self.table and i in self.plan.flow.kept(self.module):
             return True
-        if node.op in ("cache", "scan", "loop") or len(node.types) > 1 or self.is_stack(node):
+        if isinstance(node.form, Cache | Scan | Loop) or len(node.types) > 1 or self.is_stack(node):
             return True
-        if node.op != "fill" and any(
+        if not isinstance(node.form, Fill) and any(
             u < len(self.nodes) and self.nodes[u].body for u in self.users.get(i, [])
         ):
             return True  # read in every round
@@ -149,7 +176,7 @@ class Writer:
 
     def is_stack(self, node: Node) -> bool:
         """Whether a node is a loop over layers."""
-        return node.op == "apply" and bool(self.module.child(node.child).segments)
+        return isinstance(node.form, Apply) and bool(self.module.child(node.form.child).segments)
 
     def fresh(self, i: int, base: str) -> str:
         """A variable for a node that overwrites nothing still needed."""
@@ -166,7 +193,7 @@ class Writer:
         for user in self.users.get(i, []):
             if user < len(self.nodes):
                 node = self.nodes[user]
-                if node.name and node.op not in ("cache",):
+                if node.name and not isinstance(node.form, Cache):
                     return node.name
                 return self.hint(user)
         return "y"
@@ -184,17 +211,17 @@ class Writer:
             if first_tokens and i == first_tokens[0]:
                 begin = len(self.lines)
             if first_tokens and i == first_tokens[-1] + 1:
-                self.lines[begin:] = once.block(self, self.lines[begin:])
-            if node.op == "item" or (prepared and i in self.values):
+                self.lines[begin:] = precomputed.block(self, self.lines[begin:])
+            if isinstance(node.form, Item) or (prepared and i in self.values):
                 continue
-            if node.body is not None:
-                repeat.repeated(self, i, node, node.body)
+            if isinstance(node.form, Scan | Loop):
+                repeat.repeated(self, i, node, node.form)
                 continue
             if len(node.types) > 1:
                 self.several(i, node)
                 continue
             text = self.node(i, node)
-            if node.op == "cache" or self.is_stack(node):
+            if isinstance(node.form, Cache) or self.is_stack(node):
                 self.values[i] = text
                 continue
             if self.named(i):
@@ -202,7 +229,7 @@ class Writer:
                 if text.text != name:
                     self.lines.append(f"{name} = {text.text}")
                 text = Text(name)
-            elif len(text.text) > WIDTH and node.op not in ("scalar", "param", "input"):
+            elif len(text.text) > WIDTH and not isinstance(node.form, Number | Read | Input):
                 name = self.fresh(i, node.name or self.hint(i))
                 self.lines.append(f"{name} = {text.text}")
                 text = Text(name)
@@ -211,26 +238,26 @@ class Writer:
 
     def several(self, i: int, node: Node) -> None:
         """A node with several results, bound on one line."""
-        items = [j for j, n in enumerate(self.nodes) if n.op == "item" and n.args == (i,)]
-        if self.is_stack(node):
+        places = items_of(tuple(self.nodes), i)
+        items = list(places.values())
+        if isinstance(node.form, Apply) and self.is_stack(node):
             args = [self.values[a] for a in node.args]
-            found = calls.stack(self, i, node, self.module.child(node.child), args)
-            for j in items:
-                self.values[j] = found[self.nodes[j].index]
+            carried = calls.stack(self, i, node, node.form, args)
+            for index, j in places.items():
+                self.values[j] = carried[index]
             return
         names = []
         for j in items:
             name = self.fresh(j, self.nodes[j].name) if self.users.get(j) else "_"
             names.append(name)
             self.values[j] = Text(name)
-        if node.op == "rearrange":
-            assert node.plan is not None
+        if isinstance(node.form, Rearrange):
             operands = [self.values[a] for a in node.args]
-            split = split_call(node.plan, operands[0], self.look)
+            split = split_call(node.form.plan, operands[0], self.look)
             if split is not None:
                 self.lines.append(f"{', '.join(names)} = {split}")
                 return
-            self.split(node.plan, items, names, operands)
+            self.split(node.form.plan, items, names, operands)
             return
         self.lines.append(f"{', '.join(names)} = {self.node(i, node).text}")
 
@@ -263,52 +290,50 @@ class Writer:
     def node(self, i: int, node: Node) -> Text:
         """One node as an expression."""
         args = [self.values[a] for a in node.args]
-        match node.op:
-            case "input":
+        match node.form:
+            case Input():
                 place = self.module.inputs.index(i)
                 name = input_names(self.module, self.unit.is_function)[place]
                 self.holder[name] = i
                 return Text(name)
-            case "param":
-                return Text(safe(node.param) if self.table else self.param(node.param))
-            case "scalar":
-                assert node.scalar is not None
-                if isinstance(node.scalar, Dim):
-                    return self.dim(node.scalar)
-                return spell_real(node.scalar, self.look)
-            case "zero":
+            case Read(param):
+                return Text(safe(param) if self.table else self.param(param))
+            case Number(value):
+                return self.dim(value) if isinstance(value, Dim) else spell_real(value, self.look)
+            case Zero():
                 return Text(f"torch.zeros_like({args[0].text})")
-            case "fill" | "window":
-                return repeat.single(self, node, args[0])
-            case "residual":
+            case Fill():
+                return repeat.filled(self, node, args[0])
+            case Window() as form:
+                return repeat.window(self, node, form, args[0])
+            case Residual():
                 return Text(f"{args[0].at(PLUS)} + {args[1].at(PLUS)}", PLUS)
-            case "cache":
-                return calls.cached(self, i, node, args[0])
-            case "apply":
-                return calls.apply(self, i, node, args)
-            case "mixture":
-                return calls.mixture(self, node, args)
-            case "top_k":
-                return self.top_k(node, args[0])
-            case "top_mask":
-                return self.top_mask(node, args[0])
-            case "positions" | "arange":
-                return self.made(node)
-            case "rearrange":
-                assert node.plan is not None
-                return rearrange(node.plan, args, self.look)[0]
-            case "repeat":
-                assert node.plan is not None
-                return repeated(node.plan, args[0], self.look)
-            case "einsum":
-                return self.einsum(node, args)
-            case "gather":
-                assert node.plan is not None
-                if node.plan.right[0] == node.plan.left[1]:
+            case Cache() as form:
+                return calls.cached(self, i, node, form, args[0])
+            case Apply() as form:
+                return calls.apply(self, i, node, form, args)
+            case Mixture() as form:
+                return calls.mixture(self, form, args)
+            case Choose() as form:
+                return self.choose(form, args[0])
+            case Positions(axis):
+                return self.positions(axis)
+            case Arange(size):
+                device = "device" if self.table else f"{self.reference()}.device"
+                length = self.dim(size).text
+                return Text(f"torch.arange({length}, dtype=torch.float32, device={device})")
+            case Rearrange(plan):
+                return rearrange(plan, args, self.look)[0]
+            case Repeat(plan):
+                return repeated(plan, args[0], self.look)
+            case Einsum(plan):
+                return self.einsum(plan, args)
+            case Gather() as form:
+                if form.along:
                     return Text(f"{args[0].at(ATOM)}.gather(-1, {args[1].text})")
                 return Text(f"{args[0].at(ATOM)}[{args[1].text}]")
-            case "softmax" | "sum" | "mean" | "max":
-                return self.reduce(node, args[0])
+            case Reduce(op, plan) | Along(op, plan):
+                return self.reduce(op, plan, args[0])
         return self.elementwise(node, args)
 
     def elementwise(self, node: Node, args: list[Text]) -> Text:
@@ -318,7 +343,7 @@ class Writer:
         level = _LEVELS.get(node.op, ATOM)
         if node.op in ("maximum", "minimum"):
             for one, other in ((0, 1), (1, 0)):
-                if self.nodes[node.args[other]].op == "scalar":
+                if isinstance(self.nodes[node.args[other]].form, Number):
                     bound = "min" if node.op == "maximum" else "max"
                     return Text(f"{args[one].at(ATOM)}.clamp({bound}={args[other].text})")
         if level == ATOM:
@@ -342,14 +367,11 @@ class Writer:
                 return self.param(param.name)
         return names[0]
 
-    def made(self, node: Node) -> Text:
+    def positions(self, axis: Dim) -> Text:
+        """Absolute positions along an axis."""
         device = "device" if self.table else f"{self.reference()}.device"
-        axis = node.type.axes[0]
-        assert isinstance(axis, Dim)
         size = self.dim(axis)
-        if node.op == "arange":
-            return Text(f"torch.arange({size.text}, dtype=torch.float32, device={device})")
-        if p.streamed(self.module, node):
+        if p.streams_along(self.module, axis):
             self.uses_start = True
             return Text(f"torch.arange(start, start + {size.at(PLUS)}, device={device})")
         if self.is_seen(axis) and axis.name not in p.free_axes(self.module):
@@ -371,31 +393,30 @@ class Writer:
         behind = [self.module.symbols.get(n, Dim.symbol(n)) for n in axis.symbols()]
         return not entries(axis) and any("$S" in d.symbols() and not entries(d) for d in behind)
 
-    def reduce(self, node: Node, arg: Text) -> Text:
-        assert node.plan is not None
-        left = node.plan.left[0]
-        if node.plan.right:
-            kept = {str(x) for x in node.plan.right[0]}
+    def reduce(self, op: str, plan: Plan, arg: Text) -> Text:
+        """A reduction, or an operation along axes."""
+        left = plan.left[0]
+        if plan.right:
+            kept = {str(x) for x in plan.right[0]}
             gone = [i for i, x in enumerate(left) if str(x) not in kept]
-            keep = len(node.plan.right[0]) == len(left)
+            keep = len(plan.right[0]) == len(left)
         else:
             gone = [i for i, x in enumerate(left) if not isinstance(x, RestFactor)]
             keep = False
         dims = [str(i - len(left)) if "..." in map(str, left[:i]) else str(i) for i in gone]
         axes = dims[0] if len(dims) == 1 else f"({', '.join(dims)})"
-        if node.op == "softmax" and len(dims) > 1:
+        if op == "softmax" and len(dims) > 1:
             lead = f"{dims[0]}, {dims[-1]}"
             return Text(f"{arg.at(ATOM)}.flatten({lead}).softmax(-1).view_as({arg.text})")
-        template = OPS[node.op].torch
+        template = OPS[op].torch
         filled = template.format(arg.at(ATOM), axes=axes, keep=", keepdim=True" if keep else "")
         return Text(filled)
 
-    def einsum(self, node: Node, args: list[Text]) -> Text:
+    def einsum(self, plan: Plan, args: list[Text]) -> Text:
         """Operands with merged axes are split before, results merged after."""
-        assert node.plan is not None
         letters: dict[str, str] = {"...": "..."}
         pool = list(string.ascii_letters)
-        for term in (*node.plan.left, *node.plan.right):
+        for term in (*plan.left, *plan.right):
             for f in factors(term):
                 if f.name not in letters:
                     wish = f.name if len(f.name) == 1 else f.name[0]
@@ -403,14 +424,14 @@ class Writer:
                     letters[f.name] = free
                     pool.remove(free)
         sides, operands = [], []
-        for term, arg in zip(node.plan.left, args, strict=True):
+        for term, arg in zip(plan.left, args, strict=True):
             flat = factors(term)
             split = (
                 view(term, flat, arg, self.look) if any(isinstance(i, Merge) for i in term) else arg
             )
             operands.append(split.text)
             sides.append("".join(letters[f.name] for f in flat))
-        out = node.plan.right[0]
+        out = plan.right[0]
         flat = factors(out)
         spec = f"{', '.join(sides)} -> {''.join(letters[f.name] for f in flat)}".replace(" ", "")
         text = Text(f'torch.einsum("{spec}", {", ".join(operands)})')
@@ -422,12 +443,9 @@ class Writer:
         own = self.banked and kinds[name] != "const"
         return f"self.{safe(name)}[expert]" if own else f"self.{safe(name)}"
 
-    def top_k(self, node: Node, arg: Text) -> Text:
-        """Values and indices of the largest."""
-        assert isinstance(node.scalar, Dim)
-        return Text(f"{arg.at(ATOM)}.topk({self.dim(node.scalar).text}, -1)")
-
-    def top_mask(self, node: Node, arg: Text) -> Text:
-        """Whether each entry is among the largest; if there are fewer entries, all are."""
-        assert isinstance(node.scalar, Dim)
-        return Text(f"top_mask({arg.text}, {self.dim(node.scalar).text})")
+    def choose(self, form: Choose, arg: Text) -> Text:
+        """Values and indices of the largest, or whether each entry is among them."""
+        count = self.dim(form.count).text
+        if form.op == "top_mask":  # all are where there are fewer entries
+            return Text(f"top_mask({arg.text}, {count})")
+        return Text(f"{arg.at(ATOM)}.topk({count}, -1)")

@@ -12,35 +12,37 @@ from archdsl.emit import plan as p
 from archdsl.emit.context import arguments
 from archdsl.emit.names import safe
 from archdsl.emit.spell import ATOM, Text, spell_dim, spell_real
-from archdsl.graph import Child, Module, Node
-from archdsl.ops import OPS
+from archdsl.graph import Module
+from archdsl.nodes import Apply, Cache, Elementwise, Input, Mixture, Node, items_of
 from archdsl.reals import OfDim, Real
 
 if TYPE_CHECKING:
     from archdsl.emit.body import Writer
 
 
-def cached(w: Writer, i: int, node: Node, arg: Text) -> Text:
+def cached(w: Writer, i: int, node: Node, cache: Cache, arg: Text) -> Text:
     """What was kept of a tensor so far, and it."""
     w.uses_start = True
     name = w.fresh(i, node.name)
     axis = next(
         j for j, a in enumerate(node.type.axes) if isinstance(a, Dim) and "S" in a.symbols()
     )
-    word = "every" if node.index else "last"
-    last = f", {word}={w.dim(node.scalar).text}" if isinstance(node.scalar, Dim) else ""
-    function = f"keep_{word}" if last else "keep"
-    place = f'{w.store}, "{safe(node.name)}"'
-    w.lines.append(f"{name} = {function}({place}, {arg.text}, start, dim={axis}{last})")
+    function, extent = "keep", ""
+    if cache.last is not None:
+        function, extent = "keep_last", f", last={w.dim(cache.last).text}"
+    if cache.every is not None:
+        function, extent = "keep_every", f", every={w.dim(cache.every).text}"
+    place = f'{w.store}, "{safe(cache.place)}"'
+    w.lines.append(f"{name} = {function}({place}, {arg.text}, start, dim={axis}{extent})")
     return Text(name)
 
 
-def apply(w: Writer, i: int, node: Node, args: list[Text]) -> Text:
+def apply(w: Writer, i: int, node: Node, form: Apply, args: list[Text]) -> Text:
     """A submodule or a function applied."""
-    child = w.module.child(node.child)
+    child = w.module.child(form.child)
     if child.segments:
-        return stack(w, i, node, child, args)[0]
-    ((_, inner),) = child.at(node)
+        return stack(w, i, node, form, args)[0]
+    ((_, inner),) = child.at(form)
     assert child.module is not None
     unit = w.plan.unit(child.module, w.banked)
     texts = [a.text for a in args]
@@ -80,8 +82,8 @@ def part(w: Writer, node: Node) -> str:
 
 def inlined(w: Writer, inner: Module, args: list[Text]) -> Text | None:
     """A function of a single operation, written where it is used."""
-    ops = [n for n in inner.nodes if n.op not in ("input",)]
-    if len(ops) != 1 or ops[0].op not in OPS or OPS[ops[0].op].form not in ("map", "zip"):
+    ops = [n for n in inner.nodes if not isinstance(n.form, Input)]
+    if len(ops) != 1 or not isinstance(ops[0].form, Elementwise):
         return None
     if len(args) != len(ops[0].args):
         return None
@@ -136,11 +138,11 @@ def root(value: Dim | Real) -> Text:
     return spell_dim(value, look) if isinstance(value, Dim) else spell_real(value, look)
 
 
-def mixture(w: Writer, node: Node, args: list[Text]) -> Text:
+def mixture(w: Writer, form: Mixture, args: list[Text]) -> Text:
     """The chosen experts of a bank."""
-    told = [f"self.{safe(node.child)}", *(a.text for a in args)]
-    if node.index:
-        (segment,) = w.module.child(node.child).segments
+    told = [f"self.{safe(form.child)}", *(a.text for a in args)]
+    if form.partly:
+        (segment,) = w.module.child(form.child).segments
         own = None if segment.of is None else p.own_name(w.module, segment.of)
         if own is not None:
             told.append(w.look(own))
@@ -149,8 +151,9 @@ def mixture(w: Writer, node: Node, args: list[Text]) -> Text:
     return Text(f"mixture({', '.join(told)})")
 
 
-def stack(w: Writer, i: int, node: Node, child: Child, args: list[Text]) -> list[Text]:
+def stack(w: Writer, i: int, node: Node, form: Apply, args: list[Text]) -> list[Text]:
     """A loop over layers; the variables of what it carries from layer to layer."""
+    child = w.module.child(form.child)
     _, named = arguments(child, [a.text for a in args])
     carried = len(node.types)
     for a in node.args[carried:]:
@@ -163,14 +166,14 @@ def stack(w: Writer, i: int, node: Node, child: Child, args: list[Text]) -> list
     starts = any(w.plan.needs_start(m) for m in modules)
     keeps = any(w.plan.keeps(m) for m in modules)
     told = list(names)
-    for j, arg in enumerate(args[: len(args) - node.context]):
+    for j, arg in enumerate(args[: len(args) - form.context]):
         if j >= carried:
-            told.append(f"{arg.at(ATOM)}[i]" if j in node.each else arg.text)
+            told.append(f"{arg.at(ATOM)}[i]" if j in form.each else arg.text)
     told += ["start"] if starts else []
     w.uses_start |= starts
     told += [f"part({part(w, node)}, i)"] if keeps else []
     target = f"self.{safe(child.name)}"
-    if keeps or node.each:
+    if keeps or form.each:
         w.lines.append(f"for i, layer in enumerate({target}):")
     else:
         w.lines.append(f"for layer in {target}:")
@@ -182,7 +185,7 @@ def _carried(w: Writer, i: int, node: Node) -> list[str]:
     """Variables for what a stack carries."""
     if len(node.types) == 1:
         return [w.fresh(i, node.name or w.nodes[node.args[0]].name or "x")]
-    items = {n.index: j for j, n in enumerate(w.nodes) if n.op == "item" and n.args == (i,)}
+    items = items_of(tuple(w.nodes), i)
     names = []
     for index, a in enumerate(node.args[: len(node.types)]):
         j = items.get(index, i)

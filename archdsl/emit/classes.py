@@ -11,10 +11,11 @@ from archdsl.emit.calls import root
 from archdsl.emit.context import input_names, parameters
 from archdsl.emit.intrinsics import HELPERS, kernel
 from archdsl.emit.names import docstring, safe
-from archdsl.emit.once import places
+from archdsl.emit.precomputed import places
 from archdsl.emit.repeat import state_places
 from archdsl.emit.spell import ATOM, PLUS, Look, Text, spell_dim, spell_real, whole
-from archdsl.graph import Child, Initial, Module, Node, Param, Segment, every_node
+from archdsl.graph import Child, Initial, Module, Param, Segment
+from archdsl.nodes import Cache, Node, Read, Scan, Window, every_node
 
 
 def unit_lines(plan: p.Plan, unit: p.Unit) -> list[str]:
@@ -370,7 +371,8 @@ def table_lines(plan: p.Plan, unit: p.Unit) -> tuple[list[str], set[str]]:
     if not consts:
         return [], set()
     writer = Writer(plan, module, table=True)
-    read = {n.param for n in module.nodes if n.op == "param" and writer_uses(module, n.param)}
+    names = [n.form.param for n in module.nodes if isinstance(n.form, Read)]
+    read = {name for name in names if writer_uses(module, name)}
     lines: list[str] = []
     writer.prepare([q.value for q in consts if q.value is not None])
     done = 0
@@ -428,7 +430,7 @@ def precise_lines(module: Module) -> list[str]:
 
 def writer_uses(module: Module, param: str) -> bool:
     """Whether a body reads a constant."""
-    reads = [i for i, n in enumerate(module.nodes) if n.op == "param" and n.param == param]
+    reads = [i for i, n in enumerate(module.nodes) if n.form == Read(param)]
     used = {a for n in module.nodes for a in n.args} | set(module.outputs)
     return any(i in used for i in reads)
 
@@ -451,10 +453,12 @@ def cache_value(plan: p.Plan, module: Module, writer: Writer) -> list[str]:
     """The statement that returns the places of a module and its children."""
     entries: list[tuple[str, str]] = []
     for node in every_node(module.nodes):
-        if node.op == "cache":
-            entries.append((safe(node.name), f"torch.empty({_places(node, writer)}, **kind)"))
-        elif node.op in p.KEEPING and module.streams:
-            entries += state_places(writer, node, _sizes(writer))
+        match node.form:
+            case Cache(place) as form:
+                sizes = _places(node, form, writer)
+                entries.append((safe(place), f"torch.empty({sizes}, **kind)"))
+            case Window() | Scan() if module.streams:
+                entries += state_places(writer, node, _sizes(writer))
     entries += [(name, "None") for name in places(plan, module).values()]
     own = bool(entries)
     inner = p.caching(plan, module)
@@ -484,11 +488,12 @@ def _sizes(writer: Writer) -> dict[str, str]:
     return found
 
 
-def _places(node: Node, writer: Writer) -> str:
+def _places(node: Node, cache: Cache, writer: Writer) -> str:
     special = {**_sizes(writer), "S": "length"}
-    if isinstance(node.scalar, Dim):
-        size = writer.dim(node.scalar)
-        special["S"] = f"length // {size.at(ATOM)}" if node.index else f"min(length, {size.text})"
+    if cache.every is not None:
+        special["S"] = f"length // {writer.dim(cache.every).at(ATOM)}"
+    if cache.last is not None:
+        special["S"] = f"min(length, {writer.dim(cache.last).text})"
     sizes = []
     for axis in node.type.axes:
         if isinstance(axis, Dim):

@@ -13,6 +13,7 @@ from archdsl.emit.context import input_names
 from archdsl.emit.masks import causal, everything
 from archdsl.emit.names import safe
 from archdsl.emit.plan import streamed
+from archdsl.nodes import Positions, Scan, Window
 
 
 def kernel(writer: Writer) -> list[str]:
@@ -45,13 +46,12 @@ def kernel(writer: Writer) -> list[str]:
 
 def _convolution(writer: Writer, x: str) -> list[str]:
     """A convolution of every channel over the last tokens."""
-    (node,) = (n for n in writer.module.nodes if n.op == "window")
-    assert isinstance(node.scalar, Dim)
+    (window,) = (n.form for n in writer.module.nodes if isinstance(n.form, Window))
     store, start = writer.behind()
-    size, w = writer.dim(node.scalar).text, writer.param("w")
+    size, w = writer.dim(window.size).text, writer.param("w")
     bias = f", {writer.param('b')}" if any(p.name == "b" for p in writer.module.params) else ""
     return [
-        f'seen = recent({store}, "{safe(node.place)}", {x}, {start}, dim=1, size={size})',
+        f'seen = recent({store}, "{safe(window.place)}", {x}, {start}, dim=1, size={size})',
         f"return F.conv1d(seen.mT, {w}[:, None]{bias or ', None'}, groups={x}.shape[2]).mT",
     ]
 
@@ -63,10 +63,9 @@ HELPERS = {"gated_delta": "delta_rule", "ssd": "state_space"}
 def _recurrence(writer: Writer, names: list[str]) -> list[str]:
     """A recurrence with one state, a chunk of tokens at a time."""
     module = writer.module
-    (node,) = (n for n in module.nodes if n.op == "scan")
-    assert node.body is not None
+    (body,) = (n.form.body for n in module.nodes if isinstance(n.form, Scan))
     store, start = writer.behind()
-    (state,), (kept,) = node.body.state_types, node.body.state_names
+    (state,), (kept,) = body.state_types, body.state_names
     sizes = ", ".join(writer.dim(a).text for a in state.axes if isinstance(a, Dim))
     zeros = f"{names[0]}.new_zeros({sizes})"
     function = HELPERS[module.intrinsic]
@@ -92,10 +91,10 @@ def _attention(writer: Writer, names: list[str]) -> list[str]:
     scaled = f", scale={scale}{gqa}"
     if everything(visible):
         return [f"return {call}{scaled})"]
-    begins = [n for n in module.nodes if n.op == "positions" and streamed(module, n)]
+    begins = [n for n in module.nodes if streamed(module, n)]
     now = f"torch.arange({'start, start + T' if begins else 'T'}, device={q}.device)"
-    axes = [n.type.axes[0] for n in module.nodes if n.op == "positions"]
-    seen_now = any(isinstance(a, Dim) and writer.is_seen(a) for a in axes)
+    axes = [n.form.axis for n in module.nodes if isinstance(n.form, Positions)]
+    seen_now = any(map(writer.is_seen, axes))
     first = "start + T - S, start + T" if seen_now else "S"
     seen = f"torch.arange({first}, device={q}.device)"
     lengths = f"T, S = {q}.shape[2], {k}.shape[2]"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archdsl.graph import Module
-from archdsl.ops import OPS
+from archdsl.nodes import Rearrange, Repeat
 
 
 def causal(module: Module) -> bool:
@@ -21,7 +21,7 @@ def everything(module: Module) -> bool:
     if len(module.outputs) != 1:
         return False
     index = module.outputs[0]
-    while module.nodes[index].op in ("rearrange", "repeat"):
+    while isinstance(module.nodes[index].form, Rearrange | Repeat):
         index = module.nodes[index].args[0]
     node = module.nodes[index]
     same = len({_origin(module, a) for a in node.args}) == 1
@@ -31,7 +31,7 @@ def everything(module: Module) -> bool:
 def _origin(module: Module, index: int) -> int:
     """The input that a value is, seen through rearrangements that only add axes of size 1."""
     node = module.nodes[index]
-    while node.op == "rearrange" and OPS[node.op].form == "rearrange":
+    while isinstance(node.form, Rearrange):
         index = node.args[0]
         node = module.nodes[index]
     return index

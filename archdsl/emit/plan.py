@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from archdsl.dims import Dim
 from archdsl.emit.masks import everything
 from archdsl.emit.names import class_name, function_name, safe
-from archdsl.graph import Child, Model, Module, Node, every_node
+from archdsl.graph import Child, Model, Module
+from archdsl.nodes import Apply, Cache, Kept, Loop, Node, Positions, Scan, Window, every_node
 from archdsl.reals import Apply as RealApply
 from archdsl.reals import OfDim, Real, Ref
 from archdsl.record import record
@@ -98,7 +99,7 @@ class Plan:
         if module.id not in self._starts and self.unmasked(module):
             self._starts[module.id] = False
         if module.id not in self._starts:
-            own = any(n.op == "positions" and streamed(module, n) for n in every_node(module.nodes))
+            own = any(streamed(module, n) for n in every_node(module.nodes))
             own = own or keeps_itself(module) or bool(self.flow.once(module))
             self._starts[module.id] = own or any(
                 self.needs_start(m) for c in module.children for _, m in c.modules
@@ -148,9 +149,13 @@ def binding(module: Module) -> str:
 
 
 def streamed(module: Module, node: Node) -> bool:
-    """Whether the axis of `positions` is the streamed one, which begins at an offset."""
-    axis = node.type.axes[0]
-    return isinstance(axis, Dim) and bool({"$T"} & _rooted(module, axis))
+    """Whether a node is `positions` of the streamed axis."""
+    return isinstance(node.form, Positions) and streams_along(module, node.form.axis)
+
+
+def streams_along(module: Module, axis: Dim) -> bool:
+    """Whether an axis is the streamed one, which begins at an offset."""
+    return "$T" in _rooted(module, axis)
 
 
 def _rooted(module: Module, d: Dim) -> set[str]:
@@ -302,10 +307,11 @@ def _needs_lengths(module: Module) -> bool:
     known = {*setting_names(module), "B", "T", "S"}
     kept: list[TensorType] = []
     for node in every_node(module.nodes):
-        if node.op in ("cache", "window"):
-            kept += node.types
-        elif node.op == "scan" and node.body is not None:
-            kept += node.body.state_types
+        match node.form:
+            case Cache() | Window():
+                kept += node.types
+            case Scan(body):
+                kept += body.state_types
     return any(isinstance(a, Dim) and a.symbols() - known for t in kept for a in t.axes)
 
 
@@ -385,10 +391,10 @@ def own_name(module: Module, value: Real | Dim | None) -> str | None:
 
 def _plain(n: Node) -> object:
     inner = n.body and (
-        tuple(map(_plain, n.body.nodes)), n.body.inputs, n.body.outputs, n.body.states, n.body.axis
+        tuple(map(_plain, n.body.nodes)), n.body.inputs, n.body.outputs, n.body.states, n.body.axis,
+        n.form.rounds if isinstance(n.form, Loop) else None,
     )  # fmt: skip
-    return (n.op, n.args, n.types, n.name, str(n.plan), n.child, n.param, n.scalar, n.index,
-            n.place, n.each, inner)  # fmt: skip
+    return n.form if inner is None else type(n.form), n.args, n.types, n.name, inner
 
 
 def reals_of(r: Real | Dim | None) -> frozenset[str]:
@@ -433,7 +439,7 @@ def captured(unit: Unit, capture: Capture) -> str:
 
 
 @record
-class Kept:
+class KeptApplication:
     """An application that keeps something: its name in the cache, and the rounds of the loops
     around it, the outermost first.
     """
@@ -443,21 +449,23 @@ class Kept:
     rounds: tuple[Dim, ...] = ()
 
 
-def caching(plan: Plan, module: Module) -> dict[int, Kept]:
+def caching(plan: Plan, module: Module) -> dict[int, KeptApplication]:
     """The applications that keep something, by the identity of their nodes.
 
     Caches belong to applications: a stack that is applied twice has two.
     """
-    found: dict[int, Kept] = {}
+    found: dict[int, KeptApplication] = {}
     times: dict[str, int] = {}
     for node, rounds in _with_rounds(module.nodes, ()):
-        if node.op != "apply":
+        if not isinstance(node.form, Apply):
             continue
-        child = module.child(node.child)
+        child = module.child(node.form.child)
         if any(plan.keeps(m) for _, m in child.modules):
             count = times[child.name] = times.get(child.name, 0) + 1
             name = safe(child.name)
-            found[id(node)] = Kept(name if count == 1 else f"{name}_{count}", child, rounds)
+            found[id(node)] = KeptApplication(
+                name if count == 1 else f"{name}_{count}", child, rounds
+            )
     return found
 
 
@@ -466,15 +474,13 @@ def _with_rounds(
 ) -> Iterator[tuple[Node, tuple[Dim, ...]]]:
     for node in nodes:
         yield node, rounds
-        if node.body is not None:
-            more = (node.scalar,) if isinstance(node.scalar, Dim) else ()
-            yield from _with_rounds(node.body.nodes, (*rounds, *more))
-
-
-KEEPING = ("cache", "window", "scan")
-"""Operations that decoding keeps something for."""
+        match node.form:
+            case Loop(body, times):
+                yield from _with_rounds(body.nodes, (*rounds, times))
+            case Scan(body):
+                yield from _with_rounds(body.nodes, rounds)
 
 
 def keeps_itself(module: Module) -> bool:
     """Whether a block keeps something of the tokens, beside what its submodules keep."""
-    return module.streams and any(n.op in KEEPING for n in every_node(module.nodes))
+    return module.streams and any(isinstance(n.form, Kept) for n in every_node(module.nodes))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from archdsl.dims import Dim
 from archdsl.emit.names import safe
 from archdsl.emit.spell import ATOM, Text
-from archdsl.graph import Body, Node
+from archdsl.nodes import Body, Loop, Node, Scan, Window, items_of
 from archdsl.types import TensorType
 
 if TYPE_CHECKING:
@@ -28,11 +28,6 @@ if TYPE_CHECKING:
 _DTYPES = {"float32": "torch.float32", "int": "torch.long", "bool": "torch.bool"}
 _OUTER = -1
 """What holds the variables of the body around a repeated one: nothing inside takes them."""
-
-
-def single(w: Writer, node: Node, value: Text) -> Text:
-    """A window or a filled tensor."""
-    return window(w, node, value) if node.op == "window" else filled(w, node, value)
 
 
 def filled(w: Writer, node: Node, value: Text) -> Text:
@@ -46,41 +41,40 @@ def filled(w: Writer, node: Node, value: Text) -> Text:
     return Text(f"{w.reference()}.new_full({shape}, {value.text}{told})")
 
 
-def window(w: Writer, node: Node, x: Text) -> Text:
+def window(w: Writer, node: Node, form: Window, x: Text) -> Text:
     """The last tokens at each position."""
     store, start = w.behind()
-    assert isinstance(node.scalar, Dim)
     at = node.type.axes.index(Dim.symbol("T"))
-    size = w.dim(node.scalar).text
-    seen = f'recent({store}, "{safe(node.place)}", {x.text}, {start}, dim={at}, size={size})'
+    size = w.dim(form.size).text
+    seen = f'recent({store}, "{safe(form.place)}", {x.text}, {start}, dim={at}, size={size})'
     return Text(f"{seen}.unfold({at}, {size}, 1).movedim(-1, {at + 1})")
 
 
-def repeated(w: Writer, i: int, node: Node, body: Body) -> None:
+def repeated(w: Writer, i: int, node: Node, form: Scan | Loop) -> None:
     """A scan or a loop: the states before it, the rounds, what they gave."""
+    body = form.body
     inner = _inside(w, body)
-    states = _begun(w, inner, node, body)
+    states = _begun(w, inner, node, form)
     over = list(zip(body.inputs, node.args, strict=True))[body.states : body.states + body.over]
     fixed = list(zip(body.inputs, node.args, strict=True))[body.states + body.over :]
     for inside, outside in fixed:
         inner.values[inside] = w.values[outside]
-    turn = w.bare("t" if node.op == "scan" else "turn")
+    turn = w.bare("t" if isinstance(form, Scan) else "turn")
     inner.holder[turn] = _OUTER
-    if node.op == "loop":
+    if isinstance(form, Loop):
         inner.turns = (*w.turns, turn)
     inner.prepare(body.outputs)
     for inside, outside in over:
         _token(w, inner, inside, outside, turn)
     results = inner.run(body.outputs, prepared=True)
     ends, yielded = results[: body.states], results[body.states :]
-    lists = _lists(w, i, node, body.states if node.op == "loop" else 0, len(yielded))
+    lists = _lists(w, i, node, body.states if isinstance(form, Loop) else 0, len(yielded))
     w.lines += [f"{name} = []" for name in lists if name]
-    if node.op == "scan":
+    if isinstance(form, Scan):
         w.axes.add("T")
         rounds = "T"
     else:
-        assert isinstance(node.scalar, Dim)
-        rounds = w.dim(node.scalar).text
+        rounds = w.dim(form.rounds).text
     statements = [*inner.lines, *_next_states(states, ends)]
     said = zip(lists, yielded, strict=True)
     statements += [f"{name}.append({y.text})" for name, y in said if name]
@@ -89,7 +83,7 @@ def repeated(w: Writer, i: int, node: Node, body: Body) -> None:
     w.lines += [f"    {line}" for line in statements]
     w.uses_start |= inner.uses_start
     w.uses_config |= inner.uses_config
-    if node.op == "scan":
+    if isinstance(form, Scan):
         kept = zip(body.state_names, states, strict=True)
         w.lines.append(f"leave({w.behind()[0]}, {', '.join(f'{safe(n)}={s}' for n, s in kept)})")
     _give(w, i, node, states, lists, body.axis)
@@ -104,8 +98,9 @@ def _inside(w: Writer, body: Body) -> Writer:
     return inner
 
 
-def _begun(w: Writer, inner: Writer, node: Node, body: Body) -> list[str]:
+def _begun(w: Writer, inner: Writer, node: Node, form: Scan | Loop) -> list[str]:
     """The variables of the states, set to what they are before the first round."""
+    body = form.body
     names: list[str] = []
     for inside, outside in zip(body.inputs, node.args, strict=False):
         if len(names) == body.states:
@@ -113,7 +108,7 @@ def _begun(w: Writer, inner: Writer, node: Node, body: Body) -> list[str]:
         state = body.nodes[inside]
         name = inner.fresh(inside, state.name)
         first = w.values[outside].text
-        if node.op == "scan":
+        if isinstance(form, Scan):
             store, start = w.behind()
             first = f'resume({store}, "{safe(state.name)}", {start}, {first})'
         w.lines.append(f"{name} = {first}")
@@ -142,7 +137,7 @@ def _next_states(states: list[str], ends: list[Text]) -> list[str]:
 
 def _lists(w: Writer, i: int, node: Node, before: int, count: int) -> list[str]:
     """The lists that collect what is yielded; no name where nobody reads it."""
-    read = {n.index for j, n in enumerate(w.nodes) if n.args == (i,) and w.users.get(j)}
+    read = {index for index, j in items_of(tuple(w.nodes), i).items() if w.users.get(j)}
     names = []
     for index in range(before, before + count):
         if len(node.types) > 1 and index not in read:
@@ -156,10 +151,8 @@ def _lists(w: Writer, i: int, node: Node, before: int, count: int) -> list[str]:
 
 def _give(w: Writer, i: int, node: Node, states: list[str], lists: list[str], axis: int) -> None:
     """The results, bound to names."""
-    items = {
-        w.nodes[j].index: j for j, n in enumerate(w.nodes) if n.op == "item" and n.args == (i,)
-    }
-    if node.op == "scan":
+    items = items_of(tuple(w.nodes), i)
+    if isinstance(node.form, Scan):
         given = [name and f"torch.stack({name}, {axis})" for name in lists]
     else:
         given = [*states, *(name and f"torch.stack({name})" for name in lists)]
@@ -178,15 +171,15 @@ def _give(w: Writer, i: int, node: Node, states: list[str], lists: list[str], ax
 
 def state_places(w: Writer, node: Node, sizes: dict[str, str]) -> list[tuple[str, str]]:
     """(name, allocation) of what a window or a scan keeps while decoding."""
-    if node.op == "window":
-        axes = list(node.type.axes)
-        assert isinstance(node.scalar, Dim)
-        at = axes.index(Dim.symbol("T"))
-        axes[at : at + 2] = [node.scalar - 1]
-        kept = [(node.place, TensorType(node.type.dtype, tuple(axes)))]
-    else:
-        assert node.body is not None
-        kept = list(zip(node.body.state_names, node.body.state_types, strict=True))
+    kept: list[tuple[str, TensorType]] = []
+    match node.form:
+        case Window(size, place):
+            axes = list(node.type.axes)
+            at = axes.index(Dim.symbol("T"))
+            axes[at : at + 2] = [size - 1]
+            kept = [(place, TensorType(node.type.dtype, tuple(axes)))]
+        case Scan(body):
+            kept = list(zip(body.state_names, body.state_types, strict=True))
     found = []
     for name, t in kept:
         shape = [_size(w, a, sizes) for a in t.axes if isinstance(a, Dim)]

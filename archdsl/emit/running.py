@@ -10,6 +10,7 @@ from archdsl.dims import Dim, substitute
 from archdsl.emit.names import safe, suffix
 from archdsl.emit.spell import spell_dim
 from archdsl.graph import Model, Module
+from archdsl.nodes import Apply, Gather
 
 _GENERATE = '''
     @torch.no_grad()
@@ -157,10 +158,10 @@ def _table(module: Module, index: int) -> Dim | None:
     for node in module.nodes:
         if index not in node.args:
             continue
-        if node.op == "gather" and node.args[1] == index:
+        if isinstance(node.form, Gather) and node.args[1] == index:
             rows = module.nodes[node.args[0]].type.axes[0]
             return substitute(rows, module.symbols) if isinstance(rows, Dim) else None
-        child = module.child(node.child).module if node.op == "apply" else None
+        child = module.child(node.form.child).module if isinstance(node.form, Apply) else None
         if child is not None:
             found = _table(child, child.inputs[node.args.index(index)])
             if found is not None:

@@ -2,14 +2,15 @@
 
 from archdsl import naming
 from archdsl.graph import Module
-from archdsl.graph import Node as Value
+from archdsl.nodes import Apply, Input, Positions
+from archdsl.nodes import Node as Value
 from archdsl.record import replace
 from archdsl.roles import COMPUTING, chooses
 from archdsl.text import Line, line
 from archdsl.view import words
 from archdsl.view.choice import LAYERS_OPEN
 from archdsl.view.circuit import branches, circuit, computes, opened, tooltip, width_label
-from archdsl.view.draft import Place
+from archdsl.view.draft import Place, child_of
 from archdsl.view.types import Badge, Case, Node, Tone
 
 _TONES: dict[str, Tone] = {
@@ -126,28 +127,28 @@ def _box(place: Place, module: Module, name: str) -> Node:
 
 
 def _reads_positions(parent: Module, value: Value) -> bool:
-    return all(parent.nodes[arg].op == "positions" for arg in value.args)
+    return all(isinstance(parent.nodes[arg].form, Positions) for arg in value.args)
 
 
 def _table(parent: Module, value: Value, module: Module) -> str:
     """An embedding by what it embeds: "Token embedding"."""
     source = parent.nodes[value.args[0]] if len(value.args) == 1 else None
-    if source is not None and source.op in ("input", "positions"):
-        noun = (source.name if source.op == "input" else "positions").removesuffix("s")
+    if source is not None and isinstance(source.form, Input | Positions):
+        noun = (source.name if isinstance(source.form, Input) else "positions").removesuffix("s")
         return f"{noun.replace('_', ' ').capitalize()} {module.title.lower()}"
     return module.title
 
 
 def _is_head(root: Module, value: Value) -> bool:
-    last = [node for node in root.nodes if node.op == "apply"][-1:]
-    return value in last and root.child(value.child).modules[0][1].role == "linear"
+    last = [node for node in root.nodes if isinstance(node.form, Apply)][-1:]
+    return value in last and root.child(child_of(value)).modules[0][1].role == "linear"
 
 
 def _head(root: Module, value: Value, module: Module) -> tuple[Line, ...]:
     """The output layer, and what it is tied to."""
     first = line(f"{module.title} output layer")
-    for _, path in root.child(value.child).ties:
-        other = next((v for v in root.nodes if v.op == "apply" and v.child == path[0]), None)
+    for _, path in root.child(child_of(value)).ties:
+        other = next((v for v in root.nodes if child_of(v) == path[0]), None)
         table = root.child(path[0]).module
         shown = _table(root, other, table).lower() if other and table else path[0]
         return first, line(f"tied to the {shown}", "quiet")

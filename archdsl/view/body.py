@@ -13,7 +13,20 @@ from collections.abc import Callable, Iterable
 
 from archdsl.dims import Dim
 from archdsl.graph import Module
-from archdsl.graph import Node as Value
+from archdsl.nodes import (
+    Apply,
+    Body,
+    Cache,
+    Elementwise,
+    Input,
+    Item,
+    Loop,
+    Mixture,
+    Positions,
+    Residual,
+    Scan,
+)
+from archdsl.nodes import Node as Value
 from archdsl.record import replace
 from archdsl.roles import WRAPPING
 from archdsl.text import line
@@ -73,28 +86,28 @@ def _draw(
 ) -> None:
     """Draw one value of a body, or contract it into the wires of what it comes from."""
     sources = tuple(draft.ends[arg] for arg in value.args if draft.ends.get(arg))
-    match value.op:
-        case "input":
+    match value.form:
+        case Input():
             draft.add(entry(value, draft.named(value.name)), number, ())
-        case "apply":
-            child = draft.place.module.child(value.child)
+        case Apply() as form:
+            child = draft.place.module.child(form.child)
             passing: Iterable[tuple[int, str]] = ()
             if any(module.role in WRAPPING for _, module in child.modules) or child.segments:
                 # what only passes through to blocks inside is no wire of the block around them
-                own = len(value.args) - value.context
+                own = len(value.args) - form.context
                 passing = zip(value.args[own:], child.context, strict=False)
                 value = replace(value, args=value.args[:own])
                 sources = tuple(draft.ends[arg] for arg in value.args if draft.ends.get(arg))
             owns = any(module.params or module.children for _, module in child.modules)
             if sources or (owns and not value.args) or (owns and _positional(draft, value)):
-                found = applied(draft.place, value, draft.named(value.child))
+                found = applied(draft.place, value, draft.named(form.child))
                 if isinstance(found, Node):
                     _pass(draft, found, passing)
                 if isinstance(found, Splice):
                     _splice(draft, number, value, found)
                     return
                 if found is not None and found.form == "group":
-                    _entered(draft, number, value, found)
+                    _entered(draft, number, value, child.modules[0][1], found)
                     return
                 if found is not None:
                     draft.add(found, number, sources)
@@ -102,7 +115,7 @@ def _draw(
                         _given(draft, number, found, entry)
                     return
             contract(draft, number, sources)
-        case "residual" if not draft.place.bare:
+        case Residual() if not draft.place.bare:
             node = Node(draft.named("sum"), "operator", mark="+", tooltip="residual sum")
             draft.nodes.append(node)
             skip, branch = (draft.ends.get(arg, ()) for arg in value.args)
@@ -110,25 +123,24 @@ def _draw(
             draft.edges += [Edge(source, node.id, "residual") for source in skip]
             draft.brought(node.id, value.args[::-1])
             draft.ends[number] = (node.id,)
-        case "cache":
+        case Cache():
             draft.add(cache(draft, value), number, sources)
-        case "mixture":
+        case Mixture():
             mixture(draft, number, value)
-        case "multiply" if value.idle:
+        case Elementwise("multiply", experts) if experts:
             idle(draft, number, value)
-        case "item":
+        case Item():
             contract(draft, number, sources)
-        case "loop" if _works(value) and not draft.place.bare:
-            _loop(draft, number, value, sources, applied)
-        case "scan" if not draft.place.bare:
-            _scan(draft, number, value, applied)
+        case Loop(repeated, rounds) if _works(repeated) and not draft.place.bare:
+            _loop(draft, number, repeated, rounds, sources, applied)
+        case Scan(repeated) if not draft.place.bare:
+            _scan(draft, number, value, repeated, applied)
         case _:
             operation(draft, number, value, sources)
 
 
-def _entered(draft: Draft, number: int, value: Value, node: Node) -> None:
+def _entered(draft: Draft, number: int, value: Value, module: Module, node: Node) -> None:
     """A group, whose first operand enters at its port and the others beside it, by their names."""
-    module = draft.place.module.child(value.child).modules[0][1]
     names = [module.nodes[at].name for at in module.inputs]
     draft.nodes.append(node)
     draft.ends[number] = (node.id,)
@@ -153,13 +165,13 @@ def _given(draft: Draft, number: int, node: Node, entry: Callable[[Value, str], 
     kinds apply the same blocks in the same order to what they are given.
     """
     place = draft.place
-    steps = [at for at, value in enumerate(place.module.nodes) if value.op == "apply"]
+    steps = [at for at, value in enumerate(place.module.nodes) if isinstance(value.form, Apply)]
     own = {place.module.nodes[at].name: at for at in place.module.inputs}
     wired = {edge.source for edge in draft.edges if edge.target == node.id}
 
     def ends(module: Module, at: int) -> tuple[str, ...]:
         value = module.nodes[at]
-        if value.op == "input":
+        if isinstance(value.form, Input):
             if value.name not in own and value.name not in draft.given:
                 shown = entry(value, draft.named(value.name))
                 draft.nodes.append(shown)
@@ -167,13 +179,13 @@ def _given(draft: Draft, number: int, node: Node, entry: Callable[[Value, str], 
             return draft.ends.get(own[value.name], ()) if value.name in own else (
                 draft.given[value.name],
             )  # fmt: skip
-        if value.op == "apply":
-            which = sum(found.op == "apply" for found in module.nodes[:at])
+        if isinstance(value.form, Apply):
+            which = sum(isinstance(found.form, Apply) for found in module.nodes[:at])
             return draft.ends.get(steps[which], ())
         return tuple(name for arg in value.args for name in ends(module, arg))
 
     for _, module in place.kinds:
-        applied = [value for value in module.nodes if value.op == "apply"][steps.index(number)]
+        applied = [v for v in module.nodes if isinstance(v.form, Apply)][steps.index(number)]
         for arg in applied.args:
             for source in ends(module, arg):
                 if source not in wired:
@@ -197,30 +209,30 @@ def _splice(draft: Draft, number: int, value: Value, found: Splice) -> None:
 
 def _positional(draft: Draft, value: Value) -> bool:
     """Whether an application reads positions and nothing else."""
-    return all(draft.place.module.nodes[arg].op == "positions" for arg in value.args)
+    return all(isinstance(draft.place.module.nodes[arg].form, Positions) for arg in value.args)
 
 
-def _works(value: Value) -> bool:
+def _works(repeated: Body) -> bool:
     """Whether a loop applies blocks, so that its body is worth a frame."""
-    return value.body is not None and any(node.op == "apply" for node in value.body.nodes)
+    return any(isinstance(node.form, Apply) for node in repeated.nodes)
 
 
 def _loop(
     draft: Draft,
     number: int,
-    value: Value,
+    repeated: Body,
+    turns: Dim,
     sources: tuple[tuple[str, ...], ...],
     applied: Applied,
 ) -> None:
     """A loop as a group that repeats: its first state enters and leaves, what it yields in each
     round ends inside.
     """
-    assert value.body is not None
-    repeated, place = value.body, draft.place
+    place = draft.place
     module = replace(
         place.module, nodes=repeated.nodes, inputs=repeated.inputs, outputs=repeated.outputs
     )
-    name = draft.named(value.op)
+    name = draft.named("loop")
     below, above = Node(f"{name}.in-0", "port"), Node(f"{name}.out-0", "port")
 
     def entry(given: Value, inside: str) -> Node:
@@ -236,24 +248,22 @@ def _loop(
             ends += [Edge(end, said[-1].id) for end in out]
     nodes = (below, *(node for node in inner.nodes if node is not below), *said, above)
     shown = Diagram(nodes, (*inner.edges, *dict.fromkeys(ends)), roomy=True)
-    turns = value.scalar
-    rounds = place.model.number(place.module, turns).value if isinstance(turns, Dim) else None
+    rounds = place.model.number(place.module, turns).value
     title = (line("loop", "quiet"),)
     node = Node(name, "group", title, "frame", inner=shown, count=rounds or 1)
     draft.add(node, number, sources)
 
 
-def _scan(draft: Draft, number: int, value: Value, applied: Applied) -> None:
+def _scan(draft: Draft, number: int, value: Value, repeated: Body, applied: Applied) -> None:
     """A recurrence as what it does to one token: its states enter as the last token left them, and
     end as the next one finds them.
     """
-    assert value.body is not None
-    repeated, place = value.body, draft.place
+    place = draft.place
     module = replace(
         place.module, nodes=repeated.nodes, inputs=repeated.inputs, outputs=repeated.outputs
     )
     given = {id(repeated.nodes[at]): number for number, at in enumerate(repeated.inputs)}
-    ports = tuple(draft.named(f"{value.op}.in") for _ in repeated.inputs)
+    ports = tuple(draft.named("scan.in") for _ in repeated.inputs)
 
     def entry(found: Value, inside: str) -> Node:
         which = given[id(found)]

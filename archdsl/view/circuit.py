@@ -6,14 +6,15 @@ x [T, 4096] ── q · 4,096 ── RoPE ──┐
 
 from archdsl import naming
 from archdsl.graph import Child, Model, Module
-from archdsl.graph import Node as Value
+from archdsl.nodes import Node as Value
+from archdsl.nodes import Window
 from archdsl.ops import OPS
 from archdsl.record import replace
 from archdsl.roles import working
 from archdsl.text import REGULAR, SEMIBOLD, Line, line
 from archdsl.view import words
 from archdsl.view.body import body
-from archdsl.view.draft import Place, Splice
+from archdsl.view.draft import Place, Splice, child_of
 from archdsl.view.types import Diagram, Edge, Node
 
 _OPENED = ("attention", "recurrence", "convolution", "router", "feed_forward", "expert", "layer")
@@ -71,7 +72,7 @@ def applied(place: Place, value: Value, name: str) -> Node | Splice | None:
     """An application in a circuit: maps with their widths, functions as pills, the heart dark and
     wide.
     """
-    child = place.module.child(value.child)
+    child = place.module.child(child_of(value))
     _, module = child.modules[0]
     said = tooltip(place.model, module, place.module, value)
     if module.role in _OPENED and module.children and not child.inline:
@@ -108,7 +109,7 @@ def applied(place: Place, value: Value, name: str) -> Node | Splice | None:
 
 def _spliced(place: Place, value: Value, module: Module, name: str) -> Splice:
     """A map made of several, as these: "q down", "q up"."""
-    bound = naming.phrase(value.child.removesuffix("_proj"))
+    bound = naming.phrase(child_of(value).removesuffix("_proj"))
     inside = replace(place, module=module, path=name, level=place.level + 1, within=bound)
     ports = {module.nodes[at].name: f"{name}.in-{n}" for n, at in enumerate(module.inputs)}
     inner, outputs = body(inside, lambda given, _: Node(ports[given.name], "port"), applied, None)
@@ -122,7 +123,7 @@ def _beside_a_bank(module: Module, child: Child) -> bool:
 
 def width_label(place: Place, value: Value) -> Line:
     """A map by the name that it is bound to and the width of what it gives: "gate · 18,432"."""
-    bound = naming.phrase(value.child.removesuffix("_proj"))
+    bound = naming.phrase(child_of(value).removesuffix("_proj"))
     said = f"{place.within} {bound}" if place.within else bound
     shape = place.model.shape(place.module, value.type)
     width = shape[-1].value if shape else None
@@ -144,7 +145,7 @@ def computes(module: Module) -> bool:
     it looks back.
     """
     return any(
-        node.op == "window" or (node.op in OPS and OPS[node.op].label) for node in module.nodes
+        isinstance(node.form, Window) or (node.op and OPS[node.op].label) for node in module.nodes
     )
 
 

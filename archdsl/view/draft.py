@@ -11,7 +11,8 @@ from math import inf
 from archdsl.axes import Plan, factors
 from archdsl.dims import Dim
 from archdsl.graph import Model, Module
-from archdsl.graph import Node as Value
+from archdsl.nodes import Apply, Cache, Einsum, Elementwise, Mixture, Number, Read, Rearrange
+from archdsl.nodes import Node as Value
 from archdsl.ops import OPS
 from archdsl.record import record, replace
 from archdsl.text import SEMIBOLD, Line, line
@@ -138,13 +139,14 @@ def upstream(draft: Draft, outputs: tuple[str, ...]) -> set[str]:
 
 def mixture(draft: Draft, number: int, value: Value) -> None:
     """The first experts and the last between the router and the sum of those it chooses."""
-    bank = draft.place.module.child(value.child)
+    assert isinstance(value.form, Mixture)
+    bank = draft.place.module.child(value.form.child)
     expert = bank.modules[0][1]
     tokens, *chosen = (draft.ends.get(arg, ()) for arg in value.args)
     sources = dict.fromkeys(name for found in chosen for name in found) or dict.fromkeys(tokens)
     total = Node(draft.named("sum"), "operator", mark="+", tooltip="sum of the chosen, weighted")
     counts = sorted({1, 2, bank.length} & set(range(1, bank.length + 1)))
-    names = [draft.named(value.child) for _ in counts][::-1]  # the last, at the right, by its path
+    names = [draft.named(bank.name) for _ in counts][::-1]  # the last, at the right, by its path
     for count, name in zip(counts, names, strict=True):
         shown = f"expert {count:,}" if count < 3 else f"… {count:,}"
         told = f"{expert.title}, one of {bank.length:,}, of which {bank.top_k} work on a token"
@@ -163,9 +165,11 @@ def idle(draft: Draft, number: int, value: Value) -> None:
     nodes = draft.place.module.nodes
     among = nodes[nodes[value.args[1]].args[0]]
     sources = draft.ends.get(among.args[1]) or draft.ends.get(value.args[0], ())
-    told = f"{value.idle:,} experts that hand back what they get"
+    assert isinstance(value.form, Elementwise)
+    count = value.form.idle
+    told = f"{count:,} experts that hand back what they get"
     name = draft.named("idle")
-    draft.nodes.append(Node(name, "box", (line(f"{value.idle:,} × identity"),), tooltip=told))
+    draft.nodes.append(Node(name, "box", (line(f"{count:,} × identity"),), tooltip=told))
     draft.edges += [Edge(source, name) for source in sources]
     draft.ends[number] = (name,)
 
@@ -174,8 +178,8 @@ def cache(draft: Draft, value: Value) -> Node:
     """What is kept of each token, or of every few, in a box."""
     place = draft.place
     kept = words.per_token(place.model, place.module, value.type)
-    if value.index and isinstance(value.scalar, Dim):
-        every = place.model.number(place.module, value.scalar)
+    if isinstance(value.form, Cache) and value.form.every is not None:
+        every = place.model.number(place.module, value.form.every)
         kept = f"{kept.removesuffix(' a token')} every {every} tokens"
     lines = (line(f"cached {value.name}", "ink", SEMIBOLD), line(kept, "quiet"))
     return Node(draft.named(f"{value.name}.cache"), "box", lines, "cached", late=True)
@@ -190,14 +194,24 @@ def state(draft: Draft, value: Value, said: str, name: str) -> Node:
     return Node(draft.named(name), "box", lines, "cached", tooltip=told)
 
 
+def child_of(value: Value) -> str:
+    """The child that a value applies; nothing where it is no application."""
+    return value.form.child if isinstance(value.form, Apply) else ""
+
+
+def form_name(value: Value) -> str:
+    """What the ids of a value's nodes begin with: its operation, or its form."""
+    return value.op or type(value.form).__name__.lower()
+
+
 def operation(
     draft: Draft, number: int, value: Value, sources: tuple[tuple[str, ...], ...]
 ) -> None:
     """A primitive: an operator of two computed values, a pill with a label, or nothing."""
     op = OPS.get(value.op)
     distinct = tuple(dict.fromkeys(sources))
-    shown = op.label if op is not None else value.op
-    if value.op == "einsum" and value.plan is not None and _is_outer(value.plan):
+    shown = op.label if op is not None else form_name(value)
+    if isinstance(value.form, Einsum) and _is_outer(value.form.plan):
         shown = "outer product"
     if value.op == "select" and not _masks(draft, value):
         shown = value.op
@@ -210,8 +224,8 @@ def operation(
         mark = _MARKS[value.op]
         told = f", {mark} stands beside b" if value.op in SIGNS and op else ""
         said = f"{value.op}: {op.doc}{told}" if told and op else value.op
-        node = Node(draft.named(value.op), "operator", mark=mark, tooltip=said)
-    elif value.op == "rearrange" and len(distinct) > 1:
+        node = Node(draft.named(form_name(value)), "operator", mark=mark, tooltip=said)
+    elif isinstance(value.form, Rearrange) and len(distinct) > 1:
         node = Node(draft.named("concat"), "pill", (line("concat"),), tooltip=str(value.plan))
     elif (
         not sources
@@ -224,7 +238,7 @@ def operation(
         return
     else:
         tooltip = f"{op.doc if op else ''} {value.plan or ''}".strip()
-        node = Node(draft.named(value.op), "pill", (line(shown),), tooltip=tooltip)
+        node = Node(draft.named(form_name(value)), "pill", (line(shown),), tooltip=tooltip)
     draft.add(node, number, sources)
     if value.op in SIGNS and len(distinct) > 1:
         _mark(draft, node.id, value)
@@ -233,9 +247,10 @@ def operation(
 def _masks(draft: Draft, value: Value) -> bool:
     """Whether a choice takes minus infinity for one side, as masks before a softmax do."""
     place = draft.place
-    found = (place.module.nodes[arg] for arg in value.args[1:])
-    numbers = (x.scalar for x in found if x.scalar is not None and not isinstance(x.scalar, Dim))
-    return any(place.model.real(place.module, x) == -inf for x in numbers)
+    forms = (place.module.nodes[arg].form for arg in value.args[1:])
+    numbers = (form.value for form in forms if isinstance(form, Number))
+    reals = (number for number in numbers if not isinstance(number, Dim))
+    return any(place.model.real(place.module, real) == -inf for real in reals)
 
 
 def _of_parts(draft: Draft, value: Value) -> str:
@@ -282,5 +297,5 @@ def _is_outer(plan: Plan) -> bool:
 def _by_number(draft: Draft, value: Value) -> bool:
     """Whether an operation of two operands has a plain number for one of them."""
     nodes = draft.place.module.nodes
-    numbers = any(nodes[arg].op in ("scalar", "param") for arg in value.args)
+    numbers = any(isinstance(nodes[arg].form, Number | Read) for arg in value.args)
     return value.op in (*_MARKS, "power") and numbers

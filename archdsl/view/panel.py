@@ -7,6 +7,7 @@ from archdsl import naming
 from archdsl.dims import Dim
 from archdsl.facts import Facts as Counts
 from archdsl.graph import Model, Module
+from archdsl.nodes import Apply
 from archdsl.text import SEMIBOLD, Line, Run
 from archdsl.view import words
 from archdsl.view.types import Fact, Facts, LayerKind, Part, Strip
@@ -173,7 +174,7 @@ def _state(counts: Counts) -> Iterator[tuple[str, Fact]]:
 def _widths(model: Model) -> Iterator[int]:
     """The width of what passes from layer to layer, of the first stack."""
     for value in model.root.nodes:
-        if value.op == "apply" and model.root.child(value.child).segments:
+        if isinstance(value.form, Apply) and model.root.child(value.form.child).segments:
             width = model.shape(model.root, value.type)[-1].value
             if width is not None:
                 yield width
@@ -232,5 +233,5 @@ def _listed(items: list[str]) -> str:
 
 def _slots(module: Module) -> list[str]:
     """The titles of what a layer applies, in order."""
-    applied = [value.child for value in module.nodes if value.op == "apply"]
+    applied = [v.form.child for v in module.nodes if isinstance(v.form, Apply)]
     return [m.title for name in applied for _, m in module.child(name).modules]

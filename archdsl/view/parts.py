@@ -6,6 +6,7 @@ from archdsl import naming
 from archdsl.elaborate.cards import reached, ways
 from archdsl.facts import Facts
 from archdsl.graph import Model, Module
+from archdsl.nodes import Apply
 from archdsl.record import replace
 from archdsl.text import Line, line
 from archdsl.view import words
@@ -58,9 +59,11 @@ def _width(model: Model, group: Node) -> Line:
     stacks = [
         value
         for value in model.root.nodes
-        if value.op == "apply" and model.root.child(value.child).segments
+        if isinstance(value.form, Apply) and model.root.child(value.form.child).segments
     ]
-    own = [value for value in stacks if value.child == group.id.split(".")[0]]
+    own = [
+        v for v in stacks if isinstance(v.form, Apply) and v.form.child == group.id.split(".")[0]
+    ]
     for value in [*own, *stacks]:
         return line(f"x {words.shape(model, model.root, value.types[0])}", "quiet")
     return line("x", "quiet")

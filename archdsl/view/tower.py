@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 
 from archdsl import naming
 from archdsl.graph import Child, Model, Module, Segment
-from archdsl.graph import Node as Value
+from archdsl.nodes import Apply, Input
+from archdsl.nodes import Node as Value
 from archdsl.record import replace
 from archdsl.roles import WRAPPING, slots, working, wraps
 from archdsl.text import SEMIBOLD, Line, line, plain
@@ -17,7 +18,7 @@ from archdsl.view.body import body
 from archdsl.view.choice import Choice
 from archdsl.view.choice import plain as plain_path
 from archdsl.view.circuit import shape_label, tooltip
-from archdsl.view.draft import Place, Splice
+from archdsl.view.draft import Place, Splice, child_of
 from archdsl.view.types import Diagram, Edge, Node
 
 FRAME = "model"
@@ -82,8 +83,9 @@ def _result(model: Model) -> Line:
     found = root.nodes[root.outputs[0]].type
     last = model.shape(root, found)[-1] if found.axes else None
     for value in root.nodes:
-        if value.op == "apply" and any(root.nodes[arg].op == "input" for arg in value.args):
-            for _, module in root.child(value.child).modules:
+        reads = (root.nodes[arg].form for arg in value.args)
+        if isinstance(value.form, Apply) and any(isinstance(form, Input) for form in reads):
+            for _, module in root.child(value.form.child).modules:
                 table = next((p for p in module.params if p.kind == "param"), None)
                 if module.role == "embedding" and table is not None and last is not None:
                     rows = model.shape(module, table.type)[0]
@@ -142,11 +144,11 @@ def applied(place: Place, value: Value, name: str) -> Node | Splice | None:
     """An application in the tower: a stack as a group, a block as a box, what stands around others
     as these.
     """
-    child = place.module.child(value.child)
+    child = place.module.child(child_of(value))
     if child.segments:
         return _stack(place, child, name)
     assert child.module is not None
-    found = _kinds(place, value.child)
+    found = _kinds(place, child_of(value))
     module = found[0][1]
     open_here = all(wraps(m) for _, m in found) and _alike([m for _, m in found])
     if open_here and not place.choice.folds(place.model, name, module):
@@ -174,7 +176,7 @@ def _wrapped(
     of the model.
     """
     module = found[0][1]
-    if place.module is place.model.root and value.child in place.shut:
+    if place.module is place.model.root and child_of(value) in place.shut:
         return _closed(place, module, name)
     inside = replace(
         place,
@@ -325,6 +327,11 @@ def _times(module: Module, count: int) -> str:
     return naming.layers(count) if module.role in WRAPPING else f"× {count:,}"
 
 
+def _applied(module: Module) -> list[str]:
+    """The submodules that a body applies, in order."""
+    return [node.form.child for node in module.nodes if isinstance(node.form, Apply)]
+
+
 def _layers_said(place: Place, kinds: tuple[tuple[int, Module], ...]) -> str:
     said = [f"{n:,} × {tooltip(place.model, m)}" for n, m in kinds[:_MOST_KINDS]]
     return "; ".join(said)
@@ -333,11 +340,9 @@ def _layers_said(place: Place, kinds: tuple[tuple[int, Module], ...]) -> str:
 def _alike(modules: list[Module]) -> bool:
     """Whether layers differ only in the blocks of their slots, and in what these are given."""
     first = modules[0]
-    skeleton = [(node.op, node.child) for node in first.nodes if node.op == "apply"]
+    skeleton = _applied(first)
     return all(
-        module.block == first.block
-        and [(node.op, node.child) for node in module.nodes if node.op == "apply"] == skeleton
-        for module in modules[1:]
+        module.block == first.block and _applied(module) == skeleton for module in modules[1:]
     )
 
 

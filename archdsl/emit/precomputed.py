@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from archdsl.emit import plan as p
 from archdsl.emit.names import safe
-from archdsl.graph import Module, every_node
+from archdsl.graph import Module
+from archdsl.nodes import Cache, every_node
 
 if TYPE_CHECKING:
     from archdsl.emit.body import Writer
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 def places(plan: p.Plan, module: Module) -> dict[int, str]:
     """The names under which what a module computes once is kept, by node."""
     taken = {kept.name for kept in p.caching(plan, module).values()}
-    taken |= {safe(n.name) for n in every_node(module.nodes) if n.op == "cache"}
+    taken |= {safe(n.form.place) for n in every_node(module.nodes) if isinstance(n.form, Cache)}
     found: dict[int, str] = {}
     for i in plan.flow.kept(module):
         base = safe(module.nodes[i].name or "once")

@@ -14,8 +14,19 @@ from dataclasses import dataclass, field
 
 from archdsl.diagnostic import Diagnostics
 from archdsl.dims import Dim
-from archdsl.graph import Model, Module, Node
-from archdsl.ops import OPS
+from archdsl.graph import Model, Module
+from archdsl.nodes import (
+    Apply,
+    Elementwise,
+    Input,
+    Item,
+    Node,
+    Number,
+    Positions,
+    Rearrange,
+    Repeat,
+)
+from archdsl.reals import Real
 from archdsl.source import Span
 from archdsl.stream import modules
 from archdsl.types import TensorType
@@ -37,7 +48,7 @@ _MOST = 40
 """Positions that are tried: these, those around numbers of the mask, not more than so many."""
 
 
-def check_future(model: Model, diagnostics: Diagnostics) -> None:
+def check_causality(model: Model, diagnostics: Diagnostics) -> None:
     """Reports every mask that lets a token see a later one."""
     told: set[Span | None] = set()
     for module in sorted(modules(model.root), key=lambda m: m.id):
@@ -74,7 +85,7 @@ def _seen(model: Model, module: Module, node: Node) -> Iterator[tuple[Node, str]
             found = Look(model, q, k, numbers).value(module, condition, {}) if k > q else None
             if found is not None and bool(found) is hidden[1]:
                 mask = module.nodes[condition]
-                name = module.child(mask.child).module if mask.op == "apply" else None
+                name = _applied(module, mask)
                 title = name.block if name else module.block
                 yield mask, f"{title} sees the future: position {q} sees position {k}"
                 return
@@ -82,14 +93,20 @@ def _seen(model: Model, module: Module, node: Node) -> Iterator[tuple[Node, str]
 
 def _hides(model: Model, module: Module, index: int) -> bool:
     node = module.nodes[index]
-    if node.op != "scalar" or node.scalar is None or isinstance(node.scalar, Dim):
-        return False
-    return model.real(module, node.scalar) == -float("inf")
+    match node.form:
+        case Number(value) if not isinstance(value, Dim):
+            return model.real(module, value) == -float("inf")
+    return False
+
+
+def _applied(module: Module, node: Node) -> Module | None:
+    """The block that a node applies, alone."""
+    return module.child(node.form.child).module if isinstance(node.form, Apply) else None
 
 
 def _place(module: Module, node: Node) -> Span | None:
     """Where a mask was written: its recipe, or the operation."""
-    child = module.child(node.child).module if node.op == "apply" else None
+    child = _applied(module, node)
     return (child.span if child is not None else None) or node.span or module.span
 
 
@@ -107,10 +124,9 @@ def _over_all(model: Model, module: Module, node: Node) -> bool:
 def _masked(module: Module, index: int) -> bool:
     """Whether something was chosen among scores, or may have been where they are from."""
     node = module.nodes[index]
-    if node.op in ("select", "input", "apply", "item"):
+    if node.op == "select" or isinstance(node.form, Input | Apply | Item):
         return True
-    form = OPS[node.op].form if node.op in OPS else ""
-    passes = form in ("map", "zip", "rearrange", "repeat")
+    passes = isinstance(node.form, Elementwise | Rearrange | Repeat)
     return passes and any(_masked(module, a) for a in node.args)
 
 
@@ -126,18 +142,18 @@ class Look:
     def value(self, module: Module, index: int, inputs: Mapping[int, Known]) -> Known:
         """The value of a node, where positions and settings alone decide it."""
         node = module.nodes[index]
-        match node.op:
-            case "input":
+        match node.form:
+            case Input():
                 return inputs.get(index)
-            case "positions":
+            case Positions():
                 (axis,) = _axes(self.model, module, node.type)
                 return self.key if "S" in axis else self.query if "T" in axis else None
-            case "scalar":
-                return self._scalar(module, node)
-            case "rearrange" | "repeat":
+            case Number(value):
+                return self._number(module, value)
+            case Rearrange() | Repeat():
                 return self.value(module, node.args[0], inputs) if len(node.args) == 1 else None
-            case "apply":
-                return self._apply(module, node, inputs)
+            case Apply() as form:
+                return self._apply(module, node, form, inputs)
         args = [self.value(module, a, inputs) for a in node.args]
         match node.op, args:
             case "and", [a, b]:
@@ -153,18 +169,18 @@ class Look:
         except (ArithmeticError, ValueError):
             return None
 
-    def _scalar(self, module: Module, node: Node) -> Known:
-        if isinstance(node.scalar, Dim):
-            value = self.model.number(module, node.scalar).value
+    def _number(self, module: Module, number: Real | Dim) -> Known:
+        if isinstance(number, Dim):
+            value = self.model.number(module, number).value
             if value is not None:
                 self.numbers.add(abs(value))
             return value
-        return None if node.scalar is None else self.model.real(module, node.scalar)
+        return self.model.real(module, number)
 
-    def _apply(self, module: Module, node: Node, inputs: Mapping[int, Known]) -> Known:
-        child = module.child(node.child)
+    def _apply(self, module: Module, node: Node, form: Apply, inputs: Mapping[int, Known]) -> Known:
+        child = module.child(form.child)
         if child.segments or len(node.types) > 1:
             return None
-        ((_, inner),) = child.at(node)
+        ((_, inner),) = child.at(form)
         values = (self.value(module, a, inputs) for a in node.args)
         return self.value(inner, inner.outputs[0], dict(zip(inner.inputs, values, strict=True)))
