@@ -1,122 +1,159 @@
 """The table of primitives: what a body is made of when it is not made of blocks.
 
-A row says which form an operation has (its shape rule), how PyTorch spells it, how it costs, and
-how a card draws it. The shape rules are in `check/`: a form is a rule, a row is an operation.
+One row is one operation: its form, which dtypes it takes and gives (`dtypes.py`), how PyTorch
+spells it and how tightly that binds, what a card writes, what it is for numbers known in advance.
+An operation of a form that is there already needs nothing but a row.
 
-| form | meaning |
-|---|---|
-| `map` | elementwise, one operand |
-| `zip` | elementwise, operands broadcast over leading axes and literal 1s |
-| `reduce` | `op[axes -> axes](x)`: axes that do not come back, or come back as 1, are reduced |
-| `along` | `op[... a](x)`: works along the last axes named, the shape stays |
-| `einsum`, `rearrange`, `repeat`, `gather` | axes patterns of their own |
-| `make` | makes a tensor from dimensions |
-| `choose` | `op[... a](x, k)`: works along an axis with a count |
-| `last` | `op(x, n)`: looks back along the streamed axis |
-| `fill` | `op[axes]`: a tensor of one number, of no operand |
+A form says how an operation treats axes: its shape rule stands in `check/`, its emission in
+`emit/`, its FLOPs in `facts.py`.
+
+| form | meaning | mixes |
+|---|---|---|
+| `map` | elementwise, one operand | nothing |
+| `zip` | elementwise, operands broadcast over leading axes and literal 1s | nothing |
+| `reduce` | `op[axes -> axes](x)`: axes that do not come back are reduced | those |
+| `along` | `op[... a](x)`: works along the last axes named, the shape stays | those named |
+| `einsum` | products summed over names that do not come back | those |
+| `rearrange`, `repeat` | axes patterns of their own | nothing |
+| `gather` | entries by index | the axis of the entries |
+| `make` | makes a tensor from dimensions | nothing |
+| `choose` | `op[... a](x, k)`: works along an axis with a count | that axis |
+| `last` | `op(x, n)`: looks back along the streamed axis | the last n tokens |
+| `fill` | `op[axes]`: a tensor of one number, of no operand | nothing |
 """
 
 from __future__ import annotations
 
+import math
+import operator
+from collections.abc import Callable
+
 from archdsl.record import record
+
+Number = float | bool
+Evaluate = Callable[..., Number]
 
 
 @record
 class Op:
-    """`torch` is a template of operands `{0}`, `{1}`; `label` is what a card writes, '' for
-    plumbing.
+    """A primitive.
+
+    `dtypes` names a rule of `dtypes.py`. `torch` is a template of operands `{0}`, `{1}`, and
+    `torch_number` the one for a second operand that is a number known in advance. `level` says how
+    tightly the template binds: a word of `emit/spell.py`, '' for a call. `label` is what a card
+    writes, '' for plumbing; `mark` what the sign of an operator of two computed values is; `beside`
+    what stands beside the wires of operands that have an order. `value` computes it on numbers.
     """
 
     name: str
     form: str
-    torch: str
+    dtypes: str
+    torch: str = ""
     label: str = ""
-    result: str = "same"
     operands: int = 1
     symbol: str = ""
+    level: str = ""
     doc: str = ""
+    torch_number: str = ""
+    mark: str = ""
+    beside: tuple[str, ...] = ()
+    value: Evaluate | None = None
+
+
+def _power(a: float, b: float) -> float:
+    result = a**b
+    if isinstance(result, complex):
+        raise ArithmeticError("a power that is no real number")
+    return float(result)
 
 
 _ROWS = (
     # Activations and elementwise functions.
-    Op("silu", "map", "F.silu({0})", "SiLU", doc="x * sigmoid(x)"),
-    Op("gelu", "map", "F.gelu({0})", "GELU", doc="x * Phi(x), exact"),
-    Op("gelu_tanh", "map", 'F.gelu({0}, approximate="tanh")', "GELU", doc="GELU by tanh"),
-    Op("relu", "map", "F.relu({0})", "ReLU", doc="max(x, 0)"),
-    Op("sigmoid", "map", "torch.sigmoid({0})", "sigmoid", doc="1 / (1 + exp(-x))"),
-    Op("tanh", "map", "torch.tanh({0})", "tanh", doc="hyperbolic tangent"),
-    Op("softplus", "map", "F.softplus({0})", "softplus", doc="log(1 + exp(x))"),
-    Op("logsigmoid", "map", "F.logsigmoid({0})", "log sigmoid", doc="log(sigmoid(x))"),
-    Op("exp", "map", "torch.exp({0})", "exp", doc="e ^ x"),
-    Op("log", "map", "torch.log({0})", "log", doc="natural logarithm"),
-    Op("sqrt", "map", "torch.sqrt({0})", "√", doc="square root"),
-    Op("rsqrt", "map", "torch.rsqrt({0})", "1/√", doc="1 / square root"),
-    Op("abs", "map", "torch.abs({0})", "abs", doc="absolute value"),
-    Op("cos", "map", "torch.cos({0})", "cos", doc="cosine"),
-    Op("sin", "map", "torch.sin({0})", "sin", doc="sine"),
-    Op("negative", "map", "-{0}", "−", symbol="-", doc="-x"),
-    Op("not", "map", "~{0}", "not", doc="logical not"),
-    Op("floor", "map", "{0}.floor().long()", "floor", result="int", doc="largest integer below"),
-    Op("float32", "map", "{0}.float()", result="float32", doc="computed in single precision"),
-    Op("model_dtype", "map", "{0}", result="float", doc="back to the model's dtype"),
+    Op("silu", "map", "float", "F.silu({0})", "SiLU", doc="x * sigmoid(x)"),
+    Op("gelu", "map", "float", "F.gelu({0})", "GELU", doc="x * Phi(x), exact"),
+    Op("gelu_tanh", "map", "float", 'F.gelu({0}, approximate="tanh")', "GELU",
+       doc="GELU by tanh"),
+    Op("relu", "map", "number", "F.relu({0})", "ReLU", doc="max(x, 0)"),
+    Op("sigmoid", "map", "real", "torch.sigmoid({0})", "sigmoid", doc="1 / (1 + exp(-x))"),
+    Op("tanh", "map", "real", "torch.tanh({0})", "tanh", doc="hyperbolic tangent",
+       value=math.tanh),
+    Op("softplus", "map", "float", "F.softplus({0})", "softplus", doc="log(1 + exp(x))"),
+    Op("logsigmoid", "map", "float", "F.logsigmoid({0})", "log sigmoid", doc="log(sigmoid(x))"),
+    Op("exp", "map", "real", "torch.exp({0})", "exp", doc="e ^ x", value=math.exp),
+    Op("log", "map", "real", "torch.log({0})", "log", doc="natural logarithm", value=math.log),
+    Op("sqrt", "map", "real", "torch.sqrt({0})", "√", doc="square root", value=math.sqrt),
+    Op("rsqrt", "map", "real", "torch.rsqrt({0})", "1/√", doc="1 / square root"),
+    Op("abs", "map", "number", "torch.abs({0})", "abs", doc="absolute value", value=abs),
+    Op("cos", "map", "real", "torch.cos({0})", "cos", doc="cosine", value=math.cos),
+    Op("sin", "map", "real", "torch.sin({0})", "sin", doc="sine", value=math.sin),
+    Op("negative", "map", "number", "-{0}", "−", symbol="-", level="unary", doc="-x",
+       value=operator.neg),
+    Op("not", "map", "logic", "~{0}", "not", level="unary", doc="logical not", value=operator.not_),
+    Op("floor", "map", "to_int", "{0}.floor().long()", "floor", doc="largest integer below",
+       value=math.floor),
+    Op("float32", "map", "to_float32", "{0}.float()", doc="computed in single precision",
+       value=float),
+    Op("model_dtype", "map", "to_float", "{0}", doc="back to the model's dtype", value=float),
     # Operators.
-    Op("add", "zip", "{0} + {1}", "+", operands=2, symbol="+", doc="a + b"),
-    Op("subtract", "zip", "{0} - {1}", "−", operands=2, symbol="-", doc="a - b"),
-    Op("multiply", "zip", "{0} * {1}", "×", operands=2, symbol="*", doc="a * b"),
-    Op("divide", "zip", "{0} / {1}", "÷", operands=2, symbol="/", doc="a / b"),
-    Op("remainder", "zip", "{0} % {1}", "mod", operands=2, symbol="%", doc="a mod b, of integers"),
-    Op(
-        "xor",
-        "zip",
-        "torch.bitwise_xor({0}, {1})",
-        "xor",
-        operands=2,
-        doc="exclusive or of the bits of integers",
-    ),
-    Op("power", "zip", "{0} ** {1}", "^", operands=2, symbol="^", doc="a ^ b"),
-    Op("maximum", "zip", "torch.maximum({0}, {1})", "max", operands=2, doc="the larger one"),
-    Op("minimum", "zip", "torch.minimum({0}, {1})", "min", operands=2, doc="the smaller one"),
-    Op("equal", "zip", "{0} == {1}", "=", "bool", 2, "==", "a == b"),
-    Op("different", "zip", "{0} != {1}", "≠", "bool", 2, "!=", "a != b"),
-    Op("less", "zip", "{0} < {1}", "<", "bool", 2, "<", "a < b"),
-    Op("less_equal", "zip", "{0} <= {1}", "≤", "bool", 2, "<=", "a <= b"),
-    Op("greater", "zip", "{0} > {1}", ">", "bool", 2, ">", "a > b"),
-    Op("greater_equal", "zip", "{0} >= {1}", "≥", "bool", 2, ">=", "a >= b"),
-    Op("and", "zip", "{0} & {1}", "and", "bool", 2, "and", "both"),
-    Op("or", "zip", "{0} | {1}", "or", "bool", 2, "or", "either"),
-    Op("select", "zip", "torch.where({0}, {1}, {2})", "mask", "second", 3, doc="b where a, else c"),
+    Op("add", "zip", "number", "{0} + {1}", "+", 2, "+", "sum", "a + b", mark="+",
+       value=operator.add),
+    Op("subtract", "zip", "number", "{0} - {1}", "−", 2, "-", "sum", "a - b", mark="−",
+       beside=("", "−"), value=operator.sub),
+    Op("multiply", "zip", "number", "{0} * {1}", "×", 2, "*", "product", "a * b", mark="×",
+       value=operator.mul),
+    Op("divide", "zip", "divide", "{0} / {1}", "÷", 2, "/", "product", "a / b", mark="÷",
+       beside=("", "÷"), value=operator.truediv),
+    Op("remainder", "zip", "number", "{0} % {1}", "mod", 2, "%", "product", "a mod b",
+       beside=("", "mod"), value=operator.mod),
+    Op("xor", "zip", "int", "torch.bitwise_xor({0}, {1})", "xor", 2,
+       doc="exclusive or of the bits of integers", value=operator.xor),
+    Op("power", "zip", "power", "{0} ** {1}", "^", 2, "^", "power", "a ^ b", beside=("", "^"),
+       value=_power),
+    Op("maximum", "zip", "number", "torch.maximum({0}, {1})", "max", 2, doc="the larger one",
+       torch_number="{0}.clamp(min={1})", value=max),
+    Op("minimum", "zip", "number", "torch.minimum({0}, {1})", "min", 2, doc="the smaller one",
+       torch_number="{0}.clamp(max={1})", value=min),
+    Op("equal", "zip", "equal", "{0} == {1}", "=", 2, "==", "compare", "a == b", value=operator.eq),
+    Op("different", "zip", "equal", "{0} != {1}", "≠", 2, "!=", "compare", "a != b",
+       value=operator.ne),
+    Op("less", "zip", "order", "{0} < {1}", "<", 2, "<", "compare", "a < b", beside=("", "<"),
+       value=operator.lt),
+    Op("less_equal", "zip", "order", "{0} <= {1}", "≤", 2, "<=", "compare", "a <= b",
+       beside=("", "≤"), value=operator.le),
+    Op("greater", "zip", "order", "{0} > {1}", ">", 2, ">", "compare", "a > b", beside=("", ">"),
+       value=operator.gt),
+    Op("greater_equal", "zip", "order", "{0} >= {1}", "≥", 2, ">=", "compare", "a >= b",
+       beside=("", "≥"), value=operator.ge),
+    Op("and", "zip", "logic", "{0} & {1}", "and", 2, "and", "and", "both"),
+    Op("or", "zip", "logic", "{0} | {1}", "or", 2, "or", "or", "either"),
+    Op("select", "zip", "select", "torch.where({0}, {1}, {2})", "mask", 3, doc="b where a, else c",
+       beside=("if", "", "else")),
     # Reductions and what works along axes.
-    Op("sum", "reduce", "{0}.sum({axes}{keep})", "sum", doc="sum over axes"),
-    Op("mean", "reduce", "{0}.mean({axes}{keep})", "mean", doc="mean over axes"),
-    Op("max", "reduce", "{0}.amax({axes}{keep})", "max", doc="maximum over axes"),
-    Op("softmax", "along", "{0}.softmax({axes})", "softmax", doc="softmax over the named axes"),
+    Op("sum", "reduce", "sum", "{0}.sum({axes}{keep})", "sum", doc="sum over axes"),
+    Op("mean", "reduce", "float", "{0}.mean({axes}{keep})", "mean", doc="mean over axes"),
+    Op("max", "reduce", "any", "{0}.amax({axes}{keep})", "max", doc="maximum over axes"),
+    Op("softmax", "along", "float", "{0}.softmax({axes})", "softmax",
+       doc="softmax over the named axes"),
     # Axes patterns.
-    Op("einsum", "einsum", "torch.einsum({0})", "matmul", doc="sum of products over axes"),
-    Op("rearrange", "rearrange", "", doc="split, merge, permute, cut and join axes"),
-    Op("repeat", "repeat", "", doc="repeat along new axes"),
-    Op("gather", "gather", "", "look up", doc="pick entries of an axis by index"),
-    Op(
-        "top_k",
-        "choose",
-        "",
-        "top k",
-        operands=2,
-        doc="the k largest along an axis: values, indices",
-    ),
-    Op("top_mask", "choose", "", "top k", operands=2, doc="whether each is among the k largest"),
-    Op(
-        "window",
-        "last",
-        "",
-        operands=2,
-        doc="the last n tokens at each position, zeros before the first: T becomes T n",
-    ),
+    Op("einsum", "einsum", "product", "torch.einsum({0})", "matmul",
+       doc="sum of products over axes"),
+    Op("rearrange", "rearrange", "same", doc="split, merge, permute, cut and join axes"),
+    Op("repeat", "repeat", "same", doc="repeat along new axes"),
+    Op("gather", "gather", "index", label="look up", operands=2,
+       doc="pick entries of an axis by index"),
+    Op("top_k", "choose", "number", label="top k", operands=2,
+       doc="the k largest along an axis: values, indices"),
+    Op("top_mask", "choose", "number", label="top k", operands=2,
+       doc="whether each is among the k largest"),
+    Op("window", "last", "same", operands=2,
+       doc="the last n tokens at each position, zeros before the first: T becomes T n"),
     # Tensors from dimensions.
-    Op("zeros", "fill", "", doc="zeros of the axes named: zeros[B T d]"),
-    Op("ones", "fill", "", doc="ones of the axes named: ones[B T d]"),
-    Op("arange", "make", "torch.arange({0})", doc="0 .. n-1 as real numbers, shape [n]"),
-    Op("positions", "make", "", "positions", doc="absolute positions along an axis, int[T]"),
-)
+    Op("zeros", "fill", "make", doc="zeros of the axes named: zeros[B T d]"),
+    Op("ones", "fill", "make", doc="ones of the axes named: ones[B T d]"),
+    Op("arange", "make", "make", "torch.arange({0})", doc="0 .. n-1 as real numbers, shape [n]"),
+    Op("positions", "make", "make", label="positions",
+       doc="absolute positions along an axis, int[T]"),
+)  # fmt: skip
 
 OPS: dict[str, Op] = {op.name: op for op in _ROWS}
 """Every primitive by name."""

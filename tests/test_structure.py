@@ -26,7 +26,7 @@ record
 source
 diagnostic
 dims hints
-axes reals types
+axes reals types dtypes
 ops
 syntax
 parser

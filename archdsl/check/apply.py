@@ -199,10 +199,11 @@ def applied(
     if types is None:
         return Error()
     operands = tuple(t.node for t in tensors_in)
-    if scope.numbers is not None and interface.is_identity(target):
-        return tensors_in[0]
-    if scope.numbers is not None and interface.is_zero(target):
-        return scope.add(nodes.Node(nodes.Zero(), operands[:1], types, span=span))
+    match folded(scope, target, tensors_in):
+        case "identity":
+            return tensors_in[0]
+        case "zero":
+            return scope.add(nodes.Node(nodes.Zero(), operands[:1], types, span=span))
     form: nodes.Form
     if isinstance(target, Mixture):
         submodule = child(scope, target.bank, target.name, tensors_in, fn_span)
@@ -219,6 +220,23 @@ def applied(
         operands = (*operands, *passed)
         form = nodes.Apply(name, each, len(passed), use)
     return results_of(scope, nodes.Node(form, operands, types, span=span))
+
+
+def folded(scope: Scope, target: Value, args: list[Tensor]) -> str:
+    """What a block without a computation of its own stands for: "identity" where it gives back its
+    only input, "zero" where it gives zeros of its first input's type, nothing for all others.
+    """
+    if scope.numbers is None or isinstance(target, Schedule | Bank | Mixture | Repeat):
+        return ""
+    module = _make(scope, target, args)
+    if not isinstance(module, Module) or len(module.outputs) != 1:
+        return ""
+    match module.nodes[module.outputs[0]]:
+        case nodes.Node(nodes.Input()) if len(module.inputs) == 1:
+            return "identity"
+        case nodes.Node(nodes.Zero(), (source,)) if source == module.inputs[0]:
+            return "zero"
+    return ""
 
 
 def result(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from archdsl import syntax as s
 from archdsl.axes import Factor, Plan, RestFactor
-from archdsl.check import apply, expressions, interface
+from archdsl.check import apply, expressions
 from archdsl.check.scope import Scope
 from archdsl.check.tensors import tensor
 from archdsl.check.values import (
@@ -94,11 +94,12 @@ def _of_kind(
     span: Span,
 ) -> Tensor | Error | None:
     """What one kind of experts says, or None for nothing."""
-    if scope.numbers is not None and (interface.is_zero(kind.item) or not scope.value(kind.count)):
+    stands_for = apply.folded(scope, kind.item, args)
+    if stands_for == "zero" or (scope.numbers is not None and not scope.value(kind.count)):
         return None
     x, (w, i) = args[0], (chosen.weights, chosen.indices)
     mine = _within(scope, i, first, kind.count, span)
-    if scope.numbers is not None and interface.is_identity(kind.item):
+    if stands_for == "identity":
         none = tensor(scope, Float(Lit(0.0)), span)
         assert none is not None
         arms = (mine.node, w.node, none.node)

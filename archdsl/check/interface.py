@@ -13,7 +13,6 @@ from archdsl import syntax as s
 from archdsl.check import context, expressions
 from archdsl.check.scope import SEEN, Scope
 from archdsl.check.values import (
-    BlockRef,
     Either,
     Int,
     Recipe,
@@ -369,30 +368,3 @@ def assume(scope: Scope, conditions: tuple[s.Expr, ...]) -> None:
                 scope.facts = scope.facts.plus(left.dim - right.dim)
         else:
             expressions.truth(scope, condition)
-
-
-def is_zero(value: Value) -> bool:
-    """Whether a block gives nothing but zeros: its whole body is `return x * 0`."""
-    match value:
-        case Slot(recipe=inner) if inner is not None:
-            return is_zero(inner)
-        case BlockRef(block) | Recipe(block):
-            match block.decl.body:
-                case (s.Result("return", (s.Binary("*", s.Name(), s.Number(0)),)),):
-                    return True
-    return False
-
-
-def is_identity(value: Value) -> bool:
-    """Whether a block gives back its only input: its whole body is `return x`."""
-    match value:
-        case Slot(recipe=inner) if inner is not None:
-            return is_identity(inner)
-        case Recipe(block):
-            decl = block.decl
-            match decl.body:
-                case (s.Result("return", (s.Name(name),)),):
-                    return len(decl.inputs) == 1 and decl.inputs[0].name.name == name
-        case BlockRef(block):
-            return is_identity(Recipe(block, ()))
-    return False

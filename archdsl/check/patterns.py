@@ -20,7 +20,7 @@ from archdsl.check.matching import (
     side,
 )
 from archdsl.check.scope import Scope
-from archdsl.check.tensors import results_of, tensor
+from archdsl.check.tensors import dtype_of, results_of, tensor
 from archdsl.check.values import Error, Int, Tensor, Value
 from archdsl.dims import Dim
 from archdsl.nodes import (
@@ -88,7 +88,10 @@ def _reduce(
         if item in ours or (isinstance(item, Factor) and item.dim.value == 1):
             continue
         return scope.fail("pattern-axes", f"{item} comes from nowhere", pattern.span)
-    out = TensorType(operands[0].type.dtype, axes_of(names, right[0]))
+    dtype = dtype_of(scope, OPS[name], operands, span)
+    if dtype is None:
+        return Error()
+    out = TensorType(dtype, axes_of(names, right[0]))
     plan = Plan(tuple(left), tuple(right))
     return scope.add(Node(Reduce(name, plan), (operands[0].node,), (out,), span=span))
 
@@ -102,6 +105,8 @@ def _along(
     left = match_left(names, pattern, operands, span)
     plan = Plan(tuple(left), ())
     args = (operands[0].node,)
+    if dtype_of(scope, OPS[name], operands, span) is None:
+        return Error()
     return scope.add(Node(Along(name, plan), args, (operands[0].type,), span=span))
 
 
@@ -117,6 +122,8 @@ def _choose(
     known, wanted = scope.value(size(left[0][-1])), scope.value(k)
     if known is not None and wanted is not None and not 1 <= wanted <= known:
         return scope.fail("bad-value", f"{wanted} of {known} cannot be chosen", span)
+    if dtype_of(scope, OPS[name], operands, span) is None:
+        return Error()
     form = Choose(name, Plan(tuple(left), ()), k)
     args = (operands[0].node,)
     if name == "top_mask":
@@ -141,8 +148,9 @@ def _einsum(scope: Scope, pattern: s.Pattern, operands: list[Tensor], span: Span
             return scope.fail("pattern-axes", f"{factor.name} is in no operand", pattern.span)
     if any(len(pieces(term)) > 1 for term in (*left, *right)):
         return scope.fail("pattern-axes", "einsum does not cut axes", pattern.span)
-    dtypes = [t.type.dtype for t in operands]
-    dtype = "float32" if "float32" in dtypes else dtypes[0]
+    dtype = dtype_of(scope, OPS["einsum"], operands, span)
+    if dtype is None:
+        return Error()
     out = TensorType(dtype, axes_of(names, right[0]))
     plan = Plan(tuple(left), tuple(right))
     args = tuple(t.node for t in operands)

@@ -20,19 +20,12 @@ from archdsl.check.values import (
     describe,
 )
 from archdsl.dims import DIFFERENT, EQUAL, UNKNOWN, Dim, substitute
+from archdsl.dtypes import RULES, WAYS_OUT, Operand
 from archdsl.nodes import Arange, Elementwise, Item, Node, Number, Positions, Read, Zero
 from archdsl.ops import OPS, Op
 from archdsl.reals import Lit, replace
 from archdsl.source import Span
 from archdsl.types import Axis, Rest, TensorType
-
-_ORDER = {"bool": 0, "int": 1, "float": 2, "float32": 3}
-_FLOATING = ("float", "float32")
-_ONLY_REAL = {
-    "silu", "gelu", "gelu_tanh", "sigmoid", "tanh", "softplus", "logsigmoid", "exp", "log", "sqrt",
-    "rsqrt", "cos", "sin", "divide", "power",
-}  # fmt: skip
-
 
 _AXES = {
     "reduce": "{}[... n -> ... 1](x)",
@@ -126,10 +119,14 @@ def _elementwise(scope: Scope, op: Op, operands: list[Tensor], span: Span) -> Va
         if axes is None:
             return _unlike(scope, op, operands, span)
         joined.append(axes)
-    dtype = _dtype(scope, op, operands)
+    values = operands[1:] if op.name == "select" else operands
+    if op.name != "select" and all(isinstance(scope_node(scope, t).form, Number) for t in values):
+        message = f"`{op.name}` takes a tensor, and these are numbers known in advance"
+        help = "functions of numbers are log, exp, sqrt, sin, cos, tanh, abs, minimum, maximum"
+        return scope.fail("not-a-tensor", message, span, help=help)
+    dtype = dtype_of(scope, op, operands, span)
     if dtype is None:
-        sides = " and ".join(str(t.type) for t in operands)
-        return scope.fail("dtype-mismatch", f"`{op.name}` does not take {sides}", span)
+        return Error()
     if op.name == "add":
         for one, other in (operands, reversed(operands)):
             if isinstance(scope_node(scope, one).form, Zero):
@@ -137,20 +134,22 @@ def _elementwise(scope: Scope, op: Op, operands: list[Tensor], span: Span) -> Va
     out = TensorType(dtype, joined[-1])
     if op.name == "multiply":
         for one, other in (operands, reversed(operands)):
-            if _is_one(scope, one) and other.type == out:
+            if _is_written(scope, one, 1) and other.type == out:
                 return _without(scope, one, other)
+            if _is_written(scope, one, 0) and other.type == out and not scope.in_const:
+                return scope.add(Node(Zero(), (other.node,), (out,), span=span))
     args = tuple(t.node for t in operands)
     return scope.add(Node(Elementwise(op.name), args, (out,), span=span))
 
 
-def _is_one(scope: Scope, t: Tensor) -> bool:
-    """Whether a factor is 1 in every model of this shape: written so, not given by a setting."""
+def _is_written(scope: Scope, t: Tensor, number: int) -> bool:
+    """Whether a factor is a number in every model of this shape, and not given by a setting."""
     form = scope_node(scope, t).form
     if scope.numbers is None or not isinstance(form, Number):
         return False
     if isinstance(form.value, Dim):
-        return substitute(form.value, scope.numbers.symbols).value == 1
-    return replace(form.value, {}, scope.numbers.reals) == Lit(1.0)
+        return substitute(form.value, scope.numbers.symbols).value == number
+    return replace(form.value, {}, scope.numbers.reals) == Lit(float(number))
 
 
 def _without(scope: Scope, zero: Tensor, other: Tensor) -> Tensor:
@@ -201,25 +200,25 @@ def _unlike(scope: Scope, op: Op, operands: list[Tensor], span: Span) -> Error:
     )
 
 
-def _dtype(scope: Scope, op: Op, operands: list[Tensor]) -> str | None:
-    types = [t.type.dtype for t in operands]
-    if op.name == "select":
-        if types[0] != "bool":
-            return None
-        types = types[1:]
-    if op.name in ("and", "or", "not") and any(t != "bool" for t in types):
-        return None
-    if op.result in ("bool", "int", "float32", "float"):
-        return op.result
-    # A number known in advance takes the tensor's dtype.
-    scalars = [isinstance(scope_node(scope, t).form, Number) for t in operands][-len(types) :]
-    strong = [t for t, scalar in zip(types, scalars, strict=True) if not scalar] or types
-    top = max(strong, key=_ORDER.__getitem__)
-    if "float" in types and top in ("int", "bool"):
-        top = "float32"
-    if op.name in _ONLY_REAL and top not in _FLOATING:
-        top = "float32"
-    return top
+def dtype_of(scope: Scope, op: Op, operands: list[Tensor], span: Span) -> str | None:
+    """The dtype that an operation gives, or None after a report."""
+    known = tuple(_operand(scope, t) for t in operands)
+    dtype = RULES[op.dtypes](known)
+    if dtype is None:
+        sides = " and ".join(
+            o.dtype if o.number else str(t.type) for o, t in zip(known, operands, strict=True)
+        )
+        message = f"`{op.symbol or op.name}` does not take {sides}"
+        scope.fail("dtype-mismatch", message, span, help=WAYS_OUT.get(op.dtypes, ""))
+    return dtype
+
+
+def _operand(scope: Scope, t: Tensor) -> Operand:
+    form = scope_node(scope, t).form
+    number = isinstance(form, Number)
+    value = form.value if isinstance(form, Number) else None
+    natural = isinstance(value, Dim) and (value.value is None or value.value >= 0)
+    return Operand(t.type.dtype, number, natural, not number and not t.type.axes)
 
 
 def scope_node(scope: Scope, t: Tensor) -> Node:

@@ -8,8 +8,7 @@ is taken without any mask see the future too. What depends on content is not dec
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from archdsl.diagnostic import Diagnostics
@@ -26,6 +25,7 @@ from archdsl.nodes import (
     Rearrange,
     Repeat,
 )
+from archdsl.ops import OPS
 from archdsl.reals import Real
 from archdsl.source import Span
 from archdsl.stream import modules
@@ -35,14 +35,6 @@ HELP = "write query >= key; what looks both ways has an axis that does not strea
 Known = float | bool | None
 """A number, a truth, or None: not known."""
 
-_ZIP: dict[str, Callable[..., float | bool]] = {
-    "add": operator.add, "subtract": operator.sub, "multiply": operator.mul,
-    "divide": operator.truediv, "remainder": operator.mod, "power": operator.pow,
-    "maximum": max, "minimum": min, "equal": operator.eq, "different": operator.ne,
-    "less": operator.lt, "less_equal": operator.le, "greater": operator.gt,
-    "greater_equal": operator.ge, "negative": operator.neg, "abs": abs, "not": operator.not_,
-    "float32": float, "model_dtype": float,
-}  # fmt: skip
 _LEAST = (0, 1, 2, 3, 5, 8)
 _MOST = 40
 """Positions that are tried: these, those around numbers of the mask, not more than so many."""
@@ -162,10 +154,11 @@ class Look:
                 return True if True in (a, b) else None if None in (a, b) else False
             case "select", [a, b, c]:
                 return None if a is None else b if a else c
-        if node.op not in _ZIP or None in args:
+        evaluate = OPS[node.op].value if node.op in OPS else None
+        if evaluate is None or None in args:
             return None
         try:
-            return _ZIP[node.op](*args)
+            return evaluate(*args)
         except (ArithmeticError, ValueError):
             return None
 

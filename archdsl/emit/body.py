@@ -18,13 +18,10 @@ from archdsl.emit.context import input_names
 from archdsl.emit.names import safe, suffix
 from archdsl.emit.rearrange import rearrange, repeated, split_call, split_views, view
 from archdsl.emit.spell import (
-    AND,
     ATOM,
-    COMPARE,
-    OR,
+    LEVELS,
     PLUS,
     POWER,
-    TIMES,
     UNARY,
     Text,
     spell_dim,
@@ -62,13 +59,6 @@ from archdsl.ops import OPS
 
 WIDTH = 78
 """Expressions longer than this are bound to a name of their own."""
-
-_LEVELS = {
-    "add": PLUS, "subtract": PLUS, "multiply": TIMES, "divide": TIMES, "remainder": TIMES,
-    "power": POWER, "negative": UNARY, "not": UNARY, "and": AND, "or": OR,
-    "equal": COMPARE, "different": COMPARE, "less": COMPARE, "less_equal": COMPARE,
-    "greater": COMPARE, "greater_equal": COMPARE,
-}  # fmt: skip
 
 
 def entries(d: Dim) -> bool:
@@ -340,12 +330,12 @@ class Writer:
         op = OPS[node.op]
         if node.op == "model_dtype":
             return Text(f"{args[0].at(ATOM)}.to({self.reference()}.dtype)")
-        level = _LEVELS.get(node.op, ATOM)
-        if node.op in ("maximum", "minimum"):
+        level = LEVELS[op.level]
+        if op.torch_number:
             for one, other in ((0, 1), (1, 0)):
                 if isinstance(self.nodes[node.args[other]].form, Number):
-                    bound = "min" if node.op == "maximum" else "max"
-                    return Text(f"{args[one].at(ATOM)}.clamp({bound}={args[other].text})")
+                    told = op.torch_number.format(args[one].at(ATOM), args[other].text)
+                    return Text(told)
         if level == ATOM:
             inner = [a.at(ATOM) if op.torch.startswith("{0}.") else a.text for a in args]
             return Text(op.torch.format(*inner))

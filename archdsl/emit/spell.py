@@ -16,6 +16,12 @@ from archdsl.record import record
 ATOM, POWER, UNARY, TIMES, PLUS, SHIFT, AND, OR, COMPARE, LOOSE = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
 """Precedences, tightest first."""
 
+LEVELS = {
+    "": ATOM, "power": POWER, "unary": UNARY, "product": TIMES, "sum": PLUS, "and": AND, "or": OR,
+    "compare": COMPARE,
+}  # fmt: skip
+"""The precedences by the words that `ops.py` uses."""
+
 _OPERATORS = {"+": PLUS, "-": PLUS, "*": TIMES, "/": TIMES, "^": POWER}
 _MATH = {
     "floor": "math.floor",

@@ -20,18 +20,8 @@ from archdsl.view import words
 from archdsl.view.choice import NOTHING, Choice
 from archdsl.view.types import Diagram, Edge, Node
 
-_MARKS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷"}
-SIGNS = {
-    "subtract": ("", "−"),
-    "divide": ("", "÷"),
-    "remainder": ("", "mod"),
-    "power": ("", "^"),
-    "less": ("", "<"),
-    "less_equal": ("", "≤"),
-    "greater": ("", ">"),
-    "greater_equal": ("", "≥"),
-    "select": ("if", "", "else"),
-}
+_MARKS = {op.name: op.mark for op in OPS.values() if op.mark}
+SIGNS = {op.name: op.beside for op in OPS.values() if op.beside}
 """Operations whose operands have an order, with what stands beside the wire of each: the sign is
 beside the operand that it stands before, a − b beside b.
 """
