@@ -161,21 +161,56 @@ OPS: dict[str, Op] = {op.name: op for op in _ROWS}
 OPERATORS: dict[str, str] = {op.symbol: op.name for op in _ROWS if op.symbol and op.operands == 2}
 """Operator signs of the language to primitives of two operands."""
 
-INITIALISERS: dict[str, int] = {
-    "normal": 1,
-    "uniform": 2,
-    "fill": 1,
-    "zeros": 0,
-    "ones": 0,
-    "identity": 0,
-    "log_uniform": 2,
-    "log_range": 0,
-    "inverse_softplus": 2,
+
+@record
+class Initialiser:
+    """What may stand behind `param ... =`: how a tensor begins.
+
+    `args` names its arguments, `rank` is the least number of axes that it needs. `wrong` says
+    what is wrong with numbers, '' where nothing is.
+    """
+
+    name: str
+    doc: str
+    args: tuple[str, ...] = ()
+    rank: int = 0
+    wrong: Callable[..., str] = lambda *_: ""
+
+
+def _not_negative(std: float) -> str:
+    return "" if std >= 0 else "the standard deviation has to be at least 0"
+
+
+def _ordered(low: float, high: float) -> str:
+    return "" if low <= high else "the first number has to be at most the second"
+
+
+def _positive(low: float, high: float) -> str:
+    return _ordered(low, high) or ("" if low > 0 else "both numbers have to be above 0")
+
+
+INITIALISERS: dict[str, Initialiser] = {
+    row.name: row
+    for row in (
+        Initialiser("normal", "normal numbers around 0", ("std",), wrong=_not_negative),
+        Initialiser("uniform", "uniform numbers", ("low", "high"), wrong=_ordered),
+        Initialiser("fill", "one number everywhere", ("value",)),
+        Initialiser("zeros", "0 everywhere"),
+        Initialiser("ones", "1 everywhere"),
+        Initialiser("identity", "along the last two axes 1 where they agree, else 0", rank=2),
+        Initialiser(
+            "log_uniform", "logarithms of uniform numbers", ("low", "high"), wrong=_positive
+        ),
+        Initialiser("log_range", "log 1, log 2 and so on along the last axis", rank=1),
+        Initialiser(
+            "inverse_softplus",
+            "what softplus makes numbers of whose logarithms are uniform",
+            ("low", "high"),
+            wrong=_positive,
+        ),
+    )
 }
-"""What may stand behind `param ... =`, with how many arguments: normal(std), uniform(low, high),
-log_uniform(low, high): logarithms of uniform numbers, log_range: log 1, log 2 and so on,
-inverse_softplus(low, high): what softplus makes numbers whose logarithms are uniform.
-"""
+"""The initialisers by name."""
 
 INTRINSICS = (
     "linear", "embedding", "rms_norm", "layer_norm", "sdpa", "causal_conv", "gated_delta", "ssd",

@@ -46,6 +46,14 @@ def primitives() -> str:
     return table(("name", "sign", "form", "meaning"), rows)
 
 
+def initialisers() -> str:
+    rows = []
+    for row in INITIALISERS.values():
+        args = f"({', '.join(row.args)})" if row.args else ""
+        rows.append((f"`{row.name}{args}`", row.doc))
+    return table(("initialiser", "how a tensor begins"), rows)
+
+
 def codes() -> str:
     return table(("code", "meaning"), [(f"`{code}`", said) for code, said in CODES.items()])
 
@@ -79,9 +87,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "codes": codes,
     "roles": lambda: words(list(ROLES)),
     "intrinsics": lambda: words(list(INTRINSICS)),
-    "initialisers": lambda: table(
-        ("name", "arguments"), [(f"`{name}`", str(count)) for name, count in INITIALISERS.items()]
-    ),
+    "initialisers": initialisers,
     "about": lambda: table(("fact", "kind"), [(f"`{k}`", v) for k, v in ABOUT.items()]),
     "expected": lambda: words(list(EXPECTED)),
     "card": lambda: table(("directive", "takes"), [(f"`{k}`", v) for k, v in WORDS.items()]),

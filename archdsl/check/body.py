@@ -27,13 +27,14 @@ from archdsl.check.values import (
 )
 from archdsl.diagnostic import Diagnostics, nearest
 from archdsl.dims import DIFFERENT, EQUAL, Dim, extreme, substitute
+from archdsl.dtypes import FLOATING
 from archdsl.graph import Initial, Param
 from archdsl.nodes import Cache, Input, Node, Read, Residual, Zero
 from archdsl.ops import INITIALISERS, INTRINSICS, ROLES
 from archdsl.reals import Ref
 from archdsl.record import replace as changed
 from archdsl.source import Span
-from archdsl.types import TensorType
+from archdsl.types import Rest, TensorType
 
 MAX_NODES = 200_000
 """Bodies longer than this are refused."""
@@ -282,13 +283,18 @@ def _param(scope: Scope, statement: s.ParamStatement) -> None:
     guard = True if statement.guard is None else expressions.truth(scope, statement.guard)
     if t is None or guard is False:
         scope.names[name.name] = Error()
+        if guard is False and statement.guard is not None:
+            scope.absent[name.name] = statement.guard.span
         return
     _unique(scope, name)
+    if not _is_fixed(scope, statement, t):
+        scope.names[name.name] = Error()
+        return
     guarded = _guard_name(statement)
     if statement.keyword == "const":
         made = _const(scope, statement, t, guarded)
     else:
-        initial = _initial(scope, statement.initial)
+        initial = _initial(scope, statement, t)
         made = Param(statement.keyword, name.name, t, initial, guarded) if initial else None
     if made is None:
         scope.names[name.name] = Error()
@@ -330,7 +336,33 @@ def _const(scope: Scope, statement: s.ParamStatement, t: TensorType, guarded: st
     return Param("const", statement.name.name, t, None, guarded, value=value.node)
 
 
-def _initial(scope: Scope, expr: s.Expr) -> Initial | None:
+def _is_fixed(scope: Scope, statement: s.ParamStatement, t: TensorType) -> bool:
+    """Whether what a block holds has a shape of its own, and a parameter a dtype that can be
+    trained; False after a report.
+    """
+    for axis in t.axes:
+        if (
+            isinstance(axis, Rest)
+            or {STREAM, SEEN} & axis.symbols()
+            or (scope.numbers is not None and scope.value(axis) is None)
+        ):
+            scope.fail(
+                "unbound-axis",
+                f"{statement.name.name} has the axis {axis}, which only the inputs decide",
+                statement.type.span,
+                help="axes of what a block holds are settings and numbers",
+            )
+            return False
+    if statement.keyword == "param" and t.dtype not in FLOATING:
+        message = f"a parameter is trained, and {t.dtype} cannot be"
+        help = f"write buffer {statement.name.name}: ..."
+        scope.fail("dtype-mismatch", message, statement.type.span, help=help)
+        return False
+    return True
+
+
+def _initial(scope: Scope, statement: s.ParamStatement, t: TensorType) -> Initial | None:
+    expr = statement.initial
     name = ""
     args: tuple[s.Arg, ...] = ()
     match expr:
@@ -347,14 +379,32 @@ def _initial(scope: Scope, expr: s.Expr) -> Initial | None:
             help=f"one of {known}",
         )
         return None
-    if len(args) != INITIALISERS[name]:
-        scope.fail("wrong-arguments", f"{name} takes {INITIALISERS[name]} numbers", expr.span)
+    row = INITIALISERS[name]
+    if len(args) != len(row.args):
+        said = f"({', '.join(row.args)})" if row.args else ""
+        help = f"write {name}{said}"
+        scope.fail("wrong-arguments", f"{name} takes {len(row.args)} numbers", expr.span, help=help)
+        return None
+    if len(t.axes) < row.rank:
+        axes = "an axis" if row.rank == 1 else f"{row.rank} axes"
+        message = f"{name} needs {axes}, and {statement.name.name} is {t}"
+        scope.fail("bad-value", message, expr.span, help=f"{name}: {row.doc}")
+        return None
+    if t.dtype not in FLOATING and name not in ("zeros", "ones", "fill"):
+        message = f"{name} gives real numbers, and {statement.name.name} is {t.dtype}"
+        scope.fail("dtype-mismatch", message, expr.span, help="zeros, ones or fill(value)")
         return None
     values = [expressions.evaluate(scope, a.value) for a in args]
     numbers = [statics.real(v) for v in values if isinstance(v, Int | Float)]
     if len(numbers) != len(values):
         if not any(isinstance(v, Error) for v in values):
             scope.fail("not-static", f"{name} takes numbers known in advance", expr.span)
+        return None
+    known_values = [statics.number(scope, v, expr.span) for v in values]
+    reason = row.wrong(*known_values) if None not in known_values else ""
+    if reason:
+        said = ", ".join(f"{number:g}" for number in known_values if number is not None)
+        scope.fail("bad-value", f"{name}({said}): {reason}", expr.span)
         return None
     return Initial(name, tuple(numbers))
 

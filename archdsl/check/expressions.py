@@ -37,7 +37,7 @@ from archdsl.check.values import (
     Word,
     describe,
 )
-from archdsl.diagnostic import nearest
+from archdsl.diagnostic import Label, nearest
 from archdsl.dims import DIFFERENT, Dim
 from archdsl.hints import meant
 from archdsl.ops import OPERATORS, OPS
@@ -106,6 +106,11 @@ def evaluate(scope: Scope, expr: s.Expr) -> Value:
 def name(scope: Scope, expr: s.Name) -> Value:
     """What a name means: own names, those of the file, constants, primitives."""
     found = scope.look(expr.name)
+    if expr.name in scope.absent and isinstance(found, Error):
+        label = Label(scope.absent[expr.name], "the condition is false")
+        message = f"{expr.name} is not there"
+        help = f"choose by the same condition: ... if {scope.absent[expr.name].text} else ..."
+        return scope.fail("unknown-name", message, expr.span, labels=(label,), help=help)
     if found is None:
         found = CONSTANTS.get(expr.name)
     if found is not None:

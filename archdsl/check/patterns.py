@@ -7,7 +7,7 @@ operation makes of them.
 from __future__ import annotations
 
 from archdsl import syntax as s
-from archdsl.axes import Factor, Item, Plan, RestFactor, factors, pieces, size
+from archdsl.axes import Item, Plan, RestFactor, factors, pieces, size
 from archdsl.check.matching import (
     Names,
     Wrong,
@@ -83,17 +83,41 @@ def _reduce(
     right = side(names, right_of(names, pattern, span))
     if len(left) != 1 or len(right) != 1:
         return scope.fail("pattern-axes", f"{name} takes one operand and gives one result", span)
-    ours, theirs = list(left[0]), list(right[0])
-    for item in theirs:
-        if item in ours or (isinstance(item, Factor) and item.dim.value == 1):
-            continue
-        return scope.fail("pattern-axes", f"{item} comes from nowhere", pattern.span)
+    if any(len(pieces(term)) > 1 for term in (*left, *right)):
+        return scope.fail("pattern-axes", f"{name} does not cut axes", pattern.span)
+    given, kept = _distinct(names, left[0], pattern), _distinct(names, right[0], pattern)
+    for axis in kept:
+        if axis not in given:
+            return scope.fail("pattern-axes", f"{axis} comes from nowhere", pattern.span)
+    if "..." in given and "..." not in kept:
+        help = "name the axes that go"
+        return scope.fail("pattern-axes", f"{name} keeps `...`", pattern.span, help=help)
+    if len(given) == len(kept):
+        help = "leave out the axis that goes, or write 1 in its place: mean[... d -> ... 1](x)"
+        return scope.fail(
+            "pattern-axes", f"{name} needs an axis that goes", pattern.span, help=help
+        )
     dtype = dtype_of(scope, OPS[name], operands, span)
     if dtype is None:
         return Error()
     out = TensorType(dtype, axes_of(names, right[0]))
     plan = Plan(tuple(left), tuple(right))
     return scope.add(Node(Reduce(name, plan), (operands[0].node,), (out,), span=span))
+
+
+def _distinct(names: Names, term: tuple[Item, ...], pattern: s.Pattern) -> list[str]:
+    """The names of a term without its 1s, each of which stands there once; raises Wrong."""
+    axes = [str(f) for f in factors(term) if str(f) != "1"]
+    for axis in axes:
+        if axes.count(axis) > 1:
+            names.scope.fail(
+                "pattern-axes",
+                f"{axis} stands twice in one tensor",
+                pattern.span,
+                help="an axis has a name of its own: rearrange[B T (a b) -> B T a b] names them",
+            )
+            raise Wrong
+    return axes
 
 
 def _along(
@@ -103,6 +127,10 @@ def _along(
         return scope.fail("pattern-axes", f"{name} keeps the shape: no `->` here", pattern.span)
     names = Names(scope)
     left = match_left(names, pattern, operands, span)
+    if len(left) != 1 or any(isinstance(item, RestFactor) for item in left[0][1:]):
+        help = f"write {name}[... a](x)"
+        message = f"{name} works along the axes named behind `...`"
+        return scope.fail("pattern-axes", message, pattern.span, help=help)
     plan = Plan(tuple(left), ())
     args = (operands[0].node,)
     if dtype_of(scope, OPS[name], operands, span) is None:
@@ -116,7 +144,7 @@ def _choose(
     """The k largest along the last axis of the pattern: values and indices."""
     names = Names(scope)
     left = match_left(names, pattern, operands, span)
-    if pattern.right is not None or isinstance(left[0][-1], RestFactor):
+    if pattern.right is not None or len(left) != 1 or isinstance(left[0][-1], RestFactor):
         return scope.fail("pattern-axes", f"write {name}[... a](x, k)", pattern.span)
     axes = operands[0].type.axes
     known, wanted = scope.value(size(left[0][-1])), scope.value(k)
@@ -142,12 +170,12 @@ def _einsum(scope: Scope, pattern: s.Pattern, operands: list[Tensor], span: Span
     if len(terms) != 1:
         return scope.fail("pattern-axes", "einsum gives one result", pattern.span)
     right = side(names, terms)
-    met = {f.name for term in left for f in factors(term)}
-    for factor in factors(right[0]):
-        if factor.name not in met and factor.name != "1":
-            return scope.fail("pattern-axes", f"{factor.name} is in no operand", pattern.span)
     if any(len(pieces(term)) > 1 for term in (*left, *right)):
         return scope.fail("pattern-axes", "einsum does not cut axes", pattern.span)
+    given = {axis for term in left for axis in _distinct(names, term, pattern)}
+    for axis in _distinct(names, right[0], pattern):
+        if axis not in given:
+            return scope.fail("pattern-axes", f"{axis} is in no operand", pattern.span)
     dtype = dtype_of(scope, OPS["einsum"], operands, span)
     if dtype is None:
         return Error()

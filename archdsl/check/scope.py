@@ -78,7 +78,7 @@ class Scope:
     `given` is what the body gives, `around` what comes from outside, in the model's symbols,
     `context` the inputs made for that. Within a scan or a loop, `outer` is the body around it and
     `borrowed` pairs of an input in here and a node out there. `any_axes`: a slot is tried with axes
-    that stand for any.
+    that stand for any. `absent`: parameters whose condition is false, with its place.
     """
 
     diagnostics: Diagnostics
@@ -105,6 +105,7 @@ class Scope:
     any_axes: bool = False
     borrowed: list[tuple[int, int]] = field(default_factory=list)
     in_const: bool = False
+    absent: dict[str, Span] = field(default_factory=dict)
 
     def look(self, name: str) -> Value | None:
         """What a name means here, own names before those of the file; marks it used."""

@@ -16,7 +16,15 @@ from archdsl.emit import calls, precomputed, repeat
 from archdsl.emit import plan as p
 from archdsl.emit.context import input_names
 from archdsl.emit.names import safe, suffix
-from archdsl.emit.rearrange import rearrange, repeated, split_call, split_views, view
+from archdsl.emit.rearrange import (
+    Term,
+    dim_of,
+    rearrange,
+    repeated,
+    split_call,
+    split_views,
+    view,
+)
 from archdsl.emit.spell import (
     ATOM,
     LEVELS,
@@ -294,8 +302,6 @@ class Writer:
                 return Text(f"torch.zeros_like({args[0].text})")
             case Fill():
                 return repeat.filled(self, node, args[0])
-            case Window() as form:
-                return repeat.window(self, node, form, args[0])
             case Residual():
                 return Text(f"{args[0].at(PLUS)} + {args[1].at(PLUS)}", PLUS)
             case Cache() as form:
@@ -304,6 +310,13 @@ class Writer:
                 return calls.apply(self, i, node, form, args)
             case Mixture() as form:
                 return calls.mixture(self, form, args)
+        return self.operation(node, args)
+
+    def operation(self, node: Node, args: list[Text]) -> Text:
+        """One operation of the table as an expression."""
+        match node.form:
+            case Window() as form:
+                return repeat.window(self, node, form, args[0])
             case Choose() as form:
                 return self.choose(form, args[0])
             case Positions(axis):
@@ -322,8 +335,10 @@ class Writer:
                 if form.along:
                     return Text(f"{args[0].at(ATOM)}.gather(-1, {args[1].text})")
                 return Text(f"{args[0].at(ATOM)}[{args[1].text}]")
-            case Reduce(op, plan) | Along(op, plan):
+            case Reduce(op, plan):
                 return self.reduce(op, plan, args[0])
+            case Along(op, plan):
+                return self.along(op, plan, args[0])
         return self.elementwise(node, args)
 
     def elementwise(self, node: Node, args: list[Text]) -> Text:
@@ -384,23 +399,48 @@ class Writer:
         return not entries(axis) and any("$S" in d.symbols() and not entries(d) for d in behind)
 
     def reduce(self, op: str, plan: Plan, arg: Text) -> Text:
-        """A reduction, or an operation along axes."""
-        left = plan.left[0]
-        if plan.right:
-            kept = {str(x) for x in plan.right[0]}
-            gone = [i for i, x in enumerate(left) if str(x) not in kept]
-            keep = len(plan.right[0]) == len(left)
-        else:
-            gone = [i for i, x in enumerate(left) if not isinstance(x, RestFactor)]
-            keep = False
-        dims = [str(i - len(left)) if "..." in map(str, left[:i]) else str(i) for i in gone]
-        axes = dims[0] if len(dims) == 1 else f"({', '.join(dims)})"
-        if op == "softmax" and len(dims) > 1:
-            lead = f"{dims[0]}, {dims[-1]}"
-            return Text(f"{arg.at(ATOM)}.flatten({lead}).softmax(-1).view_as({arg.text})")
+        """A reduction: of axes as they stand where that gives the right side, else of factors that
+        are split before and put in order after.
+        """
+        (left,), (right,) = plan.left, plan.right
+        ours, theirs = [str(x) for x in left], [str(x) for x in right]
+        keep = len(theirs) == len(ours) and all(
+            b in (a, "1") for a, b in zip(ours, theirs, strict=True)
+        )
+        if keep or theirs == [a for a in ours if a in theirs]:
+            gone = (
+                [i for i, (a, b) in enumerate(zip(ours, theirs, strict=True)) if a != b]
+                if keep
+                else [i for i, a in enumerate(ours) if a not in theirs]
+            )
+            return self.over(op, arg, left, gone, keep)
+        flat = tuple(f for f in factors(left) if str(f) != "1")
+        kept = {str(f) for f in factors(right)}
+        reduced = self.over(
+            op,
+            view(left, flat, arg, self.look),
+            flat,
+            [i for i, f in enumerate(flat) if str(f) not in kept],
+        )
+        return view(tuple(f for f in flat if str(f) in kept), right, reduced, self.look)
+
+    def along(self, op: str, plan: Plan, arg: Text) -> Text:
+        """An operation along the axes that a pattern names."""
+        (left,) = plan.left
+        named = [i for i, x in enumerate(left) if not isinstance(x, RestFactor)]
+        if len(named) == 1:
+            return self.over(op, arg, left, named)
+        first, last = (dim_of(left, i) for i in (named[0], named[-1]))
+        flat = Text(f"{arg.at(ATOM)}.flatten({first}, {last})")
         template = OPS[op].torch
-        filled = template.format(arg.at(ATOM), axes=axes, keep=", keepdim=True" if keep else "")
-        return Text(filled)
+        return Text(f"{template.format(flat.text, axes=-1, keep='')}.view_as({arg.text})")
+
+    def over(self, op: str, arg: Text, term: Term, dims: list[int], keep: bool = False) -> Text:
+        """An operation over axes of a term by their numbers."""
+        said = [dim_of(term, i) for i in dims]
+        axes = said[0] if len(said) == 1 else f"({', '.join(said)})"
+        keepdim = ", keepdim=True" if keep else ""
+        return Text(OPS[op].torch.format(arg.at(ATOM), axes=axes, keep=keepdim))
 
     def einsum(self, plan: Plan, args: list[Text]) -> Text:
         """Operands with merged axes are split before, results merged after."""
@@ -413,6 +453,7 @@ class Writer:
                     free = wish if wish in pool else pool[0]
                     letters[f.name] = free
                     pool.remove(free)
+        ones = [[f.name for f in factors(term)] for term in plan.left]
         sides, operands = [], []
         for term, arg in zip(plan.left, args, strict=True):
             flat = factors(term)
@@ -423,9 +464,11 @@ class Writer:
             sides.append("".join(letters[f.name] for f in flat))
         out = plan.right[0]
         flat = factors(out)
+        if [f.name for f in flat].count("1") > any("1" in side for side in ones):
+            flat = tuple(f for f in flat if f.name != "1")  # the view below makes them
         spec = f"{', '.join(sides)} -> {''.join(letters[f.name] for f in flat)}".replace(" ", "")
         text = Text(f'torch.einsum("{spec}", {", ".join(operands)})')
-        return view(flat, out, text, self.look) if any(isinstance(i, Merge) for i in out) else text
+        return text if flat == out else view(flat, out, text, self.look)
 
     def param(self, name: str) -> str:
         """A parameter of this block; of one expert where the block holds all of a bank."""

@@ -16,6 +16,7 @@ from archdsl.emit.repeat import state_places
 from archdsl.emit.spell import ATOM, PLUS, Look, Text, spell_dim, spell_real, whole
 from archdsl.graph import Child, Initial, Module, Param, Segment
 from archdsl.nodes import Cache, Node, Read, Scan, Window, every_node
+from archdsl.reals import Lit
 
 
 def unit_lines(plan: p.Plan, unit: p.Unit) -> list[str]:
@@ -237,10 +238,9 @@ def _root(module: Module, name: str) -> str:
 
 def _param_lines(param: Param, optional: bool, look: Look, banked: bool) -> list[str]:
     axes = [spell_dim(a, look).text for a in param.type.axes if isinstance(a, Dim)]
-    shape = ", ".join(["experts", *axes] if banked else axes)
     name = f"self.{safe(param.name)}"
     assert param.initial is not None
-    value, after = _initial(param.initial, shape, look)
+    value, after = _initial(param.initial, ["experts", *axes] if banked else axes, look)
     if param.kind == "buffer":
         dtype = {"int": "torch.long", "bool": "torch.bool"}.get(param.type.dtype, "")
         value = f"{value}.to({dtype})" if dtype else value
@@ -252,18 +252,25 @@ def _param_lines(param: Param, optional: bool, look: Look, banked: bool) -> list
     return [*lines, *(a.format(name=name) for a in after)]
 
 
-def _initial(initial: Initial, shape: str, look: Look) -> tuple[str, list[str]]:
+def _initial(initial: Initial, sizes: list[str], look: Look) -> tuple[str, list[str]]:
     """The tensor, and what is done to it afterwards."""
     args = [spell_real(a, look).text for a in initial.args]
+    shape = ", ".join(sizes) or "()"
     match initial.name:
         case "zeros" | "ones":
             return f"torch.{initial.name}({shape})", []
         case "fill":
-            return f"torch.full(({shape},), {args[0]})", []
+            whole = f"({shape},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
+            value = args[0] if isinstance(initial.args[0], Lit) else f"float({args[0]})"
+            return f"torch.full({whole}, {value})", []
         case "identity":
-            return f"torch.eye({shape})", []
+            *lead, m, n = sizes
+            again = f".repeat({', '.join([*lead, '1', '1'])})" if lead else ""
+            return f"torch.eye({m}, {n}){again}", []
         case "log_range":
-            return f"torch.arange(1, {shape} + 1).log()", []
+            *lead, n = sizes
+            again = f".repeat({', '.join([*lead, '1'])})" if lead else ""
+            return f"torch.arange(1, {n} + 1).log(){again}", []
         case "log_uniform":
             drawn = f"nn.init.uniform_({{name}}, {args[0]}, {args[1]})"
             return f"torch.empty({shape})", [drawn, "{name}.data.log_()"]
@@ -396,34 +403,44 @@ def table_lines(plan: p.Plan, unit: p.Unit) -> tuple[list[str], set[str]]:
         '        """What the settings alone decide, in single precision."""',
         *(f"        {line}" for line in (*writer.lines, *lines)),
         f"        return {{{kept}}}",
-        "",
-        "    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:",
-        "        # Tables keep their precision when parameters are cast, and survive `to_empty`.",
-        "        super()._apply(fn, recurse)",
-        f"        for name, table in self.tables(self.{safe(sorted(read)[0])}.device).items():",
-        "            setattr(self, name, table)",
-        "        return self",
     ]
     return text, writer.settings
 
 
 def precise_lines(module: Module) -> list[str]:
-    """What keeps buffers of single precision as they are when parameters are cast."""
-    names = [
-        safe(q.name) for q in module.params if q.kind == "buffer" and q.type.dtype == "float32"
-    ]
-    if not names:
+    """What keeps tensors of single precision, and tables, as they are when the rest is cast."""
+    precise = [q for q in module.params if q.kind != "const" and q.type.dtype == "float32"]
+    kept = [safe(q.name) for q in precise]
+    tables = [q.name for q in module.params if q.kind == "const"]
+    read = [safe(name) for name in tables if writer_uses(module, name)]
+    if not kept and not read:
         return []
-    kept = ", ".join(f'"{n}": self.{n}' for n in names)
+    lines = ["super()._apply(fn, recurse)"]
+    if kept:
+        held = ", ".join(f'"{n}": self.{n}.data' for n in kept)
+        if any(q.guard for q in precise):
+            names = "".join(f'"{n}", ' for n in kept).rstrip()
+            held = f"n: getattr(self, n).data for n in ({names}) if getattr(self, n) is not None"
+        lines = [
+            "# What is of single precision keeps it when the rest is cast.",
+            f"kept = {{{held}}}",
+            *lines,
+            "for name, value in kept.items():",
+            "    if not value.is_meta:",
+            "        getattr(self, name).data = value.to(getattr(self, name).device)",
+        ]
+    if read:
+        comment = "# Tables keep their precision when parameters are cast, and survive `to_empty`."
+        lines = [
+            *([comment] if not kept else []),
+            *lines,
+            f"for name, table in self.tables(self.{sorted(read)[0]}.device).items():",
+            "    setattr(self, name, table)",
+        ]
     return [
         "",
         "    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:",
-        "        # Buffers of single precision keep it when parameters are cast.",
-        f"        kept = {{{kept}}}",
-        "        super()._apply(fn, recurse)",
-        "        for name, buffer in kept.items():",
-        "            if not buffer.is_meta:",
-        "                setattr(self, name, buffer.to(getattr(self, name).device))",
+        *(f"        {line}" for line in lines),
         "        return self",
     ]
 

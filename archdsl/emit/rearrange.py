@@ -48,7 +48,7 @@ def _cut(term: Term, operand: Text, look: Look) -> list[tuple[Term, Text]]:
     where = next(i for i, item in enumerate(flat) if isinstance(item, Cut))
     cut = flat[where]
     assert isinstance(cut, Cut)
-    dim = _dim(tuple(flat), where)
+    dim = dim_of(tuple(flat), where)
     sizes = [_size(Merge(p), look) for p in cut.parts]
     if len(set(sizes)) == 1:
         split = f"{text.at(ATOM)}.chunk({len(sizes)}, {dim})"
@@ -102,7 +102,7 @@ def repeated(plan: Plan, operand: Text, look: Look) -> Text:
         for i, f in enumerate(flat):
             if f.name not in own:
                 times = _size(f, look)
-                text = Text(f"{text.at(ATOM)}.repeat_interleave({times}, {_dim(flat, i)})")
+                text = Text(f"{text.at(ATOM)}.repeat_interleave({times}, {dim_of(flat, i)})")
     else:
         sizes = ["-1" if f.name in own else _size(f, look) for f in flat]
         text = Text(f"{text.at(ATOM)}.expand({', '.join(sizes)})")
@@ -124,7 +124,7 @@ def _join(term: Term, parts: list[tuple[Term, Text]], look: Look) -> Text:
         for (source, text), target in zip(parts, pieces(tuple(flat)), strict=True)
     ]
     assert len(wanted) == len(texts)
-    joined = Text(f"torch.cat(({', '.join(texts)}), {_dim(tuple(flat), where)})")
+    joined = Text(f"torch.cat(({', '.join(texts)}), {dim_of(tuple(flat), where)})")
     if tuple(flat) == term:
         return joined
     return view(_whole(tuple(flat)), _whole(term), joined, look)
@@ -176,7 +176,7 @@ def _insert(source: Term, target: Term, text: Text) -> Text:
 
 
 def _drop_ones(items: list[Factor | RestFactor], text: Text) -> Text:
-    dims = [_dim(tuple(items), i) for i, f in enumerate(items) if str(f) == "1"]
+    dims = [dim_of(tuple(items), i) for i, f in enumerate(items) if str(f) == "1"]
     if len(dims) == 1:
         return Text(f"{text.at(ATOM)}.squeeze({dims[0]})")
     return Text(f"{text.at(ATOM)}.squeeze(({', '.join(dims)}))")
@@ -188,7 +188,7 @@ def _unflatten(source: Term, text: Text, look: Look) -> Text:
         item = source[i]
         if isinstance(item, Merge):
             sizes = ", ".join(_size(x, look) for x in factors(item.items))
-            text = Text(f"{text.at(ATOM)}.unflatten({_dim(source, i)}, ({sizes}))")
+            text = Text(f"{text.at(ATOM)}.unflatten({dim_of(source, i)}, ({sizes}))")
     return text
 
 
@@ -205,12 +205,12 @@ def _permute(
         pool = [(i, g) for i, g in pool if i != found]
     moved = [i for i, j in enumerate(order) if i != j]
     if len(moved) == 2:
-        a, b = (_dim(tuple(ours), i) for i in moved)
+        a, b = (dim_of(tuple(ours), i) for i in moved)
         return Text(f"{text.at(ATOM)}.transpose({a}, {b})")
     if any(isinstance(f, RestFactor) for f in ours):
-        dims = [_dim(tuple(ours), i) for i in range(len(ours)) if str(ours[i]) != "..."]
+        dims = [dim_of(tuple(ours), i) for i in range(len(ours)) if str(ours[i]) != "..."]
         to = [
-            _dim(tuple(theirs), order.index(i)) for i in range(len(ours)) if str(ours[i]) != "..."
+            dim_of(tuple(theirs), order.index(i)) for i in range(len(ours)) if str(ours[i]) != "..."
         ]
         return Text(f"{text.at(ATOM)}.movedim(({', '.join(dims)}), ({', '.join(to)}))")
     return Text(f"{text.at(ATOM)}.permute({', '.join(map(str, order))})")
@@ -229,7 +229,7 @@ def _flatten(theirs: list[Factor | RestFactor], target: Term, text: Text) -> Tex
             spans.append((position, position + count - 1))
         position += count
     for start, end in reversed(spans):
-        a, b = _dim(tuple(theirs), start), _dim(tuple(theirs), end)
+        a, b = dim_of(tuple(theirs), start), dim_of(tuple(theirs), end)
         text = Text(f"{text.at(ATOM)}.flatten({a}, {b})")
     if ones:
         marks = ["None" if str(i) == "1" else "..." if str(i) == "..." else ":" for i in target]
@@ -237,7 +237,7 @@ def _flatten(theirs: list[Factor | RestFactor], target: Term, text: Text) -> Tex
     return text
 
 
-def _dim(items: Term | tuple[Factor | RestFactor, ...], index: int) -> str:
+def dim_of(items: Term | tuple[Factor | RestFactor, ...], index: int) -> str:
     """The number of an axis: from the end where `...` comes before it."""
     if any(str(i) == "..." for i in items[:index]):
         return str(index - len(items))

@@ -196,6 +196,7 @@ def _model(made: Plan, stored: bool) -> list[str]:
         "",
         *init,
         *tables,
+        *classes.precise_lines(module),
         "",
         *forward,
     ]
