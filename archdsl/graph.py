@@ -27,6 +27,16 @@ from archdsl.source import Span
 from archdsl.types import Axis, Rest, TensorType
 
 
+@entity
+class Binding:
+    """A `share` of one body: one instance of a block, wherever it is placed.
+
+    Recipes and modules carry it; two bindings of one name are two.
+    """
+
+    name: str
+
+
 @record
 class Initial:
     """How a parameter begins: `normal(0.02)`, `zeros`; arguments are real expressions."""
@@ -196,7 +206,7 @@ class Module:
     from_std: bool = False
     span: Span | None = None
     context: tuple[str, ...] = ()
-    shared: str = ""
+    shared: Binding | None = None
 
     @property
     def streams(self) -> bool:

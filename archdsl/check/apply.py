@@ -77,6 +77,11 @@ def recipe(
     settings = kinds.settle(scope, block, given, name_span)
     if settings is None:
         return Error()
+    tied = next((value for _, value in settings if isinstance(value, Recipe) and value.ties), None)
+    if tied is not None:
+        message = f"{tied.block.name} uses a parameter of this body, and {block.name} is another"
+        help = "apply it in this body, or `share` a block between them"
+        return scope.fail("unsupported", message, tied.span or span, help=help)
     made = Recipe(block, settings, tuple(sorted(ties.items())), span)
     if made.size > MAX_SIZE:
         return scope.fail("too-large", f"a recipe of more than {MAX_SIZE} blocks", span)
@@ -332,7 +337,7 @@ def child(
         return _again(scope, scope.children[name], made, fn_span)
     inline = not label
     if isinstance(made, Module):
-        owns = made.shared == f"{scope.block.name if scope.block else ''}.{name}"
+        owns = made.shared is not None and made.shared is scope.shared.get(name)
         child = Child(name, made, inline=inline, ties=_ties(target), owns=owns)
     elif isinstance(target, Bank):
         child = Child(name, segments=made, top_k=scope.value(target.top_k))

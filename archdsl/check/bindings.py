@@ -5,7 +5,8 @@
 
     apart more   = stack(2 * NextToken(d)) # several, none where the number is 0
 
-What is shared is a recipe with a mark: all modules made of it are one, stored where it was bound.
+What is shared is a recipe that carries its binding: all modules made of it are one, stored where it
+was bound.
 What stands apart is applied to nothing; its inputs are those that it declares, free axes of that
 name being the body's own.
 """
@@ -28,6 +29,7 @@ from archdsl.check.values import (
     describe,
 )
 from archdsl.dims import Dim
+from archdsl.graph import Binding
 from archdsl.record import replace
 
 
@@ -52,8 +54,8 @@ def bind(scope: Scope, statement: s.Bind, value: Value) -> Value:
     if not isinstance(first, Recipe):
         return value  # a generic check does not know which block it is, an empty stack has none
     if statement.own == "share" and isinstance(value, Recipe):
-        owner = scope.block.name if scope.block else ""
-        return replace(value, shared=f"{owner}.{name.name}")
+        binding = scope.shared[name.name] = Binding(name.name)
+        return replace(value, shared=binding)
     return _apart(scope, name, value, first)
 
 

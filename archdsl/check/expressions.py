@@ -317,6 +317,12 @@ def field(scope: Scope, expr: s.Field) -> Value:
         path = (expr.value.name,)
     if isinstance(value, Recipe) and path:
         statement = value.block.param(expr.name.name)
+        if statement is not None and value.shared is not None:
+            if scope.shared.get(value.shared.name) is not value.shared:
+                message = f"{path[0]} is shared by a body around this one"
+                help = "tie parameters where both blocks are bound"
+                return scope.fail("unsupported", message, expr.span, help=help)
+            path = (value.shared.name,)
         if statement is not None:
             return ParamPath((*path, expr.name.name), apply.param_type(scope, value, statement))
         known = [p.name.name for p in value.block.decl.body if isinstance(p, s.ParamStatement)]

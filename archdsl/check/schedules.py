@@ -49,6 +49,10 @@ def schedule(scope: Scope, expr: s.Call) -> Value:
 
 def _bounded(scope: Scope, made: Schedule, span: Span) -> Value:
     """A schedule, if it is not too long: as it is written, and with all its repeats."""
+    for item in made.items:
+        if isinstance(item.item, Recipe) and item.item.ties:
+            message = f"the layers of a stack are many, and {item.item.block.name} uses a parameter"
+            return scope.fail("unsupported", message, span, help="`share` a block between layers")
     layers = _layers(scope, made) if made.size <= MAX_LAYERS else made.size
     if layers <= MAX_LAYERS:
         return made

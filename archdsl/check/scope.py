@@ -25,7 +25,7 @@ from archdsl.dims import (
     compare,
     substitute,
 )
-from archdsl.graph import Check, Child, Module, Param
+from archdsl.graph import Binding, Check, Child, Module, Param
 from archdsl.nodes import Node
 from archdsl.reals import Real, evaluate, replace
 from archdsl.record import record
@@ -79,6 +79,7 @@ class Scope:
     `context` the inputs made for that. Within a scan or a loop, `outer` is the body around it and
     `borrowed` pairs of an input in here and a node out there. `any_axes`: a slot is tried with axes
     that stand for any. `absent`: parameters whose condition is false, with its place.
+    `shared`: what this body shares.
     """
 
     diagnostics: Diagnostics
@@ -106,6 +107,7 @@ class Scope:
     borrowed: list[tuple[int, int]] = field(default_factory=list)
     in_const: bool = False
     absent: dict[str, Span] = field(default_factory=dict)
+    shared: dict[str, Binding] = field(default_factory=dict)
 
     def look(self, name: str) -> Value | None:
         """What a name means here, own names before those of the file; marks it used."""

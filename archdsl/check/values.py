@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from archdsl.dims import Dim
+from archdsl.graph import Binding
 from archdsl.reals import Real
 from archdsl.record import entity, record
 from archdsl.source import Span
@@ -108,14 +109,14 @@ class PrimitiveRef:
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """A block with its settings; `ties` bind parameters to those of others. What is `shared` is
-    one instance wherever it is placed; the mark says which binding's.
+    one instance wherever it is placed, that of the binding.
     """
 
     block: Block
     settings: tuple[tuple[str, Value], ...]
     ties: tuple[tuple[str, tuple[str, ...]], ...] = ()
     span: Span | None = field(default=None, compare=False)
-    shared: str = ""
+    shared: Binding | None = None
     size: int = field(init=False, repr=False, compare=False, default=1)
 
     def __post_init__(self) -> None:

@@ -15,7 +15,7 @@ from archdsl.check.scope import SEEN, STREAM, Numbers, Scope, words
 from archdsl.check.values import Block, Float, Int, Items, Recipe, Slot, Truth, Value, Word
 from archdsl.diagnostic import Diagnostics
 from archdsl.dims import Dim
-from archdsl.graph import Check, Child, Module, Param, Setting
+from archdsl.graph import Binding, Check, Child, Module, Param, Setting
 from archdsl.graph import Value as Plain
 from archdsl.nodes import Input
 from archdsl.reals import Lit
@@ -42,7 +42,7 @@ class Elaborator:
     numbers: Mapping[str, float]
     modules: dict[_Key, list[tuple[_Context, Module | None]]] = field(default_factory=dict)
     made: int = 0
-    shared: dict[str, Module] = field(default_factory=dict)
+    shared: dict[Binding, Module] = field(default_factory=dict)
     active: list[Block] = field(default_factory=list)
     parts: dict[int, int] = field(default_factory=dict)
 
@@ -76,21 +76,18 @@ class Elaborator:
 
     def _note(self, made: Module | None) -> Module | None:
         """Keeps in mind where a shared module was made."""
-        if made is not None and made.shared:
+        if made is not None and made.shared is not None:
             known = self.shared.setdefault(made.shared, made)
             self.shared[made.shared] = known if known.streams else made
         return made
 
-    def _shared(self, scope: Scope, block: Block) -> tuple[Child, ...]:
+    def _shared(self, scope: Scope) -> tuple[Child, ...]:
         """The submodules that store what a body shares, where it is placed elsewhere only."""
-        found = []
-        for statement in block.decl.body:
-            if isinstance(statement, s.Bind) and statement.own == "share":
-                name = statement.names[0].name
-                module = self.shared.get(f"{block.name}.{name}")
-                if module is not None and name not in scope.children:
-                    found.append(Child(name, module, owns=True))
-        return tuple(found)
+        return tuple(
+            Child(name, self.shared[binding], owns=True)
+            for name, binding in scope.shared.items()
+            if binding in self.shared and name not in scope.children
+        )
 
     def _too_large(self, recipe: Recipe, frames: tuple[str, ...]) -> bool:
         deep = len(self.active) >= MAX_DEPTH
@@ -181,7 +178,7 @@ class Elaborator:
             reals=scope.numbers.reals,
             rests=scope.numbers.rests,
             params=tuple(_tied(p, recipe) for p in scope.params),
-            children=(*self._shared(scope, recipe.block), *_ordered(scope)),
+            children=(*self._shared(scope), *_ordered(scope)),
             nodes=nodes,
             consts=tuple(scope.consts),
             inputs=inputs,

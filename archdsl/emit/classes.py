@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from archdsl.dims import Dim
+from archdsl.dtypes import FLOATING
 from archdsl.emit import plan as p
 from archdsl.emit.body import WIDTH, Writer
 from archdsl.emit.calls import root
@@ -186,7 +187,7 @@ def init_lines(plan: p.Plan, unit: p.Unit, stored: set[str]) -> list[str]:
         keep = [f"self.{safe(n)} = {safe(n)}" for n in names if n in stored]
     if unit.banked:
         arguments.insert(1 if unit.takes_config else 0, "experts: int")
-    arguments += [f"{safe(name)}: nn.Module" for name in plan.shares(module)]
+    arguments += [f"{safe(name)}: nn.Module" for name in plan.shares(module).values()]
     arguments += [f"{safe(g)}: bool = False" for g in guards]
     if any(param.kind == "const" for param in module.params):
         made += [
@@ -240,7 +241,8 @@ def _param_lines(param: Param, optional: bool, look: Look, banked: bool) -> list
     axes = [spell_dim(a, look).text for a in param.type.axes if isinstance(a, Dim)]
     name = f"self.{safe(param.name)}"
     assert param.initial is not None
-    value, after = _initial(param.initial, ["experts", *axes] if banked else axes, look)
+    sizes = ["experts", *axes] if banked else axes
+    value, after = _initial(param.initial, param.type.dtype, sizes, look)
     if param.kind == "buffer":
         dtype = {"int": "torch.long", "bool": "torch.bool"}.get(param.type.dtype, "")
         value = f"{value}.to({dtype})" if dtype else value
@@ -252,7 +254,7 @@ def _param_lines(param: Param, optional: bool, look: Look, banked: bool) -> list
     return [*lines, *(a.format(name=name) for a in after)]
 
 
-def _initial(initial: Initial, sizes: list[str], look: Look) -> tuple[str, list[str]]:
+def _initial(initial: Initial, dtype: str, sizes: list[str], look: Look) -> tuple[str, list[str]]:
     """The tensor, and what is done to it afterwards."""
     args = [spell_real(a, look).text for a in initial.args]
     shape = ", ".join(sizes) or "()"
@@ -260,9 +262,11 @@ def _initial(initial: Initial, sizes: list[str], look: Look) -> tuple[str, list[
         case "zeros" | "ones":
             return f"torch.{initial.name}({shape})", []
         case "fill":
-            whole = f"({shape},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
-            value = args[0] if isinstance(initial.args[0], Lit) else f"float({args[0]})"
-            return f"torch.full({whole}, {value})", []
+            sides = f"({shape},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
+            # A parameter is real, a buffer of integers keeps every digit.
+            whole_number = dtype not in FLOATING or isinstance(initial.args[0], Lit)
+            value = args[0] if whole_number else f"float({args[0]})"
+            return f"torch.full({sides}, {value})", []
         case "identity":
             *lead, m, n = sizes
             again = f".repeat({', '.join([*lead, '1', '1'])})" if lead else ""
@@ -311,11 +315,11 @@ def constructor(
 
     What is shared is made where its binding owns it, and handed over from there.
     """
-    own = {c.name for c in here.children if c.owns}
-    if module.shared and not owns:
-        name = p.binding(module)
-        return f"Shared({'self.' if name in own else ''}{safe(name)})"
-    handed = [f"{safe(n)}={'self.' if n in own else ''}{safe(n)}" for n in plan.shares(module)]
+    names = {binding: f"self.{safe(name)}" for binding, name in p.owned(here).items()}
+    names |= {binding: safe(name) for binding, name in plan.shares(here).items()}
+    if module.shared is not None and not owns:
+        return f"Shared({names[module.shared]})"
+    handed = [f"{safe(name)}={names[b]}" for b, name in plan.shares(module).items()]
     unit = plan.unit(module, bool(experts))
     told = [experts] if unit.banked else []
     if unit.takes_config:

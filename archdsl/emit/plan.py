@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from archdsl.dims import Dim
 from archdsl.emit.masks import everything
 from archdsl.emit.names import class_name, function_name, safe
-from archdsl.graph import Child, Model, Module
+from archdsl.graph import Binding, Child, Model, Module
 from archdsl.nodes import Apply, Cache, Kept, Loop, Node, Positions, Scan, Window, every_node
 from archdsl.reals import Apply as RealApply
 from archdsl.reals import OfDim, Real, Ref
@@ -67,6 +67,7 @@ class Plan:
     of: dict[tuple[int, bool], Unit] = field(default_factory=dict)
     layers: set[int] = field(default_factory=set)
     several: set[str] = field(default_factory=set)
+    _shares: dict[int, dict[Binding, str]] = field(default_factory=dict)
     _starts: dict[int, bool] = field(default_factory=dict)
     _keeps: dict[int, bool] = field(default_factory=dict)
     _given: dict[int, tuple[str, ...]] = field(default_factory=dict)
@@ -110,17 +111,26 @@ class Plan:
         """The context that a module takes."""
         return self._given.get(module.id, module.context)
 
-    def shares(self, module: Module) -> tuple[str, ...]:
-        """The names of shared modules that a module is handed, for itself or what it holds."""
-        found: dict[str, None] = {}
-        for child in self.children(module):
-            for _, inner in child.modules:
-                if inner.shared and not child.owns:
-                    found.setdefault(binding(inner))
-                else:
-                    found.update(dict.fromkeys(self.shares(inner)))
-        own = {c.name for c in module.children if c.owns}
-        return tuple(name for name in found if name not in own)
+    def shares(self, module: Module) -> dict[Binding, str]:
+        """The shared modules that a module is handed, for itself or what it holds, each with its
+        name there.
+        """
+        if module.id not in self._shares:
+            handed: dict[Binding, None] = {}
+            for child in self.children(module):
+                for _, inner in child.modules:
+                    if inner.shared is not None and not child.owns:
+                        handed.setdefault(inner.shared)
+                    else:
+                        handed.update(dict.fromkeys(self.shares(inner)))
+            own = owned(module)
+            taken = {*setting_names(module), *(c.name for c in module.children), *own.values()}
+            names: dict[Binding, str] = {}
+            for binding in handed:
+                if binding not in own:
+                    names[binding] = fresh(binding.name, taken)
+            self._shares[module.id] = names
+        return self._shares[module.id]
 
     def take(self, module: Module, starts: bool, keeps: bool, given: tuple[str, ...]) -> None:
         """Makes a module take `start`, a part of the cache and context, whether it needs them or
@@ -143,9 +153,19 @@ class Plan:
         return self._keeps[module.id]
 
 
-def binding(module: Module) -> str:
-    """The name under which a shared module is bound."""
-    return module.shared.rpartition(".")[2]
+def owned(module: Module) -> dict[Binding, str]:
+    """The shared modules that a module stores, each with its name there."""
+    children = [(c, c.module.shared) for c in module.children if c.owns and c.module is not None]
+    return {binding: child.name for child, binding in children if binding is not None}
+
+
+def fresh(name: str, taken: set[str]) -> str:
+    """A name that is not taken yet; it is then."""
+    unused, number = name, 2
+    while unused in taken:
+        unused, number = f"{name}_{number}", number + 1
+    taken.add(unused)
+    return unused
 
 
 def streamed(module: Module, node: Node) -> bool:
@@ -327,14 +347,26 @@ def _sayable(plan: Plan, module: Module, inner: Module) -> bool:
 
 def _key(plan: Plan, module: Module, kind: str, banked: bool) -> object:
     """What has to agree for two modules to share their text."""
+    names = {**owned(module), **plan.shares(module)}
+
+    def handed(inner: Module) -> str | None:
+        return None if inner.shared is None else names[inner.shared]
+
     children = tuple(
-        (c.name, bool(c.segments), c.top_k, c.owns, tuple((n, m.shared) for n, m in c.modules))
+        (
+            c.name,
+            bool(c.segments),
+            c.top_k,
+            c.owns,
+            tuple((n, handed(m), names_of(m)) for n, m in c.modules),
+        )
         for c in plan.children(module)
     )
     inner = tuple(u.name for u in _inner(plan, module, banked))
     if kind == "leaf" and plan.lowered(module):
-        # A kernel's text depends on which optional parameters there may be, not on which there are.
-        return (module.block, "kernel", kind, banked)
+        # A kernel's text depends on which optional parameters there may be, not on which there are;
+        # that of a bank takes each expert's own.
+        return (module.block, "kernel", kind, names_of(module) if banked else banked)
     nodes = tuple(_plain(n) for n in (*module.nodes, *module.consts))
     taken = (
         plan.needs_start(module),
@@ -367,6 +399,11 @@ def _key(plan: Plan, module: Module, kind: str, banked: bool) -> object:
         named = tuple(_told(module, m) for c in plan.children(module) for _, m in c.modules)
         key = (*key, named)
     return (*key, module.intrinsic)
+
+
+def names_of(module: Module) -> tuple[str, ...]:
+    """The parameters that a module has, of those that its block may have."""
+    return tuple(param.name for param in module.params)
 
 
 def _told(module: Module, inner: Module) -> tuple[object, ...]:
