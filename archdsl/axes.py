@@ -11,6 +11,8 @@ name and a dimension. A `Cut` is a place where one axis is several pieces that l
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from archdsl.dims import Dim, product
 from archdsl.record import record
 
@@ -111,6 +113,19 @@ def factors(items: tuple[Item, ...]) -> tuple[Factor | RestFactor, ...]:
             case _:
                 found.append(item)
     return tuple(found)
+
+
+def cuts(items: tuple[object, ...]) -> Iterator[Cut]:
+    """The places of terms where one axis is several pieces, those inside pieces too."""
+    for item in items:
+        match item:
+            case Cut(parts):
+                yield item
+                yield from cuts(parts)
+            case Merge(inner):
+                yield from cuts(inner)
+            case tuple():
+                yield from cuts(item)
 
 
 def pieces(items: tuple[Item, ...]) -> tuple[tuple[Item, ...], ...]:

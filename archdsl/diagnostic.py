@@ -52,6 +52,8 @@ CODES: dict[str, str] = {
     "missing-return": "a body without a result",
     "missing-context": "a block is given something that nothing gives",
     "future-mask": "a streamed block that sees the future",
+    "causality": "an operation that mixes tokens along the streamed axis",
+    "expert-tokens": "an expert that uses more than the token it is given",
     "fact-mismatch": "`expect` differs from the count",
     "unknown-fact": "a fact that archdsl does not know",
     "unknown-path": "a path that leads to no part of the model",

@@ -263,8 +263,16 @@ def result(
         case Schedule(items):
             return _through(scope, items, args, fn_span, span)
         case Mixture(bank=pool):
-            found = [result(scope, kind.item, args, fn_span, span) for kind in pool.items]
-            return None if None in found else found[0]
+            given = [result(scope, kind.item, args, fn_span, span) for kind in pool.items]
+            types = [t for t in given if t is not None]
+            if len(types) < len(given):
+                return None
+            if any(len(t) != 1 for t in types) or len(args) != 1:
+                message = "an expert takes a tensor and gives one"
+                scope.fail("wrong-arguments", message, fn_span)
+                return None
+            fit = all(experts.tokens_fit(scope, target, args[0], t[0], span) for t in types)
+            return types[0] if fit else None
         case Bank():
             message = "a bank is applied through a mixture"
             scope.fail("not-a-block", message, fn_span, help="mixture(pool, weights, indices)(x)")

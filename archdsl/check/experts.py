@@ -29,7 +29,7 @@ from archdsl.dims import DIFFERENT, EQUAL, Dim
 from archdsl.nodes import Elementwise, Node, Reduce, Zero
 from archdsl.reals import Lit
 from archdsl.source import Span
-from archdsl.types import TensorType
+from archdsl.types import Rest, TensorType
 
 MAX_EXPERTS = 1_000_000
 """Banks larger than this are refused."""
@@ -157,6 +157,32 @@ def mixture(scope: Scope, expr: s.Call) -> Value:
     if weights is None or indices is None or not _fits(scope, pool, weights, indices, expr.span):
         return Error()
     return Mixture(expr.args[0].value.name, pool, weights, indices)
+
+
+def tokens_fit(scope: Scope, chosen: Mixture, x: Tensor, result: TensorType, span: Span) -> bool:
+    """Whether a mixture has weights and indices for each token of x, and gives a vector for each;
+    False after a report.
+    """
+    lead = scope.expand(chosen.weights.type)[:-1]
+    sides = (scope.expand(x.type), scope.expand(result))
+    known = all(isinstance(axis, Rest) or scope.value(axis) is None for axis in lead)
+    fits = all(
+        len(axes) == len(lead) + 1
+        and all(scope.compare_axes(a, b) is EQUAL for a, b in zip(lead, axes, strict=False))
+        for axes in sides
+    )
+    dtypes = {chosen.weights.type.dtype, x.type.dtype, result.dtype}
+    if len(dtypes) > 1:
+        note = f"weights {chosen.weights.type}, tokens {x.type}, an expert gives {result}"
+        help = "write model_dtype(x)"
+        scope.fail("dtype-mismatch", "a mixture is in one dtype", span, note=note, help=help)
+        return False
+    if fits and (known or scope.numbers is None):
+        return True
+    note = f"weights {chosen.weights.type}, tokens {x.type}, an expert gives {result}"
+    help = "weights [B, T, top_k] go with tokens [B, T, d]; axes of a fixed length are no tokens"
+    scope.fail("shape-mismatch", "a mixture weighs tokens", span, note=note, help=help)
+    return False
 
 
 def _fits(scope: Scope, pool: Bank, weights: Tensor, indices: Tensor, span: Span) -> bool:

@@ -3,6 +3,8 @@
 | file | what it holds |
 |---|---|
 | `variants.py` | settings of a model as numbers, facts, the tiny size |
+| `causality.py` | no token depends on a later one |
+| `experts.py` | experts see tokens alone |
 | `modules.py` | one module for each distinct application of a block |
 | `cards.py` | directives of `card`, with numbers in their texts |
 | `weights.py` | lines of `hub ... weights`, checked against the model |

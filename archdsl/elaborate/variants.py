@@ -26,6 +26,7 @@ from archdsl.diagnostic import Diagnostics, Label, nearest
 from archdsl.dims import Dim
 from archdsl.elaborate import cards, weights
 from archdsl.elaborate.causality import check_causality
+from archdsl.elaborate.experts import check_experts
 from archdsl.elaborate.modules import Elaborator
 from archdsl.graph import Expectation, Model, Module
 from archdsl.reals import Lit, Ref, evaluate
@@ -88,6 +89,7 @@ def elaborate(unit: Unit, decl: s.VariantDecl, diagnostics: Diagnostics) -> Mode
     if root is None:
         return None
     model = Model(decl.name.name, block.name, root, numbers, {}, doc=decl.doc, span=decl.name.span)
+    check_experts(model, diagnostics)
     check_causality(model, diagnostics)
     model = _facts(model, decl, diagnostics)
     home = _home(unit, block)

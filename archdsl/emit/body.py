@@ -309,7 +309,7 @@ class Writer:
             case Apply() as form:
                 return calls.apply(self, i, node, form, args)
             case Mixture() as form:
-                return calls.mixture(self, form, args)
+                return calls.mixture(self, node, form, args)
         return self.operation(node, args)
 
     def operation(self, node: Node, args: list[Text]) -> Text:

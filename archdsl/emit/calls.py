@@ -138,7 +138,7 @@ def root(value: Dim | Real) -> Text:
     return spell_dim(value, look) if isinstance(value, Dim) else spell_real(value, look)
 
 
-def mixture(w: Writer, form: Mixture, args: list[Text]) -> Text:
+def mixture(w: Writer, node: Node, form: Mixture, args: list[Text]) -> Text:
     """The chosen experts of a bank."""
     told = [f"self.{safe(form.child)}", *(a.text for a in args)]
     if form.partly:
@@ -148,6 +148,9 @@ def mixture(w: Writer, form: Mixture, args: list[Text]) -> Text:
             told.append(w.look(own))
         else:
             told.append(str(segment.count))
+    width = node.type.axes[-1]
+    if isinstance(width, Dim) and width != w.nodes[node.args[0]].type.axes[-1]:
+        told.append(f"width={w.dim(width).text}")
     return Text(f"mixture({', '.join(told)})")
 
 
@@ -172,6 +175,7 @@ def stack(w: Writer, i: int, node: Node, form: Apply, args: list[Text]) -> list[
     told += ["start"] if starts else []
     w.uses_start |= starts
     told += [f"part({part(w, node)}, i)"] if keeps else []
+    told += ["expert"] if w.banked else []
     target = f"self.{safe(child.name)}"
     if keeps or form.each:
         w.lines.append(f"for i, layer in enumerate({target}):")

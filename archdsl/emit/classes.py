@@ -305,7 +305,7 @@ def _child_lines(plan: p.Plan, here: Module, child: Child, look: Look, banked: b
                 f"{name}.{safe(param)} = self.{'.'.join(map(safe, path))}  # one tensor, two places"
             )
         return lines
-    return _stack_lines(plan, here, name, child.segments, look)
+    return _stack_lines(plan, here, name, child.segments, look, "experts" if banked else "")
 
 
 def constructor(
@@ -342,29 +342,39 @@ def constructor(
 
 
 def _stack_lines(
-    plan: p.Plan, here: Module, name: str, segments: tuple[Segment, ...], look: Look
+    plan: p.Plan,
+    here: Module,
+    name: str,
+    segments: tuple[Segment, ...],
+    look: Look,
+    experts: str,
 ) -> list[str]:
     if len(segments) == 1 and isinstance(segments[0].item, Module):
-        made = constructor(plan, here, segments[0].item, look)
+        made = constructor(plan, here, segments[0].item, look, experts)
         return [f"{name} = nn.ModuleList({made} for _ in range({_times(segments[0], look)}))"]
-    lines = ["layers: list[nn.Module] = []", *_segment_lines(plan, here, segments, look, "")]
+    lines = ["layers: list[nn.Module] = []", *_segment_lines(plan, here, segments, look, experts)]
     return [*lines, f"{name} = nn.ModuleList(layers)"]
 
 
 def _segment_lines(
-    plan: p.Plan, here: Module, segments: tuple[Segment, ...], look: Look, indent: str
+    plan: p.Plan,
+    here: Module,
+    segments: tuple[Segment, ...],
+    look: Look,
+    experts: str,
+    indent: str = "",
 ) -> list[str]:
     lines: list[str] = []
     for segment in segments:
         if isinstance(segment.item, Module):
-            made = constructor(plan, here, segment.item, look)
+            made = constructor(plan, here, segment.item, look, experts)
             if segment.count == 1 and (segment.of is None or segment.of.value is not None):
                 lines.append(f"{indent}layers.append({made})")
             else:
                 lines.append(f"{indent}layers += [{made} for _ in range({_times(segment, look)})]")
         else:
             lines.append(f"{indent}for _ in range({_times(segment, look)}):")
-            lines += _segment_lines(plan, here, segment.item, look, indent + "    ")
+            lines += _segment_lines(plan, here, segment.item, look, experts, indent + "    ")
     return lines
 
 
@@ -381,7 +391,7 @@ def table_lines(plan: p.Plan, unit: p.Unit) -> tuple[list[str], set[str]]:
     consts = [q for q in module.params if q.kind == "const"]
     if not consts:
         return [], set()
-    writer = Writer(plan, module, table=True)
+    writer = Writer(plan, module, table=True, banked=unit.banked)
     names = [n.form.param for n in module.nodes if isinstance(n.form, Read)]
     read = {name for name in names if writer_uses(module, name)}
     lines: list[str] = []

@@ -105,25 +105,32 @@ def top_mask(x: Tensor, k: int) -> Tensor:
 
 _MIXTURE = '''
 def mixture(
-    bank: nn.Module, x: Tensor, weights: Tensor, indices: Tensor, experts: int | None = None
+    bank: nn.Module,
+    x: Tensor,
+    weights: Tensor,
+    indices: Tensor,
+    experts: int | None = None,
+    width: int | None = None,
 ) -> Tensor:
     """What the chosen experts say, summed with weights; each expert sees its tokens at once.
 
-    x [..., d], weights and indices [..., top_k] -> [..., d]; indices from `experts` on are passed
-    over.
+    x [..., d], weights and indices [..., top_k] -> [..., width], d where nothing is said; indices
+    from `experts` on are passed over.
     """
     flat, top_k = x.flatten(0, -2), indices.shape[-1]
     chosen = indices.flatten()
     order = chosen.argsort(stable=True)
-    out = torch.zeros_like(flat)
+    out = flat.new_zeros(flat.shape[0], width or flat.shape[1])
+    lead = [1] * (x.dim() - 2)
     begin = 0
     for expert, count in enumerate(chosen.bincount().tolist()[:experts]):
         if count:
             rows = order[begin : begin + count]
             begin += count
             tokens = rows // top_k
-            out.index_add_(0, tokens, bank(flat[tokens], expert) * weights.flatten()[rows, None])
-    return out.view_as(x)
+            said = bank(flat[tokens].view(*lead, count, -1), expert).flatten(0, -2)
+            out.index_add_(0, tokens, said * weights.flatten()[rows, None])
+    return out.view(*x.shape[:-1], -1)
 '''
 
 
