@@ -5,6 +5,7 @@ Functions over the writer of the body that is being written.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from archdsl.dims import Dim
@@ -191,9 +192,11 @@ def _carried(w: Writer, i: int, node: Node) -> list[str]:
         return [w.fresh(i, node.name or w.nodes[node.args[0]].name or "x")]
     items = items_of(tuple(w.nodes), i)
     names = []
+    needed = {j: w.last[j] for j in items.values()}
     for index, a in enumerate(node.args[: len(node.types)]):
-        j = items.get(index, i)
+        j = items[index]
         names.append(w.fresh(j, w.nodes[j].name or w.nodes[a].name or "x"))
-        w.holder[names[-1]] = j
-        w.last[j] = max(w.last.get(j, i), i + 0.5)
+        w.last[j] = math.inf  # all are variables of their own while the layers run
+    for j, last in needed.items():
+        w.last[j] = max(last, i + 0.5)
     return names

@@ -10,7 +10,7 @@ from archdsl.emit import plan as p
 from archdsl.emit.body import WIDTH, Writer
 from archdsl.emit.calls import root
 from archdsl.emit.context import input_names, parameters
-from archdsl.emit.intrinsics import HELPERS, kernel
+from archdsl.emit.intrinsics import kernel
 from archdsl.emit.names import docstring, safe
 from archdsl.emit.precomputed import places
 from archdsl.emit.repeat import state_places
@@ -32,8 +32,7 @@ def forward_of(plan: p.Plan, unit: p.Unit, store: str = "cache") -> tuple[Writer
     writer = Writer(plan, unit.module, store, banked=unit.banked)
     if plan.lowered(unit.module):
         lines = kernel(writer)
-        read = shape_lines(writer, lines) if unit.module.intrinsic in HELPERS else []
-        return writer, [*read, *lines]
+        return writer, [*shape_lines(writer, lines), *lines]
     results = writer.run(unit.module.outputs)
     lines = [*writer.lines, f"return {', '.join(r.text for r in results)}"]
     return writer, [*shape_lines(writer, lines), *lines]

@@ -75,9 +75,10 @@ def repeated(w: Writer, i: int, node: Node, form: Scan | Loop) -> None:
         rounds = "T"
     else:
         rounds = w.dim(form.rounds).text
-    statements = [*inner.lines, *_next_states(states, ends)]
+    # What is yielded reads the states as they were where it stands: it comes before they change.
     said = zip(lists, yielded, strict=True)
-    statements += [f"{name}.append({y.text})" for name, y in said if name]
+    statements = [*inner.lines, *(f"{name}.append({y.text})" for name, y in said if name)]
+    statements += _next_states(states, ends)
     read = any(re.search(rf"\b{turn}\b", line) for line in statements)
     w.lines.append(f"for {turn if read else '_'} in range({rounds}):")
     w.lines += [f"    {line}" for line in statements]
