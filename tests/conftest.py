@@ -3,6 +3,7 @@
 import os
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("ARCHDSL_DEBUG", "1")  # every model graph is verified between the stages
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # pytest runs one process per core already
 
 from hypothesis import HealthCheck, settings

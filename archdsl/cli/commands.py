@@ -46,6 +46,8 @@ _SPECS = click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
 def run(arguments: list[str]) -> int:
     """Runs a command and returns its exit code; a bug of the program raises under --debug only."""
     debug = "--debug" in arguments
+    if debug:
+        os.environ["ARCHDSL_DEBUG"] = "1"
     try:
         cli.main(arguments, prog_name="archdsl", standalone_mode=False)
     except Stop as stop:
@@ -78,7 +80,9 @@ def run(arguments: list[str]) -> int:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="%(prog)s %(version)s")
-@click.option("--debug", is_flag=True, help="Tell where the program itself fails.")
+@click.option(
+    "--debug", is_flag=True, help="Check every stage's result, and tell where the program fails."
+)
 def cli(debug: bool) -> None:
     """Neural-network architectures from one text: checked, counted, drawn and run.
 

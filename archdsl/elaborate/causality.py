@@ -93,7 +93,7 @@ class Flow:
     at: At | None = None
     numbers: frozenset[int] = frozenset()
     mask: Mask | None = None
-    length: Mask | None = None
+    length: frozenset[Mask] = frozenset()
 
 
 CONTENT = Flow(content=True)
@@ -164,9 +164,9 @@ class _Walk:
 
     def no_length(self, flow: Flow) -> None:
         """Reports a value into which the number of tokens went."""
-        if flow.length is not None:
-            message = f"{flow.length.title} uses the number of tokens, which is another in decoding"
-            self.report(flow.length.span, message, "positions(T) gives each token its place")
+        for origin in sorted(flow.length, key=lambda mask: str(mask.span)):
+            message = f"{origin.title} uses the number of tokens, which is another in decoding"
+            self.report(origin.span, message, "positions(T) gives each token its place")
 
     def report(self, span: Span | None, message: str, help: str, code: str = "causality") -> None:
         if span not in self.reported:
@@ -282,9 +282,9 @@ class _Step:
         real = model.real(self.module, value)  # type: ignore[arg-type]
         return Flow(length=self.origin()) if real is None else Flow(at=lambda _q, _k: real)
 
-    def origin(self) -> Mask:
+    def origin(self) -> frozenset[Mask]:
         """This node, by the block that it stands in."""
-        return Mask(self.module.block, self.node.span)
+        return frozenset((Mask(self.module.block, self.node.span),))
 
     def positions(self, axis: Dim) -> Flow:
         if _is_key(axis):
@@ -304,20 +304,18 @@ class _Step:
             at,
             frozenset().union(*(flow.numbers for flow in args)),
             self.mask() if op == "select" else _first(flow.mask for flow in args),
-            _first(flow.length for flow in args),
+            frozenset().union(*(flow.length for flow in args)),
         )
 
     def mask(self) -> Mask:
         """The condition of a choice, by the block that it comes from."""
         condition = self.nodes[self.node.args[0]]
-        child = (
-            self.module.child(condition.form.child).module
-            if isinstance(condition.form, Apply)
-            else None
-        )
-        if child is None:
-            return Mask(self.module.block, condition.span or self.node.span or self.module.span)
-        return Mask(child.block, child.span or condition.span)
+        here = condition.span or self.node.span or self.module.span
+        if not isinstance(condition.form, Apply):
+            return Mask(self.module.block, here)
+        child = self.module.child(condition.form.child)
+        block = child.modules[0][1]
+        return Mask(block.block, here if child.inline else block.span or here)
 
     def rearrange(self, plan: Plan, args: list[Flow]) -> list[Flow]:
         """Pieces of one tensor are as it is; of several joined each hides what it has to."""
@@ -339,7 +337,7 @@ class _Step:
             (lambda _q, _k: keyed[0]) if alike else None,
             frozenset().union(*(flow.numbers for flow in args)),
             _first(flow.mask for flow in args),
-            _first(flow.length for flow in args),
+            frozenset().union(*(flow.length for flow in args)),
         )
         return [joined] * len(self.node.types)
 
@@ -451,7 +449,7 @@ class _Step:
         elif _is_key(axis) and self.hidden(table, axis) is None and index.at is not None:
             places = _places(index.numbers)
             later = any((index.at(q, k) or 0) > q for q in places for k in places if k <= q)
-            if later or index.length is not None:
+            if later or index.length:
                 message = f"{self.module.block} looks up a token that comes later"
                 self.walk.report(self.node.span, message, _MASK_HELP, "future-mask")
 
@@ -501,7 +499,7 @@ class _Step:
             flows = self.inside(body, [*states, *args[body.states :]])
             outputs = [flows[i][0] for i in body.outputs]
             states = [
-                Flow(a.content or b.content, length=_first((a.length, b.length)))
+                Flow(a.content or b.content, length=a.length | b.length)
                 for a, b in zip(states, outputs, strict=False)
             ]
         return [*states, *outputs[body.states :]]

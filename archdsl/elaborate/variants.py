@@ -6,6 +6,7 @@ expression, so that code and cards can say `$heads * $d_head` and not only 4096.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 from archdsl import syntax as s
@@ -95,7 +96,18 @@ def elaborate(unit: Unit, decl: s.VariantDecl, diagnostics: Diagnostics) -> Mode
     home = _home(unit, block)
     model = replace(model, card=cards.directives(model, unit, home, diagnostics))
     model = replace(model, hub=weights.hub(model, home, diagnostics))
-    return model if len(diagnostics) == before else None
+    if len(diagnostics) > before:
+        return None
+    verified(model)
+    return model
+
+
+def verified(model: Model) -> None:
+    """With `ARCHDSL_DEBUG` set: raises BrokenGraph where a model is no sound graph."""
+    if os.environ.get("ARCHDSL_DEBUG"):
+        from archdsl.elaborate.verify import verify
+
+        verify(model)
 
 
 def _model(scope: Scope, decl: s.VariantDecl) -> Block | None:

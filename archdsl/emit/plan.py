@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from archdsl.dims import Dim
+from archdsl.elaborate import verified
 from archdsl.emit.masks import everything
 from archdsl.emit.names import class_name, function_name, safe
 from archdsl.graph import Binding, Child, Model, Module
@@ -185,6 +186,7 @@ def _rooted(module: Module, d: Dim) -> set[str]:
 def make(model: Model, lower: bool) -> Plan:
     """The plan of a model."""
     model = in_order(model)
+    verified(model)
     plan = Plan(model, lower, flow(model))
     # A function's arguments may not have the name of a function that it calls.
     taken = {"Model", "Config", "Cache", *_arguments(model.root, set())}
