@@ -125,7 +125,7 @@ FAULTS: list[tuple[str, str, Callable[[Module], Module]]] = [
     ("types", "Decay", node_where(of(Einsum), shorter)),
     ("types", "Decay", node_where(of(Cache), retyped("float32"))),
     ("applied", "PreNorm", node_where(of(Input), shorter)),
-    ("applied", "PreNorm", node_where(of(Apply), retyped("float32"))),
+    ("applied", "M", node_where(of(Apply), retyped("float32"))),
     ("places", "Decay", twice),
     ("instances", "M", child_where("feed", owns=False)),
     ("instances", "M", child_where("head", ties=(("w", ("embed", "v")),))),
