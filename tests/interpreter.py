@@ -195,6 +195,13 @@ class Interpreter:
                 return torch.arange(self.size(module, axis))
             case Arange(size):
                 return torch.arange(self.size(module, size)).double()
+            case Elementwise(op):
+                return elementwise(op, args)
+        return self.over_axes(module, node, args, where)
+
+    def over_axes(self, module: Module, node: Node, args: list[Tensor], where: str) -> Value:
+        """An operation with an axes pattern."""
+        match node.form:
             case Rearrange(plan):
                 return self.rearrange(module, plan, args)
             case Repeat(plan):
@@ -209,8 +216,6 @@ class Interpreter:
                 return torch.gather(args[0], -1, args[1]) if form.along else args[0][args[1]]
             case Choose() as form:
                 return choose(form.op, args[0], self.size(module, form.count))
-            case Elementwise(op):
-                return elementwise(op, args)
         raise AssertionError(f"{where}: a form without a meaning")
 
     # --- numbers and parameters -------------------------------------------------------------------
