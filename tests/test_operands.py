@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import drawn
+import scenes
 from archdsl import theme
 from archdsl.geometry import Point
 from archdsl.layout.arrange import Arranged, arrange
@@ -23,7 +24,6 @@ from archdsl.view.choice import ask
 from archdsl.view.draft import SIGNS
 from archdsl.view.types import Diagram, Edge, Node
 from models import variants
-from test_views import details
 
 
 def test_the_layout_keeps_apart_what_has_an_order() -> None:
@@ -66,9 +66,8 @@ def told_apart(found: Arranged) -> None:
 
 @pytest.mark.parametrize("name", variants())
 def test_every_operand_that_has_an_order_is_told(name: str) -> None:
-    variant = variants()[name]
-    for kind in (*details(variant), "card"):
-        shown = view(variant.model, variant.facts, ask(variant.model, kind))
+    for kind in (*scenes.details(variants()[name]), "card"):
+        shown = scenes.shown(name, kind)
         for diagram in (shown.tower, *(inset.diagram for inset in shown.insets)):
             told_apart(arrange(diagram, theme.Sizes()))
             for found in inner(diagram):

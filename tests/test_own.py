@@ -11,7 +11,8 @@ from safetensors.torch import save_file
 import reference
 from archdsl import hub, pipeline
 from archdsl.source import Source
-from emitted import from_text, variants
+from emitted import from_text
+from models import variants
 
 SPEC = """
 use std.core: Linear, Embedding, RMSNorm, SwiGLU, PreNorm

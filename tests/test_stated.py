@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from emitted import variants
+from models import variants
 
 STATED = tomllib.loads((Path(__file__).parent / "data" / "stated.toml").read_text(encoding="utf-8"))
 

@@ -1,88 +1,31 @@
-"""Every view of every spec in every theme: the rules of geometry, and what each view is for."""
+"""Views: what each shows, what options and directives change, and what there is not."""
 
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 
 import pytest
 
+import scenes
 from archdsl import theme
-from archdsl.graph import Module
 from archdsl.pipeline import Variant, check_source
-from archdsl.record import replace
 from archdsl.render.svg import to_svg
-from archdsl.scene.card import card
 from archdsl.scene.shapes import Scene, smallest, written
 from archdsl.scene.verify import faults
 from archdsl.source import Source
 from archdsl.text import plain
-from archdsl.view import Choice, view
+from archdsl.view import view
 from archdsl.view.choice import ask
-from archdsl.view.insets import opened_roles
 from archdsl.view.tower import ids
 from archdsl.view.types import Case, Diagram
 from models import variants
-
-ROOT = Path(__file__).parent.parent
-COLOURS = ("text is legible",)
-SVG_BYTES = 150_000
-
-
-def details(variant: Variant) -> list[str]:
-    """The blocks of a model that have a circuit worth a picture, each name once."""
-    recurrent = (module.block for module in modules(variant.model.root) if scans(module))
-    names = dict.fromkeys((*opened_roles(variant.model), *recurrent))
-    return [f"detail:{name}" for name in names]
-
-
-def modules(module: Module) -> Iterator[Module]:
-    """A module and all inside it, each once."""
-    found = {module.id: module}
-    waiting = [module]
-    while waiting:
-        for child in waiting.pop().children:
-            fresh = [inner for _, inner in child.modules if inner.id not in found]
-            found |= {inner.id: inner for inner in fresh}
-            waiting += fresh
-    return iter(found.values())
-
-
-def scans(module: Module) -> bool:
-    return any(node.op == "scan" for node in module.nodes)
-
-
-def asked(variant: Variant) -> dict[str, Choice]:
-    """Every view, and a card at each depth and with all shapes."""
-    model = variant.model
-    kinds = ["card", "compact", "block", "strip", "facts", *details(variant)]
-    found = {kind: ask(model, kind) for kind in kinds}
-    found |= {f"depth {n}": ask(model, "card", depth=n) for n in (1, 3, 4, 5)}
-    found["shapes"] = ask(model, "card", shapes=True)
-    return found
-
-
-@pytest.mark.parametrize("name", variants())
-def test_every_view_in_every_theme_keeps_every_rule(name: str) -> None:
-    """Positions are the same in all themes: they are checked once, colours in each."""
-    variant = variants()[name]
-    for kind, choice in asked(variant).items():
-        shown = view(variant.model, variant.facts, choice)
-        scene = card(shown, theme.light(shown.accent or shown.family))
-        assert faults(scene) == [], kind
-        for made in ("dark", "print", "auto"):
-            colours = theme.THEMES[made](shown.accent or shown.family)
-            painted = replace(scene, palette=colours.colours, night=colours.night)
-            assert faults(painted, COLOURS) == [], (kind, made)
-        assert len(to_svg(scene, fonts="named")) < SVG_BYTES, kind
-        assert not [said for said in written(scene) if said.endswith("…")], kind
 
 
 @pytest.mark.parametrize("name", variants())
 def test_a_column_of_a_paper_holds_a_compact_card(name: str) -> None:
     """Six points at 85 mm, for every spec."""
-    scene = variants()[name].scene(view="compact")
+    scene = scenes.scene(name, "compact")
     assert scene.millimetres <= 85.0
     assert smallest(scene, 85.0) >= 6.0
 
@@ -262,7 +205,9 @@ variant A = M(d: 64) { name: "A" }
 def test_a_recurrence_is_drawn_as_what_it_does_to_one_token() -> None:
     """Its state is read and written, and the wires are those of the body, none twice."""
     found = [
-        v for v in variants().values() if "DeltaRule" in {m.block for m in modules(v.model.root)}
+        v
+        for v in variants().values()
+        if "DeltaRule" in {m.block for m in scenes.modules(v.model.root)}
     ]
     assert found
     for variant in found:
