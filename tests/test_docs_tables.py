@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 import archdsl
-import markdown_cases
 from archdsl.diagnostic import CODES
 from archdsl.elaborate.cards import WORDS
 from archdsl.elaborate.variants import ABOUT, EXPECTED
@@ -22,11 +21,10 @@ from archdsl.ops import INITIALISERS, INTRINSICS, OPS, ROLES
 from archdsl.view.words import short, size
 from markdown_cases import Block
 from models import variants
+from pages import BLOCKS, PAGES, ROOT
 
-ROOT = Path(__file__).parent.parent
 PUBLISHED = tomllib.loads((ROOT / "tests" / "data" / "published.toml").read_text())["card"]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-CODE = [b for page in PAGES for b in markdown_cases.blocks(page) if b.language == "python"]
+CODE = [block for block in BLOCKS if block.language == "python"]
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
