@@ -9,8 +9,8 @@ from archdsl.pipeline import Variant
 from archdsl.record import replace
 from archdsl.scene.card import card
 from archdsl.scene.shapes import Scene
-from archdsl.view import Choice, View, view
-from archdsl.view.choice import ask
+from archdsl.shown import Shown, asked
+from archdsl.view import View, view
 from archdsl.view.insets import opened_roles
 from models import variants
 
@@ -43,20 +43,18 @@ def scans(module: Module) -> bool:
 
 
 @cache
-def asked(name: str) -> dict[str, Choice]:
+def views(name: str) -> dict[str, Shown]:
     """Every view of a variant, and a card at each depth and with all shapes."""
-    variant = variants()[name]
-    kinds = {kind: ask(variant.model, kind) for kind in (*KINDS, *details(variant))}
-    depths = {f"depth {depth}": ask(variant.model, "card", depth=depth) for depth in DEPTHS}
-    return kinds | depths | {"shapes": ask(variant.model, "card", shapes=True)}
+    kinds = {kind: asked(kind) for kind in (*KINDS, *details(variants()[name]))}
+    depths = {f"depth {depth}": asked("card", depth=depth) for depth in DEPTHS}
+    return kinds | depths | {"shapes": asked("card", shapes=True)}
 
 
 @cache
 def shown(name: str, kind: str) -> View:
-    """A view of a variant, by its name in `asked` or as the command line takes it."""
+    """A view of a variant, by its name in `views` or as the command line takes it."""
     variant = variants()[name]
-    choice = asked(name).get(kind) or ask(variant.model, kind)
-    return view(variant.model, variant.facts, choice)
+    return view(variant.model, variant.facts, views(name).get(kind) or asked(kind))
 
 
 @cache

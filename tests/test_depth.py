@@ -6,13 +6,12 @@ import pytest
 
 from archdsl import theme
 from archdsl.cli.commands import render
-from archdsl.elaborate.cards import MOST_DEPTH
 from archdsl.pipeline import Variant
 from archdsl.record import replace
 from archdsl.scene.card import card
 from archdsl.scene.verify import faults
+from archdsl.shown import MOST_DEPTH, asked, combined
 from archdsl.view import View, view
-from archdsl.view.choice import ask, chosen
 from archdsl.view.tower import ids, tower
 from models import variants
 
@@ -21,14 +20,14 @@ FAMILIES = {variant.model.family: name for name, variant in variants().items()}
 
 
 def seen(variant: Variant, depth: int, kind: str = "card") -> View:
-    return view(variant.model, variant.facts, ask(variant.model, kind, depth=depth))
+    return view(variant.model, variant.facts, asked(kind, depth=depth))
 
 
 @cache
 def open_nodes(name: str, depth: int) -> int:
     """How many nodes the tower of a card shows."""
     model = variants()[name].model
-    return len(list(ids(tower(model, chosen(model, ask(model, "card", depth=depth))))))
+    return len(list(ids(tower(model, combined(model, asked("card", depth=depth))))))
 
 
 @pytest.mark.parametrize("family", FAMILIES)

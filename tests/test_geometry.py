@@ -55,7 +55,7 @@ def test_text_of_a_view_with_everything_is_legible() -> None:
 def test_every_view_keeps_every_rule(name: str) -> None:
     """Geometry in one theme, for positions are the same in all; colours in all themes and hues."""
     pairs = set[tuple[str, str]]()
-    for kind in scenes.asked(name):
+    for kind in scenes.views(name):
         scene = scenes.scene(name, kind)
         assert broken(scene) == [], kind
         pairs |= text_colours(scene)

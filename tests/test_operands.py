@@ -17,10 +17,10 @@ from archdsl.pipeline import Variant, check_source
 from archdsl.record import replace
 from archdsl.scene.card import card
 from archdsl.scene.verify import faults
+from archdsl.shown import asked
 from archdsl.source import Source
 from archdsl.text import line
 from archdsl.view import view
-from archdsl.view.choice import ask
 from archdsl.view.draft import SIGNS
 from archdsl.view.types import Diagram, Edge, Node
 from models import variants
@@ -105,7 +105,7 @@ variant A = M(d: 8) {{ name: "A" }}
 )  # fmt: skip
 def test_the_sign_is_beside_the_operand_that_it_stands_before(text: str, second: str) -> None:
     variant = subtracting(text)
-    shown = view(variant.model, variant.facts, ask(variant.model, "detail:Both"))
+    shown = view(variant.model, variant.facts, asked("detail:Both"))
     signed = [edge for edge in shown.tower.edges if sign(edge)]
     assert second in {edge.source.rpartition(".")[2] for edge in signed}
     told_apart(arrange(shown.tower, theme.Sizes()))
@@ -115,7 +115,7 @@ def test_the_sign_is_beside_the_operand_that_it_stands_before(text: str, second:
 def test_sums_and_products_say_nothing() -> None:
     for text in ("a + b", "a * b", "maximum(a, b)"):
         variant = subtracting(text)
-        shown = view(variant.model, variant.facts, ask(variant.model, "detail:Both"))
+        shown = view(variant.model, variant.facts, asked("detail:Both"))
         assert not [edge for edge in shown.tower.edges if sign(edge)]
 
 

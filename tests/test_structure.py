@@ -34,6 +34,7 @@ formatter
 graph
 roles
 naming
+shown
 check
 resolver
 stream

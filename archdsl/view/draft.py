@@ -14,9 +14,9 @@ from archdsl.graph import Model, Module
 from archdsl.graph import Node as Value
 from archdsl.ops import OPS
 from archdsl.record import record, replace
+from archdsl.shown import NOTHING, Shown
 from archdsl.text import SEMIBOLD, Line, line
 from archdsl.view import words
-from archdsl.view.choice import NOTHING, Choice
 from archdsl.view.types import Diagram, Edge, Node
 
 _MARKS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷"}
@@ -49,7 +49,7 @@ class Place:
     model: Model
     module: Module
     path: str
-    choice: Choice = NOTHING
+    choice: Shown = NOTHING
     level: int = 1
     kinds: tuple[tuple[int, Module], ...] = ()
     shut: frozenset[str] = frozenset()
