@@ -18,6 +18,7 @@ from archdsl.scene.scaled import to_scale as drawn
 from archdsl.scene.verify import faults, illegible, text_colours
 from archdsl.theme import Sizes
 from archdsl.view.scaled import ScaledModel, scaled
+from golden import accepted
 from models import variants
 
 ROOT = Path(__file__).parent.parent
@@ -112,8 +113,4 @@ def test_the_picture_in_the_docs_is_what_its_command_draws() -> None:
     page = (ROOT / "docs" / "cards.md").read_text(encoding="utf-8")
     [words] = re.findall(r"^archdsl render --to-scale (.*) -o scale.svg$", page, re.MULTILINE)
     found = [v for spec in words.split() for v in check_path(ROOT / spec, spec).variants]
-    actual = to_svg(combined(found))
-    path = ROOT / "docs" / "pictures" / "scale.svg"
-    if os.environ.get("ARCHDSL_ACCEPT") == "1" and not os.environ.get("CI"):
-        path.write_text(actual, encoding="utf-8")
-    assert path.read_text(encoding="utf-8") == actual
+    accepted(ROOT / "docs" / "pictures" / "scale.svg", to_svg(combined(found)))
