@@ -39,7 +39,7 @@ format: setup-test  ## rewrite the Python and the specs in the project's form
 
 goldens: setup-test  ## accept what the code prints now as the expected output; read the diff before committing
 	@ARCHDSL_ACCEPT=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q $(ARGS)
-	@git status --short tests docs
+	@git status --short docs
 
 report: setup-test  ## one HTML page: every card before, after and the difference
 	@$(BIN)/python -m archdsl.report specs -o report/index.html

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Literal, Unpack
 
 from archdsl import elaborate, parser
 from archdsl.check.body import check_block
@@ -24,6 +24,7 @@ from archdsl.facts import Facts, check_expectations
 from archdsl.graph import Model
 from archdsl.record import record, replace
 from archdsl.resolver import Library, Unit
+from archdsl.shown import Shown, Words, asked
 from archdsl.source import Source, Span
 
 if TYPE_CHECKING:
@@ -35,21 +36,13 @@ THEMES = ("light", "dark", "print", "auto")
 _GENERIC_ONLY_IF_ALONE = ("unknown-equality", "shape-mismatch")
 
 
-class Shown(TypedDict, total=False):
-    """What a picture shows: a view (`compact`, `detail:layers.mix`), how many levels of blocks are
-    open, paths of blocks to open in place or to fold, whether all wires carry their shapes.
-    """
-
-    view: str
-    depth: int
-    open: Iterable[str]
-    fold: Iterable[str]
-    shapes: bool
-
-
 @record
 class Variant:
-    """A variant that checks. Drawings and code are made when they are asked for."""
+    """A variant that checks. Drawings and code are made when they are asked for.
+
+    What a picture shows is said in words, `view="detail:layers.mix"` or `depth=1`: see
+    `shown.Words`.
+    """
 
     model: Model
     facts: Facts
@@ -63,7 +56,7 @@ class Variant:
         scale: float = 1.0,
         prefix: str | None = None,
         text: Literal["font", "path"] = "font",
-        **shown: Unpack[Shown],
+        **words: Unpack[Words],
     ) -> str:
         """The card as SVG, `width` wide (`85mm`). Raises ValueError for a wrong size, theme or
         view. `prefix`: put before every id, the variant's name when nothing is said. `text`: with
@@ -71,7 +64,7 @@ class Variant:
         """
         from archdsl.render.svg import to_svg
 
-        scene = self.scene(theme, width, **shown)
+        scene = self.scene(theme, width, **words)
         fonts: Fonts = "outlines" if text == "path" else "embedded"
         return to_svg(scene, width=width, scale=scale, fonts=fonts, prefix=prefix)
 
@@ -82,14 +75,14 @@ class Variant:
         width: str | None = None,
         scale: float = 2.0,
         dpi: float | None = None,
-        **shown: Unpack[Shown],
+        **words: Unpack[Words],
     ) -> bytes:
         """The card as PNG, `scale` pixels for each of the SVG's, or `width` wide at so many dots an
         inch. Raises ValueError for a wrong size, theme or view.
         """
         from archdsl.render.png import to_png
 
-        return to_png(self.scene(theme, width, **shown), width=width, scale=scale, dpi=dpi)
+        return to_png(self.scene(theme, width, **words), width=width, scale=scale, dpi=dpi)
 
     def pdf(
         self,
@@ -97,14 +90,14 @@ class Variant:
         theme: str = "light",
         width: str | None = None,
         scale: float = 1.0,
-        **shown: Unpack[Shown],
+        **words: Unpack[Words],
     ) -> bytes:
         """The card as PDF. Raises ValueError for a wrong size, theme or view, and
         `render.pdf.MissingLibrary` where the system has no cairo.
         """
         from archdsl.render.pdf import to_pdf
 
-        return to_pdf(self.scene(theme, width, **shown), width=width, scale=scale)
+        return to_pdf(self.scene(theme, width, **words), width=width, scale=scale)
 
     def torch(self) -> str:
         """The text of a Python file that needs only torch and builds the model."""
@@ -113,44 +106,47 @@ class Variant:
         return emit(self.model, elaborate.tiny(self.unit, self.model, Diagnostics()))
 
     def scene(
-        self, theme: str = "light", width: str | None = None, **shown: Unpack[Shown]
+        self, theme: str = "light", width: str | None = None, **words: Unpack[Words]
     ) -> Scene:
-        """The picture as shapes with positions. Raises ValueError for a theme or a view that there
-        is not.
-
-        Where no view is asked for and a card's text would be too small at `width`, it is compact. A
-        compact view is laid out for `width`. Raises ValueError for a width that is none, too.
-        """
-        from archdsl import theme as themes
-        from archdsl.layout.column import COLUMNS
-        from archdsl.scene.card import card
-        from archdsl.scene.shapes import LEAST_POINTS, smallest
-        from archdsl.view import view
-        from archdsl.view.choice import ask
-
-        if theme not in THEMES:
-            raise ValueError(f"there is no theme {theme!r}: {' or '.join(THEMES)}")
-        paper = 0.0
-        if width is not None:
-            from archdsl.render.svg import pixels
-
-            paper = pixels(width) / 96.0 * 25.4
-
-        def seen() -> View:
-            found = view(self.model, self.facts, ask(self.model, **shown))
-            return replace(found, millimetres=paper) if found.kind in COLUMNS else found
-
-        asked = seen()
-        colours = themes.THEMES[theme](asked.accent or asked.family)
-        made = card(asked, colours)
-        chosen = shown.get("view") or asked.kind != "card"
-        if paper and not chosen and smallest(made, paper) < LEAST_POINTS:
-            shown["view"] = "compact"
-            return card(seen(), colours)
-        return made
+        """The picture as shapes with positions, as `drawn` makes it."""
+        return drawn(self, asked(**words), theme, width)
 
     def _repr_svg_(self) -> str:
         return self.svg()
+
+
+def drawn(variant: Variant, ask: Shown, theme: str = "light", width: str | None = None) -> Scene:
+    """A picture of a variant as shapes with positions.
+
+    Where no view is asked for and a card's text would be too small at `width`, it is compact. A
+    compact view is laid out for `width`. Raises ValueError for a theme, a part of the model or a
+    width that there is not.
+    """
+    from archdsl import theme as themes
+    from archdsl.layout.column import COLUMNS
+    from archdsl.scene.card import card
+    from archdsl.scene.shapes import LEAST_POINTS, smallest
+    from archdsl.view import view
+
+    if theme not in THEMES:
+        raise ValueError(f"there is no theme {theme!r}: {' or '.join(THEMES)}")
+    paper = 0.0
+    if width is not None:
+        from archdsl.render.svg import pixels
+
+        paper = pixels(width) / 96.0 * 25.4
+
+    def seen(ask: Shown) -> View:
+        found = view(variant.model, variant.facts, ask)
+        return replace(found, millimetres=paper) if found.kind in COLUMNS else found
+
+    shown = seen(ask)
+    colours = themes.THEMES[theme](shown.accent or shown.family)
+    scene = card(shown, colours)
+    chosen = ask.view or shown.kind != "card"
+    if paper and not chosen and smallest(scene, paper) < LEAST_POINTS:
+        return card(seen(replace(ask, view="compact")), colours)
+    return scene
 
 
 def to_scale(variants: Iterable[Variant], theme: str = "light") -> Scene:
@@ -159,12 +155,12 @@ def to_scale(variants: Iterable[Variant], theme: str = "light") -> Scene:
     Raises ValueError for a theme that there is not and for models without layers.
     """
     from archdsl import theme as themes
-    from archdsl.scene.scaled import to_scale as drawn
+    from archdsl.scene.scaled import to_scale as scale
     from archdsl.view.scaled import scaled
 
     if theme not in THEMES:
         raise ValueError(f"there is no theme {theme!r}: {' or '.join(THEMES)}")
-    return drawn(tuple(scaled(variant.facts) for variant in variants), themes.THEMES[theme](""))
+    return scale(tuple(scaled(variant.facts) for variant in variants), themes.THEMES[theme](""))
 
 
 @record

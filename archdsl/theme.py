@@ -9,6 +9,7 @@ family's accent.
 import math
 import zlib
 from collections.abc import Mapping
+from functools import lru_cache
 
 from archdsl.record import record, replace
 
@@ -100,6 +101,7 @@ def _encoded(value: float) -> int:
     return round(255 * curved)
 
 
+@lru_cache(maxsize=1024)
 def luminance(rgb: str) -> float:
     """Relative luminance of #rrggbb, 0 to 1."""
     values = [int(rgb[start : start + 2], 16) / 255 for start in (1, 3, 5)]

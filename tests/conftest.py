@@ -8,10 +8,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # pytest runs one process per cor
 
 from hypothesis import HealthCheck, settings
 
-from golden import golden
-
-__all__ = ["golden"]
-
 # No clock decides whether a test passes, and every run draws the same examples;
 # `make fuzz` draws new ones.
 settings.register_profile(

@@ -4,8 +4,6 @@ import importlib.util
 import itertools
 import sys
 from collections.abc import Callable
-from functools import cache
-from pathlib import Path
 from types import ModuleType
 
 import torch
@@ -14,7 +12,6 @@ from archdsl import elaborate, emit, pipeline
 from archdsl.diagnostic import Diagnostics
 from archdsl.source import Source
 
-SPECS = Path(__file__).parent.parent / "specs"
 _numbers = itertools.count()
 
 
@@ -40,17 +37,6 @@ def code_of(variant: pipeline.Variant, lower: bool = True) -> str:
     """The source of a variant's module, with fused kernels or without."""
     tiny = elaborate.tiny(variant.unit, variant.model, Diagnostics())
     return emit.emit(variant.model, tiny, lower)
-
-
-@cache
-def variants() -> dict[str, pipeline.Variant]:
-    """Every variant of every spec."""
-    found = {}
-    for path in sorted(SPECS.glob("*.arch")):
-        checked = pipeline.check_path(path, f"specs/{path.name}")
-        assert not checked.diagnostics, checked.diagnostics[0].text()
-        found |= {v.model.id: v for v in checked.variants}
-    return found
 
 
 def on_meta(module: ModuleType) -> torch.nn.Module:

@@ -1,54 +1,36 @@
-"""Golden files: what the code prints is compared with a file that a person has read and accepted.
+"""Accepted outputs: what the code prints is compared with a file that a person has read.
 
-    def test_card(golden):
-        golden("cards/small.svg", svg_text)          # or bytes
+    accepted(PAGE, actual)
 
-The files lie in `tests/golden/`. `make goldens` (ARCHDSL_ACCEPT=1) writes them anew; the difference
-is then read in `git diff` like any other change. Continuous integration never accepts.
+`make goldens` (ARCHDSL_ACCEPT=1) writes the files anew; the difference is then read in `git diff`
+like any other change. Continuous integration never accepts.
 """
 
 import difflib
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parent / "golden"
 SHOWN_LINES = 40
-Golden = Callable[[str, str | bytes], None]
 
 
-@pytest.fixture(scope="session")
-def golden() -> Golden:
-    """A function (name, actual) that fails unless the golden file of that name holds `actual`."""
-    return check
-
-
-def check(name: str, actual: str | bytes) -> None:
-    """Compare `actual` with `tests/golden/<name>`, byte by byte; accept it if so asked."""
-    path, data = FOLDER / name, actual.encode() if isinstance(actual, str) else actual
+def accepted(path: Path, actual: str) -> None:
+    """Fails unless the file holds `actual`, to the byte; writes the file if so asked."""
     if os.environ.get("ARCHDSL_ACCEPT") == "1" and not os.environ.get("CI"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-        return
-    if not path.exists():
+        path.write_text(actual, encoding="utf-8")
+    expected = path.read_text(encoding="utf-8")
+    if actual != expected:
         pytest.fail(
-            f"no golden file {name}: look at the output, then accept it with `make goldens`"
-        )
-    expected = path.read_bytes()
-    if data != expected:
-        pytest.fail(
-            f"{name} is not what was accepted:\n{difference(expected, data)}", pytrace=False
+            f"{path.name} is not what was accepted; `make goldens` writes it anew\n"
+            + difference(expected, actual),
+            pytrace=False,
         )
 
 
-def difference(expected: bytes, actual: bytes) -> str:
-    """The first lines of a unified diff, or the sizes where one of the two is no text."""
-    try:
-        old, new = (data.decode().splitlines() for data in (expected, actual))
-    except UnicodeDecodeError:
-        return f"binary, {len(expected)} bytes accepted, {len(actual)} bytes now"
+def difference(expected: str, actual: str) -> str:
+    """The first lines of a unified diff."""
+    old, new = expected.splitlines(), actual.splitlines()
     lines = list(difflib.unified_diff(old, new, "accepted", "now", lineterm=""))
     rest = [f"... {len(lines) - SHOWN_LINES} more lines"] if len(lines) > SHOWN_LINES else []
     return "\n".join(lines[:SHOWN_LINES] + rest) or "only line endings differ"

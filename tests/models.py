@@ -10,9 +10,10 @@ ROOT = Path(__file__).parent.parent
 
 @cache
 def variants() -> dict[str, Variant]:
-    found = {}
+    found = dict[str, Variant]()
     for path in sorted((ROOT / "specs").glob("*.arch")):
-        for variant in check_path(path, f"specs/{path.name}", tiny=False).variants:
-            found[variant.model.id] = variant
+        checked = check_path(path, f"specs/{path.name}")
+        assert not checked.diagnostics, checked.diagnostics[0].text()
+        found |= {variant.model.id: variant for variant in checked.variants}
     assert found, "specs/ is empty"
     return found

@@ -2,10 +2,13 @@
 
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
 from pathlib import Path
+
+from archdsl.cli.paper import PACKAGES
 
 ROOT = Path(__file__).parent.parent
 SPEC = """use std.core: Linear, Embedding
@@ -33,8 +36,8 @@ class Paper:
         program = folder / "bin/archdsl"
         program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m archdsl "$@"\n')
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
-        self.archdsl("latex", "-o", "archdsl.sty")
-        self.archdsl("typst", "-o", "archdsl.typ")
+        for package in ("archdsl.sty", "archdsl.typ"):
+            shutil.copyfile(PACKAGES / package, folder / package)
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"

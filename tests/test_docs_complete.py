@@ -4,15 +4,14 @@ That the examples are right is tested in `test_docs.py`.
 """
 
 import re
-from pathlib import Path
 
 import grammar
 import markdown_cases
+import pages
 from archdsl.diagnostic import CODES
 
-ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs" / "language.md"
-BLOCKS = list(markdown_cases.blocks(PAGE))
+PAGE = pages.ROOT / "docs" / "language.md"
+BLOCKS = [block for block in pages.BLOCKS if block.page == PAGE]
 SPECS = [b for b in BLOCKS if b.language == "arch"]
 
 

@@ -3,7 +3,6 @@
 A table stands between `<!-- table NAME -->` and `<!-- end -->`; `make goldens` writes it anew.
 """
 
-import os
 import re
 import tomllib
 from collections.abc import Callable
@@ -14,19 +13,18 @@ from typing import Any
 import pytest
 
 import archdsl
-import markdown_cases
 from archdsl.diagnostic import CODES
 from archdsl.elaborate.cards import WORDS
 from archdsl.elaborate.variants import ABOUT, EXPECTED
 from archdsl.ops import INITIALISERS, INTRINSICS, OPS, ROLES
 from archdsl.view.words import short, size
+from golden import accepted
 from markdown_cases import Block
 from models import variants
+from pages import BLOCKS, PAGES, ROOT
 
-ROOT = Path(__file__).parent.parent
 PUBLISHED = tomllib.loads((ROOT / "tests" / "data" / "published.toml").read_text())["card"]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-CODE = [b for page in PAGES for b in markdown_cases.blocks(page) if b.language == "python"]
+CODE = [block for block in BLOCKS if block.language == "python"]
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
@@ -120,11 +118,7 @@ def test_every_table_stands_on_one_page() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_tables_are_the_lists_in_the_code(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    actual = written(text, page.name)
-    if os.environ.get("ARCHDSL_ACCEPT") == "1" and not os.environ.get("CI"):
-        page.write_text(actual, encoding="utf-8")
-    else:
-        assert text == actual, "`make goldens` writes the tables anew"
+    accepted(page, written(text, page.name))
 
 
 @pytest.mark.parametrize("block", CODE, ids=lambda b: b.label)

@@ -10,6 +10,7 @@ import json
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,7 @@ def pairs(text: str) -> list[tuple[str, str]]:
     return list(zip(pieces[::2], pieces[1::2], strict=True))
 
 
+@cache
 def found(path: Path) -> list[Diagnostic]:
     return list(pipeline.check_path(path, path.name).diagnostics)
 

@@ -1,31 +1,126 @@
-"""Geometry: every card keeps every rule, and every rule can tell when it is broken."""
+"""Geometry and colours: every view keeps every rule, and each rule can tell when it is broken."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import drawn
+import scenes
 from archdsl import text, theme
 from archdsl.elaborate.cards import ACCENTS
 from archdsl.geometry import Box, Point, crosses, distance_to_border, distance_to_segment
 from archdsl.layout.arrange import arrange
 from archdsl.layout.columns import rising
 from archdsl.record import replace
+from archdsl.render.svg import to_svg
 from archdsl.scene.card import card
-from archdsl.scene.shapes import Group, Item, Path, Rect, Scene, Text, shapes
-from archdsl.scene.verify import RULES, faults
+from archdsl.scene.shapes import Group, Item, Path, Rect, Scene, Text, shapes, written
+from archdsl.scene.verify import RULES, faults, illegible, text_colours
+from archdsl.theme import Theme
 from archdsl.view import panel
 from archdsl.view.types import Diagram, Edge
+from models import variants
+
+SVG_BYTES = 150_000
 
 
-@pytest.mark.parametrize("family", ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"])
+def broken(scene: Scene) -> list[str]:
+    """What is wrong with the positions, the lengths and the size of a picture."""
+    cut = [line for line in written(scene) if line.endswith("…")]
+    large = len(to_svg(scene, fonts="named")) >= SVG_BYTES
+    return [*(f"{fault.rule}: {fault.what}" for fault in faults(scene)), *cut, *["large"] * large]
+
+
+def too_pale(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Of pairs of a text and its ground, what is too pale in which theme and hue."""
+    pairs, wrong = frozenset(pairs), dict[str, list[str]]()
+    for name, hue in itertools.product(theme.THEMES, theme.HUES):
+        colours = theme.THEMES[name](hue)
+        palettes = {"": colours.colours, " at night": colours.night}
+        for time, palette in palettes.items():
+            if palette is not None and (pale := illegible(pairs, palette)):
+                wrong[f"{name} {hue}{time}"] = pale
+    return wrong
+
+
+def test_text_of_a_view_with_everything_is_legible() -> None:
+    """In every theme, for every accent that a family can have."""
+    assert too_pale(text_colours(card(drawn.view(), theme.light("blue")))) == {}
+
+
+@pytest.mark.parametrize("name", variants())
+def test_every_view_keeps_every_rule(name: str) -> None:
+    """Geometry in one theme, for positions are the same in all; colours in all themes and hues."""
+    pairs = set[tuple[str, str]]()
+    for kind in scenes.views(name):
+        scene = scenes.scene(name, kind)
+        assert broken(scene) == [], kind
+        pairs |= text_colours(scene)
+    assert len(pairs) > 5
+    assert too_pale(pairs) == {}
+
+
 @pytest.mark.parametrize("made", theme.THEMES)
-def test_text_is_legible_in_every_hue(made: str, family: str) -> None:
-    """Contrast of all text on what lies under it, for every accent that a family can have."""
-    assert faults(card(drawn.view(), theme.THEMES[made](family))) == []
+def test_a_theme_changes_colours_and_nothing_else(made: str) -> None:
+    """So that one theme's positions are checked for all."""
+    for shown in (drawn.view(), replace(drawn.view(), kind="compact", insets=(), callouts=())):
+        colours = theme.THEMES[made]("blue")
+        scene = card(shown, theme.light("blue"))
+        assert scene.palette == theme.light("blue").colours
+        repainted = replace(scene, palette=colours.colours, night=colours.night)
+        assert card(shown, colours) == repainted
+
+
+def moved(items: tuple[Item, ...], by: float) -> tuple[Item, ...]:
+    """The first label of a box, moved to the right."""
+    for number, item in enumerate(items):
+        if isinstance(item, Text) and item.inside:
+            origin = Point(item.origin.x + by, item.origin.y)
+            return (*items[:number], replace(item, origin=origin), *items[number + 1 :])
+        if isinstance(item, Group) and (inner := moved(item.items, by)) != item.items:
+            return (*items[:number], replace(item, items=inner), *items[number + 1 :])
+    return items
+
+
+@pytest.mark.parametrize("kind", [*scenes.KINDS, "depth 3", "shapes"])
+def test_a_label_out_of_its_place_is_found_in_every_view(kind: str) -> None:
+    scene = scenes.scene("Llama3_8B", kind)
+    if kind in ("strip", "facts"):  # these have no boxes with labels
+        first = next(s for s in shapes(scene.items) if isinstance(s, Text))
+        broke = replace(scene, items=(*scene.items, replace(first, origin=Point(-9.0, 9.0))))
+    else:
+        broke = replace(scene, items=moved(scene.items, 300.0))
+    assert broken(scene) == []
+    assert broken(broke)
+
+
+def faded(ordinary: Callable[[str], Theme], tone: str, ground: str) -> Callable[[str], Theme]:
+    """A theme that in teal alone, at night if it has one, gives a text the colour of its ground."""
+
+    def made(hue: str) -> Theme:
+        sound = ordinary(hue)
+        if hue != "teal":
+            return sound
+        if sound.night is not None:
+            return replace(sound, night={**sound.night, tone: sound.night[ground]})
+        return replace(sound, colours={**sound.colours, tone: sound.colours[ground]})
+
+    return made
+
+
+def test_a_colour_that_fades_is_found_where_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For each text on each ground, in one hue of one theme, by day or by night."""
+    pairs = text_colours(scenes.scene("DeepSeekV3_671B", "card"))
+    assert too_pale(pairs) == {}
+    assert too_pale({*pairs, ("neutral", "surface")}), "a role that is no text's"
+    for (tone, ground), name in itertools.product(sorted(pairs), theme.THEMES):
+        with monkeypatch.context() as patch:
+            patch.setitem(theme.THEMES, name, faded(theme.THEMES[name], tone, ground))
+            night = " at night" if name == "auto" else ""
+            assert set(too_pale(pairs)) == {f"{name} teal{night}"}, (tone, ground)
 
 
 def test_families_use_every_hue() -> None:

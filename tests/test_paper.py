@@ -141,6 +141,14 @@ def test_looks_have_folders_of_their_own() -> None:
     assert requests(twice, "x.cards") == [Request(SMALL, "light", "", "")]
 
 
+@pytest.mark.parametrize(("command", "name"), [("latex", "archdsl.sty"), ("typst", "archdsl.typ")])
+def test_a_command_writes_the_package(command: str, name: str, paper: Paper) -> None:
+    paper.archdsl(command, "-o", f"mine/{name}")
+    written = (paper.folder / "mine" / name).read_bytes()
+    assert written == (PACKAGES / name).read_bytes() == (paper.folder / name).read_bytes()
+    assert paper.run("archdsl", command).stdout.encode() == written
+
+
 def test_packages_name_the_version() -> None:
     import archdsl
 

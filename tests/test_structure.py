@@ -35,6 +35,7 @@ nodes
 graph
 roles
 naming
+shown
 check
 resolver
 stream
@@ -170,3 +171,20 @@ def test_no_block_of_the_library_has_many_settings(path: Path) -> None:
     found = {b.name.name: len(b.settings) for b in tree.items if isinstance(b, BlockDecl)}
     assert found
     assert {name: count for name, count in found.items() if count > MOST_SETTINGS} == {}
+
+
+def test_every_test_is_in_the_table_of_tests() -> None:
+    """`tests/README.md` names every file of tests and helpers, and none that is not there."""
+    folder = ROOT / "tests"
+    page = (folder / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+\.py)`", page))
+    assert named == {path.name for path in folder.glob("*.py")}
+    folders = {path.name for path in folder.iterdir() if path.is_dir() and path.name[0] not in "_."}
+    assert folders == {found for found in folders if re.search(rf"(?<!\w){found}/", page)}
+
+
+def test_every_file_of_data_is_in_its_table() -> None:
+    folder = ROOT / "tests" / "data"
+    page = (folder / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^\| `(\w+(?:\.toml)?)", page, re.MULTILINE))
+    assert named == {path.name for path in folder.iterdir()} - {"README.md"}

@@ -27,7 +27,8 @@ from archdsl.diagnostic import Diagnostics
 from archdsl.facts import Facts
 from archdsl.graph import Module
 from archdsl.nodes import Mixture
-from emitted import code_of, from_text, on_meta, run, variants
+from emitted import code_of, from_text, on_meta, run
+from models import variants
 
 FLOAT32 = 1e-4
 """Largest difference to the reference in float32, in standard deviations of its logits."""

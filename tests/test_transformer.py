@@ -10,7 +10,8 @@ from types import ModuleType
 import pytest
 import torch
 
-from emitted import code_of, run, variants
+from emitted import code_of, run
+from models import variants
 
 D, HEADS, LAYERS, FF, VOCAB = 64, 4, 3, 96, 257
 SOURCE, TARGET = 23, 37

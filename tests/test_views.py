@@ -1,89 +1,35 @@
-"""Every view of every spec in every theme: the rules of geometry, and what each view is for."""
+"""Views: what each shows, what options and directives change, and what there is not."""
 
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from functools import cache
+from inspect import signature
 from pathlib import Path
 
 import pytest
 
+import scenes
 from archdsl import theme
-from archdsl.graph import Module
-from archdsl.nodes import Scan
+from archdsl.cli.commands import render, run
 from archdsl.pipeline import Variant, check_source
 from archdsl.record import replace
 from archdsl.render.svg import to_svg
-from archdsl.scene.card import card
 from archdsl.scene.shapes import Scene, smallest, written
 from archdsl.scene.verify import faults
+from archdsl.shown import NOTHING, Shown, Words, asked, combined
 from archdsl.source import Source
 from archdsl.text import plain
-from archdsl.view import Choice, view
-from archdsl.view.choice import ask
-from archdsl.view.insets import opened_roles
+from archdsl.view import view
 from archdsl.view.tower import ids
 from archdsl.view.types import Case, Diagram
 from models import variants
-
-ROOT = Path(__file__).parent.parent
-COLOURS = ("text is legible",)
-SVG_BYTES = 150_000
-
-
-def details(variant: Variant) -> list[str]:
-    """The blocks of a model that have a circuit worth a picture, each name once."""
-    recurrent = (module.block for module in modules(variant.model.root) if scans(module))
-    names = dict.fromkeys((*opened_roles(variant.model), *recurrent))
-    return [f"detail:{name}" for name in names]
-
-
-def modules(module: Module) -> Iterator[Module]:
-    """A module and all inside it, each once."""
-    found = {module.id: module}
-    waiting = [module]
-    while waiting:
-        for child in waiting.pop().children:
-            fresh = [inner for _, inner in child.modules if inner.id not in found]
-            found |= {inner.id: inner for inner in fresh}
-            waiting += fresh
-    return iter(found.values())
-
-
-def scans(module: Module) -> bool:
-    return any(isinstance(node.form, Scan) for node in module.nodes)
-
-
-def asked(variant: Variant) -> dict[str, Choice]:
-    """Every view, and a card at each depth and with all shapes."""
-    model = variant.model
-    kinds = ["card", "compact", "block", "strip", "facts", *details(variant)]
-    found = {kind: ask(model, kind) for kind in kinds}
-    found |= {f"depth {n}": ask(model, "card", depth=n) for n in (1, 3, 4, 5)}
-    found["shapes"] = ask(model, "card", shapes=True)
-    return found
-
-
-@pytest.mark.parametrize("name", variants())
-def test_every_view_in_every_theme_keeps_every_rule(name: str) -> None:
-    """Positions are the same in all themes: they are checked once, colours in each."""
-    variant = variants()[name]
-    for kind, choice in asked(variant).items():
-        shown = view(variant.model, variant.facts, choice)
-        scene = card(shown, theme.light(shown.accent or shown.family))
-        assert faults(scene) == [], kind
-        for made in ("dark", "print", "auto"):
-            colours = theme.THEMES[made](shown.accent or shown.family)
-            painted = replace(scene, palette=colours.colours, night=colours.night)
-            assert faults(painted, COLOURS) == [], (kind, made)
-        assert len(to_svg(scene, fonts="named")) < SVG_BYTES, kind
-        assert not [said for said in written(scene) if said.endswith("…")], kind
 
 
 @pytest.mark.parametrize("name", variants())
 def test_a_column_of_a_paper_holds_a_compact_card(name: str) -> None:
     """Six points at 85 mm, for every spec."""
-    scene = variants()[name].scene(view="compact")
+    scene = scenes.scene(name, "compact")
     assert scene.millimetres <= 85.0
     assert smallest(scene, 85.0) >= 6.0
 
@@ -116,12 +62,12 @@ def drawn(directives: str) -> Variant:
 
 
 def nodes(variant: Variant, **shown: object) -> set[str]:
-    choice = ask(variant.model, **shown)  # type: ignore[arg-type]
+    choice = asked(**shown)  # type: ignore[arg-type]
     return {name for name, _ in ids(view(variant.model, variant.facts, choice).tower)}
 
 
 def insets(variant: Variant, **shown: object) -> list[str]:
-    choice = ask(variant.model, **shown)  # type: ignore[arg-type]
+    choice = asked(**shown)  # type: ignore[arg-type]
     return [i.target for i in view(variant.model, variant.facts, choice).insets]
 
 
@@ -179,6 +125,68 @@ def test_an_option_goes_before_a_directive() -> None:
     scene = variant.scene()
     assert scene.paper and "SwiGLU" not in written(scene)
     assert "SwiGLU" in written(variant.scene(view="card", depth=2))
+
+
+WAYS = {
+    "view: compact": ("--view compact", {"view": "compact"}),
+    "detail(layers.mix)": ("--view detail:layers.mix", {"view": "detail:layers.mix"}),
+    "depth: 3": ("--depth 3", {"depth": 3}),
+    "open(layers.mix)": ("--open layers.mix", {"open": ["layers.mix"]}),
+    "fold(layers.mix, layers.feed)": (
+        "--fold layers.mix --fold layers.feed",
+        {"fold": ["layers.mix", "layers.feed"]},
+    ),
+    "shapes: all": ("--shapes", {"shapes": True}),
+}
+"""What can be asked for: as a directive, on the command line and in Python."""
+
+
+@pytest.mark.parametrize("directive", WAYS)
+def test_three_ways_to_ask_draw_one_picture(directive: str, tmp_path: Path) -> None:
+    options, words = WAYS[directive]
+    asks = small().svg(**words)  # type: ignore[arg-type]
+    assert asks == drawn(directive).svg() != small().svg()
+    spec, card = tmp_path / "made.arch", tmp_path / "card.svg"
+    spec.write_text(small().unit.source.text)
+    assert run(["render", str(spec), "-o", str(card), *options.split()]) == 0
+    assert card.read_text() == asks
+
+
+def test_all_words_are_options_and_keywords() -> None:
+    words = set(Words.__annotations__)
+    assert words == set().union(*(keywords for _, keywords in WAYS.values()))
+    assert words == set(signature(asked).parameters)
+    assert words <= {option.name for option in render.params}
+    with pytest.raises(TypeError, match="zoom"):
+        small().scene(zoom=2)  # type: ignore[call-arg]
+
+
+def test_an_ask_is_filled_up_by_the_card_and_the_card_by_what_is_usual() -> None:
+    usual = Shown(view="card", shapes="few")
+    assert combined(small().model, NOTHING) == usual
+    says = "view: strip depth: 3 shapes: insets hide(softmax) facts: (params) "
+    model = drawn(f"{says} inset(head) open(layers.mix) fold(layers.feed)").model
+    card = Shown(
+        "strip",
+        (),
+        3,
+        (("head",),),
+        (("layers", "mix"),),
+        (("layers", "feed"),),
+        "insets",
+        frozenset({"softmax"}),
+        ("params",),
+    )
+    assert combined(model, NOTHING) == card
+    assert combined(model, asked("facts", 1, shapes=True)) == replace(
+        card, view="facts", depth=1, shapes="all"
+    )
+    turned = combined(model, asked(open=["layers.feed"], fold=["layers.mix"]))
+    opened, folded = (("layers", "feed"),), (("layers", "mix"),)
+    assert turned == replace(card, opened=opened, folded=folded), "the last word is the reader's"
+    detail = drawn("detail(layers.mix)").model
+    assert combined(detail, NOTHING) == replace(usual, view="detail", detail=("layers", "mix"))
+    assert combined(detail, asked("card")) == usual
 
 
 @pytest.mark.parametrize(
@@ -263,11 +271,13 @@ variant A = M(d: 64) { name: "A" }
 def test_a_recurrence_is_drawn_as_what_it_does_to_one_token() -> None:
     """Its state is read and written, and the wires are those of the body, none twice."""
     found = [
-        v for v in variants().values() if "DeltaRule" in {m.block for m in modules(v.model.root)}
+        v
+        for v in variants().values()
+        if "DeltaRule" in {m.block for m in scenes.modules(v.model.root)}
     ]
     assert found
     for variant in found:
-        shown = view(variant.model, variant.facts, ask(variant.model, "detail:DeltaRule"))
+        shown = view(variant.model, variant.facts, asked("detail:DeltaRule"))
         circuit = shown.insets[0].diagram if shown.insets else shown.tower
         kept = [node.lines for node in circuit.nodes if node.tone == "cached"]
         assert ["".join(run.text for run in lines[0]) for lines in kept] == ["state M", "next M"]
@@ -307,7 +317,7 @@ variant A = M(d: 64) { name: "Some"  context: 16 }
     found = check_source(Source("made.arch", text))
     assert not found.diagnostics, found.diagnostics
     made = found.variants[0]
-    card_view = view(made.model, made.facts, ask(made.model, "card"))
+    card_view = view(made.model, made.facts, asked("card"))
     inset = next(i for i in card_view.insets if plain(i.title) == "Some idle")
     said = [[plain(line) for line in node.lines] for node in inset.diagram.nodes]
     assert ["2 × identity"] in said
@@ -329,7 +339,7 @@ def test_what_is_unusual_inside_a_mixer_has_an_inset_of_its_own() -> None:
     what is cached of every few tokens says so.
     """
     made = variants()["DeepSeekV4_Flash"]
-    shown = view(made.model, made.facts, ask(made.model, "card"))
+    shown = view(made.model, made.facts, asked("card"))
     loose = {plain(i.title): i for i in shown.insets if not i.target}
     assert set(loose) == {"Compressor", "Indexer of entries"}
     for inset in loose.values():

@@ -30,6 +30,7 @@ from archdsl.cli.targets import (
 from archdsl.diagnostic import Diagnostic, SpecError, printable
 from archdsl.pipeline import THEMES, Checked, Variant
 from archdsl.record import replace
+from archdsl.shown import MOST_DEPTH, Words, asked
 
 T = TypeVar("T")
 
@@ -215,7 +216,7 @@ def torch(spec: str, form: str, output: str) -> None:
 @click.option("--dpi", type=click.FloatRange(min=1, max=10_000), help="Dots an inch of a PNG.")
 @click.option("--view", default="", metavar="VIEW",
               help="card, compact (one column), block, detail:BLOCK, strip or facts.")  # fmt: skip
-@click.option("--depth", type=click.IntRange(1, 9), default=None, metavar="N",
+@click.option("--depth", type=click.IntRange(1, MOST_DEPTH), default=None, metavar="N",
               help="Levels of open blocks: 1 folds stacks, 2 is usual, 9 opens all.")  # fmt: skip
 @click.option("--open", multiple=True, metavar="PATH", help="Open a block in its place.")
 @click.option("--fold", multiple=True, metavar="PATH", help="Show a block as a closed box.")
@@ -233,7 +234,9 @@ def render(
     The suffix of the output says the format; a folder takes a file for each variant.
     """
     together = look.pop("to_scale")
-    shown = Look(**{**look, "depth": look["depth"] or 0})
+    words = {name: look.pop(name) for name in Words.__annotations__}
+    words["depth"] = words["depth"] or 0
+    shown = Look(**look, shown=_guarded(partial(asked, **words)))
     if together and output != "-" and not Path(output).suffix:
         raise usage("--to-scale makes one picture: name a file .svg, .png or .pdf")
     if output != "-" and (Path(output).is_dir() or output.endswith("/") or not Path(output).suffix):
@@ -308,8 +311,9 @@ def cards(paper: str, form: str, types: tuple[str, ...], text: str) -> None:
     """
     found, wrong, code = requests(contents(paper, paper), printable(paper)), 0, 0
     for request in found:
-        look, folder = replace(request.look, text=text), Path(request.folder)
+        folder = Path(request.folder)
         try:
+            look = replace(_guarded(request.look), text=text)
             _render_folder((request.spec,), form, folder, types or ("pdf",), look)
         except Stop as stop:
             if str(stop):

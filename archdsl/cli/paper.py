@@ -19,6 +19,7 @@ from archdsl.cli.output import usage
 from archdsl.cli.rendering import Look
 from archdsl.diagnostic import printable
 from archdsl.record import record
+from archdsl.shown import asked
 
 FOLDER = "archdsl-cards"
 PACKAGES = Path(__file__).parent.parent / "paper"
@@ -55,10 +56,9 @@ class Request:
         """What its file is called, without the suffix."""
         return self.spec.rpartition(":")[2]
 
-    @property
     def look(self) -> Look:
-        """How it is drawn."""
-        return Look(theme=self.theme, width=self.width or None, view=self.view)
+        """How it is drawn. Raises ValueError for a view that there is not."""
+        return Look(theme=self.theme, width=self.width or None, shown=asked(view=self.view))
 
 
 def requests(data: bytes, name: str) -> list[Request]:

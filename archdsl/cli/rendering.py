@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archdsl.cli.output import write
-from archdsl.pipeline import Checked, Variant
+from archdsl.pipeline import Checked, Variant, drawn
 from archdsl.record import record
 from archdsl.resolver import PACKAGE, Unit
+from archdsl.shown import NOTHING, Shown
 
 if TYPE_CHECKING:
     from archdsl.render.svg import Fonts
@@ -29,7 +30,7 @@ DIGESTS = ".digests.json"
 
 @record
 class Look:
-    """How cards are drawn and what they show. `scale` None: the format's own."""
+    """How cards are drawn, and what they show. `scale` None: the format's own."""
 
     theme: str = "light"
     width: str | None = None
@@ -37,11 +38,7 @@ class Look:
     dpi: float | None = None
     prefix: str | None = None
     text: str = "font"
-    view: str = ""
-    depth: int = 0
-    open: tuple[str, ...] = ()
-    fold: tuple[str, ...] = ()
-    shapes: bool = False
+    shown: Shown = NOTHING
 
 
 def draw(variant: Variant, type: str, look: Look) -> tuple[bytes, str]:
@@ -49,15 +46,7 @@ def draw(variant: Variant, type: str, look: Look) -> tuple[bytes, str]:
 
     Raises ValueError for a wrong size or view, and MissingLibrary.
     """
-    scene = variant.scene(
-        look.theme,
-        look.width,
-        view=look.view,
-        depth=look.depth,
-        open=look.open,
-        fold=look.fold,
-        shapes=look.shapes,
-    )
+    scene = drawn(variant, look.shown, look.theme, look.width)
     return written(scene, type, look), _remark(scene, look)
 
 
@@ -97,7 +86,7 @@ def _remark(scene: Scene, look: Look) -> str:
             f"at {look.width} the smallest text is {shown:.1f} pt; "
             f"{LEAST_POINTS:g} pt need --width {math.ceil(needed)}mm"
         )
-    if scene.paper and not look.view:
+    if scene.paper and not look.shown.view:
         return f"too narrow for a card at {look.width}: drawn as --view compact"
     return ""
 

@@ -10,11 +10,12 @@ from archdsl.check.scope import Numbers, Scope
 from archdsl.check.values import Error, Float, Int, Text, Value, Word
 from archdsl.diagnostic import Diagnostics, nearest
 from archdsl.dims import Dim
-from archdsl.graph import CardDirective, Model, Module
+from archdsl.graph import CardDirective, Model
 from archdsl.ops import OPS
 from archdsl.parser import parse
 from archdsl.reals import Ref
 from archdsl.resolver import Unit
+from archdsl.shown import DEPTHS, MOST_DEPTH, SHAPES, VIEWS, reached, ways
 from archdsl.source import Source, Span
 
 WORDS: dict[str, str] = {
@@ -24,9 +25,6 @@ WORDS: dict[str, str] = {
 }  # fmt: skip
 """The directives and what they take."""
 
-VIEWS = ("card", "compact", "block", "detail", "strip", "facts")
-SHAPES = ("few", "insets", "all")
-"""Which wires carry their shapes: those into the heart of an inset, all of insets, all."""
 ACCENTS = ("blue", "purple", "teal", "rose", "azure", "violet", "red", "pink", "cyan")
 ROWS = (
     "params", "active", "tables", "apart", "kv_bytes_per_token", "kv_bytes", "state", "flops",
@@ -41,8 +39,6 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "hide": tuple(OPS),
 }
 """The words that directives know."""
-MOST_DEPTH = 9
-"""The most levels of open blocks that a card can ask for."""
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 
@@ -107,7 +103,7 @@ def _directive(
 _FORMS = {
     "view": "view: compact",
     "detail": "detail(layers.mix)",
-    "depth": f"depth: 2, a number from 1 to {MOST_DEPTH}",
+    "depth": f"depth: 2, {DEPTHS}",
     "inset": "inset(layers.mix)",
     "open": "open(layers.mix)",
     "fold": "fold(layers.mix)",
@@ -146,17 +142,6 @@ def _names_of(args: tuple[s.Arg, ...] | None, value: s.Expr | None) -> tuple[s.N
     return names if len(names) == len(listed) else ()
 
 
-def path_of(written: str) -> tuple[str, ...] | None:
-    """A path as `_path` gives it from a text such as `layers[Block].mix`; None for what is none."""
-    steps = _STEPS.findall(written)
-    if not steps or "".join(steps) != written or steps[0].startswith("["):
-        return None
-    return tuple(step.lstrip(".") for step in steps)
-
-
-_STEPS = re.compile(r"(?:^|\.)[A-Za-z_]\w*|\[[A-Za-z_]\w*\]")
-
-
 def _path(expr: s.Expr) -> tuple[str, ...] | None:
     """`layers[Block].mix` as ("layers", "[Block]", "mix")."""
     match expr:
@@ -169,53 +154,6 @@ def _path(expr: s.Expr) -> tuple[str, ...] | None:
             inner = _path(value)
             return None if inner is None else (*inner, f"[{pattern.span.text.strip()}]")
     return None
-
-
-def reached(model: Model, path: tuple[str, ...]) -> tuple[Module, ...]:
-    """The modules that a path leads to, each once; none where it leads nowhere."""
-    here = [model.root]
-    for step in path:
-        if step.startswith("["):
-            here = [m for m in here if _is_a(m, step[1:-1])]
-        else:
-            here = [n for m in here for n in _named(m, step)]
-        here = list({module.id: module for module in here}.values())
-    return tuple(here)
-
-
-def _named(module: Module, name: str) -> list[Module]:
-    return [m for c in module.children if c.name == name for _, m in c.modules]
-
-
-def _is_a(module: Module, block: str) -> bool:
-    """Whether a layer is the block, or contains it directly."""
-    return module.block == block or any(
-        m.block == block for c in module.children for _, m in c.modules
-    )
-
-
-def ways(model: Model, path: tuple[str, ...] | None) -> str:
-    """What to write instead of a path that leads nowhere."""
-    names = [child.name for child in model.root.children]
-    if path is None:
-        return "a path is written layers.mix, or layers[Block].mix"
-    hint = nearest(path[0], names) if path[0] not in names else ""
-    return hint or f"the model's parts are {', '.join(_all_paths(model))}"
-
-
-def _all_paths(model: Model) -> list[str]:
-    """The first paths of the model, of one and of two steps."""
-    found: dict[str, None] = {}
-    for child in model.root.children:
-        found.setdefault(child.name)
-        for _, module in child.modules:
-            for inner in module.children:
-                if not inner.inline:
-                    found.setdefault(f"{child.name}.{inner.name}")
-    return list(found)[:_MOST_PATHS]
-
-
-_MOST_PATHS = 12
 
 
 def interpolate(

@@ -46,6 +46,11 @@ class _Picture:
         return [shape for shape in self.all if isinstance(shape, Text)]
 
     @cached_property
+    def boxes(self) -> list[tuple[Text, Box]]:
+        """Every text with the box around its ink."""
+        return [(shape, shape.box) for shape in self.texts]
+
+    @cached_property
     def lines(self) -> list[Path]:
         """Wires and leaders."""
         return [shape for shape in self.all if isinstance(shape, Path) and shape.use != "ink"]
@@ -63,13 +68,30 @@ def faults(scene: Scene, names: Iterable[str] = ()) -> list[Fault]:
     return [Fault(name, what) for name in names or RULES for what in RULES[name](picture)]
 
 
+def text_colours(scene: Scene) -> frozenset[tuple[str, str]]:
+    """The roles of each piece of text and of the ground that it stands on, each pair once.
+
+    Positions are the same in all themes, so the pairs are too: `illegible` asks a theme for them.
+    """
+    return frozenset((tone, ground) for _, tone, ground in _inked(_Picture(scene)))
+
+
+def illegible(pairs: Iterable[tuple[str, str]], palette: Mapping[str, str]) -> list[str]:
+    """What is too pale in a palette, of pairs of a text's role and its ground's."""
+    return [
+        f"{tone} is too pale on {ground}"
+        for tone, ground in sorted(pairs)
+        if contrast(palette[tone], palette[ground]) < MINIMUM_CONTRAST
+    ]
+
+
 def _texts_apart(picture: _Picture) -> Iterator[str]:
-    order = sorted(picture.texts, key=lambda found: found.box.y)
-    for number, one in enumerate(order):
-        for other in itertools.islice(order, number + 1, None):
-            if other.box.y >= one.box.bottom:
+    order = sorted(picture.boxes, key=lambda found: found[1].y)
+    for number, (one, box) in enumerate(order):
+        for other, below in itertools.islice(order, number + 1, None):
+            if below.y >= box.bottom:
                 break
-            if one.box.overlaps(other.box, 0.3):
+            if box.overlaps(below, 0.3):
                 yield f"{text.plain(one.runs)!r} overlaps {text.plain(other.runs)!r}"
 
 
@@ -122,10 +144,11 @@ def _on_a_border(end: Point, picture: _Picture) -> bool:
 
 
 def _texts_free_of_lines(picture: _Picture) -> Iterator[str]:
+    inked = [(found, box.grown(-0.2)) for found, box in picture.boxes]
     for line in picture.lines:
         for a, b in segments(line.points):
-            for found in picture.texts:
-                if crosses(a, b, found.box.grown(-0.2)):
+            for found, box in inked:
+                if crosses(a, b, box):
                     yield f"a {line.use} runs through {text.plain(found.runs)!r}"
 
 
@@ -135,15 +158,14 @@ def _boxes_free_of_lines(picture: _Picture) -> Iterator[str]:
     """
     labelled = {found.inside for found in picture.texts if found.inside}
     solid = [
-        shape
+        (shape, shape.box.grown(-1.0))
         for name, shape in picture.named.items()
         if isinstance(shape, Circle)
         or (isinstance(shape, Rect) and name in labelled and shape.fill and not shape.dash)
     ]
     for line in picture.lines:
         for a, b in segments(line.points):
-            for shape in solid:
-                inside = shape.box.grown(-1.0)
+            for shape, inside in solid:
                 if crosses(a, b, inside) and not _holds_end(shape, line, picture):
                     yield f"a {line.use} to {line.target!r} runs through {shape.id!r}"
 
@@ -198,22 +220,27 @@ def _shared(a: float, b: float, c: float, d: float) -> bool:
 
 def _texts_legible(picture: _Picture) -> Iterator[str]:
     """Every text against the topmost filled shape under its middle, by day and by night."""
-    yield from _too_pale(picture, picture.scene.palette)
+    palettes = [picture.scene.palette]
     if picture.scene.night is not None:
-        yield from _too_pale(picture, picture.scene.night)
+        palettes.append(picture.scene.night)
+    for said, tone, ground in _inked(picture):
+        for palette in palettes:
+            for what in illegible([(tone, ground)], palette):
+                yield f"{said!r}: {what}"
 
 
-def _too_pale(picture: _Picture, palette: Mapping[str, str]) -> Iterator[str]:
-    filled: list[Rect | Circle] = []
+def _inked(picture: _Picture) -> Iterator[tuple[str, str, str]]:
+    """Every piece of text that is not blank, the role of its colour and that of its ground."""
+    filled: list[tuple[Box, str]] = []
     for shape in picture.all:
         if isinstance(shape, (Rect, Circle)) and shape.fill:
-            filled.append(shape)
+            filled.append((shape.box, shape.fill))
         if isinstance(shape, Text):
-            under = [found for found in filled if found.box.has(shape.box.middle)]
-            ground = palette[under[-1].fill or "paper"] if under else palette["paper"]
+            middle = shape.box.middle
+            ground = next((fill for box, fill in reversed(filled) if box.has(middle)), "paper")
             for run in shape.runs:
-                if run.text.strip() and contrast(palette[run.tone], ground) < MINIMUM_CONTRAST:
-                    yield f"{run.text!r} ({run.tone}) is too pale on {ground}"
+                if run.text.strip():
+                    yield run.text, run.tone, ground
 
 
 def _texts_large_enough(picture: _Picture) -> Iterator[str]:

@@ -3,7 +3,6 @@
 | file | what it holds |
 |---|---|
 | `types.py` | every type of a view |
-| `choice.py` | what is asked for: which view, how deep, what open |
 | `words.py` | titles, second lines, shapes and numbers in words |
 | `body.py` | a module's body as a diagram |
 | `circuit.py` | the bodies of single blocks, drawn small |
@@ -14,29 +13,29 @@
 | `parts.py` | views that show a part: one block, one circuit |
 | `panel.py` | header, strip of layers, facts |
 
-    scene = card(view(model, facts, Choice(view="compact")), theme)
+    scene = card(view(model, facts, asked(view="compact")), theme)
 """
 
 from archdsl.facts import Facts
 from archdsl.graph import Model
 from archdsl.record import replace
+from archdsl.shown import NOTHING, Shown, combined
 from archdsl.text import Line, line
 from archdsl.view import panel, words
-from archdsl.view.choice import NOTHING, Choice, chosen
 from archdsl.view.insets import insets
 from archdsl.view.tower import spot, tower
 from archdsl.view.types import Callout, Case, Diagram, Inset, Node, View
 from archdsl.view.types import Facts as Panel
 
-__all__ = ["Choice", "View", "view"]
+__all__ = ["View", "view"]
 
 
-def view(model: Model, facts: Facts, asked: Choice = NOTHING) -> View:
+def view(model: Model, facts: Facts, ask: Shown = NOTHING) -> View:
     """What the picture of a model shows, as asked, as its `card` says and as its graph is.
 
-    Raises ValueError where a detail is asked for that the model has not.
+    Raises ValueError where a part is asked for that the model has not.
     """
-    choice = chosen(model, asked)
+    choice = combined(model, ask)
     head = _head(model, facts)
     match choice.view:
         case "strip":
@@ -74,7 +73,7 @@ def _head(model: Model, facts: Facts) -> View:
     )
 
 
-def _card(model: Model, facts: Facts, choice: Choice, head: View) -> View:
+def _card(model: Model, facts: Facts, choice: Shown, head: View) -> View:
     """The whole: tower, strip, insets, callouts, facts."""
     remarks = {
         ".".join(path): d.text for d in model.card if d.word == "callout" for path in d.paths

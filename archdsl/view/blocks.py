@@ -6,9 +6,9 @@ from archdsl.nodes import Apply, Input, Positions
 from archdsl.nodes import Node as Value
 from archdsl.record import replace
 from archdsl.roles import COMPUTING, chooses
+from archdsl.shown import USUAL_DEPTH
 from archdsl.text import Line, line
 from archdsl.view import words
-from archdsl.view.choice import LAYERS_OPEN
 from archdsl.view.circuit import branches, circuit, computes, opened, tooltip, width_label
 from archdsl.view.draft import Place, child_of
 from archdsl.view.types import Badge, Case, Node, Tone
@@ -31,7 +31,7 @@ def block(place: Place, value: Value, module: Module, name: str) -> Node | None:
     said = tooltip(place.model, module, place.module, value)
     if (
         module.role in COMPUTING
-        and place.choice.opens(place.model, name, module, max(place.level, LAYERS_OPEN))
+        and place.choice.opens(place.model, name, module, max(place.level, USUAL_DEPTH))
         and branches(circuit(inside))
     ):
         return opened(inside, module.title, said)

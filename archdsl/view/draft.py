@@ -15,9 +15,9 @@ from archdsl.nodes import Apply, Cache, Einsum, Elementwise, Mixture, Number, Re
 from archdsl.nodes import Node as Value
 from archdsl.ops import OPS
 from archdsl.record import record, replace
+from archdsl.shown import NOTHING, Shown
 from archdsl.text import SEMIBOLD, Line, line
 from archdsl.view import words
-from archdsl.view.choice import NOTHING, Choice
 from archdsl.view.types import Diagram, Edge, Node
 
 _MARKS = {op.name: op.mark for op in OPS.values() if op.mark}
@@ -40,7 +40,7 @@ class Place:
     model: Model
     module: Module
     path: str
-    choice: Choice = NOTHING
+    choice: Shown = NOTHING
     level: int = 1
     kinds: tuple[tuple[int, Module], ...] = ()
     shut: frozenset[str] = frozenset()

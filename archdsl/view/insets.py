@@ -4,13 +4,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from archdsl import naming
-from archdsl.elaborate.cards import reached
 from archdsl.graph import Child, Model, Module
 from archdsl.record import replace
 from archdsl.roles import chooses, slots, wraps
+from archdsl.shown import Shown, plain_path, reached
 from archdsl.text import SEMIBOLD, line
 from archdsl.view import words
-from archdsl.view.choice import Choice, plain
 from archdsl.view.circuit import branches, circuit
 from archdsl.view.draft import Place
 from archdsl.view.tower import ids, spot
@@ -22,7 +21,7 @@ _MOST = 4
 
 
 def insets(
-    model: Model, shown: Diagram, choice: Choice, remarks: dict[str, str]
+    model: Model, shown: Diagram, choice: Shown, remarks: dict[str, str]
 ) -> tuple[Inset, ...]:
     """The insets that the card asks for, and those of the repeated blocks' mixers and
     feed-forwards, with what is unusual inside these.
@@ -52,7 +51,7 @@ class _Insets:
 
     model: Model
     shown: Diagram
-    choice: Choice
+    choice: Shown
     remarks: dict[str, str]
     drawn: set[str]
     found: dict[str, Inset] = field(default_factory=dict)
@@ -62,11 +61,11 @@ class _Insets:
 
 def _open(draft: _Insets, path: tuple[str, ...], module: Module, wanted: bool = False) -> None:
     """Add the inset of a block, if it is `wanted` or there is room and reason for one."""
-    name = ".".join(plain(path))
+    name = ".".join(plain_path(path))
     target = _target(draft.shown, name, module.title, draft.drawn)
     if draft.choice.folds(draft.model, name, module) or _is_open(target, draft.drawn):
         return
-    if not wanted and plain(target.removesuffix(".merge")) != plain(path):
+    if not wanted and plain_path(target.removesuffix(".merge")) != plain_path(path):
         return
     if any(i.target == target and i.diagram.nodes for i in draft.found.values()):
         return
@@ -89,7 +88,7 @@ def _open_inside(draft: _Insets) -> None:
     for path, outer in draft.inside:
         for name, module in _within(outer):
             here = (*path, name)
-            key = ".".join(plain(here))
+            key = ".".join(plain_path(here))
             place = Place(
                 draft.model, module, f"inset.{key}.body", draft.choice, level=len(here) + 1
             )
@@ -117,7 +116,7 @@ def _within(module: Module) -> list[tuple[str, Module]]:
     ]
 
 
-def _beside(model: Model, child: Child, choice: Choice, remark: str) -> Inset:
+def _beside(model: Model, child: Child, choice: Shown, remark: str) -> Inset:
     """A part that stands apart, as a circuit to which no leader goes."""
     _, module = child.modules[0]
     place = Place(model, module, f"inset.{child.name}.body", choice, level=2)

@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 
 from archdsl import naming
-from archdsl.elaborate.cards import reached, ways
 from archdsl.facts import Facts
 from archdsl.graph import Model, Module
 from archdsl.nodes import Apply
 from archdsl.record import replace
+from archdsl.shown import USUAL_DEPTH, Shown, no_part, reached
 from archdsl.text import Line, line
 from archdsl.view import words
-from archdsl.view.choice import Choice
 from archdsl.view.circuit import circuit, params
 from archdsl.view.draft import Place
 from archdsl.view.insets import insets
@@ -18,9 +17,10 @@ from archdsl.view.tower import ids, tower
 from archdsl.view.types import Diagram, Edge, Node, View
 
 
-def block(model: Model, facts: Facts, choice: Choice, head: View) -> View:
+def block(model: Model, facts: Facts, choice: Shown, head: View) -> View:
     """The repeated blocks without what stands below and above them, and their insets."""
-    whole = tower(model, replace(choice, depth=max(choice.depth, 2) if choice.depth else 0))
+    depth = max(choice.depth, USUAL_DEPTH) if choice.depth else 0
+    whole = tower(model, replace(choice, depth=depth))
     groups = tuple(_repeated(whole))
     if not groups:
         return replace(head, kind="block", tower=whole, insets=insets(model, whole, choice, {}))
@@ -79,7 +79,7 @@ def _layers(facts: Facts) -> Line:
     return words.emphasised(f"{said} parameters", "quiet")
 
 
-def detail(model: Model, choice: Choice, head: View) -> View:
+def detail(model: Model, choice: Shown, head: View) -> View:
     """The circuit of one block, shapes on its wires.
 
     Raises ValueError where nothing is at the path, and none of the model's blocks has that name.
@@ -115,8 +115,7 @@ def _asked(model: Model, path: tuple[str, ...]) -> Module:
         named = next((m for m in _all(model.root, set()) if m.block == path[0]), None)
         if named is not None:
             return named
-    shown = ".".join(path) or "a detail"
-    raise ValueError(f"{shown} is no part of {model.id}: {ways(model, path or None)}")
+    raise ValueError(no_part(model, path))
 
 
 def _all(module: Module, seen: set[int]) -> Iterator[Module]:

@@ -11,12 +11,11 @@ from archdsl.nodes import Apply, Input
 from archdsl.nodes import Node as Value
 from archdsl.record import replace
 from archdsl.roles import WRAPPING, slots, working, wraps
+from archdsl.shown import Shown, plain_path
 from archdsl.text import SEMIBOLD, Line, line, plain
 from archdsl.view import words
 from archdsl.view.blocks import block, choice_of
 from archdsl.view.body import body
-from archdsl.view.choice import Choice
-from archdsl.view.choice import plain as plain_path
 from archdsl.view.circuit import shape_label, tooltip
 from archdsl.view.draft import Place, Splice, child_of
 from archdsl.view.types import Diagram, Edge, Node
@@ -25,7 +24,7 @@ FRAME = "model"
 _MOST_KINDS = 4
 
 
-def tower(model: Model, choice: Choice) -> Diagram:
+def tower(model: Model, choice: Shown) -> Diagram:
     """Tokens below, the model in its frame, what comes out above.
 
     A model of several inputs has no frame: its parts stand free, each input below what reads it.
@@ -48,7 +47,7 @@ def tower(model: Model, choice: Choice) -> Diagram:
     return Diagram((below, frame, above), edges, roomy=True)
 
 
-def _seen_elsewhere(model: Model, choice: Choice) -> frozenset[str]:
+def _seen_elsewhere(model: Model, choice: Shown) -> frozenset[str]:
     """The model's parts whose layers are built like those of a larger part, which is shown open,
     and layers that stand alone beside stacks.
 

@@ -9,8 +9,8 @@ from archdsl.geometry import Box, around
 from archdsl.pipeline import Variant
 from archdsl.scene.shapes import LEAST_POINTS, Group, Scene, shapes, smallest, written
 from archdsl.scene.verify import faults
+from archdsl.shown import asked
 from archdsl.view import view
-from archdsl.view.choice import ask
 from archdsl.view.words import short
 from models import variants
 
@@ -37,7 +37,7 @@ def test_a_column_of_every_width_is_laid_out_for_it(name: str) -> None:
 
 def stated(variant: Variant) -> list[str]:
     """All words and numbers of the panel of facts."""
-    facts = view(variant.model, variant.facts, ask(variant.model, "compact")).facts
+    facts = view(variant.model, variant.facts, asked("compact")).facts
     parts = [f"{part.name} {short(part.params)}" for part in facts.parts]
     return " ".join([*parts, *(f"{row.name} {row.value}" for row in facts.rows)]).split()
 
@@ -48,14 +48,14 @@ def test_paper_that_is_too_narrow_is_told_what_it_needs(name: str, kind: str) ->
     """The picture keeps its form, the remark says which width it needs, and that width is right."""
     variant = variants()[name]
     assert faults(drawn(variant, 30, kind)) == []
-    _, remark = draw(variant, "svg", Look(width="30mm", view=kind))
+    _, remark = draw(variant, "svg", Look(width="30mm", shown=asked(kind)))
     found = re.fullmatch(
         r"at 30mm the smallest text is (\d\.\d) pt; 6 pt need --width (\d+)mm", remark
     )
     assert found and float(found[1]) < LEAST_POINTS
     needed = int(found[2])
-    assert draw(variant, "svg", Look(width=f"{needed}mm", view=kind))[1] == ""
-    assert draw(variant, "svg", Look(width=f"{needed - 1}mm", view=kind))[1] != ""
+    assert draw(variant, "svg", Look(width=f"{needed}mm", shown=asked(kind)))[1] == ""
+    assert draw(variant, "svg", Look(width=f"{needed - 1}mm", shown=asked(kind)))[1] != ""
 
 
 def test_a_wider_column_has_larger_text() -> None:

@@ -8,10 +8,10 @@ from archdsl import theme
 from archdsl.pipeline import Variant, check_source
 from archdsl.scene.card import card
 from archdsl.scene.verify import faults
+from archdsl.shown import asked
 from archdsl.source import Source
 from archdsl.text import plain
 from archdsl.view import view
-from archdsl.view.choice import ask
 from archdsl.view.types import Diagram, Node
 from models import variants
 
@@ -79,7 +79,7 @@ def inner(diagram: Diagram) -> Iterator[Diagram]:
 
 def readers(variant: Variant) -> Iterator[tuple[Node, set[str]]]:
     """Every node of the tower, with the names of the terminals that it reads."""
-    shown = view(variant.model, variant.facts, ask(variant.model, "card"))
+    shown = view(variant.model, variant.facts, asked("card"))
     for diagram in inner(shown.tower):
         names = {n.id: plain(n.lines[0]) for n in diagram.nodes if n.form == "terminal"}
         for node in diagram.nodes:
@@ -110,7 +110,7 @@ def test_what_each_kind_of_layer_is_given(layer: str, kinds: str) -> None:
     told = given(mixers[0][0])
     assert len(told) == (blocks - ("plain" in kinds) if blocks > 1 else 0)
     assert set().union(*told) == (KINDS[kinds] if blocks > 1 else set())
-    shown = view(variant.model, variant.facts, ask(variant.model, "card"))
+    shown = view(variant.model, variant.facts, asked("card"))
     assert faults(card(shown, theme.light("made"))) == []
 
 

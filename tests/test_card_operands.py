@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import drawn
+import scenes
 from archdsl import theme
 from archdsl.geometry import Point
 from archdsl.layout.arrange import Arranged, arrange
@@ -16,14 +17,13 @@ from archdsl.pipeline import Variant, check_source
 from archdsl.record import replace
 from archdsl.scene.card import card
 from archdsl.scene.verify import faults
+from archdsl.shown import asked
 from archdsl.source import Source
 from archdsl.text import line
 from archdsl.view import view
-from archdsl.view.choice import ask
 from archdsl.view.draft import SIGNS
 from archdsl.view.types import Diagram, Edge, Node
 from models import variants
-from test_views import details
 
 
 def test_the_layout_keeps_apart_what_has_an_order() -> None:
@@ -66,9 +66,8 @@ def told_apart(found: Arranged) -> None:
 
 @pytest.mark.parametrize("name", variants())
 def test_every_operand_that_has_an_order_is_told(name: str) -> None:
-    variant = variants()[name]
-    for kind in (*details(variant), "card"):
-        shown = view(variant.model, variant.facts, ask(variant.model, kind))
+    for kind in (*scenes.details(variants()[name]), "card"):
+        shown = scenes.shown(name, kind)
         for diagram in (shown.tower, *(inset.diagram for inset in shown.insets)):
             told_apart(arrange(diagram, theme.Sizes()))
             for found in inner(diagram):
@@ -106,7 +105,7 @@ variant A = M(d: 8) {{ name: "A" }}
 )  # fmt: skip
 def test_the_sign_is_beside_the_operand_that_it_stands_before(text: str, second: str) -> None:
     variant = subtracting(text)
-    shown = view(variant.model, variant.facts, ask(variant.model, "detail:Both"))
+    shown = view(variant.model, variant.facts, asked("detail:Both"))
     signed = [edge for edge in shown.tower.edges if sign(edge)]
     assert second in {edge.source.rpartition(".")[2] for edge in signed}
     told_apart(arrange(shown.tower, theme.Sizes()))
@@ -116,7 +115,7 @@ def test_the_sign_is_beside_the_operand_that_it_stands_before(text: str, second:
 def test_sums_and_products_say_nothing() -> None:
     for text in ("a + b", "a * b", "maximum(a, b)"):
         variant = subtracting(text)
-        shown = view(variant.model, variant.facts, ask(variant.model, "detail:Both"))
+        shown = view(variant.model, variant.facts, asked("detail:Both"))
         assert not [edge for edge in shown.tower.edges if sign(edge)]
 
 

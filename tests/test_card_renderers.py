@@ -9,47 +9,33 @@ from pathlib import Path
 
 import pytest
 
+import scenes
 from archdsl import fonts
-from archdsl.pipeline import THEMES, Variant, check_path
+from archdsl.pipeline import THEMES
 from archdsl.record import replace
 from archdsl.render import outlines, pdf, png, svg
 from archdsl.scene.shapes import Group, Item, Scene, Text, written
+from models import variants
 from rasters import RASTERISERS, SCALE, disagreements, words
 
-ROOT = Path(__file__).parent.parent
 SVG = "{http://www.w3.org/2000/svg}"
 SVG_BYTES, FONT_BYTES = 150_000, 30_000
 PICTURES = (
-    ("llama.arch:Llama3_8B", "light", ""),
-    ("deepseek.arch:DeepSeekV3_671B", "dark", ""),
-    ("qwen3_next.arch:Qwen3Next_80B_A3B", "print", ""),
-    ("t5.arch:T5_Small", "auto", ""),
-    ("gpt_oss.arch:GptOss_20B", "light", "compact"),
-    ("xlstm.arch:XLSTM_7B", "dark", "facts"),
+    ("Llama3_8B", "card", "light"),
+    ("DeepSeekV3_671B", "card", "dark"),
+    ("Qwen3Next_80B_A3B", "card", "print"),
+    ("T5_Small", "card", "auto"),
+    ("GptOss_20B", "compact", "light"),
+    ("XLSTM_7B", "facts", "dark"),
 )
 
 
 @cache
-def variants() -> dict[str, Variant]:
-    found = {}
-    for path in sorted((ROOT / "specs").glob("*.arch")):
-        for variant in check_path(path, f"specs/{path.name}", tiny=False).variants:
-            found[f"{path.name}:{variant.model.id}"] = variant
-    assert found, "specs/ is empty"
-    return found
+def reference(name: str, view: str, colours: str) -> bytes:
+    return png.to_png(scenes.painted(name, view, colours), scale=SCALE)
 
 
-@cache
-def picture(name: str, theme: str, view: str) -> Scene:
-    return variants()[name].scene(theme, view=view)
-
-
-@cache
-def reference(name: str, theme: str, view: str) -> bytes:
-    return png.to_png(picture(name, theme, view), scale=SCALE)
-
-
-@pytest.mark.parametrize("which", PICTURES, ids=lambda w: "-".join(filter(None, w)))
+@pytest.mark.parametrize("which", PICTURES, ids="-".join)
 @pytest.mark.parametrize("renderer", RASTERISERS)
 def test_renderers_agree_on_a_card(
     renderer: str, which: tuple[str, str, str], tmp_path: Path
@@ -57,23 +43,23 @@ def test_renderers_agree_on_a_card(
     made, command = RASTERISERS[renderer]
     if command is not None and shutil.which(command) is None:
         pytest.skip(f"needs {command}")
-    scene = picture(*which)
+    scene = scenes.painted(*which)
     assert disagreements(scene, reference(*which), made(scene, tmp_path)) == []
 
 
-@pytest.mark.parametrize("which", PICTURES, ids=lambda w: "-".join(filter(None, w)))
+@pytest.mark.parametrize("which", PICTURES, ids="-".join)
 def test_outlines_look_like_the_font(which: tuple[str, str, str], tmp_path: Path) -> None:
     """Drawn by librsvg, which is told of no font, a card as outlines is the card with its font."""
     if shutil.which("rsvg-convert") is None:
         pytest.skip("needs rsvg-convert")
-    scene = picture(*which)
+    scene = scenes.painted(*which)
     assert disagreements(scene, reference(*which), outlined(scene, tmp_path)) == []
 
 
 def test_a_wrong_outline_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if shutil.which("rsvg-convert") is None:
         pytest.skip("needs rsvg-convert")
-    scene, ordinary = picture(*PICTURES[0]), outlines.outline
+    scene, ordinary = scenes.painted(*PICTURES[0]), outlines.outline
     monkeypatch.setattr(outlines, "outline", lambda c, w: ordinary("." if c == "e" else c, w))
     assert disagreements(scene, reference(*PICTURES[0]), outlined(scene, tmp_path))
 
@@ -95,7 +81,7 @@ def outlined(scene: Scene, place: Path) -> bytes:
 
 @pytest.mark.parametrize("name", variants())
 def test_svg_says_what_is_on_the_card(name: str) -> None:
-    scene = picture(name, "light", "")
+    scene = scenes.scene(name, "card")
     said = words(written(scene))
     tree = ET.fromstring(svg.to_svg(scene))
     assert words(["".join(found.itertext()) for found in tree.iter(f"{SVG}text")]) == said
@@ -108,7 +94,7 @@ def test_svg_says_what_is_on_the_card(name: str) -> None:
 @pytest.mark.parametrize("name", variants())
 def test_pdf_says_what_is_on_the_card(name: str, tmp_path: Path) -> None:
     """The words, the width to a tenth of a point, and no font but the shipped one, embedded."""
-    scene, file = picture(name, "print", ""), tmp_path / "card.pdf"
+    scene, file = scenes.painted(name, "card", "print"), tmp_path / "card.pdf"
     data = pdf.to_pdf(scene, width="180mm")
     file.write_bytes(data)
     assert words(output("pdftotext", "-raw", str(file), "-").split("\n")) == words(written(scene))
@@ -126,7 +112,7 @@ def output(*command: str) -> str:
 
 
 def test_a_lost_word_is_noticed() -> None:
-    scene = picture(*PICTURES[0])
+    scene = scenes.painted(*PICTURES[0])
     bare = replace(scene, items=without("SwiGLU", scene.items))
     assert words(written(bare)) != words(written(scene))
 
@@ -147,7 +133,7 @@ def without(word: str, items: tuple[Item, ...]) -> tuple[Item, ...]:
 def test_files_are_small(name: str) -> None:
     """In every theme; a card as outlines has no font, and its glyphs are counted with it."""
     for theme in THEMES:
-        scene = picture(name, theme, "")
+        scene = scenes.painted(name, "card", theme)
         assert len(svg.to_svg(scene, fonts="named").encode()) < SVG_BYTES, theme
         font = sum(len(fonts.woff2(w).read_bytes()) for w in fonts.STYLES)
         whole = len(svg.to_svg(scene).encode())

@@ -11,7 +11,8 @@ from safetensors.torch import save_file
 import reference
 from archdsl import hub, pipeline
 from archdsl.source import Source
-from emitted import from_text, variants
+from emitted import from_text
+from models import variants
 
 SPEC = """
 use std.core: Linear, Embedding, RMSNorm, SwiGLU, PreNorm
@@ -46,7 +47,7 @@ def text(share: str = "share", apart: str = "apart ahead = NextToken(d, heads)")
 
 
 def variant(spec: str) -> pipeline.Variant:
-    checked = pipeline.check_source(Source("own.arch", spec))
+    checked = pipeline.check_source(Source("parts.arch", spec))
     said = [d.text() for d in checked.diagnostics]
     assert not said
     return checked.variants[0]
@@ -213,5 +214,5 @@ def test_a_stack_may_stand_apart() -> None:
     e = model.embed(TOKENS)
     assert model.ahead[1](model.ahead[0](e, e), e).shape == e.shape
     wrong = text(apart="share ahead = stack(2 * NextToken(d, heads))")
-    found = pipeline.check_source(Source("own.arch", wrong)).diagnostics
+    found = pipeline.check_source(Source("parts.arch", wrong)).diagnostics
     assert [d.code for d in found] == ["not-a-block"]

@@ -13,11 +13,11 @@ from archdsl.pipeline import Variant, check_source
 from archdsl.record import replace
 from archdsl.scene.card import card
 from archdsl.scene.verify import faults
+from archdsl.shown import asked
 from archdsl.source import Source
 from archdsl.text import plain
 from archdsl.theme import light
 from archdsl.view import view
-from archdsl.view.choice import ask
 from archdsl.view.types import Diagram, Node
 
 SPEC = """
@@ -134,7 +134,7 @@ def shown(name: str, kind: str) -> dict[str, str]:
                 walk(node.inner)
 
     made = variants()[name]
-    walk(view(made.model, made.facts, ask(made.model, kind)).tower)
+    walk(view(made.model, made.facts, asked(kind)).tower)
     return found
 
 
@@ -142,7 +142,7 @@ def shown(name: str, kind: str) -> dict[str, str]:
 @pytest.mark.parametrize("kind", ["card", "compact", "block"])
 def test_the_rules_of_geometry_hold(name: str, kind: str) -> None:
     made = variants()[name]
-    found = view(made.model, made.facts, ask(made.model, kind))
+    found = view(made.model, made.facts, asked(kind))
     assert faults(card(found, light(found.family))) == []
 
 
@@ -179,7 +179,7 @@ def test_each_group_of_a_block_view_has_its_own_shape() -> None:
 def test_what_a_layer_hands_on_does_not_run_into_its_result() -> None:
     """It ends beside, by its name; what only passes through is not drawn a second time."""
     made = variants()["Three"]
-    tower = view(made.model, made.facts, ask(made.model, "card")).tower
+    tower = view(made.model, made.facts, asked("card")).tower
     whole = next(node.inner for node in tower.nodes if node.inner is not None)
     (group,) = (node.inner for node in whole.nodes if node.id == "layers")
     assert group is not None

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+import scenes
 from archdsl.nodes import Apply
 from archdsl.record import replace
 from archdsl.render.svg import to_svg
-from archdsl.scene.shapes import Scene, written
+from archdsl.scene.shapes import written
 from models import variants
 
 ROOT = Path(__file__).parent.parent
@@ -22,8 +23,12 @@ DARK, LIGHT = 0, 1
 
 
 @cache
+def parsed(name: str, view: str) -> ET.Element:
+    return ET.fromstring(to_svg(scenes.scene(name, view), fonts="named"))
+
+
 def tree(name: str) -> ET.Element:
-    return ET.fromstring(to_svg(variants()[name].scene("light"), fonts="named"))
+    return parsed(name, "card")
 
 
 def ids(root: ET.Element) -> list[str]:
@@ -53,25 +58,22 @@ def test_one_card_is_twice_on_a_page_with_prefixes() -> None:
     assert again & set(ids(ET.fromstring(variant.svg()))), "without prefixes they would meet"
 
 
-VIEWS = ("card", "compact", "block", "strip", "facts")
-
-
-@cache
-def views(name: str) -> dict[str, Scene]:
-    """A variant's pictures, and the circuits of the blocks of its layers."""
-    variant = variants()[name]
-    inner = {"detail:" + m.block for _, m in variant.facts.schedule if m.block}
-    return {view: variant.scene("light", view=view) for view in (*VIEWS, *sorted(inner))}
+def views(name: str) -> list[str]:
+    """A variant's views, and the circuits of the blocks of its layers."""
+    schedule = variants()[name].facts.schedule
+    inner = {f"detail:{module.block}" for _, module in schedule if module.block}
+    return [*scenes.KINDS, *sorted(inner)]
 
 
 def test_views_of_all_variants_share_a_page() -> None:
     """No id is twice on a page with every view of every variant, and each says whose it is."""
     taken: dict[str, tuple[str, str]] = {}
     for name in variants():
-        for view, scene in views(name).items():
-            prefix = scene.name + "-"
-            assert scene.name == name or scene.name.startswith(f"{name}-")
-            for id in ids(ET.fromstring(to_svg(scene, fonts="named"))):
+        for view in views(name):
+            own = scenes.scene(name, view).name
+            prefix = own + "-"
+            assert own == name or own.startswith(f"{name}-")
+            for id in ids(parsed(name, view)):
                 assert id.startswith(prefix)
                 assert id not in taken, (id, view, taken[id])
                 taken[id] = name, view
@@ -146,10 +148,9 @@ def test_blocks_have_tooltips(name: str) -> None:
 
 @pytest.mark.parametrize("name", variants())
 def test_all_that_is_drawn_has_a_tooltip_and_no_text_is_empty(name: str) -> None:
-    for view, scene in views(name).items():
-        root = ET.fromstring(to_svg(scene, fonts="named"))
-        assert silent(root) == [], view
-        assert hollow(root) == [], view
+    for view in views(name):
+        assert silent(parsed(name, view)) == [], view
+        assert hollow(parsed(name, view)) == [], view
 
 
 def silent(root: ET.Element, told: bool = False) -> list[str]:
