@@ -72,7 +72,7 @@ model Net(d = 16, vocab = 31)(stream tokens: int[B, T]) -> [B, T, vocab] {
   head  = Linear(d, vocab)
   param w: [d] = normal(1)
   first = embed(tokens)
-  rate = mean[B T d -> B d](0 * first) + softmax[... d](3 * w)
+  rate = zeros[B d] + softmax[... d](3 * w)
   give first, rate
   return (loop 3 with x: [B, T, d] = first { x = wrap(x) }) |> head
 }
