@@ -210,18 +210,18 @@ class Facts:
     @cached_property
     def kv_bytes_per_token(self) -> int:
         """Bytes that all layers keep of each token, windows as if they kept everything."""
-        return sum(KV_BYTES * n // k.every for n, k in self._kept(self.model.root))
+        return sum(n // k.every for n, k in self._kept(self.model.root))
 
     @cached_property
     def kv_growing_bytes_per_token(self) -> int:
         """Bytes by which the cache really grows with each token, however long the context."""
         kept = self._kept(self.model.root)
-        return sum(KV_BYTES * n // k.every for n, k in kept if k.last is None)
+        return sum(n // k.every for n, k in kept if k.last is None)
 
     @cached_property
     def kv_capped_bytes(self) -> int:
         """Bytes of what windows keep, once they are full."""
-        return KV_BYTES * sum(n * k.last for n, k in self._kept(self.model.root) if k.last)
+        return sum(n * k.last for n, k in self._kept(self.model.root) if k.last)
 
     @cached_property
     def state_bytes(self) -> int:
@@ -289,12 +289,13 @@ class Facts:
                         yield step
 
     def _kept(self, module: Module) -> list[tuple[int, Keeping]]:
-        """(numbers of an entry, of how many tokens) of all applications in a module."""
+        """(bytes of an entry, of how many tokens) of all applications in a module."""
         own: dict[Keeping, int] = {}
         for _, node, _ in self._steps(module):
             if isinstance(node.form, Cache):
                 axes = self.model.shape(module, node.type)
                 size = _number(product(a for a in axes if not a.symbols()))
+                size *= STATE_BYTES[node.type.dtype]
                 keeping = self._keeping(module, node.form)
                 own[keeping] = own.get(keeping, 0) + size
         applied = {c.name: c for c in module.children}
@@ -315,7 +316,7 @@ class Facts:
         kept = self._kept(self.model.root)
         places = sum(n * min(context // k.every, k.last or context) for n, k in kept)
         source = 0 if self.flow.plain else context * self.source_bytes_per_token
-        return KV_BYTES * places + self.state_bytes + source
+        return places + self.state_bytes + source
 
     # --- FLOPs ------------------------------------------------------------------------------------
 

@@ -651,7 +651,6 @@ REAL: dict[str, Callable[..., Tensor]] = {
     "cos": torch.cos,
     "sin": torch.sin,
     "divide": lambda x, y: x / y,
-    "power": torch.pow,
     "float32": lambda x: x,
     "model_dtype": lambda x: x,
     "floor": lambda x: torch.floor(x).long(),
@@ -660,6 +659,7 @@ REAL: dict[str, Callable[..., Tensor]] = {
 
 ANY: dict[str, Callable[..., Tensor]] = {
     "relu": lambda x: torch.where(x > 0, x, torch.zeros_like(x)),
+    "power": torch.pow,
     "abs": torch.abs,
     "negative": torch.neg,
     "not": torch.logical_not,

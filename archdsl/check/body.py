@@ -353,6 +353,11 @@ def _is_fixed(scope: Scope, statement: s.ParamStatement, t: TensorType) -> bool:
                 help="axes of what a block holds are settings and numbers",
             )
             return False
+    if statement.keyword == "const" and t.dtype == "float":
+        message = f"a constant is of single precision, and {statement.name.name} is {t}"
+        help = f"write float32{t}, and model_dtype({statement.name.name}) where it is used"
+        scope.fail("dtype-mismatch", message, statement.type.span, help=help)
+        return False
     if statement.keyword == "param" and t.dtype not in FLOATING:
         message = f"a parameter is trained, and {t.dtype} cannot be"
         help = f"write buffer {statement.name.name}: ..."

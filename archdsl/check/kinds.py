@@ -23,6 +23,7 @@ from archdsl.check.values import (
 )
 from archdsl.diagnostic import Label
 from archdsl.dims import Dim
+from archdsl.record import replace
 from archdsl.source import Span
 
 
@@ -78,8 +79,8 @@ def fit(scope: Scope, decl: s.SettingDecl, value: Value, at: Span, owner: str) -
         case s.KindOf("enum"), Word(name):
             if name is None or any(getattr(a, "name", "") == name for a in decl.kind.args):
                 return value
-        case s.KindOf("list"), Items():
-            return value
+        case s.KindOf("list", (item,)), Items():
+            return _items(scope, decl, item, value, at, owner)
     return scope.fail(
         "kind-mismatch",
         f"{decl.name.name} of {owner} takes {_spoken(decl.kind)}",
@@ -87,6 +88,23 @@ def fit(scope: Scope, decl: s.SettingDecl, value: Value, at: Span, owner: str) -
         note=f"this is {describe(value)}",
         labels=(Label(decl.span, "declared here"),),
     )
+
+
+def _items(
+    scope: Scope, decl: s.SettingDecl, kind: s.Kind, items: Items, at: Span, owner: str
+) -> Value:
+    """A list whose items are of the kind that is declared, or an error after a report."""
+    item = replace(decl, kind=kind)
+    if items.values is None:
+        sample = None if items.sample is None else fit(scope, item, items.sample, at, owner)
+        return Error() if isinstance(sample, Error) else replace(items, sample=sample)
+    values: list[Value] = []
+    for value in items.values:
+        one = fit(scope, item, value, at, owner)
+        if isinstance(one, Error):
+            return one
+        values.append(one)
+    return replace(items, values=tuple(values))
 
 
 def _spoken(kind: s.Kind | None) -> str:

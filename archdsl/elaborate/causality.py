@@ -127,6 +127,7 @@ class _Walk:
     model: Model
     diagnostics: Diagnostics
     reported: set[Span | None] = field(default_factory=set)
+    way: list[Span | None] = field(default_factory=list)
     plain: dict[int, list[Flow]] = field(default_factory=dict)
 
     def module(self, module: Module, inputs: list[Flow]) -> list[Flow]:
@@ -137,7 +138,9 @@ class _Walk:
         if alike and module.id in self.plain:
             return self.plain[module.id]
         given = dict(zip(module.inputs, inputs, strict=True))
+        self.way.append(module.span)
         flows = self.nodes(module, module.nodes, given)
+        self.way.pop()
         outputs = [flows[i][0] for i in module.outputs]
         if alike:
             self.plain[module.id] = outputs
@@ -169,6 +172,9 @@ class _Walk:
             self.report(origin.span, message, "positions(T) gives each token its place")
 
     def report(self, span: Span | None, message: str, help: str, code: str = "causality") -> None:
+        """Reports an error once for a place: the innermost one that is not the library's."""
+        own = (at for at in (span, *reversed(self.way)) if at is not None and not _is_library(at))
+        span = next(own, span)
         if span not in self.reported:
             self.reported.add(span)
             self.diagnostics.add(code, message, span, help=help)
@@ -516,6 +522,10 @@ class _Step:
 
     def inside(self, body: Body, given: list[Flow]) -> list[list[Flow]]:
         return self.walk.nodes(self.module, body.nodes, dict(zip(body.inputs, given, strict=True)))
+
+
+def _is_library(span: Span) -> bool:
+    return span.source.name.startswith("std/")
 
 
 # --- positions ------------------------------------------------------------------------------------

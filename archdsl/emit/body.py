@@ -345,6 +345,9 @@ class Writer:
         op = OPS[node.op]
         if node.op == "model_dtype":
             return Text(f"{args[0].at(ATOM)}.to({self.reference()}.dtype)")
+        if p.of_numbers(self.nodes, node):
+            # Two numbers have no dtype: the first one gets the model's.
+            args = [args[0], Text(f"{self.reference()}.new_tensor({args[1].text})"), args[2]]
         level = LEVELS[op.level]
         if op.torch_number:
             for one, other in ((0, 1), (1, 0)):
@@ -370,6 +373,8 @@ class Writer:
         for param in self.module.params:
             if param.kind == "param" and param.type.dtype == "float" and not param.guard:
                 return self.param(param.name)
+        if self.plan.needs_like(self.module):
+            return "self.like"
         return names[0]
 
     def positions(self, axis: Dim) -> Text:

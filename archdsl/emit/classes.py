@@ -13,7 +13,7 @@ from archdsl.emit.context import input_names, parameters
 from archdsl.emit.intrinsics import kernel
 from archdsl.emit.names import docstring, safe
 from archdsl.emit.precomputed import places
-from archdsl.emit.repeat import state_places
+from archdsl.emit.repeat import empty, state_places
 from archdsl.emit.spell import ATOM, PLUS, Look, Text, spell_dim, spell_real, whole
 from archdsl.graph import Child, Initial, Module, Param, Segment
 from archdsl.nodes import Cache, Node, Read, Scan, Window, every_node
@@ -173,6 +173,8 @@ def init_lines(plan: p.Plan, unit: p.Unit, stored: set[str]) -> list[str]:
         made.extend(_param_lines(param, optional, look, unit.banked))
         if optional and param.guard not in guards:
             guards.append(param.guard)
+    if plan.needs_like(module) and not plan.lowered(module):
+        made.append('self.register_buffer("like", torch.empty(0), persistent=False)')
     for child in sorted(plan.children(module), key=lambda c: not c.owns):
         if not _silent(plan, child, unit.banked):
             made.extend(_child_lines(plan, module, child, look, unit.banked))
@@ -486,7 +488,7 @@ def cache_value(plan: p.Plan, module: Module, writer: Writer) -> list[str]:
         match node.form:
             case Cache(place) as form:
                 sizes = _places(node, form, writer)
-                entries.append((safe(place), f"torch.empty({sizes}, **kind)"))
+                entries.append((safe(place), empty(sizes, node.type.dtype)))
             case Window() | Scan() if module.streams:
                 entries += state_places(writer, node, _sizes(writer))
     entries += [(name, "None") for name in places(plan, module).values()]

@@ -24,7 +24,7 @@ RESERVED = frozenset((
     "T_destination", "dump_patches", "call_super_init", "tables", "tie", "indices", "layer", "i",
     "name", "table", "device", "batch", "length", "kind", "dtype", "parameters_from", "compile",
     "xpu", "ipu", "mtia", "keep_last", "keep_every", "Shared", "recent", "remember", "resume",
-    "leave", "top_mask", "mixture", "delta_rule", "state_space",
+    "leave", "like", "top_mask", "mixture", "delta_rule", "state_space",
 ))  # fmt: skip
 """Names that the emitted file or `nn.Module` needs."""
 

@@ -7,7 +7,7 @@ with submodules takes the `Config`, so that its submodules can say `config.heads
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from archdsl.dims import Dim
@@ -15,7 +15,21 @@ from archdsl.elaborate import verified
 from archdsl.emit.masks import everything
 from archdsl.emit.names import class_name, function_name, safe
 from archdsl.graph import Binding, Child, Model, Module
-from archdsl.nodes import Apply, Cache, Kept, Loop, Node, Positions, Scan, Window, every_node
+from archdsl.nodes import (
+    Apply,
+    Arange,
+    Cache,
+    Elementwise,
+    Fill,
+    Kept,
+    Loop,
+    Node,
+    Number,
+    Positions,
+    Scan,
+    Window,
+    every_node,
+)
 from archdsl.reals import Apply as RealApply
 from archdsl.reals import OfDim, Real, Ref
 from archdsl.record import record
@@ -69,6 +83,7 @@ class Plan:
     layers: set[int] = field(default_factory=set)
     several: set[str] = field(default_factory=set)
     _shares: dict[int, dict[Binding, str]] = field(default_factory=dict)
+    _likes: dict[int, bool] = field(default_factory=dict)
     _starts: dict[int, bool] = field(default_factory=dict)
     _keeps: dict[int, bool] = field(default_factory=dict)
     _given: dict[int, tuple[str, ...]] = field(default_factory=dict)
@@ -107,6 +122,18 @@ class Plan:
                 self.needs_start(m) for c in module.children for _, m in c.modules
             )
         return self._starts[module.id]
+
+    def needs_like(self, module: Module) -> bool:
+        """Whether a block has to know the model's dtype, and nothing that it is told or holds has
+        it: then it holds an empty tensor, which is cast with the rest.
+        """
+        if module.id not in self._likes:
+            inputs = (module.nodes[i].type.dtype for i in module.inputs)
+            held = (q.kind == "param" and not q.guard and q.type.dtype for q in module.params)
+            dtypes = (*inputs, *held)
+            asks = _asks_dtype(module.nodes) or (not dtypes and _asks_device(module.nodes))
+            self._likes[module.id] = "float" not in dtypes and asks
+        return self._likes[module.id]
 
     def given(self, module: Module) -> tuple[str, ...]:
         """The context that a module takes."""
@@ -152,6 +179,31 @@ class Plan:
                 self.keeps(m) for c in module.children for _, m in c.modules
             )
         return self._keeps[module.id]
+
+
+def of_numbers(nodes: Sequence[Node], node: Node) -> bool:
+    """Whether a node chooses between two numbers, which gives the model's dtype."""
+    arms = [nodes[a].form for a in node.args[1:]]
+    numbers = all(isinstance(form, Number) for form in arms)
+    return node.op == "select" and numbers and node.type.dtype == "float"
+
+
+def _asks_dtype(nodes: Sequence[Node]) -> bool:
+    """Whether a body makes tensors of the model's dtype of nothing that has it."""
+    for node in nodes:
+        match node.form:
+            case Fill() if node.type.dtype == "float":
+                return True
+            case Elementwise(op) if op == "model_dtype" or of_numbers(nodes, node):
+                return True
+            case Scan(body) | Loop(body) if _asks_dtype(body.nodes):
+                return True
+    return False
+
+
+def _asks_device(nodes: Sequence[Node]) -> bool:
+    """Whether a body makes tensors of nothing that is on a device."""
+    return any(isinstance(node.form, Fill | Positions | Arange) for node in every_node(nodes))
 
 
 def owned(module: Module) -> dict[Binding, str]:
@@ -287,6 +339,7 @@ def _inner(plan: Plan, module: Module, banked: bool) -> list[Unit]:
 def _kind(plan: Plan, module: Module, banked: bool) -> str:
     inner = _inner(plan, module, banked)
     plain = not module.params and not keeps_itself(module) and module.id not in plan.layers
+    plain = plain and not plan.needs_like(module)
     if plain and all(u.is_function for u in inner):
         return "function"
     if _says_all(plan, module, banked):

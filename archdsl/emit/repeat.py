@@ -35,6 +35,9 @@ def filled(w: Writer, node: Node, value: Text) -> Text:
     sizes = [w.dim(a).text for a in node.type.axes if isinstance(a, Dim)]
     dtype = _DTYPES.get(node.type.dtype)
     told = f", dtype={dtype}" if dtype else ""
+    if w.table:
+        shape = f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
+        return Text(f"torch.full({shape}, {value.text}, dtype=torch.float32, device=device)")
     if value.text in ("0", "0.0"):
         return Text(f"{w.reference()}.new_zeros({', '.join(sizes)}{told})")
     shape = f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
@@ -84,10 +87,12 @@ def repeated(w: Writer, i: int, node: Node, form: Scan | Loop) -> None:
     w.lines += [f"    {line}" for line in statements]
     w.uses_start |= inner.uses_start
     w.uses_config |= inner.uses_config
-    if isinstance(form, Scan):
-        kept = zip(body.state_names, states, strict=True)
-        w.lines.append(f"leave({w.behind()[0]}, {', '.join(f'{safe(n)}={s}' for n, s in kept)})")
+    ends_of = list(states)
     _give(w, i, node, states, lists, body.axis)
+    if isinstance(form, Scan):
+        # Behind the results: a state that was kept may be among what was yielded.
+        kept = zip(body.state_names, ends_of, strict=True)
+        w.lines.append(f"leave({w.behind()[0]}, {', '.join(f'{safe(n)}={s}' for n, s in kept)})")
 
 
 def _inside(w: Writer, body: Body) -> Writer:
@@ -184,10 +189,15 @@ def state_places(w: Writer, node: Node, sizes: dict[str, str]) -> list[tuple[str
     found = []
     for name, t in kept:
         shape = [_size(w, a, sizes) for a in t.axes if isinstance(a, Dim)]
-        dtype = _DTYPES.get(t.dtype)
-        told = f'**{{**kind, "dtype": {dtype}}}' if dtype else "**kind"
-        found.append((safe(name), f"torch.empty({', '.join(shape)}, {told})"))
+        found.append((safe(name), empty(", ".join(shape), t.dtype)))
     return found
+
+
+def empty(sizes: str, dtype: str) -> str:
+    """A place for what is kept, of the model's dtype where nothing else is said."""
+    own = _DTYPES.get(dtype)
+    kind = f'**{{**kind, "dtype": {own}}}' if own else "**kind"
+    return f"torch.empty({sizes}, {kind})"
 
 
 def _size(w: Writer, axis: Dim, sizes: dict[str, str]) -> str:
