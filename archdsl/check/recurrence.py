@@ -253,12 +253,12 @@ def _body(
             case _:
                 message = "in scan and loop, tensors are bound and one `yield` ends the body"
                 scope.fail("syntax", message, statement.span)
-    ends = [inner.names[name] for name in states]
-    if len(scope.diagnostics) > before:
-        return None
+    ends = [tensor(inner, inner.names[name], inner.bound[name]) for name in states]
+    kept = [end for end in ends if end is not None]
+    if len(scope.diagnostics) > before or len(kept) != len(ends):
+        return None  # what a state depends on may have been told elsewhere, as an import is
     outputs: list[int] = []
-    for state, begun, end in zip(states, first, ends, strict=True):
-        assert isinstance(end, Tensor)
+    for state, begun, end in zip(states, first, kept, strict=True):
         if interface.same(inner, begun.type, end.type) is not EQUAL:
             note = f"it began as {scope.describe(begun.type)}, ends as {scope.describe(end.type)}"
             message = f"the state {state} changes its type"
