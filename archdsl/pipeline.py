@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 from archdsl import elaborate, parser
 from archdsl.check.body import check_block
 from archdsl.check.hubs import check_hub
+from archdsl.check.recursion import check_recursion
 from archdsl.diagnostic import Diagnostic, Diagnostics
 from archdsl.dims import TooLarge
 from archdsl.facts import Facts, check_expectations
@@ -204,6 +205,7 @@ def check_source(source: Source, only: str | None = None, tiny: bool = True) -> 
         library = Library(before)
         unit = library.add(parser.parse(source, before), source.path)
         for part in library.own:
+            check_recursion(part.blocks.values(), generic)
             for block in part.blocks.values():
                 check_block(block, generic)
             for declared in part.hubs:
@@ -217,7 +219,8 @@ def check_source(source: Source, only: str | None = None, tiny: bool = True) -> 
         if tiny:
             _check_tiny(variants, concrete)
     except (RecursionError, TooLarge):
-        concrete.add("too-large", "this spec is too deep or too large", Span(source, 0, 1),
+        if not any(d.code == "recursion" for d in generic.items):
+            concrete.add("too-large", "this spec is too deep or too large", Span(source, 0, 1),
                      help="bind inner parts to names")  # fmt: skip
     found = in_order([*before.items, *without_echoes(generic.items, concrete.items)], source)
     return Checked(unit, tuple(variants), found)
@@ -246,7 +249,10 @@ def without_echoes(
     told = {d.span for d in numbers if d.span is not None}
     kept = [d for d in generic if d.code not in _GENERIC_ONLY_IF_ALONE or d.span not in told]
     places = {d.span for d in kept if d.span is not None}
-    return kept + [d for d in numbers if d.span not in places]
+    circles = any(d.code == "recursion" for d in kept)  # told where they close, by name
+    return kept + [
+        d for d in numbers if d.span not in places and not (circles and d.code == "recursion")
+    ]
 
 
 def in_order(diagnostics: Iterable[Diagnostic], source: Source) -> tuple[Diagnostic, ...]:

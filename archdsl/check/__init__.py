@@ -16,6 +16,7 @@
 | `context.py` | `given` and `give` |
 | `own.py` | `share` and `apart` |
 | `hubs.py` | lines of `hub ... config` |
+| `recursion.py` | blocks that contain themselves |
 | `body.py` | statements, and whole bodies |
 
 What is not checked: that a computation is numerically sensible, that an initialiser is a good one,

@@ -226,7 +226,7 @@ def _body(
     before = len(scope.diagnostics)
     states = [inner.nodes[i].name for i in range(len(first))]
     args = [t.node for t in (*first, *over)]
-    for name in _read(statements, set(inner.bound) | {n.name for n in inner.nodes}):
+    for name in read(statements, set(inner.bound) | {n.name for n in inner.nodes}):
         value = inner.names.get(name.name)
         if isinstance(value, Tensor):
             args.append(value.node)
@@ -288,7 +288,7 @@ def _yielded(inner: Scope, values: tuple[s.Expr, ...]) -> list[Tensor]:
     return found
 
 
-def _read(statements: tuple[s.Statement, ...], bound: set[str]) -> list[s.Name]:
+def read(statements: tuple[s.Statement, ...], bound: set[str]) -> list[s.Name]:
     """The names that a body reads before it binds them, each once."""
     found: dict[str, s.Name] = {}
     known = set(bound)
