@@ -67,6 +67,16 @@ def _layers(scope: Scope, made: Schedule) -> int:
     return total
 
 
+def is_empty(scope: Scope, value: Value) -> bool:
+    """Whether a stack has no layers: it gives back what it gets."""
+    match value:
+        case Schedule(items):
+            return all(is_empty(scope, item) for item in items)
+        case Repeat(count, item):
+            return scope.value(count) == 0 or is_empty(scope, item)
+    return False
+
+
 def sequence(scope: Scope, layers: list[tuple[Value, Span]]) -> Value:
     """`(3 * A, B)`: layers in a row inside a schedule."""
     items: list[Repeat] = []
@@ -94,6 +104,8 @@ def _comprehension(scope: Scope, arg: s.Arg) -> list[Repeat] | None:
                 return None
             known = number is not None
             values = [Int(Dim.number(i)) for i in range(number)] if number is not None else []
+            if number == 0:  # still a layer, for its type
+                values, count = [Int(Dim())], d
             if not known:
                 values, count = [Int(Dim.symbol(arg.name.name))], d
         case Items(values=found) if found is not None:

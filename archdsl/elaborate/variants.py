@@ -245,7 +245,7 @@ def _marked(block: Block, diagnostics: Diagnostics) -> bool:
 SAID = {
     "text": 'write it as "..."',
     "date": "write it as 2024-02-29",
-    "number": "write an integer, such as 8192 or 128Ki",
+    "number": "write an integer of at least 1, such as 8192 or 128Ki",
 }
 """How the facts of a variant are written, by their kind."""
 
@@ -271,7 +271,7 @@ def _facts(model: Model, decl: s.VariantDecl, diagnostics: Diagnostics) -> Model
                 )
             case ("text", s.String(value)) | ("date", s.Date(value)):
                 about[name] = value
-            case "number", s.Number(number) if isinstance(number, int):
+            case "number", s.Number(number) if isinstance(number, int) and number > 0:
                 about[name] = number
             case _:
                 message = f"{name} takes a {kind}"
