@@ -22,7 +22,7 @@ from archdsl.check.values import (
     Value,
     describe,
 )
-from archdsl.dims import DIFFERENT, EQUAL, Dim
+from archdsl.dims import DIFFERENT, EQUAL, Dim, substitute
 from archdsl.source import Span
 from archdsl.types import TensorType
 
@@ -99,6 +99,8 @@ def _comprehension(scope: Scope, arg: s.Arg) -> list[Repeat] | None:
             return None
         case Int(d):
             number = scope.value(d)
+            if scope.numbers is not None:
+                scope.unrolled |= substitute(d, scope.numbers.symbols).symbols()
             if number is not None and number > MAX_LAYERS:
                 scope.fail("too-large", f"more than {MAX_LAYERS} layers", arg.source.span)
                 return None

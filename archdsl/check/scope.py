@@ -77,7 +77,7 @@ class Scope:
     `given` is what the body gives, `around` what comes from outside, in the model's symbols,
     `context` the inputs made for that. Within a scan or a loop, `outer` is the body around it and
     `borrowed` pairs of an input in here and a node out there. `any_axes`: a slot is tried with axes
-    that stand for any.
+    that stand for any. `unrolled` are the model's settings that say how long a `for i in n` is.
     """
 
     diagnostics: Diagnostics
@@ -104,6 +104,7 @@ class Scope:
     any_axes: bool = False
     borrowed: list[tuple[int, int]] = field(default_factory=list)
     in_const: bool = False
+    unrolled: set[str] = field(default_factory=set)
 
     def look(self, name: str) -> Value | None:
         """What a name means here, own names before those of the file; marks it used."""

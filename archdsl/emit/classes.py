@@ -131,7 +131,7 @@ def _class(plan: p.Plan, unit: p.Unit) -> list[str]:
     inputs += ["start: int = 0"] if plan.needs_start(module) else []
     inputs += ["cache: Any = None"] if plan.keeps(module) else []
     inputs += ["*", *given] if given else []
-    result = "Tensor" if len(module.outputs) == 1 else "tuple[Tensor, ...]"
+    result = result_type(module)
     return [
         f"class {unit.name}(nn.Module):",
         *docstring(_doc(module), "    "),
@@ -144,6 +144,11 @@ def _class(plan: p.Plan, unit: p.Unit) -> list[str]:
         *(f"        {line}" for line in body),
         *cache_lines,
     ]
+
+
+def result_type(module: Module) -> str:
+    """What `forward` is annotated to give."""
+    return "Tensor" if len(module.outputs) == 1 else "tuple[Tensor, ...]"
 
 
 def params_of(unit: p.Unit) -> dict[str, tuple[Param, bool]]:
