@@ -11,7 +11,9 @@ import pytest
 import torch
 
 import emitted
-from archdsl import pipeline
+from archdsl import elaborate, pipeline
+from archdsl.diagnostic import Diagnostics
+from archdsl.facts import Facts
 
 FOLDER = Path(__file__).parent / "data" / "smoke"
 DECODER = """
@@ -45,25 +47,18 @@ def test_an_emitted_file_passes_its_own_test(path: Path, tmp_path: Path) -> None
     assert fed_by_token == ("with a cache the same" in done.stdout)
 
 
-@pytest.mark.parametrize("tiny", [False, True], ids=["full", "tiny"])
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.arch")), ids=lambda path: path.stem)
-def test_the_module_has_the_parameters_that_are_counted(path: Path, tiny: bool) -> None:
+def test_the_module_has_the_parameters_that_are_counted(path: Path) -> None:
     """Also where the smallest model is of another size than the variant."""
-    from archdsl import elaborate
-    from archdsl.diagnostic import Diagnostics
-    from archdsl.facts import Facts
-
     [variant] = pipeline.check_path(path, path.name).variants
-    model = variant.model
-    if tiny:
-        small = elaborate.tiny(variant.unit, model, Diagnostics())
-        if small is None:
-            pytest.skip("no tiny size")
-        model = small
     module = emitted.run(emitted.code_of(variant))
-    config = module.Config.tiny() if tiny else module.Config()
-    found = sum(p.numel() for p in module.Model(config).parameters())
-    assert found == Facts(model).params
+    sizes = {"the variant": (variant.model, module.Config())}
+    small = elaborate.tiny(variant.unit, variant.model, Diagnostics())
+    if small is not None:
+        sizes["the smallest"] = (small, module.Config.tiny())
+    for name, (model, config) in sizes.items():
+        found = sum(p.numel() for p in module.Model(config).parameters())
+        assert found == Facts(model).params, name
 
 
 def net() -> torch.nn.Module:

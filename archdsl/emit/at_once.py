@@ -7,8 +7,8 @@ that an example says the same alone as beside another one.
 from __future__ import annotations
 
 from archdsl.emit import trial
-from archdsl.emit.classes import head_lines, result_type
-from archdsl.emit.context import input_names
+from archdsl.emit.classes import head_lines
+from archdsl.emit.context import input_names, result_type
 from archdsl.emit.limits import limit_lines
 from archdsl.emit.plan import Plan
 from archdsl.graph import Model

@@ -8,7 +8,7 @@ from archdsl.dims import Dim
 from archdsl.emit import plan as p
 from archdsl.emit.body import WIDTH, Writer
 from archdsl.emit.calls import root
-from archdsl.emit.context import input_names, parameters
+from archdsl.emit.context import input_names, parameters, result_type
 from archdsl.emit.intrinsics import HELPERS, kernel
 from archdsl.emit.names import docstring, safe
 from archdsl.emit.once import places
@@ -144,11 +144,6 @@ def _class(plan: p.Plan, unit: p.Unit) -> list[str]:
         *(f"        {line}" for line in body),
         *cache_lines,
     ]
-
-
-def result_type(module: Module) -> str:
-    """What `forward` is annotated to give."""
-    return "Tensor" if len(module.outputs) == 1 else "tuple[Tensor, ...]"
 
 
 def params_of(unit: p.Unit) -> dict[str, tuple[Param, bool]]:

@@ -10,7 +10,7 @@ from archdsl.dims import Dim
 from archdsl.emit import at_once, calls, classes, limits, plan, running
 from archdsl.emit.body import Writer
 from archdsl.emit.checkpoint import checkpoint_lines, ties
-from archdsl.emit.context import input_names
+from archdsl.emit.context import input_names, result_type
 from archdsl.emit.helpers import HELPERS
 from archdsl.emit.limits import limit_lines
 from archdsl.emit.names import comment, docstring, letter, safe
@@ -214,7 +214,7 @@ def _forward(made: Plan, body: list[str], kept: list[str], tiny: Model | None) -
         *classes.head_lines(
             "def forward(",
             ["self", *inputs, "cache: Cache | None = None"],
-            f") -> {classes.result_type(made.model.root)}:",
+            f") -> {result_type(made.model.root)}:",
             "    ",
         ),
         *docstring(
