@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
 from archdsl import elaborate, parser
+from archdsl.check import work
 from archdsl.check.body import check_block
 from archdsl.check.hubs import check_hub
 from archdsl.check.recursion import check_recursion
@@ -204,20 +205,28 @@ def check_source(source: Source, only: str | None = None, tiny: bool = True) -> 
     try:
         library = Library(before)
         unit = library.add(parser.parse(source, before), source.path)
-        for part in library.own:
-            check_recursion(part.blocks.values(), generic)
-            for block in part.blocks.values():
-                check_block(block, generic)
-            for declared in part.hubs:
-                if declared.model.name in part.blocks:
-                    check_hub(part.blocks[declared.model.name], declared, generic)
-        for model in elaborate.elaborate_all(unit, concrete, only):
-            facts = Facts(model)
-            if not any(part.file.lost for part in library.own):
-                check_expectations(facts, concrete)  # of a text with gaps nothing can be counted
-            variants.append(Variant(model, facts, unit))
-        if tiny:
-            _check_tiny(variants, concrete)
+        with work.bounded():
+            for part in library.own:
+                check_recursion(part.blocks.values(), generic)
+                for block in part.blocks.values():
+                    check_block(block, generic)
+                for declared in part.hubs:
+                    if declared.model.name in part.blocks:
+                        check_hub(part.blocks[declared.model.name], declared, generic)
+            for model in elaborate.elaborate_all(unit, concrete, only):
+                facts = Facts(model)
+                if not any(part.file.lost for part in library.own):
+                    check_expectations(facts, concrete)  # of a text with gaps nothing is counted
+                variants.append(Variant(model, facts, unit))
+            if tiny:
+                _check_tiny(variants, concrete)
+    except work.TooMuch as error:
+        concrete.add(
+            "too-large",
+            f"checking this spec takes more than {work.MAX_STEPS:,} steps",
+            error.span,
+            help="write fewer or shorter lists, blocks or variants in one file",
+        )
     except (RecursionError, TooLarge):
         if not any(d.code == "recursion" for d in generic.items):
             concrete.add("too-large", "this spec is too deep or too large", Span(source, 0, 1),

@@ -4,6 +4,7 @@
 |---|---|
 | `values.py` | what an expression can mean |
 | `scope.py` | the world of one body: names, assumptions, numbers |
+| `work.py` | a bound on all of it |
 | `expressions.py` | names, choices, calls, pipes |
 | `statics.py` | numbers, words and lists known in advance |
 | `tensors.py` | elementwise operations and broadcasting |

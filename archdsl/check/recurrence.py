@@ -20,7 +20,7 @@ from archdsl.check.scope import STREAM, Scope
 from archdsl.check.tensors import tensor
 from archdsl.check.values import Error, Float, Int, Tensor, Tensors, Value, describe
 from archdsl.dims import EQUAL, Dim
-from archdsl.graph import Body, Node, every_node
+from archdsl.graph import Body, Node
 from archdsl.record import fields
 from archdsl.source import Span
 from archdsl.types import TensorType
@@ -57,22 +57,10 @@ def window(scope: Scope, expr: s.Call) -> Value:
 
 def _place(scope: Scope, name: str) -> str:
     """A name under which nothing is kept yet in this block."""
-    taken = set(places(scope))
     found, number = name, 2
-    while found in taken:
+    while found in scope.places:
         found, number = f"{name}_{number}", number + 1
     return found
-
-
-def places(scope: Scope) -> Iterator[str]:
-    """The names under which a block keeps something so far."""
-    for node in every_node(scope.nodes):
-        if node.op == "cache":
-            yield node.name
-        elif node.op == "window":
-            yield node.place
-        elif node.op == "scan" and node.body is not None:
-            yield from node.body.state_names
 
 
 # --- scan and loop --------------------------------------------------------------------------------
@@ -90,7 +78,7 @@ def scan(scope: Scope, expr: s.Scan) -> Value:
     if len(found) != len(over) or len(first) != len(states) or not found:
         return Error()
     for state in expr.states:
-        if state.name.name in places(scope):
+        if state.name.name in scope.places:
             message = f"{state.name.name} is kept twice, and a block has one place for a name"
             help = "choose another name for one of them"
             return scope.fail("duplicate-name", message, state.name.span, help=help)

@@ -118,8 +118,9 @@ def _comprehension(scope: Scope, arg: s.Arg) -> list[Repeat] | None:
             scope.fail("kind-mismatch", "`for` runs over a number or a list", arg.source.span)
             return None
     runs: list[Repeat] = []
+    inner = changed(scope, names=dict(scope.names))
     for value in values:
-        inner = changed(scope, names={**scope.names, arg.name.name: value})
+        inner.names[arg.name.name] = value
         made = expressions.evaluate(inner, arg.value)
         if isinstance(made, Error):
             return None

@@ -78,6 +78,7 @@ class Scope:
     `context` the inputs made for that. Within a scan or a loop, `outer` is the body around it and
     `borrowed` pairs of an input in here and a node out there. `any_axes`: a slot is tried with axes
     that stand for any. `unrolled` are the model's settings that say how long a `for i in n` is.
+    `places` are the names under which the block keeps something for later tokens.
     """
 
     diagnostics: Diagnostics
@@ -105,6 +106,7 @@ class Scope:
     borrowed: list[tuple[int, int]] = field(default_factory=list)
     in_const: bool = False
     unrolled: set[str] = field(default_factory=set)
+    places: set[str] = field(default_factory=set)
 
     def look(self, name: str) -> Value | None:
         """What a name means here, own names before those of the file; marks it used."""
@@ -129,6 +131,13 @@ class Scope:
         """Appends a node with one result."""
         store = self.consts if self.in_const else self.nodes
         store.append(node)
+        match node.op:
+            case "cache":
+                self.places.add(node.name)
+            case "window":
+                self.places.add(node.place)
+            case "scan" if node.body is not None:
+                self.places.update(node.body.state_names)
         return Tensor(len(store) - 1, node.type)
 
     def compare(self, a: Dim, b: Dim) -> Verdict:
