@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from archdsl.record import record
@@ -169,9 +169,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {found[0]}?" if found else ""
 
 
-def to_json(diagnostics: Iterable[Diagnostic]) -> str:
-    """A JSON array of records, one diagnostic each."""
-    return json.dumps([d.record() for d in diagnostics], indent=2, ensure_ascii=False)
+def to_json(records: Iterable[Mapping[str, object]]) -> str:
+    """A JSON array. What could steer a terminal is escaped, other letters are not."""
+    text = json.dumps(list(records), indent=2, ensure_ascii=False)
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def _place(span: Span | None, name: str) -> dict[str, object]:

@@ -278,7 +278,9 @@ class Hub:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A variant, elaborated. `id` is its name in the spec, `about` its facts as written."""
+    """A variant, elaborated. `id` is its name in the spec, `about` its facts as written. `unrolled`
+    are the settings that say how long a `for i in n` is: its layers are written out, one by one.
+    """
 
     id: str
     family: str
@@ -291,6 +293,7 @@ class Model:
     doc: str = ""
     span: Span | None = None
     modules: tuple[Module, ...] = field(default=(), repr=False)
+    unrolled: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:

@@ -35,8 +35,8 @@ from archdsl.check.values import (
     Value,
     Word,
 )
-from archdsl.diagnostic import Diagnostics, SpecError, nearest, printable
-from archdsl.dims import Dim
+from archdsl.diagnostic import Diagnostic, Diagnostics, SpecError, nearest, printable
+from archdsl.dims import Dim, TooLarge
 from archdsl.formatter import formatted
 from archdsl.reals import Apply, Lit, OfDim, Real, Ref
 from archdsl.record import fields
@@ -80,7 +80,11 @@ def imported(config: Mapping[str, Any], name: str = "", file: str = "config.json
     not hold, or the configuration is quantised.
     """
     diagnostics = Diagnostics()
-    text = _imported(config, name, file, diagnostics)
+    text = None
+    try:
+        text = _imported(config, name, file, diagnostics)
+    except (RecursionError, TooLarge):
+        diagnostics.add("too-large", "this configuration is too deep or too large", None, name=file)
     if text is None or diagnostics.items:
         raise SpecError(diagnostics.items)
     return formatted(Source(file, text))
@@ -111,15 +115,24 @@ def _imported(
 
 
 def _hub(kind: str, file: str, diagnostics: Diagnostics) -> tuple[Unit, s.HubDecl, str] | None:
-    """The file and the declaration for a `model_type`."""
+    """The file and the declaration for a `model_type`. What is wrong in other files is told only
+    where none of those that can be read knows it.
+    """
     known: list[str] = []
+    wrong: list[Diagnostic] = []
     for path in sorted(specs_folder().glob("*.arch")):
-        unit = Library(diagnostics).load(path, f"specs/{path.name}")
+        own = Diagnostics()
+        unit = Library(own).load(path, f"specs/{path.name}")
         for hub in unit.hubs if unit is not None else ():
             names = [t.value for t in hub.types]
             known.extend(names)
             if unit is not None and kind in names:
+                for found in own.items:
+                    diagnostics.put(found)
                 return unit, hub, path.stem
+        wrong += own.items
+    for found in wrong:
+        diagnostics.put(found)
     hint = nearest(kind, known) or f"known are {', '.join(sorted(known))}"
     message = f"no spec knows the model_type {printable(kind)}"
     diagnostics.add("hub-config", message, None, name=file, help=hint)

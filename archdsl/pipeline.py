@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack
 
 from archdsl import elaborate, parser
+from archdsl.check import work
 from archdsl.check.body import check_block
 from archdsl.check.hubs import check_hub
+from archdsl.check.recursion import check_recursion
 from archdsl.diagnostic import Diagnostic, Diagnostics
 from archdsl.dims import TooLarge
 from archdsl.facts import Facts, check_expectations
@@ -199,21 +201,31 @@ def check_source(source: Source, only: str | None = None, tiny: bool = True) -> 
     try:
         library = Library(before)
         unit = library.add(parser.parse(source, before), source.path)
-        for part in library.own:
-            for block in part.blocks.values():
-                check_block(block, generic)
-            for declared in part.hubs:
-                if declared.model.name in part.blocks:
-                    check_hub(part.blocks[declared.model.name], declared, generic)
-        for model in elaborate.elaborate_all(unit, concrete, only):
-            facts = Facts(model)
-            if not any(part.file.lost for part in library.own):
-                check_expectations(facts, concrete)  # of a text with gaps nothing can be counted
-            variants.append(Variant(model, facts, unit))
-        if tiny:
-            _check_tiny(variants, concrete)
+        with work.bounded():
+            for part in library.own:
+                check_recursion(part.blocks.values(), generic)
+                for block in part.blocks.values():
+                    check_block(block, generic)
+                for declared in part.hubs:
+                    if declared.model.name in part.blocks:
+                        check_hub(part.blocks[declared.model.name], declared, generic)
+            for model in elaborate.elaborate_all(unit, concrete, only):
+                facts = Facts(model)
+                if not any(part.file.lost for part in library.own):
+                    check_expectations(facts, concrete)  # of a text with gaps nothing is counted
+                variants.append(Variant(model, facts, unit))
+            if tiny:
+                _check_tiny(variants, concrete)
+    except work.TooMuch as error:
+        concrete.add(
+            "too-large",
+            f"checking this spec takes more than {work.MAX_STEPS:,} steps",
+            error.span,
+            help="write fewer or shorter lists, blocks or variants in one file",
+        )
     except (RecursionError, TooLarge):
-        concrete.add("too-large", "this spec is too deep or too large", Span(source, 0, 1),
+        if not any(d.code == "recursion" for d in generic.items):
+            concrete.add("too-large", "this spec is too deep or too large", Span(source, 0, 1),
                      help="bind inner parts to names")  # fmt: skip
     found = in_order([*before.items, *without_echoes(generic.items, concrete.items)], source)
     return Checked(unit, tuple(variants), found)
@@ -242,7 +254,10 @@ def without_echoes(
     told = {d.span for d in numbers if d.span is not None}
     kept = [d for d in generic if d.code not in _GENERIC_ONLY_IF_ALONE or d.span not in told]
     places = {d.span for d in kept if d.span is not None}
-    return kept + [d for d in numbers if d.span not in places]
+    circles = any(d.code == "recursion" for d in kept)  # told where they close, by name
+    return kept + [
+        d for d in numbers if d.span not in places and not (circles and d.code == "recursion")
+    ]
 
 
 def in_order(diagnostics: Iterable[Diagnostic], source: Source) -> tuple[Diagnostic, ...]:

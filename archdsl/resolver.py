@@ -132,8 +132,14 @@ class Library:
     def _imported(self, use: s.Use, folder: Path) -> Unit | None:
         target, shown = locate(use.path, folder)
         at = use.path_span
-        if not target.is_file():
-            known = [p.stem for p in target.parent.glob("*.arch")] if target.parent.is_dir() else []
+        try:
+            there = target.is_file()
+            beside = [] if there or not target.parent.is_dir() else target.parent.glob("*.arch")
+            known = [path.stem for path in beside]
+        except OSError as error:  # a name that is too long, a folder that may not be read
+            self.diagnostics.add("unreadable", f"{shown}: {error.strerror or error}", at)
+            return None
+        if not there:
             hint = nearest(target.stem, known)
             self.diagnostics.add("unknown-import", f"there is no {shown}", at, help=hint)
             return None

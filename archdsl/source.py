@@ -10,6 +10,9 @@ that is built from text keeps its span, so that a message can always point at th
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +21,29 @@ from archdsl.record import record
 
 MAX_BYTES = 500_000
 """A spec longer than this is refused: the largest real ones have a few kilobytes."""
+
+
+def contents(path: Path) -> bytes:
+    """The bytes of a file; of one that is too long the first MAX_BYTES + 1.
+
+    Raises OSError where it cannot be read, and for what is no file: a pipe may never end.
+    """
+    try:
+        # Opened first and asked then, so that it is one and the same. Without O_NONBLOCK opening a
+        # pipe waits for somebody who writes to it.
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except ValueError as error:
+        raise OSError(errno.EINVAL, "a null character in its name") from error
+    try:
+        mode = os.fstat(handle).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is a pipe or a device; - reads standard input")
+        with open(handle, "rb", closefd=False) as file:
+            return file.read(MAX_BYTES + 1)
+    finally:
+        os.close(handle)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

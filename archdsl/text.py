@@ -11,6 +11,7 @@ that a card looks the same on machines with and without other fonts.
 
 import unicodedata
 from functools import lru_cache
+from itertools import groupby
 
 from archdsl.fonts.advances import ADVANCES, CAP_HEIGHT, CHARACTERS, UNITS
 from archdsl.record import record, replace
@@ -170,20 +171,19 @@ def _words(runs: Line) -> list[Line]:
 
 def _joined(runs: list[Run]) -> Line:
     """Neighbours of the same tone and weight as one run."""
-    joined: list[Run] = []
-    for run in runs:
-        if joined and (joined[-1].tone, joined[-1].weight) == (run.tone, run.weight):
-            joined[-1] = Run(joined[-1].text + run.text, run.tone, run.weight)
-        else:
-            joined.append(run)
-    return tuple(joined)
+    groups = groupby(runs, lambda run: (run.tone, run.weight))
+    return tuple(Run("".join(run.text for run in found), *kind) for kind, found in groups)
 
 
 def fitted(text: str, size: float, limit: float, weight: Weight = REGULAR) -> str:
     """`text`, shortened with an ellipsis if it is wider than `limit` pixels."""
     if width(text, size, weight) <= limit:
         return text
-    kept = text
-    while kept and width(kept + "…", size, weight) > limit:
-        kept = kept[:-1]
-    return kept.rstrip() + "…"
+    widths = _WIDTHS[weight]
+    advance, kept = widths["…"], 0
+    for character in text:
+        advance += sum(map(widths.__getitem__, printable(character)))
+        if advance * size / UNITS > limit:
+            break
+        kept += 1
+    return text[:kept].rstrip() + "…"

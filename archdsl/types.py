@@ -19,6 +19,10 @@ model's.
 """
 
 
+FLOATS = ("float", "float32")
+"""The dtypes of real numbers."""
+
+
 @record
 class Rest:
     """`...`, any number of leading axes. `name` tells the skolem copies of a slot's `...` apart."""

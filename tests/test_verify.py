@@ -124,7 +124,7 @@ FAULTS: list[tuple[str, str, Callable[[Module], Module]]] = [
     ("types", "Decay", node_where(of(Elementwise), retyped("int"))),
     ("types", "Decay", node_where(of(Einsum), shorter)),
     ("types", "Decay", node_where(of(Cache), retyped("float32"))),
-    ("applied", "PreNorm", node_where(of(Input), shorter)),
+    ("applied", "SwiGLU", node_where(of(Input), retyped("float32"))),
     ("applied", "M", node_where(of(Apply), retyped("float32"))),
     ("places", "Decay", twice),
     ("instances", "M", child_where("feed", owns=False)),

@@ -4,6 +4,7 @@
 |---|---|
 | `values.py` | what an expression can mean |
 | `scope.py` | the world of one body: names, assumptions, numbers |
+| `work.py` | a bound on all of it |
 | `expressions.py` | names, choices, calls, pipes |
 | `statics.py` | numbers, words and lists known in advance |
 | `tensors.py` | elementwise operations and broadcasting |
@@ -16,6 +17,7 @@
 | `context.py` | `given` and `give` |
 | `own.py` | `share` and `apart` |
 | `hubs.py` | lines of `hub ... config` |
+| `recursion.py` | blocks that contain themselves |
 | `body.py` | statements, and whole bodies |
 
 What is not checked: that a computation is numerically sensible, that an initialiser is a good one,

@@ -209,6 +209,11 @@ def applied(
             return tensors_in[0]
         case "zero":
             return scope.add(nodes.Node(nodes.Zero(), operands[:1], types, span=span))
+    if scope.numbers is not None and schedules.is_empty(scope, target):
+        if label:
+            scope.children.setdefault(label, Child(label))
+        carried = tensors_in[: len(types)]
+        return carried[0] if len(carried) == 1 else Tensors(tuple(carried))
     form: nodes.Form
     if isinstance(target, Mixture):
         submodule = child(scope, target.bank, target.name, tensors_in, fn_span)
@@ -300,7 +305,7 @@ def _through(
     """Every layer of a stack maps the types of its first inputs to themselves; what it is given
     beyond what it gives back is the same for all layers.
     """
-    types = tuple(a.type for a in args)
+    types = tuple(a.type for a in (args if items else args[:1]))
     for item in items:
         inner = item.item
         if isinstance(inner, Schedule):
@@ -461,7 +466,7 @@ def _segments(
         made = _segments(scope, nested, args) if nested is not None else _make(scope, inner, args)
         if made is None or count is None:
             return None
-        if count:
+        if count and made != ():
             assert scope.numbers is not None
             segments.append(Segment(count, made, substitute(item.count, scope.numbers.symbols)))
     return tuple(segments)

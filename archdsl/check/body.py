@@ -7,7 +7,7 @@ that nothing uses is an error, because it is a typing mistake more often than no
 from __future__ import annotations
 
 from archdsl import syntax as s
-from archdsl.check import bindings, context, expressions, interface, kinds, recurrence, statics
+from archdsl.check import bindings, context, expressions, interface, kinds, statics
 from archdsl.check.scope import SEEN, STREAM, Scope, speaking, words
 from archdsl.check.tensors import tensor
 from archdsl.check.values import (
@@ -428,7 +428,7 @@ def _cache(scope: Scope, statement: s.CacheStatement) -> None:
         if not isinstance(value, Tensor):
             scope.fail("not-a-tensor", f"{name.name} is not a tensor that could be kept", name.span)
             continue
-        if name.name in recurrence.places(scope):
+        if name.name in scope.places:
             message = f"{name.name} is kept twice, and a cache has one place for a name"
             help = "bind it to another name first"
             scope.names[name.name] = scope.fail("duplicate-name", message, name.span, help=help)

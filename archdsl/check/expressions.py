@@ -37,6 +37,7 @@ from archdsl.check.values import (
     Word,
     describe,
 )
+from archdsl.check.work import step
 from archdsl.diagnostic import Label, nearest
 from archdsl.dims import DIFFERENT, Dim
 from archdsl.hints import meant
@@ -56,6 +57,7 @@ _FUNCTIONS = ("stack", "len", "bank", "mixture")
 
 def evaluate(scope: Scope, expr: s.Expr) -> Value:
     """The meaning of an expression."""
+    step(expr.span)
     match expr:
         case s.Number(value):
             return Int(Dim.number(value)) if isinstance(value, int) else Float(Lit(value))
@@ -187,8 +189,9 @@ def _list(scope: Scope, items: tuple[s.Arg, ...]) -> Value:
         if found is None:
             found = () if source.sample is None else (source.sample,)
             unknown = unknown + source.size - len(found)
+        inner = replace(scope, names=dict(scope.names))
         for value in found:
-            inner = replace(scope, names={**scope.names, arg.name.name: value})
+            inner.names[arg.name.name] = value
             values.append(evaluate(inner, arg.value))
     if any(isinstance(v, Error) for v in values):
         return Error()

@@ -311,7 +311,7 @@ def _slots_fit(scope: Scope, inner: Scope, made: Recipe, fn_span: Span) -> bool:
 
 def _misfit(scope: Scope, inner: Scope, kind: s.SignatureKind, value: Value) -> str | None:
     """Why a value does not keep the signature of its slot, or None where it does. What is wrong in
-    the value itself is reported here.
+    the value itself is reported here; what was reported where it stands is not told again.
     """
     scratch = changed(
         inner, names=dict(inner.names), rests={"...": (Rest("'"),)}, diagnostics=Diagnostics()
@@ -323,11 +323,13 @@ def _misfit(scope: Scope, inner: Scope, kind: s.SignatureKind, value: Value) -> 
     scratch.names.setdefault(SEEN, Int(Dim.symbol(SEEN)))
     inputs, outputs = _types(scratch, kind.inputs), _types(scratch, kind.outputs)
     if inputs is None or outputs is None:
-        return scratch.diagnostics.items[0].message
+        return next((d.message for d in scratch.diagnostics.items), None)
     trial = changed(scope, diagnostics=Diagnostics(), any_axes=True)
     found = results(trial, value, [Tensor(-1, t) for t in inputs], kind.span)
     if found is None:
-        first = trial.diagnostics.items[0]
+        first = next(iter(trial.diagnostics.items), None)
+        if first is None:
+            return None
         if first.span is not kind.span:  # wrong in the block itself, whatever slot it is for
             scope.diagnostics.put(first)
         return first.message

@@ -20,7 +20,7 @@ from archdsl.check.scope import STREAM, Scope
 from archdsl.check.tensors import results_of, tensor
 from archdsl.check.values import Error, Float, Int, Tensor, Tensors, Value, describe
 from archdsl.dims import EQUAL, Dim
-from archdsl.nodes import Body, Cache, Fill, Input, Loop, Node, Scan, Window, every_node
+from archdsl.nodes import Body, Fill, Input, Loop, Node, Scan, Window
 from archdsl.record import fields
 from archdsl.source import Span
 from archdsl.types import TensorType
@@ -57,21 +57,10 @@ def window(scope: Scope, expr: s.Call) -> Value:
 
 def _place(scope: Scope, name: str) -> str:
     """A name under which nothing is kept yet in this block."""
-    taken = set(places(scope))
     found, number = name, 2
-    while found in taken:
+    while found in scope.places:
         found, number = f"{name}_{number}", number + 1
     return found
-
-
-def places(scope: Scope) -> Iterator[str]:
-    """The names under which a block keeps something so far."""
-    for node in every_node(scope.nodes):
-        match node.form:
-            case Cache(place) | Window(_, place):
-                yield place
-            case Scan(body):
-                yield from body.state_names
 
 
 # --- scan and loop --------------------------------------------------------------------------------
@@ -89,7 +78,7 @@ def scan(scope: Scope, expr: s.Scan) -> Value:
     if len(found) != len(over) or len(first) != len(states) or not found:
         return Error()
     for state in expr.states:
-        if state.name.name in places(scope):
+        if state.name.name in scope.places:
             message = f"{state.name.name} is kept twice, and a block has one place for a name"
             help = "choose another name for one of them"
             return scope.fail("duplicate-name", message, state.name.span, help=help)
@@ -215,7 +204,7 @@ def _body(
     before = len(scope.diagnostics)
     states = [inner.nodes[i].name for i in range(len(first))]
     args = [t.node for t in (*first, *over)]
-    for name in _read(statements, set(inner.bound) | {n.name for n in inner.nodes}):
+    for name in read(statements, set(inner.bound) | {n.name for n in inner.nodes}):
         value = inner.names.get(name.name)
         if isinstance(value, Tensor):
             args.append(value.node)
@@ -242,12 +231,12 @@ def _body(
             case _:
                 message = "in scan and loop, tensors are bound and one `yield` ends the body"
                 scope.fail("syntax", message, statement.span)
-    ends = [inner.names[name] for name in states]
-    if len(scope.diagnostics) > before:
-        return None
+    ends = [tensor(inner, inner.names[name], inner.bound[name]) for name in states]
+    kept = [end for end in ends if end is not None]
+    if len(scope.diagnostics) > before or len(kept) != len(ends):
+        return None  # what a state depends on may have been told elsewhere, as an import is
     outputs: list[int] = []
-    for state, begun, end in zip(states, first, ends, strict=True):
-        assert isinstance(end, Tensor)
+    for state, begun, end in zip(states, first, kept, strict=True):
         if interface.same(inner, begun.type, end.type) is not EQUAL:
             note = f"it began as {scope.describe(begun.type)}, ends as {scope.describe(end.type)}"
             message = f"the state {state} changes its type"
@@ -277,7 +266,7 @@ def _yielded(inner: Scope, values: tuple[s.Expr, ...]) -> list[Tensor]:
     return found
 
 
-def _read(statements: tuple[s.Statement, ...], bound: set[str]) -> list[s.Name]:
+def read(statements: tuple[s.Statement, ...], bound: set[str]) -> list[s.Name]:
     """The names that a body reads before it binds them, each once."""
     found: dict[str, s.Name] = {}
     known = set(bound)

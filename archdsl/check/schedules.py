@@ -22,7 +22,7 @@ from archdsl.check.values import (
     Value,
     describe,
 )
-from archdsl.dims import DIFFERENT, EQUAL, Dim
+from archdsl.dims import DIFFERENT, EQUAL, Dim, substitute
 from archdsl.source import Span
 from archdsl.types import TensorType
 
@@ -71,6 +71,16 @@ def _layers(scope: Scope, made: Schedule) -> int:
     return total
 
 
+def is_empty(scope: Scope, value: Value) -> bool:
+    """Whether a stack has no layers: it gives back what it gets."""
+    match value:
+        case Schedule(items):
+            return all(is_empty(scope, item) for item in items)
+        case Repeat(count, item):
+            return scope.value(count) == 0 or is_empty(scope, item)
+    return False
+
+
 def sequence(scope: Scope, layers: list[tuple[Value, Span]]) -> Value:
     """`(3 * A, B)`: layers in a row inside a schedule."""
     items: list[Repeat] = []
@@ -93,11 +103,15 @@ def _comprehension(scope: Scope, arg: s.Arg) -> list[Repeat] | None:
             return None
         case Int(d):
             number = scope.value(d)
+            if scope.numbers is not None:
+                scope.unrolled |= substitute(d, scope.numbers.symbols).symbols()
             if number is not None and number > MAX_LAYERS:
                 scope.fail("too-large", f"more than {MAX_LAYERS} layers", arg.source.span)
                 return None
             known = number is not None
             values = [Int(Dim.number(i)) for i in range(number)] if number is not None else []
+            if number == 0:  # still a layer, for its type
+                values, count = [Int(Dim())], d
             if not known:
                 values, count = [Int(Dim.symbol(arg.name.name))], d
         case Items(values=found) if found is not None:
@@ -108,8 +122,9 @@ def _comprehension(scope: Scope, arg: s.Arg) -> list[Repeat] | None:
             scope.fail("kind-mismatch", "`for` runs over a number or a list", arg.source.span)
             return None
     runs: list[Repeat] = []
+    inner = changed(scope, names=dict(scope.names))
     for value in values:
-        inner = changed(scope, names={**scope.names, arg.name.name: value})
+        inner.names[arg.name.name] = value
         made = expressions.evaluate(inner, arg.value)
         if isinstance(made, Error):
             return None

@@ -26,7 +26,7 @@ from archdsl.dims import (
     substitute,
 )
 from archdsl.graph import Binding, Check, Child, Module, Param
-from archdsl.nodes import Node
+from archdsl.nodes import Cache, Node, Scan, Window
 from archdsl.reals import Real, evaluate, replace
 from archdsl.record import record
 from archdsl.source import Span
@@ -78,8 +78,9 @@ class Scope:
     `given` is what the body gives, `around` what comes from outside, in the model's symbols,
     `context` the inputs made for that. Within a scan or a loop, `outer` is the body around it and
     `borrowed` pairs of an input in here and a node out there. `any_axes`: a slot is tried with axes
-    that stand for any. `absent`: parameters whose condition is false, with its place.
-    `shared`: what this body shares.
+    that stand for any. `absent`: parameters whose condition is false, with its place. `shared`:
+    what this body shares. `unrolled` are the model's settings that say how long a `for i in n` is.
+    `places` are the names under which the block keeps something for later tokens.
     """
 
     diagnostics: Diagnostics
@@ -108,6 +109,8 @@ class Scope:
     in_const: bool = False
     absent: dict[str, Span] = field(default_factory=dict)
     shared: dict[str, Binding] = field(default_factory=dict)
+    unrolled: set[str] = field(default_factory=set)
+    places: set[str] = field(default_factory=set)
 
     def look(self, name: str) -> Value | None:
         """What a name means here, own names before those of the file; marks it used."""
@@ -132,6 +135,11 @@ class Scope:
         """Appends a node with one result."""
         store = self.consts if self.in_const else self.nodes
         store.append(node)
+        match node.form:
+            case Cache(place) | Window(_, place):
+                self.places.add(place)
+            case Scan(body):
+                self.places.update(body.state_names)
         return Tensor(len(store) - 1, node.type)
 
     def compare(self, a: Dim, b: Dim) -> Verdict:

@@ -32,7 +32,7 @@ MAX_EXPONENT = 64
 """Powers of dimensions above this are refused: nothing has an axis of x ^ 65."""
 
 
-MAX_ITEMS = 100_000
+MAX_ITEMS = 10_000
 """Lists longer than this are refused."""
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,13 +21,13 @@ from archdsl.cli.targets import (
     Target,
     checked,
     configuration,
-    contents,
+    limited,
     reformatted,
     targets,
     the_target,
     the_variant,
 )
-from archdsl.diagnostic import Diagnostic, SpecError, printable
+from archdsl.diagnostic import Diagnostic, SpecError, printable, to_json
 from archdsl.pipeline import THEMES, Checked, Variant
 from archdsl.record import replace
 from archdsl.shown import MOST_DEPTH, Words, asked
@@ -58,7 +58,9 @@ def run(arguments: list[str]) -> int:
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.ClickException as error:
-        error.show()
+        shown = StringIO()
+        error.show(shown)
+        print("\n".join(map(printable, shown.getvalue().splitlines())), file=sys.stderr)
         return 2
     except (click.Abort, KeyboardInterrupt):
         return 130
@@ -130,7 +132,7 @@ def facts(specs: tuple[str, ...], form: str, as_json: bool, context: int | None)
                 record["prefill_flops_per_token_at_context"] = prefill
             records.append(record)
     if as_json:
-        write("-", json.dumps(records, indent=2, ensure_ascii=False) + "\n")
+        write("-", to_json(records) + "\n")
     else:
         write("-", "\n".join(_table(record) for record in records))
 
@@ -239,12 +241,12 @@ def render(
     shown = Look(**look, shown=_guarded(partial(asked, **words)))
     if together and output != "-" and not Path(output).suffix:
         raise usage("--to-scale makes one picture: name a file .svg, .png or .pdf")
-    if output != "-" and (Path(output).is_dir() or output.endswith("/") or not Path(output).suffix):
+    if output != "-" and (output.endswith("/") or not Path(output).suffix or _is_folder(output)):
         _render_folder(specs, form, Path(output), types or ("svg", "png"), shown)
         return
     type = Path(output).suffix[1:].lower() if output != "-" else (types or ("svg",))[0]
     if type not in TYPES or (types and types != (type,)):
-        raise usage(f"{printable(output)}: a card is written as .svg, .png or .pdf")
+        raise usage(f"{output}: a card is written as .svg, .png or .pdf")
     if together:
         write(output, _scaled(specs, form, type, shown))
         return
@@ -255,6 +257,12 @@ def render(
     made, remark = _drawn(variant, type, shown)
     _say(variant.model.id, remark)
     write(output, made)
+
+
+def _is_folder(path: str) -> bool:
+    with suppress(OSError):  # of a name that is too long, the one who writes will tell
+        return Path(path).is_dir()
+    return False
 
 
 def _render_folder(
@@ -282,7 +290,8 @@ def _render_folder(
                 _say(id, folder.put(id, type, made_from, partial(_drawn, variant, type, look)))
     progress.end()
     folder.close()
-    print(f"{path.as_posix()}: {folder.written} written, {folder.kept} unchanged", file=sys.stderr)
+    remark = f"{path.as_posix()}: {folder.written} written, {folder.kept} unchanged"
+    print(printable(remark), file=sys.stderr)
     if wrong:
         raise Stop(1, f"{wrong} of {len(found)} specs with errors")
 
@@ -309,7 +318,7 @@ def cards(paper: str, form: str, types: tuple[str, ...], text: str) -> None:
     folder archdsl-cards. What has not changed is not drawn again. A card that cannot be drawn does
     not keep the others from it.
     """
-    found, wrong, code = requests(contents(paper, paper), printable(paper)), 0, 0
+    found, wrong, code = requests(limited(paper, paper), paper), 0, 0
     for request in found:
         folder = Path(request.folder)
         try:

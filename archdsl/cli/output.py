@@ -11,18 +11,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from archdsl.diagnostic import Diagnostic, to_json
+from archdsl.diagnostic import Diagnostic, printable, to_json
 
 SHOWN = 50
 """Diagnostics printed as text; the rest is counted. JSON has all of them."""
 
 
 class Stop(Exception):
-    """Ends a command with an exit code; the message, if there is one, goes to standard error."""
+    """Ends a command with an exit code; the message, if there is one, goes to standard error. It
+    may hold names of files and texts of a spec: what could steer a terminal is replaced.
+    """
 
     def __init__(self, code: int, message: str = "") -> None:
         self.code = code
-        super().__init__(message)
+        super().__init__(printable(message))
 
 
 def usage(message: str) -> Stop:
@@ -39,7 +41,7 @@ def colored(stream: TextIO) -> bool:
 def tell(diagnostics: Sequence[Diagnostic], form: str, stream: TextIO) -> None:
     """Diagnostics as text, a blank line between two, or as one JSON array."""
     if form == "json":
-        print(to_json(diagnostics), file=stream)
+        print(to_json(d.record() for d in diagnostics), file=stream)
         return
     color = colored(stream)
     for diagnostic in diagnostics[:SHOWN]:

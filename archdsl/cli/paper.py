@@ -17,7 +17,6 @@ from pathlib import Path
 
 from archdsl.cli.output import usage
 from archdsl.cli.rendering import Look
-from archdsl.diagnostic import printable
 from archdsl.record import record
 from archdsl.shown import asked
 
@@ -68,7 +67,7 @@ def requests(data: bytes, name: str) -> list[Request]:
         found = json.loads(text) if text.startswith("[") else map(json.loads, text.splitlines())
         return list(dict.fromkeys(_request(item, name) for item in found))
     except (ValueError, RecursionError) as error:
-        raise usage(f"{name} is no list of cards: {printable(str(error))}") from error
+        raise usage(f"{name} is no list of cards: {error}") from error
 
 
 def _request(item: object, name: str) -> Request:
@@ -76,5 +75,5 @@ def _request(item: object, name: str) -> Request:
         raise usage(f"{name}: a card has {', '.join(_FIELDS)}, and nothing else")
     for field, pattern in _FIELDS.items():
         if not isinstance(item[field], str) or not pattern.match(item[field]):
-            raise usage(f"{name}: {printable(repr(item[field]))[:80]} is no {field} of a card")
+            raise usage(f"{name}: {repr(item[field])[:80]} is no {field} of a card")
     return Request(**item)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from archdsl.cli.output import Stop, usage
-from archdsl.diagnostic import Diagnostics, SpecError, nearest, printable
+from archdsl.diagnostic import Diagnostics, SpecError, nearest
 from archdsl.parser import decode, read
 from archdsl.pipeline import Checked, Variant, check_path, check_source
 from archdsl.record import record
 from archdsl.source import MAX_BYTES, Source
+from archdsl.source import contents as bytes_of
 
 STDIN = "<stdin>"
 
@@ -44,25 +46,38 @@ def targets(words: tuple[str, ...]) -> list[Target]:
 def _target(word: str) -> Iterator[Target]:
     path, variant = Path(word), None
     name, colon, last = word.rpartition(":")
-    if colon and last.isidentifier() and not path.exists():
-        path, variant = Path(name), last
-    if str(path) == "-":
-        yield Target(None, variant)
-    elif path.is_dir():
-        specs = sorted(p for p in path.rglob("*.arch") if p.is_file())
-        if not specs:
-            raise usage(f"there is no spec in the folder {printable(path.as_posix())}")
-        if variant is not None:
-            raise usage(f"{printable(word)} names a variant of a folder: name the file")
-        yield from (Target(spec, None) for spec in specs)
-    elif path.exists():
-        yield Target(path, variant)
-    else:
-        known = [p.name for p in path.parent.glob("*.arch")] if path.parent.is_dir() else []
-        hint = nearest(path.name, known)
-        raise usage(
-            f"there is no file {printable(path.as_posix())}" + (f": {hint}" if hint else "")
-        )
+    try:
+        if colon and last.isidentifier() and not path.exists():
+            path, variant = Path(name), last
+        if str(path) == "-":
+            yield Target(None, variant)
+        elif path.is_dir():
+            specs = _below(path)
+            if not specs:
+                raise usage(f"there is no spec in the folder {path.as_posix()}")
+            if variant is not None:
+                raise usage(f"{word} names a variant of a folder: name the file")
+            yield from (Target(spec, None) for spec in specs)
+        elif path.exists():
+            yield Target(path, variant)
+        else:
+            known = [p.name for p in path.parent.glob("*.arch")] if path.parent.is_dir() else []
+            hint = nearest(path.name, known)
+            raise usage(f"there is no file {path.as_posix()}" + (f": {hint}" if hint else ""))
+    except OSError as error:
+        raise usage(f"{path.as_posix()}: {error.strerror or error}") from error
+
+
+def _below(folder: Path) -> list[Path]:
+    """The specs in a folder and in those below it. Raises OSError for one that cannot be read."""
+
+    def unreadable(error: OSError) -> None:
+        raise error
+
+    found = []
+    for place, _, names in os.walk(folder, onerror=unreadable):
+        found += [Path(place, name) for name in names if name.endswith(".arch")]
+    return sorted(path for path in found if path.is_file())
 
 
 def checked(target: Target, *, tiny: bool = False) -> Checked:
@@ -82,7 +97,7 @@ def checked(target: Target, *, tiny: bool = False) -> Checked:
 
 
 def _stdin(diagnostics: Diagnostics) -> Source | None:
-    return decode(sys.stdin.buffer.read(MAX_BYTES + 1), STDIN, None, diagnostics)
+    return decode(contents("-", STDIN), STDIN, None, diagnostics)
 
 
 def reformatted(target: Target) -> tuple[str, str]:
@@ -102,16 +117,16 @@ def reformatted(target: Target) -> tuple[str, str]:
 def _no_variant(target: Target, found: Checked) -> str:
     assert target.variant is not None
     if not found.names:
-        return f"{printable(target.name)} declares no variant"
+        return f"{target.name} declares no variant"
     said = nearest(target.variant, found.names) or f"it has {_listed(found.names)}"
-    return f"{printable(target.name)} has no variant {target.variant}: {said}"
+    return f"{target.name} has no variant {target.variant}: {said}"
 
 
 def the_variant(target: Target, found: Checked) -> Variant:
     """The only variant of a spec without errors. Raises Stop where there are none or several."""
     if len(found.variants) == 1:
         return found.variants[0]
-    name = printable(target.name)
+    name = target.name
     if not found.variants:
         raise usage(f"{name} declares no variant")
     names = tuple(v.model.id for v in found.variants)
@@ -122,7 +137,7 @@ def the_target(word: str) -> Target:
     """The only spec that a word means. Raises Stop for a folder of several."""
     found = targets((word,))
     if len(found) > 1:
-        raise usage(f"{printable(word)} has {len(found)} specs: name one")
+        raise usage(f"{word} has {len(found)} specs: name one")
     return found[0]
 
 
@@ -138,30 +153,35 @@ def configuration(path: str, shown: str) -> dict[str, object]:
     """A published configuration: a JSON object. Raises Stop where it cannot be read."""
     import json
 
-    data = contents(path, shown)
+    data = limited(path, shown)
     try:
         config = json.loads(data, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError) as error:
-        raise Stop(1, f"{printable(shown)} is not JSON: {printable(str(error))}") from error
+        raise Stop(1, f"{shown} is not JSON: {error}") from error
     if not isinstance(config, dict):
-        raise Stop(1, f"{printable(shown)} is not a JSON object")
+        raise Stop(1, f"{shown} is not a JSON object")
     return config
 
 
 def contents(path: str, shown: str) -> bytes:
-    """What a file holds, or standard input for `-`. Raises Stop where it cannot be read and where
-    it is too long.
+    """What a file holds, or standard input for `-`; of one that is too long, more than MAX_BYTES.
+    Raises Stop where it cannot be read.
     """
     try:
-        if path == "-":
-            data = sys.stdin.buffer.read(MAX_BYTES + 1)
-        else:
-            with Path(path).open("rb") as file:
-                data = file.read(MAX_BYTES + 1)
+        if path != "-":
+            return bytes_of(Path(path))
+        if sys.stdin is None:
+            raise usage("standard input is closed")
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
     except OSError as error:
-        raise usage(f"{printable(shown)}: {error.strerror or error}") from error
+        raise usage(f"{shown}: {error.strerror or error}") from error
+
+
+def limited(path: str, shown: str) -> bytes:
+    """As `contents`. Raises Stop for a file that is too long, too."""
+    data = contents(path, shown)
     if len(data) > MAX_BYTES:
-        raise usage(f"{printable(shown)} is longer than {MAX_BYTES // 1000} kB")
+        raise usage(f"{shown} is longer than {MAX_BYTES // 1000} kB")
     return data
 
 

@@ -45,6 +45,7 @@ class Elaborator:
     shared: dict[Binding, Module] = field(default_factory=dict)
     active: list[Block] = field(default_factory=list)
     parts: dict[int, int] = field(default_factory=dict)
+    unrolled: set[str] = field(default_factory=set)
 
     def instantiate(
         self,
@@ -132,6 +133,7 @@ class Elaborator:
         at = block.decl.name.span
         scope.frames = (*frames, f"{block.name} ({at.source.name}:{at.line})")
         scope.instantiate = self.instantiate
+        scope.unrolled = self.unrolled
         for decl in block.decl.settings:
             for word in words(decl.kind):
                 scope.names.setdefault(word, Word(word))

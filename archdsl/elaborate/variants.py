@@ -86,10 +86,14 @@ def elaborate(unit: Unit, decl: s.VariantDecl, diagnostics: Diagnostics) -> Mode
     made = Recipe(block, tuple(settings.items()), (), decl.value.span)
     if not interface.obliged(scope, interface.callee(scope, made), made, decl.value.span):
         return None
-    root = _root(block, settings, numbers, diagnostics, decl.value.span)
+    elaborator = Elaborator(diagnostics, numbers)
+    root = _root(block, settings, elaborator, decl.value.span)
     if root is None:
         return None
-    model = Model(decl.name.name, block.name, root, numbers, {}, doc=decl.doc, span=decl.name.span)
+    model = Model(
+        decl.name.name, block.name, root, numbers, {}, doc=decl.doc, span=decl.name.span,
+        unrolled=frozenset(elaborator.unrolled),
+    )  # fmt: skip
     check_experts(model, diagnostics)
     check_causality(model, diagnostics)
     model = _facts(model, decl, diagnostics)
@@ -201,12 +205,11 @@ def _named(name: str, value: Value, numbers: dict[str, float], scope: Scope) -> 
 def _root(
     block: Block,
     settings: Mapping[str, Value],
-    numbers: dict[str, float],
-    diagnostics: Diagnostics,
+    elaborator: Elaborator,
     span: Span,
 ) -> Module | None:
     """The module of a whole model: its free axes are the model's own."""
-    elaborator = Elaborator(diagnostics, numbers)
+    diagnostics, numbers = elaborator.diagnostics, elaborator.numbers
     types = []
     if not _marked(block, diagnostics):
         return None
@@ -259,7 +262,7 @@ def _marked(block: Block, diagnostics: Diagnostics) -> bool:
 SAID = {
     "text": 'write it as "..."',
     "date": "write it as 2024-02-29",
-    "number": "write an integer, such as 8192 or 128Ki",
+    "number": "write an integer of at least 1, such as 8192 or 128Ki",
 }
 """How the facts of a variant are written, by their kind."""
 
@@ -285,7 +288,7 @@ def _facts(model: Model, decl: s.VariantDecl, diagnostics: Diagnostics) -> Model
                 )
             case ("text", s.String(value)) | ("date", s.Date(value)):
                 about[name] = value
-            case "number", s.Number(number) if isinstance(number, int):
+            case "number", s.Number(number) if isinstance(number, int) and number > 0:
                 about[name] = number
             case _:
                 message = f"{name} takes a {kind}"
@@ -321,7 +324,8 @@ def _unit(text: str) -> int:
 def tiny(unit: Unit, model: Model, diagnostics: Diagnostics) -> Model | None:
     """A model of the same structure at the size that `tiny` gives, or None where nothing does.
 
-    Integers come from `tiny`, or from defaults; everything else is as in the model, schedules too.
+    Integers come from `tiny`, or from defaults; everything else is as in the model, schedules too,
+    and the length of a `for i in n`, whose layers are written out.
     """
     decl = _variant(unit, model)
     found = _tiny_decl(unit, model.family)
@@ -333,12 +337,17 @@ def tiny(unit: Unit, model: Model, diagnostics: Diagnostics) -> Model | None:
     lists = {x.name.name for x in block.decl.settings if isinstance(x.kind, s.KindOf)}
     given = decl.value.args if isinstance(decl.value, s.Call) else ()
     schedules = {a.name.name for a in given if a.name is not None} & lists
-    entries = {e.name.name: e for e in sizes.entries if e.name.name not in schedules}
+    fixed = {name[1:]: model.numbers[name] for name in model.unrolled if name[1:] in order}
+    kept = schedules | fixed.keys()
+    entries = {e.name.name: e for e in sizes.entries if e.name.name not in kept}
     args = [s.Arg(e.value, e.span, name=e.name) for e in entries.values()]
+    for name, number in sorted(fixed.items()):
+        value = s.Number(number, str(number), sizes.model.span)
+        args.append(s.Arg(value, value.span, name=s.Name(name, value.span)))
     if isinstance(decl.value, s.Call):
         for i, arg in enumerate(decl.value.args):
             name = arg.name.name if arg.name else order[i]
-            if name in entries or _is_size(block, name):
+            if name in entries or name in fixed or _is_size(block, name):
                 continue
             args.append(replace(arg, name=s.Name(name, arg.span)))
     call = s.Call(s.Name(model.family, sizes.model.span), tuple(args), sizes.model.span)

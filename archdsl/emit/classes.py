@@ -9,7 +9,7 @@ from archdsl.dtypes import FLOATING
 from archdsl.emit import plan as p
 from archdsl.emit.body import WIDTH, Writer
 from archdsl.emit.calls import root
-from archdsl.emit.context import input_names, parameters
+from archdsl.emit.context import input_names, parameters, result_type
 from archdsl.emit.intrinsics import kernel
 from archdsl.emit.names import docstring, safe
 from archdsl.emit.precomputed import places
@@ -133,7 +133,7 @@ def _class(plan: p.Plan, unit: p.Unit) -> list[str]:
     inputs += ["start: int = 0"] if plan.needs_start(module) else []
     inputs += ["cache: Any = None"] if plan.keeps(module) else []
     inputs += ["*", *given] if given else []
-    result = "Tensor" if len(module.outputs) == 1 else "tuple[Tensor, ...]"
+    result = result_type(module)
     return [
         f"class {unit.name}(nn.Module):",
         *docstring(_doc(module), "    "),

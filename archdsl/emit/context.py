@@ -36,3 +36,8 @@ def parameters(module: Module, names: tuple[str, ...]) -> tuple[list[str], list[
     count = len(module.inputs) - len(module.context)
     plain = [f"{name}: Tensor" for name in input_names(module, False)[:count]]
     return plain, [f"{safe(name)}: Tensor" for name in names]
+
+
+def result_type(module: Module) -> str:
+    """What `forward` is annotated to give."""
+    return "Tensor" if len(module.outputs) == 1 else "tuple[Tensor, ...]"

@@ -6,11 +6,11 @@ spec has them, and every call gets them whole.
 
 from __future__ import annotations
 
-from archdsl.dims import Dim, substitute
+from archdsl.dims import Dim
+from archdsl.emit import trial
 from archdsl.emit.names import safe, suffix
-from archdsl.emit.spell import spell_dim
-from archdsl.graph import Model, Module
-from archdsl.nodes import Apply, Gather
+from archdsl.graph import Model
+from archdsl.types import FLOATS, TensorType
 
 _GENERATE = '''
     @torch.no_grad()
@@ -26,13 +26,17 @@ _GENERATE = '''
 
         Ends early when every sequence has produced the token `stop`.
         """
+        if tokens.shape[1] < 1:
+            raise ValueError("there is nothing to continue: give at least one token")
+        if not temperature >= 0 or (top_k is not None and top_k < 1):
+            raise ValueError(f"temperature {temperature} is below 0, or top_k {top_k} below 1")
         if max_new_tokens < 1:
             return tokens
         cache = self.new_cache(tokens.shape[0], tokens.shape[1] + max_new_tokens)
         logits = self({told}, cache=cache)[:, -1]
         done = torch.zeros(tokens.shape[0], dtype=torch.bool, device=tokens.device)
         for step in range(max_new_tokens):
-            if temperature <= 0:
+            if temperature == 0:
                 new = logits.argmax(-1, keepdim=True)
             else:
                 logits = logits / temperature
@@ -48,122 +52,161 @@ _GENERATE = '''
         return tokens
 '''
 
-_MAIN = '''
-def main() -> None:
-    """Smoke test: a random model of the smallest size, run whole and token by token."""
-    torch.manual_seed(0)
-    config = Config{tiny}
-    model = Model(config).eval()
-    tokens = torch.randint(config.{vocab}, (2, 16)){others}
-    with torch.no_grad():
-        whole = model({told})
-        cache = model.new_cache(2, 16)
-        steps = [model({step}, cache=cache) for t in range(16)]
-    difference = (whole - torch.cat(steps, 1)).abs().max().item()
-    assert difference < 1e-4, difference
-    count = sum(p.numel() for p in model.parameters())
-    print(f"{{count:,}} parameters; logits {{list(whole.shape)}}")
-    print(f"with a cache the same to {{difference:.0e}}")
-    print(model.generate({begin}, max_new_tokens=8).tolist()[0])
-
-
-if __name__ == "__main__":
-    main()
-'''
-
-OTHER_LENGTH = 12
-"""How long the other inputs of the smoke test are."""
+_LOCALS = {
+    "t", "new", "done", "step", "stop", "count", "model", "steps", "top_k", "whole", "logits",
+    "tokens", "difference", "temperature", "max_new_tokens",
+}  # fmt: skip
+"""Variables of `generate` and `main`: inputs of a model go by other names."""
 
 
 def streamed(model: Model) -> tuple[int, int]:
-    """The input that streams, and which of its axes does."""
-    found = streams(model)
-    assert found is not None
-    return found
+    """The first input that streams, and which of its axes does."""
+    return streams(model)[0]
 
 
-def streams(model: Model) -> tuple[int, int] | None:
-    """As `streamed`, or None where no input of the model grows token by token."""
+def streams(model: Model) -> list[tuple[int, int]]:
+    """The inputs that grow token by token, and which of their axes does."""
     root = model.root
+    found = []
     for which, index in enumerate(root.inputs):
         axes = root.nodes[index].type.axes
         if Dim.symbol("T") in axes:
-            return which, axes.index(Dim.symbol("T"))
-    return None
+            found.append((which, axes.index(Dim.symbol("T"))))
+    return found
 
 
-def _inputs(model: Model, token: str) -> list[str]:
-    """The inputs by their names, in order, the one that streams by another."""
-    which, _ = streamed(model)
-    nodes = [model.root.nodes[i] for i in model.root.inputs]
-    names = [f"{safe(n.name)}{suffix(n.type)}" for n in nodes]
-    return [token if i == which else name for i, name in enumerate(names)]
+def batch_axis(t: TensorType) -> int | None:
+    """Where an input has its examples side by side."""
+    return t.axes.index(Dim.symbol("B")) if Dim.symbol("B") in t.axes else None
 
 
-def generate(model: Model) -> list[str]:
-    """The method that continues a sequence."""
-    told = ", ".join(_inputs(model, "tokens"))
-    inputs = ",\n        ".join(f"{name}: Tensor" for name in _inputs(model, "tokens"))
-    text = _GENERATE.replace("{inputs}", inputs).replace("{told}", told)
-    return text.replace("{next}", ", ".join(_inputs(model, "new"))).rstrip().split("\n")
+def _types(model: Model) -> list[TensorType]:
+    return [model.root.nodes[i].type for i in model.root.inputs]
+
+
+def _inputs(model: Model) -> list[str]:
+    """The variables of the inputs, in order; one that streams alone is called `tokens`."""
+    growing = [which for which, _ in streams(model)]
+    names = []
+    for which, index in enumerate(model.root.inputs):
+        node = model.root.nodes[index]
+        name = f"{safe(node.name)}{suffix(node.type)}"
+        names.append("tokens" if growing == [which] else name + "_" * (name in _LOCALS))
+    return names
+
+
+def continues(model: Model, tiny: Model | None) -> bool:
+    """Whether the model continues a sequence: tokens [B, T] give numbers [B, T, n], one for each
+    token that there can be, and no other input streams.
+    """
+    root = model.root
+    growing = streams(model)
+    types = [root.nodes[o].type for o in root.outputs]
+    if len(growing) != 1 or len(types) != 1 or types[0].dtype not in FLOATS:
+        return False
+    token, out = _types(model)[growing[0][0]], types[0]
+    if token.dtype != "int" or token.axes != (Dim.symbol("B"), Dim.symbol("T")):
+        return False
+    if len(out.axes) != 3 or out.axes[:2] != token.axes:
+        return False
+    index = root.inputs[growing[0][0]]
+    return all(trial.can_read(m, index, out.axes[2]) for m in (model, tiny) if m is not None)
+
+
+def generate(model: Model, tiny: Model | None) -> list[str]:
+    """The method that continues a sequence; nothing for a model that continues none."""
+    if not continues(model, tiny):
+        return []
+    names = _inputs(model)
+    inputs = ",\n        ".join(f"{name}: Tensor" for name in names)
+    text = _GENERATE.replace("{inputs}", inputs).replace("{told}", ", ".join(names))
+    later = ", ".join("new" if name == "tokens" else name for name in names)
+    return text.replace("{next}", later).rstrip().split("\n")
 
 
 def main(model: Model, tiny: Model | None, vocab: str | None) -> list[str]:
-    """The smoke test: a random model of the smallest size, run whole and token by token."""
-    which, _ = streamed(model)
-    others = [
-        f"\n    {name} = {drawn(model, i, vocab)}"
-        for i, name in enumerate(_inputs(model, ""))
-        if i != which
+    """The smoke test: a random model of the smallest size, run whole and token by token where it
+    may be.
+    """
+    growing, names, types = dict(streams(model)), _inputs(model), _types(model)
+    order = sorted(range(len(names)), key=lambda i: (i not in growing, i))
+    lengths, by_token = trial.lengths(model, tiny, "T")
+    count = lengths["T"]
+    told = ", ".join(names)
+    batch = 1 if all(batch_axis(types[i]) is None for i in growing) else trial.BATCH
+    lines = [
+        "",
+        "",
+        "def main() -> None:",
+        '    """Smoke test: a random model of the smallest size, run whole and token by token."""'
+        if by_token
+        else '    """Smoke test: a random model of the smallest size."""',
+        "    torch.manual_seed(0)",
+        f"    config = Config{'.tiny()' if tiny is not None else '()'}",
+        "    model = Model(config).eval()",
+        *(f"    {names[i]} = {trial.drawn(model, i, vocab, lengths)}" for i in order),
+        "    with torch.no_grad():",
+        f"        whole = model({told})",
     ]
-    whole = _inputs(model, "tokens[:1, :4]")
-    begin = [x if i == which else f"{x}[:1]" for i, x in enumerate(whole)]
-    text = _MAIN.format(
-        tiny=".tiny()" if tiny is not None else "()",
-        vocab=safe((vocab or "$vocab")[1:]),
-        others="".join(others),
-        told=", ".join(_inputs(model, "tokens")),
-        step=", ".join(_inputs(model, "tokens[:, t : t + 1]")),
-        begin=", ".join(begin),
+    if by_token:
+        one = [
+            f"{x}[{':, ' * growing[i]}t : t + 1]" if i in growing else x
+            for i, x in enumerate(names)
+        ]
+        lines += [
+            f"        cache = model.new_cache({batch}, {count})",
+            f"        steps = [model({', '.join(one)}, cache=cache) for t in range({count})]",
+            *_compared(model, count),
+        ]
+    shape = (
+        "list(whole.shape)" if len(model.root.outputs) == 1 else "[list(x.shape) for x in whole]"
     )
-    return ["", *text.rstrip().split("\n")]
+    what = "logits" if continues(model, tiny) else "result"
+    lines += [
+        "    count = sum(p.numel() for p in model.parameters())",
+        f'    print(f"{{count:,}} parameters; {what} {{{shape}}}")',
+    ]
+    if by_token:
+        plain = "difference" in "\n".join(lines)
+        lines.append(
+            '    print(f"with a cache the same to {difference:.0e}")'
+            if plain
+            else '    print("with a cache the same")'
+        )
+    if by_token and continues(model, tiny):
+        begun = max(1, count // 4)
+        begin = [
+            f"{x}[:1, :{begun}]" if i in growing else x + trial.first(types[i])
+            for i, x in enumerate(names)
+        ]
+        more = min(8, count - begun)
+        call = f"model.generate({', '.join(begin)}, max_new_tokens={more})"
+        lines.append(f"    print({call}.tolist()[0])")
+    return [*lines, "", "", 'if __name__ == "__main__":', "    main()"]
 
 
-def drawn(model: Model, which: int, vocab: str | None) -> str:
-    """Random numbers for an input: indices of the table that it looks up, or normal ones."""
-    root = model.root
-    node = root.nodes[root.inputs[which]]
-    known = {f"${s.name}" for s in root.settings}
-    sizes = []
-    for axis in node.type.axes:
-        assert isinstance(axis, Dim)
-        rooted = substitute(axis, root.symbols)
-        free = not rooted.symbols() <= known
-        length = "2" if axis.name == "B" else str(OTHER_LENGTH)
-        sizes.append(length if free else _said(rooted))
-    shape = f"({', '.join(sizes)})"
-    if node.type.dtype == "int":
-        table = _table(root, root.inputs[which])
-        rows = _said(table) if table is not None else f"config.{safe((vocab or '$vocab')[1:])}"
-        return f"torch.randint({rows}, {shape})"
-    return f"torch.randn{shape}"
-
-
-def _said(d: Dim) -> str:
-    return spell_dim(d, lambda name: f"config.{safe(name[1:])}").text
-
-
-def _table(module: Module, index: int) -> Dim | None:
-    """The number of rows of the table that a value of a body is an index of."""
-    for node in module.nodes:
-        if index not in node.args:
-            continue
-        if isinstance(node.form, Gather) and node.args[1] == index:
-            rows = module.nodes[node.args[0]].type.axes[0]
-            return substitute(rows, module.symbols) if isinstance(rows, Dim) else None
-        child = module.child(node.form.child).module if isinstance(node.form, Apply) else None
-        if child is not None:
-            found = _table(child, child.inputs[node.args.index(index)])
-            if found is not None:
-                return found
-    return None
+def _compared(model: Model, count: int) -> list[str]:
+    """The results of single tokens, held against those of all tokens at once."""
+    outputs = [model.root.nodes[o].type for o in model.root.outputs]
+    alone = len(outputs) == 1
+    pairs = []
+    for number, t in enumerate(outputs):
+        whole, step = ("whole", "") if alone else (f"whole[{number}]", f"[{number}]")
+        at = t.axes.index(Dim.symbol("T")) if Dim.symbol("T") in t.axes else None
+        names = {name for axis in t.axes if isinstance(axis, Dim) for name in axis.symbols()}
+        if at is not None and "S" not in names:
+            steps = "steps" if alone else f"[step[{number}] for step in steps]"
+            pairs.append((whole, f"torch.cat({steps}, {at})"))
+        elif at is not None:  # every token sees one more: the last sees all
+            pairs.append((f"{whole}.narrow({at}, {count - 1}, 1)", f"steps[-1]{step}"))
+        elif not names & {"T", "S"}:
+            pairs.append((whole, f"steps[-1]{step}"))
+    if alone and pairs and pairs[0][1].startswith("torch.cat") and outputs[0].dtype in FLOATS:
+        return [
+            f"    difference = (whole - {pairs[0][1]}).abs().max().item()",
+            "    assert difference < 1e-4 * max(1.0, whole.abs().max().item()), difference",
+        ]
+    return [
+        f"    torch.testing.assert_close({right}, {left}, rtol=1e-4, atol=1e-4)"
+        for left, right in pairs
+    ]

@@ -7,11 +7,12 @@ from __future__ import annotations
 import re
 
 from archdsl.dims import Dim
-from archdsl.emit import at_once, calls, classes, plan, running
+from archdsl.emit import at_once, calls, classes, limits, plan, running
 from archdsl.emit.body import Writer
 from archdsl.emit.checkpoint import checkpoint_lines, ties
-from archdsl.emit.context import input_names
+from archdsl.emit.context import input_names, result_type
 from archdsl.emit.helpers import HELPERS
+from archdsl.emit.limits import limit_lines
 from archdsl.emit.names import comment, docstring, letter, safe
 from archdsl.emit.plan import Plan, Unit
 from archdsl.emit.spell import Text, number, whole
@@ -32,8 +33,9 @@ from torch import Tensor, nn"""
 _CACHE = '''
 @dataclass
 class Cache:
-    """What decoding keeps: `seen` of `length` places are filled."""
+    """What decoding keeps of `batch` sequences: `seen` of `length` places are filled."""
 
+    batch: int
     length: int
     kept: Any
     seen: int = 0
@@ -54,8 +56,8 @@ def emit(model: Model, tiny: Model | None = None, lower: bool = True) -> str:
         elif unit.name != "Model":
             classes.unit_lines(made, unit)
     loading = checkpoint_lines(model)
-    root = _model(made, "model.config" in "\n".join(loading))
-    streams = running.streams(model) is not None
+    root = _model(made, tiny, "model.config" in "\n".join(loading))
+    streams = bool(running.streams(model))
     tail = (running if streams else at_once).main(model, tiny, _vocab(model))
     joined = "\n".join(body + root)
     read = "\n".join([joined, *loading, *tail])
@@ -179,7 +181,7 @@ def _vocab(model: Model) -> str | None:
     return f"${axis.name}" if isinstance(axis, Dim) and axis.name else None
 
 
-def _model(made: Plan, stored: bool) -> list[str]:
+def _model(made: Plan, tiny: Model | None, stored: bool) -> list[str]:
     """The class `Model`: the root's body between reading the cache and advancing it."""
     module = made.model.root
     unit = made.unit(module)
@@ -187,9 +189,9 @@ def _model(made: Plan, stored: bool) -> list[str]:
     tables, reads = classes.table_lines(made, unit)
     streams = running.streams(made.model)
     kept = _kept(made, writer) if streams else []  # before `__init__`: it stores what this reads
-    init = classes.init_lines(made, unit, writer.settings | reads | _checked(made))
+    init = classes.init_lines(made, unit, writer.settings | reads | limits.settings(made.model))
     init += ["        self.config = config"] if stored or writer.uses_config else []
-    forward = at_once.forward(made, body) if streams is None else _forward(made, body, kept)
+    forward = _forward(made, body, kept, tiny) if streams else at_once.forward(made, body)
     return [
         "class Model(nn.Module):",
         *docstring(f"{comment(made.model.name)}.\n\n{classes.signature(module)}", "    "),
@@ -202,7 +204,7 @@ def _model(made: Plan, stored: bool) -> list[str]:
     ]
 
 
-def _forward(made: Plan, body: list[str], kept: list[str]) -> list[str]:
+def _forward(made: Plan, body: list[str], kept: list[str], tiny: Model | None) -> list[str]:
     """`forward`, which may continue what a cache holds, and what belongs to it."""
     names = input_names(made.model.root, False)
     inputs = [f"{name}: Tensor" for name in names]
@@ -211,14 +213,17 @@ def _forward(made: Plan, body: list[str], kept: list[str]) -> list[str]:
     *statements, last = body
     return [
         *classes.head_lines(
-            "def forward(", ["self", *inputs, "cache: Cache | None = None"], ") -> Tensor:", "    "
+            "def forward(",
+            ["self", *inputs, "cache: Cache | None = None"],
+            f") -> {result_type(made.model.root)}:",
+            "    ",
         ),
         *docstring(
             "Logits for every position. With a cache, the tokens follow those seen before.",
             "        ",
         ),
         "        start, kept = (0, None) if cache is None else (cache.seen, cache.kept)",
-        *(f"        {line}" for line in _limits(made, length)),
+        *(f"        {line}" for line in _limits(made, names[which])),
         *(f"        {line}" for line in statements),
         "        if cache is not None:",
         f"            cache.seen = start + {length}",
@@ -226,50 +231,44 @@ def _forward(made: Plan, body: list[str], kept: list[str]) -> list[str]:
         "",
         "    def new_cache(self, batch: int, length: int) -> Cache:",
         '        """An empty cache for `batch` sequences of up to `length` tokens."""',
-        "        first = next(self.parameters())",
+        f"        first = {_first(made.model)}",
         '        kind = {"device": first.device, "dtype": first.dtype}',
         *kept,
-        *running.generate(made.model),
+        *running.generate(made.model, tiny),
     ]
+
+
+def _first(model: Model) -> str:
+    """A tensor of the dtype and on the device of a model."""
+    owned = any(p.kind == "param" and not p.tied for m in _modules(model.root) for p in m.params)
+    return "next(self.parameters())" if owned else "next(self.buffers(), torch.empty(0))"
 
 
 def _kept(made: Plan, writer: Writer) -> list[str]:
     body = classes.cache_value(made, made.model.root, writer)
     if not made.keeps(made.model.root):
-        return ["        return Cache(length, None)"]
+        return ["        return Cache(batch, length, None)"]
     if len(body) == 1:
-        return [f"        return Cache(length, {body[0].removeprefix('return ')})"]
+        return [f"        return Cache(batch, length, {body[0].removeprefix('return ')})"]
     body[0] = "kept = {"
-    return [*(f"        {line}" for line in body), "        return Cache(length, kept)"]
+    return [*(f"        {line}" for line in body), "        return Cache(batch, length, kept)"]
 
 
-def _checked(made: Plan) -> set[str]:
-    names = set(plan.setting_names(made.model.root))
-    return {
-        s
-        for c in made.model.root.checks
-        for d in (c.left, c.right)
-        for s in d.symbols()
-        if s in names
-    }
-
-
-def _limits(made: Plan, length: str) -> list[str]:
+def _limits(made: Plan, tokens: str) -> list[str]:
     """Conditions on the number of tokens, as the spec states them, and the room in the cache."""
+    which, axis = running.streamed(made.model)
+    batch = running.batch_axis(made.model.root.nodes[made.model.root.inputs[which]].type)
     lines = [
-        f"if cache is not None and start + {length} > cache.length:",
+        f"if cache is not None and start + {tokens}.shape[{axis}] > cache.length:",
         '    raise ValueError(f"the cache has room for {cache.length} tokens")',
     ]
-    writer = Writer(made, made.model.root)
-    for check in made.model.root.checks:
-        sides = []
-        for side in (check.left, check.right):
-            text = writer.dim(side).text
-            sides.append(f"start + {length}" if side.name == "T" else text)
-        lines.append(f"if not {sides[0]} {check.op} {sides[1]}:")
-        lines.append(f'    raise ValueError(f"{{start + {length}}} tokens: the model needs '
-                     f'{check.left} {check.op} {{{sides[1]}}}")')  # fmt: skip
-    return lines
+    if batch is not None:
+        size = f"{tokens}.shape[{batch}]"
+        lines += [
+            f"if cache is not None and {size} != cache.batch:",
+            f'    raise ValueError(f"a batch of {{{size}}} with a cache for {{cache.batch}}")',
+        ]
+    return [*lines, *limit_lines(made, f"start + {tokens}.shape[{axis}]")]
 
 
 def _tie(model: Model) -> list[str]:

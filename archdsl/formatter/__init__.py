@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from archdsl import syntax as s
@@ -36,8 +37,8 @@ from archdsl.formatter.headers import clauses, header
 from archdsl.parser import parse
 from archdsl.source import Source
 
-_TOKENS = re.compile(r'#[^\n]*|"(?:\\.|[^"\\\n])*"|\w+|\S')
-
+_TOKENS = re.compile(r'#[^\n]*|"(?:\\.|[^"\\\n])*"|[0-9]+(?![\d_.eKMBT-])|\w+|\S')
+"""As the grammar has them: `2k` in a pattern is the number 2 and the name k."""
 
 _PASSES = 6
 """A remark inside an expression moves out in one pass, its place closes up in the next."""
@@ -67,9 +68,7 @@ def _meaning(text: str) -> list[str]:
     """The tokens of a text, comments last: they may move by a token, nothing else may."""
     found = _TOKENS.findall(text)
     code = [t for t in found if not t.startswith("#")]
-    kept = [
-        t for t, n in zip(code, [*code[1:], ""], strict=True) if t != "," or n not in (")", "]")
-    ]
+    kept = [t for t, n in zip_longest(code, code[1:]) if t != "," or n not in (")", "]")]
     return kept + [t.rstrip() for t in found if t.startswith("#")]
 
 
@@ -97,8 +96,8 @@ class _Printer:
             self.finish(item, 0)
             before = item
         self.out += self.notes.leading(self.length)
-        lines = "\n".join(self.out).strip("\n").split("\n")
-        return "\n".join(line.rstrip() for line in lines) + "\n"
+        text = "\n".join(line.rstrip() for line in self.out).strip("\n")
+        return f"{text}\n" if text else ""
 
     def finish(self, item: Any, indent: int) -> None:
         """Behind something printed: its remark, and comments inside that found no other place."""

@@ -22,7 +22,7 @@ from archdsl.parser import lalr, tables
 from archdsl.parser.build import build_file, comments_of
 from archdsl.parser.explain import explain, look_over, too_deep
 from archdsl.parser.lalr import Tree, Unexpected
-from archdsl.source import MAX_BYTES, Source, Span
+from archdsl.source import MAX_BYTES, Source, Span, contents
 from archdsl.syntax import Declaration, File
 
 _HEAD = re.compile(r"^[^\W\d]\w*[ \t]+([^\W\d]\w*)", re.MULTILINE)
@@ -34,11 +34,10 @@ _DECLARATION = re.compile(r"^(?:use|block|model|tiny|variant|card|hub)\b", re.MU
 def read(path: Path, name: str, diagnostics: Diagnostics) -> Source | None:
     """The text of a file, or None and a diagnostic that says why it cannot be read."""
     try:
-        if path.is_dir():
-            diagnostics.add("unreadable", f"{name} is a folder, not a spec", None, name=name)
-            return None
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        data = contents(path)
+    except IsADirectoryError:
+        diagnostics.add("unreadable", f"{name} is a folder, not a spec", None, name=name)
+        return None
     except OSError as error:
         reason = error.strerror or "it cannot be read"
         diagnostics.add("unreadable", f"{name}: {reason}", None, name=name)
@@ -64,7 +63,7 @@ def decode(data: bytes, name: str, path: Path | None, diagnostics: Diagnostics) 
             help="save the file as UTF-8",
         )
         return None
-    return Source(name, text.replace("\r\n", "\n"), path)
+    return Source(name, text.replace("\r\n", "\n").replace("\r", "\n"), path)
 
 
 def parse(source: Source, diagnostics: Diagnostics) -> File:

@@ -7,6 +7,7 @@ match, nesting without end. The set of expected terminals then becomes a sentenc
 from __future__ import annotations
 
 import re
+from unicodedata import normalize
 
 from archdsl.diagnostic import Diagnostics, Label, printable
 from archdsl.parser.lalr import END, Token, Tree, Unexpected
@@ -20,6 +21,10 @@ MAX_CHAIN = 200
 
 _TOKENS = re.compile(r'#[^\n]*|"(?:\\.|[^"\\\n])*"|[(){}\[\]]|\x00')
 _PAIRS = {")": "(", "]": "[", "}": "{"}
+_HIDDEN = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufffe\uffff]")
+"""What a text may not hold: control characters, line breaks, turns of the direction of writing,
+and what XML cannot hold.
+"""
 _WORDS = {
     "use": "USE", "block": "KIND", "model": "KIND", "param": "PARAM", "return": "RESULT",
     "cache": "CACHE", "variant": "VARIANT", "card": "CARD", "hub": "HUB", "where": "WHERE",
@@ -59,13 +64,20 @@ _HEADS = {"def": "block", "class": "block", "fn": "block", "function": "block",
 
 
 def look_over(source: Source, diagnostics: Diagnostics) -> bool:
-    """Whether the text is fit to be parsed: no null bytes, brackets that match, bounded nesting."""
+    """Whether the text is fit to be parsed: no null bytes, brackets that match, bounded nesting.
+
+    Characters that no text and no name can hold are told, and do not keep it from being parsed.
+    """
     stack: list[tuple[str, int]] = []
+    if not source.text.isascii():
+        _strange_names(source, diagnostics)
     for match in _TOKENS.finditer(source.text):
         mark, here = match.group(), Span(source, match.start(), match.end())
         if mark == "\x00":
             diagnostics.add("syntax", "a null byte in the text", here, help="remove it")
             return False
+        if mark[0] == '"':
+            _hidden(source, match.start(), mark, diagnostics)
         if mark in "([{":
             stack.append((mark, match.start()))
             if len(stack) > MAX_NESTING:
@@ -90,6 +102,32 @@ def look_over(source: Source, diagnostics: Diagnostics) -> bool:
         )
         return False
     return True
+
+
+def _hidden(source: Source, start: int, text: str, diagnostics: Diagnostics) -> None:
+    """Reports the first character of a text in quotes that no reader sees."""
+    found = _HIDDEN.search(text)
+    if found is not None:
+        here = start + found.start()
+        message = f"a text in quotes holds the invisible character U+{ord(found.group()):04X}"
+        help = "remove it; a line break is written \\n"
+        diagnostics.add("syntax", message, Span(source, here, here + 1), help=help)
+
+
+def _strange_names(source: Source, diagnostics: Diagnostics) -> None:
+    """Reports names that Python has not, or knows as another name: emitted code is called as the
+    spec is.
+    """
+    refused: set[str] = set()
+    for match in _WORD.finditer(source.text):
+        name = match.group()
+        if name[0] in '#"' or name.isascii() or name in refused:
+            continue
+        if not name.isidentifier() or normalize("NFKC", name) != name:
+            message = f"`{printable(name)}` is no name"
+            help = "a name has letters, digits and _, no raised or joined ones"
+            diagnostics.add("syntax", message, Span(source, *match.span()), help=help)
+            refused.add(name)
 
 
 def _mismatch(

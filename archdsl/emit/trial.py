@@ -1,0 +1,147 @@
+"""Inputs for the smoke test of a file: lengths that the conditions of a spec allow, indices that
+the model's tables have.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice, product
+
+from archdsl.dims import Dim, substitute
+from archdsl.emit.limits import conditions
+from archdsl.emit.names import safe
+from archdsl.emit.spell import spell_dim
+from archdsl.graph import Check, Model, Module
+from archdsl.nodes import Apply, Gather
+from archdsl.types import TensorType
+
+BATCH = 2
+"""Examples side by side."""
+
+_STREAMED = (16, *range(15, 0, -1), *range(17, 65))
+_OTHER = (12, 16, *range(11, 0, -1), *range(13, 65))
+"""Lengths that are tried, of the axis that streams and of others."""
+_TRIED = 20_000
+
+_COMPARE: dict[str, Callable[[int, int], bool]] = {
+    "<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt, "==": operator.eq,
+}  # fmt: skip
+
+
+def lengths(model: Model, tiny: Model | None, stream: str = "") -> tuple[dict[str, int], bool]:
+    """Lengths for the free axes of the inputs that meet every condition, and whether a model may be
+    fed one token after another up to its length of the axis `stream`.
+    """
+    small = tiny or model
+    checks = conditions(model)
+    free = _free(model)
+    tried = {name: _STREAMED if name == stream else _OTHER for name in free}
+    tried |= {"B": (BATCH, 1)} if "B" in free else {}
+    whole: dict[str, int] | None = None
+    for sizes in islice(product(*tried.values()), _TRIED):
+        found = dict(zip(tried, sizes, strict=True))
+        if not _meets(small, checks, found):
+            continue
+        if all(_meets(small, checks, {**found, stream: n}) for n in range(1, found.get(stream, 1))):
+            return found, True
+        whole = whole or found
+    return whole or {name: sizes[0] for name, sizes in tried.items()}, False
+
+
+def _free(model: Model) -> list[str]:
+    """The axes that inputs bring, in order."""
+    root = model.root
+    known = {s.name for s in root.settings}
+    found: dict[str, None] = {}
+    for index in root.inputs:
+        for axis in root.nodes[index].type.axes:
+            if isinstance(axis, Dim) and axis.name is not None and axis.name not in known:
+                found.setdefault(axis.name)
+    return list(found)
+
+
+def _meets(model: Model, checks: tuple[Check, ...], found: Mapping[str, int]) -> bool:
+    sizes = {name: Dim.number(length) for name, length in found.items()}
+    sizes["S"] = sizes.get("T", Dim())
+    for check in checks:
+        left, right = (
+            model.number(model.root, substitute(side, sizes)).value
+            for side in (check.left, check.right)
+        )
+        if left is not None and right is not None and not _COMPARE[check.op](left, right):
+            return False
+    return True
+
+
+def drawn(model: Model, which: int, vocab: str | None, sizes: Mapping[str, int]) -> str:
+    """Random numbers for an input: indices of the tables that it is looked up in, or others."""
+    root = model.root
+    node = root.nodes[root.inputs[which]]
+    said = []
+    for axis in node.type.axes:
+        assert isinstance(axis, Dim)
+        length = sizes.get(axis.name or "")
+        said.append(_said(substitute(axis, root.symbols)) if length is None else str(length))
+    shape = f"({', '.join(said)}{',' if len(said) == 1 else ''})"
+    match node.type.dtype:
+        case "bool":
+            return f"torch.rand({shape[1:-1]}) < 0.5"
+        case "int":
+            rows = [_said(table) for table in dict.fromkeys(_tables(root, root.inputs[which]))]
+            if not rows:
+                rows = [f"config.{safe(vocab[1:])}" if vocab else str(BATCH)]
+            most = rows[0] if len(rows) == 1 else f"min({', '.join(rows)})"
+            return f"torch.randint({most}, {shape})"
+    return f"torch.randn{shape}"
+
+
+def first(t: TensorType) -> str:
+    """What picks the first example of an input."""
+    at = t.axes.index(Dim.symbol("B")) if Dim.symbol("B") in t.axes else None
+    return "" if at is None else f"[{':, ' * at}:1]"
+
+
+def can_read(model: Model, index: int, produced: Dim | object) -> bool:
+    """Whether the model's tables have a row for each of the tokens that it produces."""
+    if not isinstance(produced, Dim):
+        return False
+    count = model.number(model.root, produced).value
+    if count is None:
+        return False
+    rows = [model.number(model.root, table).value for table in _tables(model.root, index)]
+    return all(n is not None and n >= count for n in rows)
+
+
+def _said(d: Dim) -> str:
+    return spell_dim(d, lambda name: f"config.{safe(name[1:])}").text
+
+
+def _tables(module: Module, index: int) -> Iterator[Dim]:
+    """The rows of the tables that a value of a body is an index of, in the model's symbols."""
+    for node in module.nodes:
+        for position, argument in enumerate(node.args):
+            if argument != index:
+                continue
+            match node.form:
+                case Gather() as form if position == 1:
+                    rows = module.nodes[node.args[0]].type.axes[-1 if form.along else 0]
+                    if isinstance(rows, Dim):
+                        yield substitute(rows, module.symbols)
+                case Apply() as form:
+                    child = module.child(form.child)
+                    for _, inner in child.at(form):
+                        place = _place(form.context, len(node.args), position, child.context, inner)
+                        if place is not None:
+                            yield from _tables(inner, inner.inputs[place])
+
+
+def _place(
+    given: int, count: int, position: int, context: tuple[str, ...], inner: Module
+) -> int | None:
+    """Which input of a submodule an argument is; None for context that it does not take."""
+    plain = count - given
+    if position < plain:
+        return position
+    name = context[position - plain]
+    return plain + inner.context.index(name) if name in inner.context else None
