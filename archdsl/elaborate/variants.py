@@ -324,8 +324,9 @@ def _unit(text: str) -> int:
 def tiny(unit: Unit, model: Model, diagnostics: Diagnostics) -> Model | None:
     """A model of the same structure at the size that `tiny` gives, or None where nothing does.
 
-    Integers come from `tiny`, or from defaults; everything else is as in the model, schedules too,
-    and the length of a `for i in n`, whose layers are written out.
+    Integers come from `tiny`, or from defaults; everything else is as in the model: schedules, the
+    length of a `for i in n`, whose layers are written out, and counts of 0, of which the file has
+    nothing.
     """
     decl = _variant(unit, model)
     found = _tiny_decl(unit, model.family)
@@ -334,10 +335,12 @@ def tiny(unit: Unit, model: Model, diagnostics: Diagnostics) -> Model | None:
     home, sizes = found
     block = home.blocks[model.family]
     order = [x.name.name for x in block.decl.settings]
+    counts = {x.name.name for x in block.decl.settings if x.kind and x.kind.span.text == "count"}
     lists = {x.name.name for x in block.decl.settings if isinstance(x.kind, s.KindOf)}
     given = decl.value.args if isinstance(decl.value, s.Call) else ()
     schedules = {a.name.name for a in given if a.name is not None} & lists
     fixed = {name[1:]: model.numbers[name] for name in model.unrolled if name[1:] in order}
+    fixed |= {name: 0 for name in order if model.numbers.get(f"${name}") == 0 and name in counts}
     kept = schedules | fixed.keys()
     entries = {e.name.name: e for e in sizes.entries if e.name.name not in kept}
     args = [s.Arg(e.value, e.span, name=e.name) for e in entries.values()]

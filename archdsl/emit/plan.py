@@ -443,9 +443,7 @@ def _key(plan: Plan, module: Module, kind: str, banked: bool) -> object:
     if kind == "config":
         symbols = tuple(sorted(module.symbols.items()))
         told = tuple(
-            tuple(numbers_of(m))
-            if plan.unit(m, banked or c.top_k is not None).kind == "leaf"
-            else ()
+            _said_outside(plan, plan.unit(m, banked or c.top_k is not None), m)
             for c in plan.children(module)
             for _, m in c.modules
         )
@@ -454,6 +452,20 @@ def _key(plan: Plan, module: Module, kind: str, banked: bool) -> object:
         named = tuple(_told(module, m) for c in plan.children(module) for _, m in c.modules)
         key = (*key, named)
     return (*key, module.intrinsic)
+
+
+def _said_outside(plan: Plan, unit: Unit, module: Module) -> tuple[object, ...]:
+    """The numbers that stand where a class is made or a function called: its own, and those of the
+    functions that a function calls.
+    """
+    if unit.takes_config:
+        return ()
+    inner = (
+        _said_outside(plan, plan.unit(m, unit.banked), m)
+        for c in (plan.children(module) if unit.is_function else ())
+        for _, m in c.modules
+    )
+    return (*numbers_of(module), *inner)
 
 
 def names_of(module: Module) -> tuple[str, ...]:
