@@ -12,6 +12,7 @@ from archdsl.emit.limits import limit_lines
 from archdsl.emit.lines import Line, definition, line, plain
 from archdsl.emit.plan import Plan
 from archdsl.emit.spell import listed
+from archdsl.emit.units import Frame
 from archdsl.graph import Model
 from archdsl.types import FLOATS
 
@@ -19,12 +20,12 @@ _HOW = "two examples at once and one alone"
 _WITHIN = "rtol=1e-4, atol=1e-4"
 
 
-def forward(made: Plan, body: list[Line]) -> list[Line]:
+def forward(made: Plan, frame: Frame, body: tuple[Line, ...]) -> list[Line]:
     """`forward` of the model, with the statements of its body."""
     names = input_names(made.model.root, False)
     inputs = ["self", *(f"{name}: Tensor" for name in names)]
     tail = f") -> {result_type(made.model.root)}:"
-    return definition("def forward(", inputs, tail, [*limit_lines(made), *body], 1)
+    return definition("def forward(", inputs, tail, [*limit_lines(made, frame), *body], 1)
 
 
 def main(model: Model, tiny: Model | None, vocab: str | None) -> list[Line]:

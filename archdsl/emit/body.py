@@ -40,6 +40,7 @@ from archdsl.emit.spell import (
     spell_real,
     spelt,
 )
+from archdsl.emit.units import Frame
 from archdsl.emit.uses import Length, OfBlock
 from archdsl.graph import Module
 from archdsl.nodes import (
@@ -75,11 +76,6 @@ WIDTH = 78
 """Expressions longer than this are bound to a name of their own."""
 
 
-def entries(d: Dim) -> bool:
-    """Whether an axis counts entries for several tokens each: `S // 4`."""
-    return "//" in str(d)
-
-
 @dataclass(slots=True)
 class Writer:
     """The statements of one body under construction.
@@ -89,22 +85,24 @@ class Writer:
     """
 
     plan: p.Plan
-    module: Module
+    frame: Frame
     store: str = "cache"
     table: bool = False
-    banked: bool = False
     inside: Body | None = None
     turns: tuple[str, ...] = ()
     lines: list[Line] = field(default_factory=list)
     values: dict[int, Text] = field(default_factory=dict)
-    parts: dict[int, list[Text]] = field(default_factory=dict)
     users: dict[int, list[int]] = field(default_factory=dict)
     last: dict[int, float] = field(default_factory=dict)
     holder: dict[str, int] = field(default_factory=dict)
 
     @property
-    def unit(self) -> p.Unit:
-        return self.plan.unit(self.module, self.banked)
+    def module(self) -> Module:
+        return self.frame.group.module
+
+    @property
+    def banked(self) -> bool:
+        return self.frame.group.banked
 
     @property
     def nodes(self) -> Sequence[Node]:
@@ -117,7 +115,7 @@ class Writer:
     def look(self, name: str) -> Text:
         """The Python expression for a setting or an axis of this block."""
         if name in p.setting_names(self.module):
-            said = safe(name) if self.unit.is_function else f"self.{safe(name)}"
+            said = safe(name) if self.frame.is_function else f"self.{safe(name)}"
             return Text(said, ATOM, frozenset((OfBlock(name),)))
         if name not in p.free_axes(self.module) and name == "S" and not self.module.streams:
             return self.look("T")
@@ -292,7 +290,7 @@ class Writer:
         match node.form:
             case Input():
                 place = self.module.inputs.index(i)
-                name = input_names(self.module, self.unit.is_function)[place]
+                name = input_names(self.module, self.frame.is_function)[place]
                 self.holder[name] = i
                 return Text(name)
             case Read(param):
@@ -340,19 +338,20 @@ class Writer:
                 return self.reduce(op, plan, args[0])
             case Along(op, plan):
                 return self.along(op, plan, args[0])
-        return self.elementwise(node, args)
+        return self.elementwise(node, args, self.nodes)
 
-    def elementwise(self, node: Node, args: list[Text]) -> Text:
+    def elementwise(self, node: Node, args: list[Text], nodes: Sequence[Node]) -> Text:
+        """An operation on entries, of one of `nodes`."""
         op = OPS[node.op]
         if node.op == "model_dtype":
             return spelt("{}.to({}.dtype)", args[0].at(ATOM), self.reference())
-        if p.of_numbers(self.nodes, node):
+        if p.of_numbers(nodes, node):
             # Two numbers have no dtype: the first one gets the model's.
             args = [args[0], spelt("{}.new_tensor({})", self.reference(), args[1]), args[2]]
         level = LEVELS[op.level]
         if op.torch_number:
             for one, other in ((0, 1), (1, 0)):
-                if isinstance(self.nodes[node.args[other]].form, Number):
+                if isinstance(nodes[node.args[other]].form, Number):
                     return spelt(op.torch_number, args[one].at(ATOM), args[other])
         if level == ATOM:
             inner = [a.at(ATOM) if op.torch.startswith("{0}.") else a for a in args]
@@ -366,7 +365,7 @@ class Writer:
 
     def reference(self) -> str:
         """Something in the model's dtype and on its device: an input, or a parameter."""
-        names = input_names(self.module, self.unit.is_function)
+        names = input_names(self.module, self.frame.is_function)
         for name, i in zip(names, self.module.inputs, strict=True):
             if self.module.nodes[i].type.dtype == "float":
                 return name
@@ -384,7 +383,7 @@ class Writer:
         if p.streams_along(self.module, axis):
             said = "torch.arange({}, {} + {}, device={})"
             return spelt(said, START, START, size.at(PLUS), device)
-        if self.is_seen(axis):
+        if p.is_seen(self.module, axis):
             seen = spelt("{} + {}", START, self.length("T"))
             if axis.name not in p.free_axes(self.module):
                 return spelt("torch.arange({}, device={})", seen, device)
@@ -392,11 +391,6 @@ class Writer:
             said = "torch.arange({} - {}, {}, device={})"
             return spelt(said, seen, size.at(PLUS), seen, device)
         return spelt("torch.arange({}, device={})", size, device)
-
-    def is_seen(self, axis: Dim) -> bool:
-        """Whether an axis is all that was seen of the streamed one."""
-        behind = [self.module.symbols.get(n, Dim.symbol(n)) for n in axis.symbols()]
-        return not entries(axis) and any("$S" in d.symbols() and not entries(d) for d in behind)
 
     def reduce(self, op: str, plan: Plan, arg: Text) -> Text:
         """A reduction: of axes as they stand where that gives the right side, else of factors that

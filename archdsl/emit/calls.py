@@ -25,10 +25,11 @@ from archdsl.emit.spell import (
     spell_real,
     spelt,
 )
-from archdsl.emit.uses import StoredConfig
-from archdsl.graph import Module
-from archdsl.nodes import Apply, Cache, Elementwise, Input, Mixture, Node, items_of
-from archdsl.reals import OfDim, Real
+from archdsl.emit.units import INLINED, Told, own_name
+from archdsl.emit.uses import Handed, StoredConfig
+from archdsl.graph import Child, Module
+from archdsl.nodes import Apply, Cache, Mixture, Node, items_of
+from archdsl.reals import OfDim, Real, evaluate
 
 if TYPE_CHECKING:
     from archdsl.emit.body import Writer
@@ -58,11 +59,10 @@ def apply(w: Writer, i: int, node: Node, form: Apply, args: list[Text]) -> Text:
     ((_, inner),) = child.at(form)
     assert child.module is not None
     unit = w.plan.unit(child.module, w.banked)
+    if unit.kind == INLINED:
+        return inlined(w, inner, args)
     if unit.is_function:
-        short = inlined(w, inner, args)
-        if short is not None:
-            return short
-        return call(w, child.module, (child.name,), args, starts=w.plan.needs_start(inner))
+        return call(w, child, args, starts=w.plan.needs_start(inner))
     texts, named = arguments(child, args)
     texts += [Text("expert")] if w.banked else threads(w, inner, i)
     return spelt("self.{}({})", safe(child.name), listed((*texts, *named)))
@@ -91,51 +91,38 @@ def part(w: Writer, node: Node) -> Text:
     return store
 
 
-def inlined(w: Writer, inner: Module, args: list[Text]) -> Text | None:
+def inlined(w: Writer, inner: Module, args: list[Text]) -> Text:
     """A function of a single operation, written where it is used."""
-    ops = [n for n in inner.nodes if not isinstance(n.form, Input)]
-    if len(ops) != 1 or not isinstance(ops[0].form, Elementwise):
-        return None
-    if len(args) != len(ops[0].args):
-        return None
-    order = [inner.inputs.index(a) for a in ops[0].args]
-    return w.elementwise(ops[0], [args[j] for j in order])
+    (output,) = inner.outputs
+    node = inner.nodes[output]
+    order = [inner.inputs.index(a) for a in node.args]
+    return w.elementwise(node, [args[j] for j in order], inner.nodes)
 
 
-def call(
-    w: Writer, inner: Module, path: tuple[str, ...], args: list[Text], starts: bool = True
-) -> Text:
+def call(w: Writer, child: Child, args: list[Text], starts: bool = True) -> Text:
     """A function applied, with the settings it has to be told; an encoder's `starts` at 0."""
-    unit = w.plan.unit(inner, w.banked)
-    told = [argument(w, inner, (path, n)) for n in unit.arguments]
-    told += [argument(w, inner, ((*path, *p), n), p) for p, n in unit.captures]
+    assert child.module is not None
+    unit = w.plan.unit(child.module, w.banked)
+    told = [said(w, number) for number in w.frame.told.get((child.name, 0), ())]
     if unit.starts:
         told.append(START if starts else Text("0"))
     return spelt("{}({})", unit.name, listed((*args, *told)))
 
 
-def argument(w: Writer, inner: Module, capture: p.Capture, below: tuple[str, ...] = ()) -> Text:
-    """A setting of a function's block, said in this block's names."""
-    name = capture[1]
-    for step in below:
-        found = inner.child(step).module
-        assert found is not None
-        inner = found
-    value = inner.symbols.get(name, inner.reals.get(name))
-    assert value is not None
-    own = p.own_name(w.module, value)
-    if own is not None:
-        return w.look(own)
+def said(w: Writer, number: Told) -> Text:
+    """A number that a function is told, in this block's names."""
+    value = number.value
+    if number.own:
+        return w.look(number.own)
+    if number.argument is not None:
+        name = number.argument.name
+        stored = name if w.frame.is_function else f"self.{name}"
+        return Text(stored, ATOM, frozenset((Handed(name),)))
     if isinstance(value, Dim) and value.value is not None:
         return Text(str(value.value))
-    if w.unit.is_function:
-        if capture not in w.unit.captures:
-            w.unit.captures.append(capture)
-        return Text(p.captured(w.unit, capture))
-    if not w.unit.takes_config:
-        number = w.plan.model.real(inner, OfDim(value) if isinstance(value, Dim) else value)
-        return Text(repr(number))
-    return root(value)
+    if w.frame.takes_config:
+        return root(value)
+    return Text(repr(evaluate(OfDim(value) if isinstance(value, Dim) else value, {})))
 
 
 def root(value: Dim | Real) -> Text:
@@ -152,7 +139,8 @@ def mixture(w: Writer, node: Node, form: Mixture, args: list[Text]) -> Text:
     told = [Text(f"self.{safe(form.child)}"), *args]
     if form.partly:
         (segment,) = w.module.child(form.child).segments
-        own = None if segment.of is None else p.own_name(w.module, segment.of)
+        same = () if segment.of is None else (segment.of,) * (len(w.frame.group.modules) + 1)
+        own = own_name(w.frame.group, same, axes=True) if same else None
         if own is not None:
             told.append(w.look(own))
         else:

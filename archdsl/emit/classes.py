@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from archdsl.dims import Dim
 from archdsl.dtypes import FLOATING
 from archdsl.emit import plan as p
@@ -11,12 +13,12 @@ from archdsl.emit.context import input_names, parameters, result_type
 from archdsl.emit.intrinsics import kernel
 from archdsl.emit.lines import Line, definition, documented, line, uses_of
 from archdsl.emit.names import safe
+from archdsl.emit.plan import Group
 from archdsl.emit.precomputed import places
 from archdsl.emit.repeat import empty, state_places
 from archdsl.emit.spell import (
     ATOM,
     PLUS,
-    Look,
     Text,
     calling,
     listed,
@@ -26,48 +28,119 @@ from archdsl.emit.spell import (
     spelt,
     whole,
 )
-from archdsl.emit.uses import MATH, Import, Length, OfBlock, Start, StoredConfig, Uses
+from archdsl.emit.units import (
+    CONFIG,
+    FUNCTION,
+    INLINED,
+    Argument,
+    Frame,
+    Told,
+    Unit,
+    frame,
+    optional,
+)
+from archdsl.emit.uses import MATH, Handed, Import, Length, OfBlock, Start, StoredConfig, Uses
 from archdsl.graph import Child, Initial, Module, Param, Segment
 from archdsl.nodes import Cache, Node, Read, Scan, Window, every_node
 from archdsl.reals import Lit
 from archdsl.record import record
 
 
-def unit_lines(plan: p.Plan, unit: p.Unit) -> list[Line]:
+def decide(plan: p.Plan) -> tuple[Unit, ...]:
+    """The units of a plan, those that others make or call before them; the model's is the last."""
+    for group in plan.groups:
+        around = frame(plan, group)
+        if around.kind == INLINED:
+            plan.units[group] = Unit(around)
+        elif around.kind == FUNCTION:
+            plan.units[group] = _function(plan, around)
+        elif group.module is not plan.model.root:
+            plan.units[group] = _class(plan, around)
+    return tuple(plan.units.values())
+
+
+def unit_lines(unit: Unit) -> list[Line]:
     """The text of a class or a function."""
+    module = unit.frame.group.module
     if unit.is_function:
-        return _function(plan, unit)
-    return _class(plan, unit)
+        count = len(module.outputs)
+        result = "Tensor" if count == 1 else f"tuple[{', '.join(['Tensor'] * count)}]"
+        block = [*documented(_doc(module), 1), *unit.body]
+        return definition(f"def {unit.name}(", list(unit.inputs), f") -> {result}:", block)
+    tail = f") -> {result_type(module)}:"
+    block = [
+        *documented(_doc(module), 1),
+        line(""),
+        *unit.init,
+        *unit.methods,
+        line(""),
+        *definition("def forward(", list(unit.inputs), tail, unit.body, 1),
+        *unit.kept,
+    ]
+    return [line("class {}(nn.Module):", unit.name, block=block)]
 
 
-def forward_of(plan: p.Plan, unit: p.Unit, store: str = "cache") -> tuple[Writer, list[Line]]:
+def forward_of(
+    plan: p.Plan, around: Frame, store: str = "cache"
+) -> tuple[Writer, tuple[Line, ...]]:
     """The statements of a body."""
-    writer = Writer(plan, unit.module, store, banked=unit.banked)
-    if plan.lowered(unit.module):
+    writer = Writer(plan, around, store)
+    if plan.lowered(writer.module):
         lines = kernel(writer)
-        return writer, [*shape_lines(writer, lines), *lines]
-    results = writer.run(unit.module.outputs)
-    lines = [*writer.lines, line("return {}", listed(results))]
-    return writer, [*shape_lines(writer, lines), *lines]
+    else:
+        results = writer.run(writer.module.outputs)
+        lines = [*writer.lines, line("return {}", listed(results))]
+    return writer, (*shape_lines(writer, lines), *lines)
 
 
-def _function(plan: p.Plan, unit: p.Unit) -> list[Line]:
-    module = unit.module
-    _, body = forward_of(plan, unit)
+def _function(plan: p.Plan, around: Frame) -> Unit:
+    module = around.group.module
+    _, body = forward_of(plan, around)
     uses = uses_of(body)
-    unit.arguments = [n for n in p.setting_names(module) if OfBlock(n) in uses]
-    unit.starts = Start() in uses
+    arguments = _arguments(around, uses)
     inputs = [f"{name}: Tensor" for name in input_names(module, True)]
-    inputs += [f"{safe(n)}: {_python_type(module, n)}" for n in unit.arguments]
-    inputs += [f"{p.captured(unit, c)}: {_captured_type(module, c)}" for c in unit.captures]
-    inputs += ["start: int"] if unit.starts else []
-    result = (
-        "Tensor"
-        if len(module.outputs) == 1
-        else f"tuple[{', '.join(['Tensor'] * len(module.outputs))}]"
+    inputs += [f"{a.name}: {a.type}" for a in arguments]
+    inputs += ["start: int"] if Start() in uses else []
+    return Unit(around, arguments, Start() in uses, inputs=tuple(inputs), body=body)
+
+
+def _class(plan: p.Plan, around: Frame) -> Unit:
+    module = around.group.module
+    writer, body = forward_of(plan, around)
+    tables = table_lines(plan, around)
+    kept = new_cache_lines(plan, writer)
+    made = init_lines(plan, around, uses_of([*body, *tables, *kept]))
+    plain, given = parameters(module, plan.given(module))
+    inputs = ["self", *plain]
+    inputs += ["expert: int"] if around.group.banked else []
+    inputs += ["start: int = 0"] if plan.needs_start(module) else []
+    inputs += ["cache: Any = None"] if plan.keeps(module) else []
+    inputs += ["*", *given] if given else []
+    return Unit(
+        around,
+        made.arguments,
+        plan.needs_start(module),
+        made.flags,
+        tuple(inputs),
+        body,
+        (*tables, *precise_lines(around.group)),
+        made.lines,
+        tuple(kept),
     )
-    block = [*documented(_doc(module), 1), *body]
-    return definition(f"def {unit.name}(", inputs, f") -> {result}:", block)
+
+
+def _arguments(around: Frame, uses: Uses) -> tuple[Argument, ...]:
+    """The numbers that a unit is told: settings of its own, then those that it hands on."""
+    module = around.group.module
+    names = p.setting_names(module)
+    if around.takes_config:
+        names = [n for n in names if n in around.varying]
+    own = [Argument(safe(n), n, _type(module, n)) for n in names if OfBlock(n) in uses]
+    return (*own, *(a for a in around.captures if Handed(a.name) in uses))
+
+
+def _type(module: Module, setting: str) -> str:
+    return "int" if setting in module.symbols else "float"
 
 
 def _doc(module: Module) -> str:
@@ -88,20 +161,7 @@ def signature(module: Module) -> str:
     return f"{', '.join(said[:count])} -> {outputs}{given}"
 
 
-def _python_type(module: Module, name: str) -> str:
-    return "int" if name in module.symbols else "float"
-
-
-def _captured_type(module: Module, capture: p.Capture) -> str:
-    path, name = capture
-    for step in path:
-        inner = module.child(step).module
-        assert inner is not None
-        module = inner
-    return _python_type(module, name)
-
-
-def shape_lines(writer: Writer, body: list[Line]) -> list[Line]:
+def shape_lines(writer: Writer, body: Iterable[Line]) -> list[Line]:
     """Lines that read from the inputs the lengths of free axes that a body uses."""
     uses = uses_of(body)
     found: dict[int, list[tuple[int, str]]] = {}
@@ -110,7 +170,7 @@ def shape_lines(writer: Writer, body: list[Line]) -> list[Line]:
             found.setdefault(which, []).append((axis, name))
     lines = []
     for which, axes in sorted(found.items()):
-        variable = input_names(writer.module, writer.unit.is_function)[which]
+        variable = input_names(writer.module, writer.frame.is_function)[which]
         for axis, name in sorted(axes):
             lines.append(line("{} = {}.shape[{}]", safe(name), variable, axis))
     return lines
@@ -119,82 +179,53 @@ def shape_lines(writer: Writer, body: list[Line]) -> list[Line]:
 # --- classes --------------------------------------------------------------------------------------
 
 
-def _class(plan: p.Plan, unit: p.Unit) -> list[Line]:
-    module = unit.module
-    writer, body = forward_of(plan, unit)
-    tables = table_lines(plan, unit)
-    kept = new_cache_lines(plan, unit, writer)
-    init = init_lines(plan, unit, uses_of([*body, *tables, *kept]))
-    plain, given = parameters(module, plan.given(module))
-    inputs = ["self", *plain]
-    inputs += ["expert: int"] if unit.banked else []
-    inputs += ["start: int = 0"] if plan.needs_start(module) else []
-    inputs += ["cache: Any = None"] if plan.keeps(module) else []
-    inputs += ["*", *given] if given else []
-    head = f") -> {result_type(module)}:"
-    block = [
-        *documented(_doc(module), 1),
-        line(""),
-        *init,
-        *tables,
-        *precise_lines(module),
-        line(""),
-        *definition("def forward(", inputs, head, body, 1),
-        *kept,
-    ]
-    return [line("class {}(nn.Module):", unit.name, block=block)]
+@record
+class Init:
+    """`__init__` of a class, and what it takes."""
+
+    lines: tuple[Line, ...]
+    arguments: tuple[Argument, ...]
+    flags: tuple[str, ...]
 
 
-def params_of(unit: p.Unit) -> dict[str, tuple[Param, bool]]:
-    """Parameters of a class, with whether some of its modules lack them."""
-    found: dict[str, Param] = {}
-    for module in (unit.module, *unit.modules):
-        for param in module.params:
-            found.setdefault(param.name, param)
-    return {
-        name: (param, any(all(q.name != name for q in m.params) for m in unit.modules))
-        for name, param in found.items()
-    }
-
-
-def init_lines(plan: p.Plan, unit: p.Unit, uses: Uses) -> list[Line]:
+def init_lines(plan: p.Plan, around: Frame, uses: Uses) -> Init:
     """`__init__`: the settings that are stored, parameters, submodules, tables. `uses` is what the
     other methods use.
     """
-    module = unit.module
-    look = _init_look(plan, unit)
+    module, banked = around.group.module, around.group.banked
+    look = InitLook(plan, around)
     made: list[Line] = []
-    guards: list[str] = []
-    for param, optional in params_of(unit).values():
+    flags: dict[str, None] = {}
+    for param, is_optional in optional(around.group):
         if param.kind == "const":
             continue
-        made.extend(_param_lines(param, optional, look, unit.banked))
-        if optional and param.guard not in guards:
-            guards.append(param.guard)
+        made.extend(_param_lines(param, is_optional, look, banked))
+        if is_optional:
+            flags.setdefault(safe(param.guard))
     if plan.needs_like(module) and not plan.lowered(module):
         made.append(line('self.register_buffer("like", torch.empty(0), persistent=False)'))
-    for child in sorted(plan.children(module), key=lambda c: not c.owns):
-        if not _silent(plan, child, unit.banked):
-            made.extend(_child_lines(plan, module, child, look, unit.banked))
-    names = [n for n in p.setting_names(module) if OfBlock(n) in uses | uses_of(made)]
-    stored = [n for n in names if OfBlock(n) in uses]
-    if unit.takes_config:
-        arguments = ["config: Config = Config()" if unit.name == "Model" else "config: Config"]
-        keep = [line("self.{} = {}", safe(n), _root(module, n)) for n in stored]
-    else:
-        unit.arguments = names
-        arguments = [f"{safe(n)}: {_python_type(module, n)}" for n in names]
-        keep = [line("self.{} = {}", safe(n), safe(n)) for n in stored]
-    if unit.banked:
-        arguments.insert(1 if unit.takes_config else 0, "experts: int")
-    arguments += [f"{safe(name)}: nn.Module" for name in plan.shares(module).values()]
-    arguments += [f"{safe(g)}: bool = False" for g in guards]
+    for child in plan.submodules(module):
+        if not _silent(plan, child, banked):
+            made.extend(_child_lines(plan, around, child, look))
+    arguments = _arguments(around, uses | uses_of(made))
+    stored = [n for n in p.setting_names(module) if OfBlock(n) in uses]
+    keep = [line("self.{} = {}", safe(n), look.stored(n)) for n in stored]
+    keep += [line("self.{0} = {0}", a.name) for a in around.captures if Handed(a.name) in uses]
+    inputs = ["self"]
+    if around.takes_config:
+        default = " = Config()" if module is plan.model.root else ""
+        inputs.append(f"config: Config{default}")
+    inputs += ["experts: int"] if banked else []
+    inputs += [f"{a.name}: {a.type}" for a in arguments]
+    inputs += [f"{safe(name)}: nn.Module" for name in plan.shares(module).values()]
+    inputs += [f"{flag}: bool = False" for flag in flags]
     if any(param.kind == "const" for param in module.params):
         held = line("self.register_buffer(name, table, persistent=False)")
         made.append(line("for name, table in self.tables().items():", block=[held]))
     made += [line("self.config = config")] if StoredConfig() in uses else []
     block = [line("super().__init__()"), *keep, *made]
-    return definition("def __init__(", ["self", *arguments], ") -> None:", block, 1)
+    lines = definition("def __init__(", inputs, ") -> None:", block, 1)
+    return Init(tuple(lines), arguments, tuple(flags))
 
 
 def _silent(plan: p.Plan, child: Child, banked: bool) -> bool:
@@ -203,21 +234,31 @@ def _silent(plan: p.Plan, child: Child, banked: bool) -> bool:
     return all(plan.unit(m, banked).is_function for _, m in child.modules)
 
 
-def _init_look(plan: p.Plan, unit: p.Unit) -> Look:
-    module = unit.module
-    names = set(p.setting_names(module))
+@record
+class InitLook:
+    """The symbols of a block where `__init__` says them."""
 
-    def look(name: str) -> Text:
+    plan: p.Plan
+    frame: Frame
+
+    def __call__(self, name: str) -> Text:
+        """A setting of the block, or `$d` of the model."""
         if name.startswith("$"):
             return of_config(name)
-        if unit.takes_config:
-            text = _root(module, name)
-            return spelt("({})", text) if _compound(module, name) else text
-        if name in names:
-            return Text(safe(name), ATOM, frozenset((OfBlock(name),)))
-        return Text(str(plan.model.number(module, Dim.symbol(name))))
+        if name not in p.setting_names(self.frame.group.module):
+            number = self.plan.model.number(self.frame.group.module, Dim.symbol(name))
+            return Text(str(number))
+        text = self.stored(name)
+        compound = self.frame.takes_config and name not in self.frame.varying
+        if compound and _compound(self.frame.group.module, name):
+            return spelt("({})", text)
+        return text
 
-    return look
+    def stored(self, name: str) -> Text:
+        """A setting of the block, to be stored as it is."""
+        if self.frame.takes_config and name not in self.frame.varying:
+            return _root(self.frame.group.module, name)
+        return Text(safe(name), ATOM, frozenset((OfBlock(name),)))
 
 
 def _compound(module: Module, name: str) -> bool:
@@ -232,7 +273,7 @@ def _root(module: Module, name: str) -> Text:
     return spell_real(module.reals[name], of_config)
 
 
-def _param_lines(param: Param, optional: bool, look: Look, banked: bool) -> list[Line]:
+def _param_lines(param: Param, optional: bool, look: InitLook, banked: bool) -> list[Line]:
     axes = [spell_dim(a, look) for a in param.type.axes if isinstance(a, Dim)]
     name, guard = f"self.{safe(param.name)}", safe(param.guard)
     assert param.initial is not None
@@ -249,7 +290,7 @@ def _param_lines(param: Param, optional: bool, look: Look, banked: bool) -> list
 
 
 def _initial(
-    initial: Initial, name: str, dtype: str, sizes: list[Text], look: Look
+    initial: Initial, name: str, dtype: str, sizes: list[Text], look: InitLook
 ) -> tuple[Text, list[Line]]:
     """The tensor, and what is done to the parameter afterwards."""
     args = [spell_real(a, look) for a in initial.args]
@@ -289,115 +330,101 @@ def _initial(
 # --- submodules -----------------------------------------------------------------------------------
 
 
-def _child_lines(plan: p.Plan, here: Module, child: Child, look: Look, banked: bool) -> list[Line]:
+def _child_lines(plan: p.Plan, around: Frame, child: Child, look: InitLook) -> list[Line]:
     name = f"self.{safe(child.name)}"
     if child.top_k is not None:
-        ((_, expert),) = child.modules
         count = _times(child.segments[0], look)
-        return [line("{} = {}", name, constructor(plan, here, expert, look, count))]
-    experts = Text("experts") if banked else None
-    if child.module is not None:
-        made = constructor(plan, here, child.module, look, experts, child.owns)
-        tied = "{}.{} = self.{}  # one tensor, two places"
-        return [
-            line("{} = {}", name, made),
-            *(line(tied, name, safe(q), ".".join(map(safe, path))) for q, path in child.ties),
-        ]
-    return _stack_lines(plan, here, name, child.segments, look, experts)
+        return [line("{} = {}", name, constructor(plan, around, child, 0, look, count))]
+    experts = Text("experts") if around.group.banked else None
+    if child.module is None:
+        return _stack_lines(plan, around, child, look, experts)
+    tied = "{}.{} = self.{}  # one tensor, two places"
+    return [
+        line("{} = {}", name, constructor(plan, around, child, 0, look, experts)),
+        *(line(tied, name, safe(q), ".".join(map(safe, path))) for q, path in child.ties),
+    ]
 
 
 def constructor(
-    plan: p.Plan,
-    here: Module,
-    module: Module,
-    look: Look,
-    experts: Text | None = None,
-    owns: bool = False,
+    plan: p.Plan, around: Frame, child: Child, k: int, look: InitLook, experts: Text | None
 ) -> Text:
-    """`Linear(config.d, config.heads * config.d_head, bias=True)`; `experts` for a bank.
+    """`Linear(config.d, config.heads * config.d_head, bias=True)`: the module k of a child;
+    `experts` for a bank.
 
     What is shared is made where its binding owns it, and handed over from there.
     """
+    here, (_, module) = around.group.module, child.modules[k]
     names = {binding: f"self.{safe(name)}" for binding, name in p.owned(here).items()}
     names |= {binding: safe(name) for binding, name in plan.shares(here).items()}
-    if module.shared is not None and not owns:
+    if module.shared is not None and not child.owns:
         return calling("Shared", "{}", names[module.shared])
-    handed = [f"{safe(name)}={names[b]}" for b, name in plan.shares(module).items()]
     unit = plan.unit(module, experts is not None)
-    args: list[object] = [experts] if unit.banked else []
-    if unit.takes_config:
-        return spelt("{}({})", unit.name, listed(["config", *args, *handed]))
-    around = plan.of.get((here.id, False)) if experts is None else None
-    for name in unit.arguments:
-        value = module.symbols.get(name, module.reals.get(name))
-        own = p.own_setting(here, value) if around and not around.takes_config else None
-        if own is not None:
-            args.append(look(own))
-        elif name in module.symbols:
-            args.append(spell_dim(module.symbols[name], look))
-        else:
-            args.append(spell_real(module.reals[name], look))
-    for param, optional in params_of(unit).values():
-        if optional and any(q.name == param.name for q in module.params):
-            args.append(f"{safe(param.guard)}=True")
+    args: list[object] = ["config"] if unit.kind == CONFIG else []
+    args += [experts] if unit.banked else []
+    args += [_number(number, look) for number in around.told.get((child.name, k), ())]
+    args += [f"{safe(name)}={names[b]}" for b, name in plan.shares(module).items()]
+    own = {safe(q.guard) for q in module.params if q.guard}
+    args += [f"{flag}=True" for flag in unit.flags if flag in own]
     return spelt("{}({})", unit.name, listed(args))
 
 
+def _number(number: Told, look: InitLook) -> Text:
+    """A number that a class is told."""
+    if number.own:
+        return look(number.own)
+    if number.argument is not None:
+        name = number.argument.name
+        return Text(name, ATOM, frozenset((Handed(name),)))
+    if isinstance(number.value, Dim):
+        return spell_dim(number.value, look)
+    return spell_real(number.value, look)
+
+
 def _stack_lines(
-    plan: p.Plan,
-    here: Module,
-    name: str,
-    segments: tuple[Segment, ...],
-    look: Look,
-    experts: Text | None,
+    plan: p.Plan, around: Frame, child: Child, look: InitLook, experts: Text | None
 ) -> list[Line]:
+    name, segments = f"self.{safe(child.name)}", child.segments
     if len(segments) == 1 and isinstance(segments[0].item, Module):
-        made = constructor(plan, here, segments[0].item, look, experts)
+        made = constructor(plan, around, child, 0, look, experts)
         said = "{} = nn.ModuleList({} for _ in range({}))"
         return [line(said, name, made, _times(segments[0], look))]
+    number = {m.id: k for k, (_, m) in enumerate(child.modules)}
+
+    def layers(rows: tuple[Segment, ...]) -> list[Line]:
+        lines: list[Line] = []
+        for segment in rows:
+            times = _times(segment, look)
+            if not isinstance(segment.item, Module):
+                lines.append(line("for _ in range({}):", times, block=layers(segment.item)))
+                continue
+            made = constructor(plan, around, child, number[segment.item.id], look, experts)
+            if segment.count == 1 and (segment.of is None or segment.of.value is not None):
+                lines.append(line("layers.append({})", made))
+            else:
+                lines.append(line("layers += [{} for _ in range({})]", made, times))
+        return lines
+
     return [
         line("layers: list[nn.Module] = []"),
-        *_segment_lines(plan, here, segments, look, experts),
+        *layers(segments),
         line("{} = nn.ModuleList(layers)", name),
     ]
 
 
-def _segment_lines(
-    plan: p.Plan,
-    here: Module,
-    segments: tuple[Segment, ...],
-    look: Look,
-    experts: Text | None,
-) -> list[Line]:
-    lines: list[Line] = []
-    for segment in segments:
-        times = _times(segment, look)
-        if not isinstance(segment.item, Module):
-            block = _segment_lines(plan, here, segment.item, look, experts)
-            lines.append(line("for _ in range({}):", times, block=block))
-            continue
-        made = constructor(plan, here, segment.item, look, experts)
-        if segment.count == 1 and (segment.of is None or segment.of.value is not None):
-            lines.append(line("layers.append({})", made))
-        else:
-            lines.append(line("layers += [{} for _ in range({})]", made, times))
-    return lines
-
-
-def _times(segment: Segment, look: Look) -> Text:
+def _times(segment: Segment, look: InitLook) -> Text:
     return Text(whole(segment.count)) if segment.of is None else spell_dim(segment.of, look)
 
 
 # --- tables and caches ----------------------------------------------------------------------------
 
 
-def table_lines(plan: p.Plan, unit: p.Unit) -> list[Line]:
+def table_lines(plan: p.Plan, around: Frame) -> list[Line]:
     """The method that computes constants; nothing where there are none."""
-    module = unit.module
+    module = around.group.module
     consts = [q for q in module.params if q.kind == "const"]
     if not consts:
         return []
-    writer = Writer(plan, module, table=True, banked=unit.banked)
+    writer = Writer(plan, around, table=True)
     names = [n.form.param for n in module.nodes if isinstance(n.form, Read)]
     read = {name for name in names if is_read(module, name)}
     lines: list[Line] = []
@@ -427,9 +454,10 @@ def table_lines(plan: p.Plan, unit: p.Unit) -> list[Line]:
     return [line(""), line(head, block=block)]
 
 
-def precise_lines(module: Module) -> list[Line]:
+def precise_lines(group: Group) -> list[Line]:
     """What keeps tensors of single precision, and tables, as they are when the rest is cast."""
-    precise = [q for q in module.params if q.kind != "const" and q.type.dtype == "float32"]
+    module = group.module
+    precise = [q for q, _ in optional(group) if q.kind != "const" and q.type.dtype == "float32"]
     kept = [safe(q.name) for q in precise]
     tables = [q.name for q in module.params if q.kind == "const"]
     read = [safe(name) for name in tables if is_read(module, name)]
@@ -474,9 +502,9 @@ def is_read(module: Module, param: str) -> bool:
     return any(i in used for i in reads)
 
 
-def new_cache_lines(plan: p.Plan, unit: p.Unit, writer: Writer) -> list[Line]:
+def new_cache_lines(plan: p.Plan, writer: Writer) -> list[Line]:
     """The method that allocates what a block keeps, or nothing."""
-    module = unit.module
+    module = writer.module
     if not plan.keeps(module):
         return []
     block = [

@@ -13,7 +13,7 @@ from archdsl.emit.context import input_names
 from archdsl.emit.lines import Line, line
 from archdsl.emit.masks import causal, everything
 from archdsl.emit.names import safe
-from archdsl.emit.plan import streamed
+from archdsl.emit.plan import is_seen, shares_heads, streamed
 from archdsl.emit.spell import START, Text, calling, listed, spelt
 from archdsl.nodes import Positions, Scan, Window
 
@@ -21,7 +21,7 @@ from archdsl.nodes import Positions, Scan, Window
 def kernel(writer: Writer) -> list[Line]:
     """The statements of a lowered body, the last one `return`."""
     module = writer.module
-    names = input_names(module, writer.unit.is_function)
+    names = input_names(module, writer.frame.is_function)
     for i, name in zip(module.inputs, names, strict=True):
         writer.holder[name] = i
     match module.intrinsic:
@@ -86,11 +86,10 @@ def _attention(writer: Writer, names: list[str]) -> list[Line]:
     module = writer.module
     q, k, v, *given = names
     scale = writer.look("scale")
-    name, visible = next(
-        (c.name, c.module) for c in module.children if c.module and c.name == "visible"
-    )
-    grouped = module.symbols.get("H") != module.symbols.get("G")
-    gqa = ", enable_gqa=True" if grouped else ""
+    child = module.child("visible")
+    visible = child.module
+    assert visible is not None
+    gqa = ", enable_gqa=True" if shares_heads(module) else ""
     call = f"F.scaled_dot_product_attention({q}, {k}, {v}"
     scaled = spelt(", scale={}{}", scale, gqa)
     if everything(visible):
@@ -99,12 +98,12 @@ def _attention(writer: Writer, names: list[str]) -> list[Line]:
     tokens = spelt("{}, {} + T", START, START) if begins else Text("T")
     now = spelt("torch.arange({}, device={}.device)", tokens, q)
     axes = [n.form.axis for n in module.nodes if isinstance(n.form, Positions)]
-    seen_now = any(map(writer.is_seen, axes))
+    seen_now = any(is_seen(module, axis) for axis in axes)
     first = spelt("{} + T - S, {} + T", START, START) if seen_now else Text("S")
     seen = spelt("torch.arange({}, device={}.device)", first, q)
     lengths = line("T, S = {}.shape[2], {}.shape[2]", q, k)
     extra = [Text(given[module.context.index(name)]) for name in visible.context]
-    mask = line("mask = {}", calls.call(writer, visible, (name,), [now, seen, *extra]))
+    mask = line("mask = {}", calls.call(writer, child, [now, seen, *extra]))
     masked = line("return {}, attn_mask=mask{})", call, scaled)
     if not begins or not causal(visible):
         return [lengths, mask, masked]

@@ -10,6 +10,7 @@ from archdsl.emit.context import input_names
 from archdsl.emit.lines import Line, line
 from archdsl.emit.plan import Plan
 from archdsl.emit.spell import ATOM, PLUS, Text, spell_dim
+from archdsl.emit.units import Frame
 from archdsl.graph import Check, Model
 from archdsl.stream import modules
 
@@ -30,7 +31,7 @@ def conditions(model: Model) -> tuple[Check, ...]:
     return tuple(found)
 
 
-def limit_lines(made: Plan, tokens: str = "") -> list[Line]:
+def limit_lines(made: Plan, frame: Frame, tokens: str = "") -> list[Line]:
     """What `forward` asks of its inputs. `tokens`: how many there are with those seen before, as an
     expression, of a model that streams.
     """
@@ -41,7 +42,7 @@ def limit_lines(made: Plan, tokens: str = "") -> list[Line]:
         for i, axis in enumerate(root.nodes[index].type.axes):
             if isinstance(axis, Dim) and axis.name is not None:
                 lengths.setdefault(axis.name, Text(f"{name}.shape[{i}]"))
-    writer, lines = Writer(made, root), []
+    writer, lines = Writer(made, frame), []
     for check in conditions(made.model):
         left, right = (_side(side, lengths, writer) for side in (check.left, check.right))
         said = f'"the model needs {check.left} {check.op} {check.right}"'

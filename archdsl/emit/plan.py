@@ -1,19 +1,19 @@
-"""Which blocks become classes, which functions, and what each needs to be told.
+"""What is decided of the modules of a model before any text: what they keep, take and are handed.
 
-A block without parameters, constants and caches is a function. Others are classes. Applications of
-a block share a class when their bodies are the same; a leaf takes its numbers as arguments, a block
-with submodules takes the `Config`, so that its submodules can say `config.heads * config.d_head`.
+`content.py` puts modules into groups, of which each is a class or a function; `units.py` decides
+what those are told. All of it is known before a statement of the file is printed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from archdsl.dims import Dim
+from archdsl.dims import Dim, Opaque
 from archdsl.elaborate import verified
 from archdsl.emit.masks import everything
-from archdsl.emit.names import class_name, function_name, safe
+from archdsl.emit.names import safe
 from archdsl.graph import Binding, Child, Model, Module
 from archdsl.nodes import (
     Apply,
@@ -32,54 +32,41 @@ from archdsl.nodes import (
 )
 from archdsl.reals import Apply as RealApply
 from archdsl.reals import OfDim, Real, Ref
-from archdsl.record import record
+from archdsl.record import entity, record
 from archdsl.stream import Flow, flow, in_order
 from archdsl.types import Rest, TensorType
 
-Capture = tuple[tuple[str, ...], str]
-"""A setting of a block inside a function, by the children that lead to it: (("visible",), "w")."""
+if TYPE_CHECKING:
+    from archdsl.emit.units import Unit
+
+Step = tuple[str, int]
+"""A child, and which of its distinct modules, in the order of its schedule."""
 
 
-@dataclass(slots=True, eq=False)
-class Unit:
-    """A class or a function of the emitted file, and the modules that it stands for.
-
-    `arguments` are the settings that it has to be told, `captures` those of functions that it
-    calls, `starts` whether a function needs `start`; all are known once its text is written.
-    A `banked` unit holds the parameters of all experts of a bank, stacked along a first axis.
+@entity
+class Group:
+    """The modules of one class or function. `module` is the one that the text is written from, with
+    the most parameters. A `banked` group holds the parameters of all experts of a bank, stacked
+    along a first axis.
     """
 
     name: str
-    kind: str
-    modules: list[Module]
-    arguments: list[str] = field(default_factory=list)
-    captures: list[Capture] = field(default_factory=list)
-    banked: bool = False
-    starts: bool = False
-
-    @property
-    def module(self) -> Module:
-        """The module that the text is written from: the one with the most parameters."""
-        return max(self.modules, key=lambda m: (len(m.params), -m.id))
-
-    @property
-    def is_function(self) -> bool:
-        return self.kind == "function"
-
-    @property
-    def takes_config(self) -> bool:
-        return self.kind == "config"
+    function: bool
+    banked: bool
+    modules: tuple[Module, ...]
+    module: Module
 
 
 @dataclass(slots=True)
 class Plan:
-    """The units in the order in which they have to stand in the file."""
+    """A model, what is decided of its modules, and the groups in the order of the file."""
 
     model: Model
     lower: bool
     flow: Flow
-    units: list[Unit] = field(default_factory=list)
-    of: dict[tuple[int, bool], Unit] = field(default_factory=dict)
+    groups: list[Group] = field(default_factory=list)
+    of: dict[tuple[int, bool], Group] = field(default_factory=dict)
+    units: dict[Group, Unit] = field(default_factory=dict)
     layers: set[int] = field(default_factory=set)
     several: set[str] = field(default_factory=set)
     _shares: dict[int, dict[Binding, str]] = field(default_factory=dict)
@@ -90,7 +77,7 @@ class Plan:
 
     def unit(self, module: Module, banked: bool = False) -> Unit:
         """The unit of a module; `banked` as one of the experts of a bank."""
-        return self.of[module.id, banked]
+        return self.units[self.of[module.id, banked]]
 
     def lowered(self, module: Module) -> bool:
         """Whether the fused kernel stands for the body."""
@@ -101,6 +88,13 @@ class Plan:
         if not self.lowered(module) or (module.intrinsic == "sdpa" and not self.unmasked(module)):
             yield from module.children
 
+    def submodules(self, module: Module) -> list[Child]:
+        """The submodules in the order in which they are made: what is shared before what takes
+        it.
+        """
+        made = list(self.children(module))
+        return [*(c for c in made if c.owns), *(c for c in made if not c.owns)]
+
     def unmasked(self, module: Module) -> bool:
         """Whether a kernel stands for attention without a mask."""
         return (
@@ -110,6 +104,10 @@ class Plan:
                 c.name == "visible" and c.module and everything(c.module) for c in module.children
             )
         )
+
+    def child_keeps(self, module: Module, name: str) -> bool:
+        """Whether a child of a module keeps something of the tokens."""
+        return any(self.keeps(m) for _, m in module.child(name).modules)
 
     def needs_start(self, module: Module) -> bool:
         """Whether a module has to know how many tokens came before."""
@@ -236,28 +234,13 @@ def _rooted(module: Module, d: Dim) -> set[str]:
 
 
 def make(model: Model, lower: bool) -> Plan:
-    """The plan of a model."""
+    """The plan of a model, without groups yet."""
     model = in_order(model)
     verified(model)
     plan = Plan(model, lower, flow(model))
-    # A function's arguments may not have the name of a function that it calls.
-    taken = {"Model", "Config", "Cache", *_arguments(model.root, set())}
-    seen: dict[object, Unit] = {}
     _level(plan, model.root, set())
     plan.several.update(_several(model.root))
-    _visit(plan, model.root, taken, seen, root=True)
     return plan
-
-
-def _arguments(module: Module, done: set[int]) -> Iterator[str]:
-    """The settings of all blocks that own no parameters and may become functions."""
-    if module.id not in done:
-        done.add(module.id)
-        if _owns_nothing(module):
-            yield from map(safe, setting_names(module))
-        for child in module.children:
-            for _, inner in child.modules:
-                yield from _arguments(inner, done)
 
 
 def _several(root: Module) -> Iterator[str]:
@@ -272,11 +255,6 @@ def _several(root: Module) -> Iterator[str]:
             found.setdefault(module.block, set()).add(numbers)
             pending += [m for c in module.children for _, m in c.modules]
     return (block for block, numbers in found.items() if len(numbers) > 1)
-
-
-def _owns_nothing(module: Module) -> bool:
-    inner = (m for child in module.children for _, m in child.modules)
-    return not module.params and all(map(_owns_nothing, inner))
 
 
 def _level(plan: Plan, module: Module, done: set[int]) -> None:
@@ -295,89 +273,39 @@ def _level(plan: Plan, module: Module, done: set[int]) -> None:
                 plan.take(m, starts, keeps, child.context)
 
 
-def _visit(
-    plan: Plan,
-    module: Module,
-    taken: set[str],
-    seen: dict[object, Unit],
-    root: bool = False,
-    banked: bool = False,
-) -> None:
-    if (module.id, banked) in plan.of:
-        return
-    for child in plan.children(module):
-        for _, inner in child.modules:
-            _visit(plan, inner, taken, seen, banked=banked or child.top_k is not None)
-    kind = "config" if root else _kind(plan, module, banked)
-    banked = banked and kind != "function"
-    key = _key(plan, module, kind, banked)
-    unit = seen.get(key)
-    if unit is None:
-        if root:
-            name = "Model"
-        elif kind == "function":
-            name = function_name(module.block, taken)
-        else:
-            name = class_name(f"{module.block}Bank" if banked else module.block, taken)
-        unit = Unit(name, kind, [], banked=banked)
-        seen[key] = unit
-        plan.units.append(unit)
-    unit.modules.append(module)
-    plan.of[module.id, banked] = unit
-    if kind == "function":
-        plan.of[module.id, True] = plan.of[module.id, False] = unit
+def number_of(module: Module, setting: str) -> Real | Dim:
+    """A setting that is a number, in terms of the model's; raises KeyError."""
+    if setting in module.symbols:
+        return module.symbols[setting]
+    return module.reals[setting]
 
 
-def _inner(plan: Plan, module: Module, banked: bool) -> list[Unit]:
-    return [
-        plan.unit(m, banked or c.top_k is not None)
-        for c in plan.children(module)
-        for _, m in c.modules
-    ]
+def symbol_of(module: Module, name: str) -> Real | Dim | None:
+    """A setting or an axis, in terms of the model's."""
+    return module.symbols.get(name, module.reals.get(name))
 
 
-def _kind(plan: Plan, module: Module, banked: bool) -> str:
-    inner = _inner(plan, module, banked)
-    plain = not module.params and not keeps_itself(module) and module.id not in plan.layers
-    plain = plain and not plan.needs_like(module)
-    if plain and all(u.is_function for u in inner):
-        return "function"
-    if _says_all(plan, module, banked):
-        return "leaf"
-    if any(not u.is_function for u in inner) or _needs_lengths(module):
-        return "config"
-    told = all(_sayable(plan, module, m) for c in plan.children(module) for _, m in c.modules)
-    return "leaf" if told else "config"
+def shares_heads(module: Module) -> bool:
+    """Whether heads of queries share keys, in a block of attention."""
+    return module.symbols.get("H") != module.symbols.get("G")
 
 
-def _says_all(plan: Plan, module: Module, banked: bool) -> bool:
-    """Whether blocks of this name that differ in numbers can be one class, which is told them: it
-    makes its submodules of its own settings.
-    """
-    if banked or module.block not in plan.several or plan.shares(module) or _needs_lengths(module):
-        return False
-    for child in plan.children(module):
-        for _, inner in child.modules:
-            unit = plan.unit(inner, child.top_k is not None)
-            if child.segments or unit.is_function or unit.takes_config or unit.banked:
-                return False
-            if any(own_setting(module, v) is None and reals_of(v) for v in numbers_of(inner)):
-                return False
-    return True
+def is_seen(module: Module, axis: Dim) -> bool:
+    """Whether an axis is all that was seen of the streamed one."""
+    behind = [module.symbols.get(n, Dim.symbol(n)) for n in axis.symbols()]
+    return not entries(axis) and any("$S" in d.symbols() and not entries(d) for d in behind)
 
 
-def numbers_of(module: Module) -> list[Real | Dim | None]:
-    """The settings that are numbers, in terms of the model's."""
-    return [module.symbols.get(n, module.reals.get(n)) for n in setting_names(module)]
+def entries(d: Dim) -> bool:
+    """Whether an axis counts entries for several tokens each: `S // 4`."""
+    return any(
+        isinstance(atom, Opaque) and (atom.op == "//" or entries(atom.a) or entries(atom.b))
+        for monomial, _ in d.terms
+        for atom, _ in monomial
+    )
 
 
-def own_setting(module: Module, value: Real | Dim | None) -> str | None:
-    """The setting of a block that has a value."""
-    name = own_name(module, value)
-    return name if name in setting_names(module) else None
-
-
-def _needs_lengths(module: Module) -> bool:
+def needs_lengths(module: Module) -> bool:
     """Whether what a block keeps has axes that only its inputs know."""
     known = {*setting_names(module), "B", "T", "S"}
     kept: list[TensorType] = []
@@ -388,117 +316,6 @@ def _needs_lengths(module: Module) -> bool:
             case Scan(body):
                 kept += body.state_types
     return any(isinstance(a, Dim) and a.symbols() - known for t in kept for a in t.axes)
-
-
-def _sayable(plan: Plan, module: Module, inner: Module) -> bool:
-    """Whether a block can tell a function all its settings from its own."""
-    own = [*module.symbols.values(), *module.reals.values()]
-    for name in setting_names(inner):
-        value = inner.symbols.get(name, inner.reals.get(name))
-        if value not in own and reals_of(value):
-            return False
-    return all(_sayable(plan, module, m) for c in plan.children(inner) for _, m in c.modules)
-
-
-def _key(plan: Plan, module: Module, kind: str, banked: bool) -> object:
-    """What has to agree for two modules to share their text."""
-    names = {**owned(module), **plan.shares(module)}
-
-    def handed(inner: Module) -> str | None:
-        return None if inner.shared is None else names[inner.shared]
-
-    children = tuple(
-        (
-            c.name,
-            bool(c.segments),
-            c.top_k,
-            c.owns,
-            tuple((n, handed(m), names_of(m)) for n, m in c.modules),
-        )
-        for c in plan.children(module)
-    )
-    inner = tuple(u.name for u in _inner(plan, module, banked))
-    if kind == "leaf" and plan.lowered(module):
-        # A kernel's text depends on which optional parameters there may be, not on which there are;
-        # that of a bank takes each expert's own.
-        return (module.block, "kernel", kind, names_of(module) if banked else banked)
-    nodes = tuple(_plain(n) for n in (*module.nodes, *module.consts))
-    taken = (
-        plan.needs_start(module),
-        plan.keeps(module),
-        plan.given(module),
-        module.context,
-        plan.flow.once(module),
-    )
-    key: tuple[object, ...] = (
-        taken,
-        module.block,
-        kind,
-        banked,
-        nodes,
-        module.params,
-        children,
-        inner,
-    )
-    if kind == "config":
-        symbols = tuple(sorted(module.symbols.items()))
-        told = tuple(
-            _said_outside(plan, plan.unit(m, banked or c.top_k is not None), m)
-            for c in plan.children(module)
-            for _, m in c.modules
-        )
-        key = (*key, symbols, tuple(sorted(module.reals.items(), key=str)), told)
-    else:
-        named = tuple(_told(module, m) for c in plan.children(module) for _, m in c.modules)
-        key = (*key, named)
-    return (*key, module.intrinsic)
-
-
-def _said_outside(plan: Plan, unit: Unit, module: Module) -> tuple[object, ...]:
-    """The numbers that stand where a class is made or a function called: its own, and those of the
-    functions that a function calls.
-    """
-    if unit.takes_config:
-        return ()
-    inner = (
-        _said_outside(plan, plan.unit(m, unit.banked), m)
-        for c in (plan.children(module) if unit.is_function else ())
-        for _, m in c.modules
-    )
-    return (*numbers_of(module), *inner)
-
-
-def names_of(module: Module) -> tuple[str, ...]:
-    """The parameters that a module has, of those that its block may have."""
-    return tuple(param.name for param in module.params)
-
-
-def _told(module: Module, inner: Module) -> tuple[object, ...]:
-    """How a block says the settings of a function that it calls: by a name of its own, as a
-    number, or (None) as it is told itself. Two windows of 3 and 1 are two functions.
-    """
-    said: list[object] = []
-    for name in setting_names(inner):
-        value = inner.symbols.get(name, inner.reals.get(name))
-        said.append(own_name(module, value) or (None if reals_of(value) else value))
-    return (*said, *(_told(module, m) for c in inner.children for _, m in c.modules))
-
-
-def own_name(module: Module, value: Real | Dim | None) -> str | None:
-    """The name in a block for a value: of a setting, or of an axis that is no mere number."""
-    axes = list(free_axes(module)) if reals_of(value) else []
-    for name in [*setting_names(module), *axes]:
-        if module.symbols.get(name, module.reals.get(name)) == value:
-            return name
-    return None
-
-
-def _plain(n: Node) -> object:
-    inner = n.body and (
-        tuple(map(_plain, n.body.nodes)), n.body.inputs, n.body.outputs, n.body.states, n.body.axis,
-        n.form.rounds if isinstance(n.form, Loop) else None,
-    )  # fmt: skip
-    return n.form if inner is None else type(n.form), n.args, n.types, n.name, inner
 
 
 def reals_of(r: Real | Dim | None) -> frozenset[str]:
@@ -533,13 +350,6 @@ def free_axes(module: Module) -> dict[str, tuple[int, int]]:
             if isinstance(axis, Dim) and axis.name and axis.name not in own:
                 found.setdefault(axis.name, (i, j - len(axes) if rest else j))
     return found
-
-
-def captured(unit: Unit, capture: Capture) -> str:
-    """The parameter of a function that stands for a setting of a function it calls."""
-    path, name = capture
-    clash = name in unit.arguments or any(n == name for q, n in unit.captures if q != path)
-    return f"{safe(path[-1])}_{safe(name)}" if clash else safe(name)
 
 
 @record

@@ -96,7 +96,7 @@ def repeated(w: Writer, i: int, node: Node, form: Scan | Loop) -> None:
 
 def _inside(w: Writer, body: Body) -> Writer:
     """The writer of a repeated body, which overwrites nothing that is needed around it."""
-    inner = type(w)(w.plan, w.module, w.store, banked=w.banked, inside=body, turns=w.turns)
+    inner = type(w)(w.plan, w.frame, w.store, inside=body, turns=w.turns)
     inner.holder = dict.fromkeys(w.holder, _OUTER)
     inner.last[_OUTER] = math.inf
     return inner

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from archdsl.dims import Dim
-from archdsl.emit import at_once, calls, classes, plan, running
+from archdsl.emit import at_once, classes, content, plan, running
 from archdsl.emit.body import Writer
 from archdsl.emit.checkpoint import checkpoint_lines, ties
 from archdsl.emit.context import input_names, result_type
@@ -15,8 +15,9 @@ from archdsl.emit.helpers import HELPERS
 from archdsl.emit.limits import limit_lines
 from archdsl.emit.lines import Line, definition, documented, line, plain, printed, uses_of
 from archdsl.emit.names import comment, letter, safe
-from archdsl.emit.plan import Plan, Unit
-from archdsl.emit.spell import Text, number, whole
+from archdsl.emit.plan import Plan
+from archdsl.emit.spell import number, whole
+from archdsl.emit.units import INLINED, Frame, frame
 from archdsl.emit.uses import Helper, Import, OfModel, StoredConfig, Uses
 from archdsl.emit.wrap import wrap
 from archdsl.facts import Facts
@@ -51,12 +52,11 @@ def emit(model: Model, tiny: Model | None = None, lower: bool = True) -> str:
     fused kernel stands for it: slow, and the meaning of the spec to the letter.
     """
     made = plan.make(model, lower)
+    content.grouped(made)
     blocks: list[Line] = []
-    for unit in made.units:
-        if unit.name != "Model" and not _vanishes(made, unit):
-            blocks += [*plain("\n"), *classes.unit_lines(made, unit)]
-        elif unit.name != "Model":
-            classes.unit_lines(made, unit)
+    for unit in classes.decide(made):
+        if unit.kind != INLINED:
+            blocks += [*plain("\n"), *classes.unit_lines(unit)]
     loading = checkpoint_lines(model)
     root = _model(made, tiny, StoredConfig() in uses_of(loading))
     streams = bool(running.streams(model))
@@ -85,14 +85,6 @@ def emit(model: Model, tiny: Model | None = None, lower: bool = True) -> str:
             *tail,
         ])
     )  # fmt: skip
-
-
-def _vanishes(made: Plan, unit: Unit) -> bool:
-    """Functions of one operation are written where they are used."""
-    if not unit.is_function:
-        return False
-    inputs = [Text("x") for _ in unit.module.inputs]
-    return calls.inlined(Writer(made, unit.module), unit.module, inputs) is not None
 
 
 def _header(model: Model) -> list[Line]:
@@ -189,28 +181,28 @@ def _vocab(model: Model) -> str | None:
 def _model(made: Plan, tiny: Model | None, stored: bool) -> list[Line]:
     """The class `Model`: the root's body between reading the cache and advancing it."""
     module = made.model.root
-    unit = made.unit(module)
-    writer, body = classes.forward_of(made, unit, store="kept")
-    tables = classes.table_lines(made, unit)
+    around = frame(made, made.of[module.id, False])
+    writer, body = classes.forward_of(made, around, store="kept")
+    tables = classes.table_lines(made, around)
     if running.streams(made.model):
         forward = _forward(made, writer, body, tiny)
     else:
-        forward = at_once.forward(made, body)
+        forward = at_once.forward(made, around, body)
     uses = uses_of([*tables, *forward])
-    init = classes.init_lines(made, unit, uses | {StoredConfig()} if stored else uses)
+    init = classes.init_lines(made, around, uses | {StoredConfig()} if stored else uses)
     block = [
         *documented(f"{comment(made.model.name)}.\n\n{classes.signature(module)}", 1),
         line(""),
-        *init,
+        *init.lines,
         *tables,
-        *classes.precise_lines(module),
+        *classes.precise_lines(around.group),
         line(""),
         *forward,
     ]
     return [line("class Model(nn.Module):", block=block)]
 
 
-def _forward(made: Plan, writer: Writer, body: list[Line], tiny: Model | None) -> list[Line]:
+def _forward(made: Plan, writer: Writer, body: tuple[Line, ...], tiny: Model | None) -> list[Line]:
     """`forward`, which may continue what a cache holds, and what belongs to it."""
     names = input_names(made.model.root, False)
     inputs = ["self", *(f"{name}: Tensor" for name in names), "cache: Cache | None = None"]
@@ -221,7 +213,7 @@ def _forward(made: Plan, writer: Writer, body: list[Line], tiny: Model | None) -
     block = [
         line('"""{}"""', said),
         line("start, kept = (0, None) if cache is None else (cache.seen, cache.kept)"),
-        *_limits(made, names[which]),
+        *_limits(made, writer.frame, names[which]),
         *statements,
         line("if cache is not None:", block=[line("cache.seen = start + {}", length)]),
         last,
@@ -257,7 +249,7 @@ def _kept(made: Plan, writer: Writer) -> list[Line]:
     return [*places.lines("kept = "), line("return Cache(batch, length, kept)")]
 
 
-def _limits(made: Plan, tokens: str) -> list[Line]:
+def _limits(made: Plan, around: Frame, tokens: str) -> list[Line]:
     """Conditions on the number of tokens, as the spec states them, and the room in the cache."""
     which, axis = running.streamed(made.model)
     batch = running.batch_axis(made.model.root.nodes[made.model.root.inputs[which]].type)
@@ -272,7 +264,7 @@ def _limits(made: Plan, tokens: str) -> list[Line]:
             line("if cache is not None and {} != cache.batch:", size,
                  block=[line("raise ValueError({})", told)])
         )  # fmt: skip
-    return [*lines, *limit_lines(made, f"start + {tokens}.shape[{axis}]")]
+    return [*lines, *limit_lines(made, around, f"start + {tokens}.shape[{axis}]")]
 
 
 def _tie(model: Model) -> list[Line]:

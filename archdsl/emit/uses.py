@@ -20,6 +20,13 @@ class OfBlock:
 
 
 @record
+class Handed:
+    """An argument that a class or a function hands on."""
+
+    argument: str
+
+
+@record
 class Length:
     """The length of an axis that inputs bring."""
 
@@ -64,7 +71,7 @@ class Round:
     variable: str
 
 
-Use = OfBlock | Length | OfModel | Start | StoredConfig | Helper | Import | Round
+Use = OfBlock | Handed | Length | OfModel | Start | StoredConfig | Helper | Import | Round
 Uses = frozenset[Use]
 
 NONE: Uses = frozenset()

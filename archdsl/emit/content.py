@@ -1,0 +1,285 @@
+"""Which modules are one class or one function of the emitted file: those of one content.
+
+The content of a module is all that its text depends on but numbers that it can be told: its nodes,
+parameters and constants, the classes and functions of what it holds in their order, what is shared,
+and what is decided of it from outside (whether tokens stream through it, what it keeps). Numbers of
+settings are no content. `units.py` hands them over where modules of one content differ in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from archdsl.dims import Dim
+from archdsl.emit import plan as p
+from archdsl.emit.names import class_name, function_name, safe
+from archdsl.emit.plan import Group, Plan
+from archdsl.graph import Binding, Child, Module, Param, Segment
+from archdsl.nodes import Apply, Kept, Loop, Mixture, Node, Positions, Scan, Window, every_node
+from archdsl.record import replace
+
+
+def grouped(plan: Plan) -> None:
+    """Puts every module of the plan into its group, what a module holds before the module."""
+    # A function's arguments may not have the name of a function that it calls.
+    taken = {"Model", "Config", "Cache", *_arguments(plan.model.root)}
+    seen: dict[object, list[_Open]] = {}
+    opened: list[_Open] = []
+    of: dict[tuple[int, bool], _Open] = {}
+    _visit(plan, plan.model.root, False, seen, opened, of)
+    for group in opened:
+        plan.groups.append(_closed(plan, group, taken))
+        for module in group.modules:
+            plan.of[module.id, group.banked] = plan.groups[-1]
+            if group.function:
+                plan.of[module.id, True] = plan.of[module.id, False] = plan.groups[-1]
+
+
+class _Open:
+    """A group to which modules are still added."""
+
+    __slots__ = ("banked", "function", "modules", "number")
+
+    def __init__(self, number: int, function: bool, banked: bool) -> None:
+        self.number, self.function, self.banked = number, function, banked
+        self.modules: list[Module] = []
+
+    def fits(self, module: Module) -> bool:
+        """Whether optional parameters that both have are the same."""
+        own = {q.name: _untied(q) for q in module.params if q.guard}
+        others = {_untied(q) for m in self.modules for q in m.params if q.guard}
+        return all(own.get(q.name, q) == q for q in others)
+
+
+def _visit(
+    plan: Plan,
+    module: Module,
+    banked: bool,
+    seen: dict[object, list[_Open]],
+    opened: list[_Open],
+    of: dict[tuple[int, bool], _Open],
+) -> _Open:
+    known = of.get((module.id, banked))
+    if known is not None:
+        return known
+    for child in plan.children(module):
+        for _, inner in child.modules:
+            _visit(plan, inner, banked or child.top_k is not None, seen, opened, of)
+    function = module is not plan.model.root and _is_function(plan, module, banked, of)
+    banked = banked and not function
+    alike = seen.setdefault((function, banked, _content(plan, module, banked, of)), [])
+    group = next((g for g in alike if g.fits(module)), None)
+    if group is None:
+        group = _Open(len(opened), function, banked)
+        alike.append(group)
+        opened.append(group)
+    group.modules.append(module)
+    of[module.id, banked] = group
+    if function:
+        of[module.id, True] = of[module.id, False] = group
+    return group
+
+
+def _is_function(
+    plan: Plan, module: Module, banked: bool, of: dict[tuple[int, bool], _Open]
+) -> bool:
+    """Whether a module owns nothing, keeps nothing and is no layer: then it needs no class."""
+    if module.params or p.keeps_itself(module) or module.id in plan.layers:
+        return False
+    return not plan.needs_like(module) and all(
+        of[m.id, banked or c.top_k is not None].function
+        for c in plan.children(module)
+        for _, m in c.modules
+    )
+
+
+def _closed(plan: Plan, group: _Open, taken: set[str]) -> Group:
+    (first, *_) = group.modules
+    if first is plan.model.root:
+        name = "Model"
+    elif group.function:
+        name = function_name(first.block, taken)
+    else:
+        name = class_name(f"{first.block}Bank" if group.banked else first.block, taken)
+    text = max(group.modules, key=lambda m: (len(m.params), -m.id))
+    return Group(name, group.function, group.banked, tuple(group.modules), text)
+
+
+def _arguments(root: Module) -> set[str]:
+    """The settings of all blocks that own no parameters and may become functions."""
+    found: set[str] = set()
+    nothing: dict[int, bool] = {}
+
+    def owns_nothing(module: Module) -> bool:
+        if module.id not in nothing:
+            inner = [owns_nothing(m) for child in module.children for _, m in child.modules]
+            nothing[module.id] = not module.params and all(inner)
+            if nothing[module.id]:
+                found.update(map(safe, p.setting_names(module)))
+        return nothing[module.id]
+
+    owns_nothing(root)
+    return found
+
+
+# --- content --------------------------------------------------------------------------------------
+
+
+def _content(
+    plan: Plan, module: Module, banked: bool, of: dict[tuple[int, bool], _Open]
+) -> tuple[object, ...]:
+    """What has to agree for two modules to share their text."""
+    names = {**p.owned(module), **plan.shares(module)}
+    children = tuple(
+        (
+            child.name,
+            child.top_k,
+            child.owns,
+            child.ties,
+            _structure(plan, child, banked, names, of),
+        )
+        for child in plan.children(module)
+    )
+    return (
+        module.block,
+        module.doc,
+        module.intrinsic if plan.lowered(module) else "",
+        _computed(plan, module),
+        _parameters(plan, module, banked),
+        children,
+        tuple(names.values()),
+        tuple(p.setting_names(module)),
+        tuple(name in module.symbols for name in p.setting_names(module)),
+        _surroundings(plan, module),
+    )
+
+
+def _structure(
+    plan: Plan,
+    child: Child,
+    banked: bool,
+    names: dict[Binding, str],
+    of: dict[tuple[int, bool], _Open],
+) -> object:
+    """What a child is made of: the groups of its modules, in the order of its schedule."""
+    number = {m.id: k for k, (_, m) in enumerate(child.modules)}
+    inner = banked or child.top_k is not None
+
+    def one(m: Module) -> tuple[object, ...]:
+        handed = None if m.shared is None else names[m.shared]
+        optional = tuple(q.name for q in m.params if q.guard)
+        return number[m.id], of[m.id, inner].number, optional, handed
+
+    def several(segments: Sequence[Segment]) -> tuple[object, ...]:
+        return tuple(
+            (s.count, s.of, one(s.item) if isinstance(s.item, Module) else several(s.item))
+            for s in segments
+        )
+
+    if child.module is None:
+        return several(child.segments)
+    applied = tuple((plan.needs_start(m), plan.keeps(m)) for m in child.applied)
+    return one(child.module), applied
+
+
+def _parameters(plan: Plan, module: Module, banked: bool) -> tuple[Param, ...]:
+    """The parameters; of a kernel those that there always are, for its text leaves room for the
+    others. A bank holds each expert's own.
+    """
+    always = _has_kernel(plan, module) and not banked
+    return tuple(_untied(q) for q in module.params if not always or not q.guard)
+
+
+def _untied(param: Param) -> Param:
+    """A parameter as its own class makes it: the block that ties it does so afterwards."""
+    return replace(param, tied=())
+
+
+def _has_kernel(plan: Plan, module: Module) -> bool:
+    """Whether a kernel stands for the body, and nothing of it is written."""
+    return plan.lowered(module) and module.intrinsic != "sdpa"
+
+
+def _computed(plan: Plan, module: Module) -> tuple[object, ...]:
+    """What a body computes; of a kernel what it reads of the body."""
+    if not _has_kernel(plan, module):
+        return (
+            *(_plain(n) for n in module.nodes),
+            "consts",
+            *(_plain(n) for n in module.consts),
+            module.inputs,
+            module.outputs,
+        )
+    read: list[object] = [(module.nodes[i].name, module.nodes[i].type) for i in module.inputs]
+    for node in module.nodes:
+        match node.form:
+            case Window(size, place):
+                read.append((size, place))
+            case Scan(body):
+                read.append((body.state_names, body.state_types))
+    return tuple(read)
+
+
+def _plain(node: Node) -> tuple[object, ...]:
+    """A node without its place in the spec."""
+    match node.form:
+        case Scan(body) | Loop(body):
+            form: tuple[object, ...] = (
+                type(node.form),
+                tuple(map(_plain, body.nodes)),
+                body.inputs,
+                body.outputs,
+                body.states,
+                body.over,
+                body.axis,
+                node.form.rounds if isinstance(node.form, Loop) else None,
+            )
+        case other:
+            form = (other,)
+    return form, node.args, node.types, node.name
+
+
+def _surroundings(plan: Plan, module: Module) -> tuple[object, ...]:
+    """What is decided of a module from outside, and its text shows."""
+    positions = tuple(
+        (p.streams_along(module, n.form.axis), p.is_seen(module, n.form.axis))
+        for n in every_node(module.nodes)
+        if isinstance(n.form, Positions)
+    )
+    # What is kept of an input that does not stream is as long as the model's settings say.
+    lengths = (
+        tuple((n, module.symbols.get(n)) for n in p.free_axes(module) if n not in ("B", "T", "S"))
+        if p.keeps_itself(module)
+        else ()
+    )
+    applied = tuple(
+        plan.child_keeps(module, n.form.child)
+        for n in every_node(module.nodes)
+        if isinstance(n.form, Apply | Mixture)
+    )
+    return (
+        module.streams if _depends_on_stream(module) else None,
+        plan.needs_start(module),
+        plan.keeps(module),
+        plan.needs_like(module),
+        plan.given(module),
+        module.context,
+        plan.flow.once(module),
+        plan.flow.kept(module),
+        positions,
+        lengths,
+        applied,
+        p.shares_heads(module) if module.intrinsic == "sdpa" and plan.lowered(module) else None,
+    )
+
+
+def _depends_on_stream(module: Module) -> bool:
+    """Whether the text of a body differs where tokens stream through it: it has places in the
+    cache, or says how much was seen.
+    """
+    nodes = list(every_node(module.nodes))
+    if any(isinstance(n.form, Kept) for n in nodes):
+        return True
+    axes = (a for n in nodes for t in n.types for a in t.axes)
+    says_seen = any(isinstance(a, Dim) and "S" in a.symbols() for a in axes)
+    return says_seen and "S" not in p.free_axes(module)

@@ -1,0 +1,301 @@
+"""What a class or a function of the emitted file is, and what it is told.
+
+    class Part(nn.Module):
+        def __init__(self, config: Config, s: float) -> None:    # Unit("Part", "config", ...)
+            self.mix = Scaled(config.d, s)                        # Told(value=$d), Told(capture=s)
+
+A *leaf* takes its numbers, a block with submodules the `Config`, so that its submodules can say
+`config.heads * config.d_head`. Modules of one unit may differ in numbers: those are arguments too,
+of its own block or of a block anywhere inside it (a capture), which it hands on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from archdsl.dims import Dim
+from archdsl.emit import plan as p
+from archdsl.emit.lines import Line
+from archdsl.emit.names import safe
+from archdsl.emit.plan import Group, Plan, Step
+from archdsl.graph import Child, Module, Param
+from archdsl.nodes import Elementwise, Input
+from archdsl.reals import Real
+from archdsl.record import entity, record, replace
+
+FUNCTION, INLINED, LEAF, CONFIG = "function", "inlined", "leaf", "config"
+"""Kinds of units: `def`, an operation written where it is used, a class that is told its numbers,
+a class that is told the `Config`.
+"""
+
+
+Values = tuple[Dim | Real, ...]
+"""A number in each of several modules."""
+
+
+@record
+class Argument:
+    """A number that a unit is told: a setting of its own block, or of the one that `path` leads
+    to.
+    """
+
+    name: str
+    setting: str
+    type: str
+    path: tuple[Step, ...] = ()
+
+
+@record
+class Told:
+    """How a body says a number to what it makes or calls: by a setting or an axis of its own, by an
+    argument, or as it is.
+    """
+
+    value: Dim | Real
+    own: str = ""
+    argument: Argument | None = None
+
+
+@entity
+class Frame:
+    """What is decided of a unit before its statements: `told` says what each module that it makes
+    or calls is told, `varying` are the settings in which its own modules differ.
+    """
+
+    group: Group
+    kind: str
+    told: Mapping[Step, tuple[Told, ...]]
+    captures: tuple[Argument, ...]
+    varying: frozenset[str]
+
+    @property
+    def is_function(self) -> bool:
+        return self.kind in (FUNCTION, INLINED)
+
+    @property
+    def takes_config(self) -> bool:
+        return self.kind == CONFIG
+
+
+@entity
+class Unit:
+    """A class or a function, decided: `arguments` in order; whether it takes `start`; `flags` are
+    the optional parameters that a maker has to ask for. The statements are those of its methods.
+    """
+
+    frame: Frame
+    arguments: tuple[Argument, ...] = ()
+    starts: bool = False
+    flags: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    body: tuple[Line, ...] = ()
+    methods: tuple[Line, ...] = ()
+    init: tuple[Line, ...] = ()
+    kept: tuple[Line, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.frame.group.name
+
+    @property
+    def banked(self) -> bool:
+        return self.frame.group.banked
+
+    @property
+    def kind(self) -> str:
+        return self.frame.kind
+
+    @property
+    def is_function(self) -> bool:
+        return self.frame.is_function
+
+
+def frame(plan: Plan, group: Group) -> Frame:
+    """What is decided of a group before its statements; the units of what it holds are decided."""
+    if group.function and inlined(group.module) is not None:
+        return Frame(group, INLINED, {}, (), frozenset())
+    kind = FUNCTION if group.function else _kind(plan, group)
+    told: dict[Step, tuple[Told, ...]] = {}
+    wanted: list[tuple[Step, Argument, Values, Told | None]] = []
+    for step, unit in _parts(plan, group):
+        for argument in unit.arguments:
+            values = _values(group, step, argument)
+            wanted.append((step, argument, values, _said(group, kind, unit, values)))
+    captures = _captures(group, kind, [(s, a, values) for s, a, values, t in wanted if t is None])
+    for step, argument, values, said in wanted:
+        capture = captures.get((step, argument))
+        found = Told(values[0], argument=capture) if said is None else said
+        told[step] = (*told.get(step, ()), found)
+    varying = frozenset(
+        name
+        for name in p.setting_names(group.module)
+        if len({p.number_of(m, name) for m in group.modules}) > 1
+    )
+    return Frame(group, kind, told, tuple(dict.fromkeys(captures.values())), varying)
+
+
+def inlined(module: Module) -> int | None:
+    """The node of a block that is a single operation, written where it is used."""
+    computed = [i for i, n in enumerate(module.nodes) if not isinstance(n.form, Input)]
+    if len(computed) != 1 or module.outputs != tuple(computed):
+        return None
+    node = module.nodes[computed[0]]
+    plain = isinstance(node.form, Elementwise) and len(node.args) == len(module.inputs)
+    return computed[0] if plain else None
+
+
+def optional(group: Group) -> list[tuple[Param, bool]]:
+    """The parameters of a class, each with whether some of its modules lack it."""
+    found: dict[str, Param] = {}
+    for module in (group.module, *group.modules):
+        for param in module.params:
+            found.setdefault(param.name, param)
+    return [
+        (param, any(all(q.name != name for q in m.params) for m in group.modules))
+        for name, param in found.items()
+    ]
+
+
+# --- what is told ---------------------------------------------------------------------------------
+
+
+def _parts(plan: Plan, group: Group) -> Iterator[tuple[Step, Unit]]:
+    """The units that a unit makes or calls, once for each module of a schedule; what is shared is
+    made by its owner only.
+    """
+    for child in plan.children(group.module):
+        for k, (_, inner) in enumerate(child.modules):
+            unit = plan.unit(inner, group.banked or child.top_k is not None)
+            if unit.is_function or inner.shared is None or child.owns:
+                yield (child.name, k), unit
+
+
+def at(module: Module, path: tuple[Step, ...]) -> Module:
+    """The module that a path leads to."""
+    for name, k in path:
+        _, module = module.child(name).modules[k]
+    return module
+
+
+def _values(group: Group, step: Step, argument: Argument) -> Values:
+    """The number that is told, in each module of a group; that of its text first."""
+    path = (step, *argument.path)
+    modules = (group.module, *group.modules)
+    return tuple(p.number_of(at(m, path), argument.setting) for m in modules)
+
+
+def _said(group: Group, kind: str, unit: Unit, values: Values) -> Told | None:
+    """How a number is said without an argument for it; None where it needs one."""
+    same = len(set(values)) == 1
+    if kind == CONFIG and same and not unit.is_function:
+        return Told(values[0])
+    own = own_name(group, values, axes=unit.is_function)
+    if own is not None:
+        return Told(values[0], own)
+    known = not p.reals_of(values[0])
+    if kind == FUNCTION:
+        known = known and isinstance(values[0], Dim)
+    return Told(values[0]) if same and (known or kind == CONFIG) else None
+
+
+def own_name(group: Group, values: Values, axes: bool = False) -> str | None:
+    """A name of the block for a value that its modules have in common: of a setting, or of an axis
+    that is no mere number.
+    """
+    names = p.setting_names(group.module)
+    if axes and p.reals_of(values[0]):
+        names = [*names, *p.free_axes(group.module)]
+    modules = (group.module, *group.modules)
+    for name in names:
+        if all(p.symbol_of(m, name) == v for m, v in zip(modules, values, strict=True)):
+            return name
+    return None
+
+
+def _captures(
+    group: Group,
+    kind: str,
+    wanted: list[tuple[Step, Argument, Values]],
+) -> dict[tuple[Step, Argument], Argument]:
+    """Arguments for numbers that a block cannot say itself. A class has one for all that are equal
+    in each of its modules.
+    """
+    module = group.module
+    taken = {safe(n) for n in p.setting_names(module)}
+    taken |= {safe(x.name) for x in (*module.children, *module.params)}
+    first: dict[object, Argument] = {}
+    keys: dict[tuple[Step, Argument], object] = {}
+    for step, argument, values in wanted:
+        number: object = (step, argument) if kind == FUNCTION else values
+        keys[step, argument] = number
+        kept = Argument("", argument.setting, argument.type, (step, *argument.path))
+        first.setdefault(number, kept)
+    settings = [a.setting for a in first.values()]
+    named: dict[object, Argument] = {}
+    for number, a in first.items():
+        name = safe(a.setting)
+        if name in taken or settings.count(a.setting) > 1:
+            name = f"{safe(a.path[-1][0])}_{name}"
+        named[number] = replace(a, name=p.fresh(name, taken))
+    return {place: named[key] for place, key in keys.items()}
+
+
+# --- kinds of classes -----------------------------------------------------------------------------
+
+
+def _kind(plan: Plan, group: Group) -> str:
+    if group.module is plan.model.root:
+        return CONFIG
+    if _says_all(plan, group):
+        return LEAF
+    inner = [
+        plan.unit(m, group.banked or c.top_k is not None)
+        for c in plan.children(group.module)
+        for _, m in c.modules
+    ]
+    if any(not unit.is_function for unit in inner) or p.needs_lengths(group.module):
+        return CONFIG
+    told = all(
+        _sayable(plan, module, m)
+        for module in group.modules
+        for c in plan.children(module)
+        for _, m in c.modules
+    )
+    return LEAF if told else CONFIG
+
+
+def _says_all(plan: Plan, group: Group) -> bool:
+    """Whether blocks of this name that differ in numbers can be one class, which is told them: it
+    makes its submodules of its own settings.
+    """
+    module = group.module
+    if group.banked or module.block not in plan.several:
+        return False
+    if plan.shares(module) or p.needs_lengths(module):
+        return False
+    return all(_makes(plan, group, child) for child in plan.children(module))
+
+
+def _makes(plan: Plan, group: Group, child: Child) -> bool:
+    """Whether a class can make a child of its own settings."""
+    for k, (_, inner) in enumerate(child.modules):
+        unit = plan.unit(inner, child.top_k is not None)
+        if child.segments or unit.is_function or unit.kind == CONFIG or unit.banked:
+            return False
+        own = [Argument(n, n, "") for n in p.setting_names(inner)]
+        for argument in (*own, *(a for a in unit.arguments if a.path)):
+            values = _values(group, (child.name, k), argument)
+            known = len(set(values)) == 1 and not p.reals_of(values[0])
+            if not known and own_name(group, values) is None:
+                return False
+    return True
+
+
+def _sayable(plan: Plan, module: Module, inner: Module) -> bool:
+    """Whether a block can tell a function all its settings from its own."""
+    own = [*module.symbols.values(), *module.reals.values()]
+    for name in p.setting_names(inner):
+        value = p.number_of(inner, name)
+        if value not in own and p.reals_of(value):
+            return False
+    return all(_sayable(plan, module, m) for c in plan.children(inner) for _, m in c.modules)
