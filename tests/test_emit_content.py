@@ -132,15 +132,18 @@ CASES = {
     ),
     "flags": (
         "",
-        "stack(Around(Linear(d, d, bias: true)), Around(Linear(d, d)), Around(MLP(d, 4, bias: true)))",
+        """stack(Around(Linear(d, d, bias: true)), Around(Linear(d, d)),
+           Around(MLP(d, 4, bias: true)))""",
         {},
     ),
     "orders of a schedule": (
-        """block Tower(a: [B, T, d] -> [B, T, d], b: [B, T, d] -> [B, T, d])(x: [B, T, d]) -> [B, T, d] {
+        """block Tower(a: [B, T, d] -> [B, T, d], b: [B, T, d] -> [B, T, d])
+                      (x: [B, T, d]) -> [B, T, d] {
           layers = stack(a, b, b, a)
           return layers(x)
         }""",
-        """stack(Tower(Around(Scaled(d, 2)), Scaled(d, 0.5)), Tower(Scaled(d, 2), Around(Scaled(d, 0.5))),
+        """stack(Tower(Around(Scaled(d, 2)), Scaled(d, 0.5)),
+           Tower(Scaled(d, 2), Around(Scaled(d, 0.5))),
            Tower(Around(Scaled(d, 3)), Scaled(d, 0.25)))""",
         {"Tower": 2, "Scaled": 1, "Around": 1},
     ),

@@ -11,6 +11,7 @@ from archdsl.emit.context import input_names, result_type
 from archdsl.emit.limits import limit_lines
 from archdsl.emit.lines import Line, definition, line, plain
 from archdsl.emit.plan import Plan
+from archdsl.emit.running import LOCALS
 from archdsl.emit.spell import listed
 from archdsl.emit.units import Frame
 from archdsl.graph import Model
@@ -22,8 +23,7 @@ _WITHIN = "rtol=1e-4, atol=1e-4"
 
 def forward(made: Plan, frame: Frame, body: tuple[Line, ...]) -> list[Line]:
     """`forward` of the model, with the statements of its body."""
-    names = input_names(made.model.root, False)
-    inputs = ["self", *(f"{name}: Tensor" for name in names)]
+    inputs = ["self", *(f"{name}: Tensor" for name in frame.inputs)]
     tail = f") -> {result_type(made.model.root)}:"
     return definition("def forward(", inputs, tail, [*limit_lines(made, frame), *body], 1)
 
@@ -31,7 +31,7 @@ def forward(made: Plan, frame: Frame, body: tuple[Line, ...]) -> list[Line]:
 def main(model: Model, tiny: Model | None, vocab: str | None) -> list[Line]:
     """The smoke test of the file."""
     root = model.root
-    names = input_names(root, False)
+    names = input_names(root, False, LOCALS)
     types = [root.nodes[i].type for i in root.inputs]
     sizes, _ = trial.lengths(model, tiny)
     alone = [f"{name}{trial.first(t)}" for name, t in zip(names, types, strict=True)]

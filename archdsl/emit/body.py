@@ -7,16 +7,15 @@ into the expression that uses them. A name carries the letters of its axes: `q_B
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 
 from archdsl.axes import Merge, Plan, RestFactor, factors
 from archdsl.dims import Dim
 from archdsl.emit import calls, precomputed, repeat
 from archdsl.emit import plan as p
-from archdsl.emit.context import input_names
 from archdsl.emit.lines import Line, line
-from archdsl.emit.names import safe, suffix
+from archdsl.emit.names import OF_BODY, lettered, safe, variable
 from archdsl.emit.rearrange import (
     Term,
     dim_of,
@@ -95,6 +94,7 @@ class Writer:
     users: dict[int, list[int]] = field(default_factory=dict)
     last: dict[int, float] = field(default_factory=dict)
     holder: dict[str, int] = field(default_factory=dict)
+    below: set[str] = field(default_factory=set)
 
     @property
     def module(self) -> Module:
@@ -115,7 +115,7 @@ class Writer:
     def look(self, name: str) -> Text:
         """The Python expression for a setting or an axis of this block."""
         if name in p.setting_names(self.module):
-            said = safe(name) if self.frame.is_function else f"self.{safe(name)}"
+            said = variable(name) if self.frame.is_function else f"self.{safe(name)}"
             return Text(said, ATOM, frozenset((OfBlock(name),)))
         if name not in p.free_axes(self.module) and name == "S" and not self.module.streams:
             return self.look("T")
@@ -125,7 +125,8 @@ class Writer:
 
     def length(self, axis: str) -> Text:
         """The length of an axis that inputs bring."""
-        return Text(safe(axis), ATOM, frozenset((Length(axis),)))
+        name = self.frame.lengths.get(axis) or variable(axis)
+        return Text(name, ATOM, frozenset((Length(axis),)))
 
     def behind(self) -> tuple[str, Text]:
         """Where a block finds what it keeps, and how many tokens came before."""
@@ -177,13 +178,28 @@ class Writer:
 
     def fresh(self, i: int, base: str) -> str:
         """A variable for a node that overwrites nothing still needed."""
-        name = f"{safe(base)}{suffix(self.nodes[i].types[0])}"
+        name = lettered(base, self.nodes[i].types[0])
         number = 2
         found = name
-        while (h := self.holder.get(found)) is not None and self.last[h] > i:
+        while self.taken(found) or ((h := self.holder.get(found)) is not None and self.last[h] > i):
             found, number = f"{name}_{number}", number + 1
         self.holder[found] = i
         return found
+
+    def taken(self, name: str) -> bool:
+        """Whether a name stands for something in all of the body."""
+        frame = self.frame
+        if (
+            name in OF_BODY
+            or name == self.store
+            or name in frame.calls
+            or name in frame.lengths.values()
+        ):
+            return True
+        if not frame.is_function:
+            return frame.group.banked and name == "expert"
+        told = any(name == variable(n) for n in p.setting_names(self.module))
+        return told or any(name == a.name for a in frame.captures)
 
     def hint(self, i: int) -> str:
         """A name for a node without one: that of the value it goes into."""
@@ -275,13 +291,11 @@ class Writer:
             if name != "_" and name != text.text:
                 self.lines.append(line("{} = {}", name, text))
 
-    def bare(self, name: str) -> str:
-        """A name without axes that stands for nothing else here."""
-        found, number = safe(name), 2
-        taken = {*self.holder, *map(safe, p.setting_names(self.module)), "T"}
-        taken |= {safe(a) for a in p.free_axes(self.module)}
-        while found in taken:
-            found, number = f"{safe(name)}_{number}", number + 1
+    def bare(self, name: str, others: Container[str] = ()) -> str:
+        """A name without axes that stands for nothing else here, and is none of `others`."""
+        found, number = variable(name), 2
+        while found in self.holder or found in others or self.taken(found):
+            found, number = f"{variable(name)}_{number}", number + 1
         return found
 
     def node(self, i: int, node: Node) -> Text:
@@ -290,7 +304,7 @@ class Writer:
         match node.form:
             case Input():
                 place = self.module.inputs.index(i)
-                name = input_names(self.module, self.frame.is_function)[place]
+                name = self.frame.inputs[place]
                 self.holder[name] = i
                 return Text(name)
             case Read(param):
@@ -365,7 +379,7 @@ class Writer:
 
     def reference(self) -> str:
         """Something in the model's dtype and on its device: an input, or a parameter."""
-        names = input_names(self.module, self.frame.is_function)
+        names = self.frame.inputs
         for name, i in zip(names, self.module.inputs, strict=True):
             if self.module.nodes[i].type.dtype == "float":
                 return name

@@ -9,10 +9,10 @@ from archdsl.dtypes import FLOATING
 from archdsl.emit import plan as p
 from archdsl.emit.body import WIDTH, Writer
 from archdsl.emit.calls import root
-from archdsl.emit.context import input_names, parameters, result_type
+from archdsl.emit.context import parameters, result_type
 from archdsl.emit.intrinsics import kernel
 from archdsl.emit.lines import Line, definition, documented, line, uses_of
-from archdsl.emit.names import safe
+from archdsl.emit.names import safe, unused, variable
 from archdsl.emit.plan import Group
 from archdsl.emit.precomputed import places
 from archdsl.emit.repeat import empty, state_places
@@ -94,11 +94,10 @@ def forward_of(
 
 
 def _function(plan: p.Plan, around: Frame) -> Unit:
-    module = around.group.module
     _, body = forward_of(plan, around)
     uses = uses_of(body)
     arguments = _arguments(around, uses)
-    inputs = [f"{name}: Tensor" for name in input_names(module, True)]
+    inputs = [f"{name}: Tensor" for name in around.inputs]
     inputs += [f"{a.name}: {a.type}" for a in arguments]
     inputs += ["start: int"] if Start() in uses else []
     return Unit(around, arguments, Start() in uses, inputs=tuple(inputs), body=body)
@@ -110,7 +109,7 @@ def _class(plan: p.Plan, around: Frame) -> Unit:
     tables = table_lines(plan, around)
     kept = new_cache_lines(plan, writer)
     made = init_lines(plan, around, uses_of([*body, *tables, *kept]))
-    plain, given = parameters(module, plan.given(module))
+    plain, given = parameters(module, around.inputs, plan.given(module))
     inputs = ["self", *plain]
     inputs += ["expert: int"] if around.group.banked else []
     inputs += ["start: int = 0"] if plan.needs_start(module) else []
@@ -135,7 +134,7 @@ def _arguments(around: Frame, uses: Uses) -> tuple[Argument, ...]:
     names = p.setting_names(module)
     if around.takes_config:
         names = [n for n in names if n in around.varying]
-    own = [Argument(safe(n), n, _type(module, n)) for n in names if OfBlock(n) in uses]
+    own = [Argument(around.argument(n), n, _type(module, n)) for n in names if OfBlock(n) in uses]
     return (*own, *(a for a in around.captures if Handed(a.name) in uses))
 
 
@@ -170,9 +169,9 @@ def shape_lines(writer: Writer, body: Iterable[Line]) -> list[Line]:
             found.setdefault(which, []).append((axis, name))
     lines = []
     for which, axes in sorted(found.items()):
-        variable = input_names(writer.module, writer.frame.is_function)[which]
         for axis, name in sorted(axes):
-            lines.append(line("{} = {}.shape[{}]", safe(name), variable, axis))
+            told = (writer.frame.lengths[name], writer.frame.inputs[which], axis)
+            lines.append(line("{} = {}.shape[{}]", *told))
     return lines
 
 
@@ -201,7 +200,7 @@ def init_lines(plan: p.Plan, around: Frame, uses: Uses) -> Init:
             continue
         made.extend(_param_lines(param, is_optional, look, banked))
         if is_optional:
-            flags.setdefault(safe(param.guard))
+            flags.setdefault(variable(param.guard))
     if plan.needs_like(module) and not plan.lowered(module):
         made.append(line('self.register_buffer("like", torch.empty(0), persistent=False)'))
     for child in plan.submodules(module):
@@ -217,7 +216,7 @@ def init_lines(plan: p.Plan, around: Frame, uses: Uses) -> Init:
         inputs.append(f"config: Config{default}")
     inputs += ["experts: int"] if banked else []
     inputs += [f"{a.name}: {a.type}" for a in arguments]
-    inputs += [f"{safe(name)}: nn.Module" for name in plan.shares(module).values()]
+    inputs += [f"{variable(name)}: nn.Module" for name in plan.shares(module).values()]
     inputs += [f"{flag}: bool = False" for flag in flags]
     if any(param.kind == "const" for param in module.params):
         held = line("self.register_buffer(name, table, persistent=False)")
@@ -258,7 +257,7 @@ class InitLook:
         """A setting of the block, to be stored as it is."""
         if self.frame.takes_config and name not in self.frame.varying:
             return _root(self.frame.group.module, name)
-        return Text(safe(name), ATOM, frozenset((OfBlock(name),)))
+        return Text(self.frame.argument(name), ATOM, frozenset((OfBlock(name),)))
 
 
 def _compound(module: Module, name: str) -> bool:
@@ -275,7 +274,7 @@ def _root(module: Module, name: str) -> Text:
 
 def _param_lines(param: Param, optional: bool, look: InitLook, banked: bool) -> list[Line]:
     axes = [spell_dim(a, look) for a in param.type.axes if isinstance(a, Dim)]
-    name, guard = f"self.{safe(param.name)}", safe(param.guard)
+    name, guard = f"self.{safe(param.name)}", variable(param.guard)
     assert param.initial is not None
     sizes = [Text("experts"), *axes] if banked else axes
     value, after = _initial(param.initial, name, param.type.dtype, sizes, look)
@@ -355,15 +354,15 @@ def constructor(
     """
     here, (_, module) = around.group.module, child.modules[k]
     names = {binding: f"self.{safe(name)}" for binding, name in p.owned(here).items()}
-    names |= {binding: safe(name) for binding, name in plan.shares(here).items()}
+    names |= {binding: variable(name) for binding, name in plan.shares(here).items()}
     if module.shared is not None and not child.owns:
         return calling("Shared", "{}", names[module.shared])
     unit = plan.unit(module, experts is not None)
     args: list[object] = ["config"] if unit.kind == CONFIG else []
     args += [experts] if unit.banked else []
     args += [_number(number, look) for number in around.told.get((child.name, k), ())]
-    args += [f"{safe(name)}={names[b]}" for b, name in plan.shares(module).items()]
-    own = {safe(q.guard) for q in module.params if q.guard}
+    args += [f"{variable(name)}={names[b]}" for b, name in plan.shares(module).items()]
+    own = {variable(q.guard) for q in module.params if q.guard}
     args += [f"{flag}=True" for flag in unit.flags if flag in own]
     return spelt("{}({})", unit.name, listed(args))
 
@@ -438,6 +437,7 @@ def table_lines(plan: p.Plan, around: Frame) -> list[Line]:
             if len(value.text) > WIDTH and i != param.value:
                 parts += 1
                 name = f"{safe(param.name)}_part" + (f"_{parts}" if parts > 1 else "")
+                name = unused(name, {safe(q.name) for q in consts})
                 lines.append(line("{} = {}", name, value))
                 value = Text(name)
             writer.values[i] = value

@@ -8,21 +8,24 @@ settings are no content. `units.py` hands them over where modules of one content
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from archdsl.dims import Dim
 from archdsl.emit import plan as p
-from archdsl.emit.names import class_name, function_name, safe
+from archdsl.emit.names import class_name, function_name, variable
 from archdsl.emit.plan import Group, Plan
 from archdsl.graph import Binding, Child, Module, Param, Segment
 from archdsl.nodes import Apply, Kept, Loop, Mixture, Node, Positions, Scan, Window, every_node
 from archdsl.record import replace
+from archdsl.stream import modules
 
 
 def grouped(plan: Plan) -> None:
     """Puts every module of the plan into its group, what a module holds before the module."""
     # A function's arguments may not have the name of a function that it calls.
-    taken = {"Model", "Config", "Cache", *_arguments(plan.model.root)}
+    rules = plan.model.hub.weights if plan.model.hub else ()
+    converting = (f"convert_{i + 1}" for i in range(len(rules)))
+    taken = {"layers", "experts", *converting, *_arguments(plan.model.root), *_made_with(plan)}
     seen: dict[object, list[_Open]] = {}
     opened: list[_Open] = []
     of: dict[tuple[int, bool], _Open] = {}
@@ -105,6 +108,17 @@ def _closed(plan: Plan, group: _Open, taken: set[str]) -> Group:
     return Group(name, group.function, group.banked, tuple(group.modules), text)
 
 
+def _made_with(plan: Plan) -> Iterator[str]:
+    """The names of what blocks are given, and of arguments of classes that look like a class: where
+    one makes or calls another, neither hides the other.
+    """
+    for module in modules(plan.model.root):
+        yield from map(variable, module.context)
+        if module.params or module.children:
+            names = (*p.setting_names(module), *plan.shares(module).values())
+            yield from (variable(name) for name in names if not name.islower())
+
+
 def _arguments(root: Module) -> set[str]:
     """The settings of all blocks that own no parameters and may become functions."""
     found: set[str] = set()
@@ -115,7 +129,7 @@ def _arguments(root: Module) -> set[str]:
             inner = [owns_nothing(m) for child in module.children for _, m in child.modules]
             nothing[module.id] = not module.params and all(inner)
             if nothing[module.id]:
-                found.update(map(safe, p.setting_names(module)))
+                found.update(map(variable, p.setting_names(module)))
         return nothing[module.id]
 
     owns_nothing(root)

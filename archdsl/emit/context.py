@@ -9,34 +9,44 @@ Functions take what they are given in order, behind their inputs.
 
 from __future__ import annotations
 
-from archdsl.emit.names import safe, suffix
+from collections.abc import Container
+
+from archdsl.emit.names import OF_BODY, lettered, variable
 from archdsl.emit.spell import Text, spelt
 from archdsl.graph import Child, Module
 
 
-def input_names(module: Module, function: bool) -> list[str]:
-    """The variables of a block's inputs, what it is given behind the others."""
+def input_names(module: Module, function: bool, taken: Container[str] = ()) -> list[str]:
+    """The variables of a block's inputs, what it is given behind the others; none of `taken`."""
     count = len(module.inputs) - len(module.context)
     nodes = [module.nodes[i] for i in module.inputs]
-    plain = [f"{safe(n.name)}{suffix(n.type)}" for n in nodes[:count]]
-    if function:
-        settings = {s.name for s in module.settings}
-        return [*plain, *(safe(n + "_given" * (n in settings)) for n in module.context)]
-    return [*plain, *map(safe, module.context)]
+    settings = {s.name for s in module.settings} if function else set()
+    given = [variable(n + "_given" * (n in settings)) for n in module.context]
+    names: list[str] = []
+    for node in nodes[:count]:
+        name = lettered(node.name, node.type)
+        while name in taken or name in names or name in given or name in OF_BODY:
+            name += "_"
+        names.append(name)
+    return [*names, *given]
 
 
 def arguments(child: Child, values: list[Text]) -> tuple[list[Text], list[Text]]:
     """The arguments of a submodule, those in order and those with names."""
     count = len(values) - len(child.context)
     named = zip(child.context, values[count:], strict=True)
-    return values[:count], [spelt("{}={}", safe(name), value) for name, value in named]
+    return values[:count], [spelt("{}={}", variable(name), value) for name, value in named]
 
 
-def parameters(module: Module, names: tuple[str, ...]) -> tuple[list[str], list[str]]:
+def parameters(
+    module: Module, inputs: tuple[str, ...], names: tuple[str, ...]
+) -> tuple[list[str], list[str]]:
     """The parameters of a `forward`, those in order and those with names, which are `names`."""
     count = len(module.inputs) - len(module.context)
-    plain = [f"{name}: Tensor" for name in input_names(module, False)[:count]]
-    return plain, [f"{safe(name)}: Tensor" for name in names]
+    return (
+        [f"{name}: Tensor" for name in inputs[:count]],
+        [f"{variable(name)}: Tensor" for name in names],
+    )
 
 
 def result_type(module: Module) -> str:

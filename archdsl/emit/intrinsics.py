@@ -9,7 +9,6 @@ from __future__ import annotations
 from archdsl.dims import Dim
 from archdsl.emit import calls
 from archdsl.emit.body import Writer
-from archdsl.emit.context import input_names
 from archdsl.emit.lines import Line, line
 from archdsl.emit.masks import causal, everything
 from archdsl.emit.names import safe
@@ -21,7 +20,7 @@ from archdsl.nodes import Positions, Scan, Window
 def kernel(writer: Writer) -> list[Line]:
     """The statements of a lowered body, the last one `return`."""
     module = writer.module
-    names = input_names(module, writer.frame.is_function)
+    names = list(writer.frame.inputs)
     for i, name in zip(module.inputs, names, strict=True):
         writer.holder[name] = i
     match module.intrinsic:
@@ -52,11 +51,11 @@ def _convolution(writer: Writer, x: str) -> list[Line]:
     size, w = writer.dim(window.size), writer.param("w")
     bias = f", {writer.param('b')}" if any(p.name == "b" for p in writer.module.params) else ""
     told = (store, safe(window.place), x, start, size)
+    seen = writer.bare("seen")
+    convolved = "return F.conv1d({}.mT, {}[:, None]{}, groups={}.shape[2]).mT"
     return [
-        line("seen = {}", calling("recent", '{}, "{}", {}, {}, dim=1, size={}', *told)),
-        line(
-            "return F.conv1d(seen.mT, {}[:, None]{}, groups={}.shape[2]).mT", w, bias or ", None", x
-        ),
+        line("{} = {}", seen, calling("recent", '{}, "{}", {}, {}, dim=1, size={}', *told)),
+        line(convolved, seen, w, bias or ", None", x),
     ]
 
 
@@ -71,13 +70,15 @@ def _recurrence(writer: Writer, names: list[str]) -> list[Line]:
     store, start = writer.behind()
     (state,), (kept,) = body.state_types, body.state_names
     sizes = listed(writer.dim(a) for a in state.axes if isinstance(a, Dim))
-    zeros, name = spelt("{}.new_zeros({})", names[0], sizes), safe(kept)
+    zeros, name = spelt("{}.new_zeros({})", names[0], sizes), writer.bare(kept)
+    writer.holder[name], y = 0, writer.bare("y")
+    place = safe(kept)
     run = calling(HELPERS[module.intrinsic], "{}, {}", listed(names), name)
     return [
-        line("{} = {}", name, calling("resume", '{}, "{}", {}, {}', store, name, start, zeros)),
-        line("y, {} = {}", name, run),
-        line("{}", calling("leave", "{}, {}={}", store, name, name)),
-        line("return y"),
+        line("{} = {}", name, calling("resume", '{}, "{}", {}, {}', store, place, start, zeros)),
+        line("{}, {} = {}", y, name, run),
+        line("{}", calling("leave", "{}, {}={}", store, place, name)),
+        line("return {}", y),
     ]
 
 
@@ -103,8 +104,9 @@ def _attention(writer: Writer, names: list[str]) -> list[Line]:
     seen = spelt("torch.arange({}, device={}.device)", first, q)
     lengths = line("T, S = {}.shape[2], {}.shape[2]", q, k)
     extra = [Text(given[module.context.index(name)]) for name in visible.context]
-    mask = line("mask = {}", calls.call(writer, child, [now, seen, *extra]))
-    masked = line("return {}, attn_mask=mask{})", call, scaled)
+    hidden = writer.bare("mask")
+    mask = line("{} = {}", hidden, calls.call(writer, child, [now, seen, *extra]))
+    masked = line("return {}, attn_mask={}{})", call, hidden, scaled)
     if not begins or not causal(visible):
         return [lengths, mask, masked]
     unmasked = line("return {}{})", call, scaled)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from archdsl.dims import Dim, substitute
 from archdsl.emit.body import Writer
-from archdsl.emit.context import input_names
 from archdsl.emit.lines import Line, line
 from archdsl.emit.plan import Plan
 from archdsl.emit.spell import ATOM, PLUS, Text, spell_dim
@@ -38,7 +37,7 @@ def limit_lines(made: Plan, frame: Frame, tokens: str = "") -> list[Line]:
     root = made.model.root
     seen = Text(tokens, PLUS)
     lengths: dict[str, Text] = {"T": seen, "S": seen} if tokens else {}
-    for name, index in zip(input_names(root, False), root.inputs, strict=True):
+    for name, index in zip(frame.inputs, root.inputs, strict=True):
         for i, axis in enumerate(root.nodes[index].type.axes):
             if isinstance(axis, Dim) and axis.name is not None:
                 lengths.setdefault(axis.name, Text(f"{name}.shape[{i}]"))

@@ -9,24 +9,60 @@ from __future__ import annotations
 import keyword
 import re
 import textwrap
+from collections.abc import Container, Mapping
 
 from archdsl.diagnostic import printable
 from archdsl.dims import Dim
 from archdsl.types import Rest, TensorType
 
-RESERVED = frozenset((
-    "Cache", "Config", "F", "Model", "Tensor", "annotations", "cache", "config", "dataclass",
-    "field", "forward", "generate", "keep", "load", "main", "math", "new_cache", "nn", "part",
-    "self", "start", "super", "torch", "training", "type", "parameters", "buffers", "children",
-    "modules", "register_buffer", "state_dict", "eval", "train", "apply", "to", "half", "double",
-    "float", "bfloat16", "cpu", "cuda", "named_parameters", "zero_grad", "requires_grad_",
-    "share_memory", "extra_repr", "json", "re", "sys", "Path", "Callable", "Mapping",
-    "T_destination", "dump_patches", "call_super_init", "tables", "tie", "indices", "layer", "i",
-    "name", "table", "device", "batch", "length", "kind", "dtype", "parameters_from", "compile",
-    "xpu", "ipu", "mtia", "keep_last", "keep_every", "Shared", "recent", "remember", "resume",
-    "leave", "like", "top_mask", "mixture", "delta_rule", "state_space",
+OF_FILE = frozenset((
+    "APART", "Any", "CHECKPOINT", "Cache", "Callable", "Config", "F", "Mapping", "Model", "Path",
+    "SKIPPED", "Shared", "TIED", "Tensor", "annotations", "batch", "cache", "classmethod", "config",
+    "dataclass", "delta_rule", "device", "dtype", "field", "generate", "i",
+    "indices", "json", "keep", "keep_every", "keep_last", "keys_of", "kind", "layer",
+    "leave", "length", "like", "load", "main", "math", "mixture", "name", "new_cache", "nn",
+    "parameters_from", "part", "re", "recent", "remember", "resume", "self", "start", "state_space",
+    "super", "sys", "table", "tables", "tie", "tiny", "top_mask", "torch",
 ))  # fmt: skip
-"""Names that the emitted file or `nn.Module` needs."""
+"""Names that the emitted file itself gives: imports, functions, arguments, fields."""
+
+OF_MODULE = frozenset((
+    "T_destination", "add_module", "apply", "bfloat16", "buffers", "call_super_init", "children",
+    "compile", "cpu", "cuda", "double", "dump_patches", "eval", "extra_repr", "float", "forward",
+    "get_buffer", "get_extra_state", "get_parameter", "get_submodule", "half", "ipu",
+    "load_state_dict", "modules", "mtia", "named_buffers", "named_children", "named_modules",
+    "named_parameters", "parameters", "register_backward_hook", "register_buffer",
+    "register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook",
+    "register_full_backward_pre_hook", "register_load_state_dict_post_hook",
+    "register_load_state_dict_pre_hook", "register_module", "register_parameter",
+    "register_state_dict_post_hook", "register_state_dict_pre_hook", "requires_grad_",
+    "set_extra_state", "set_submodule", "share_memory", "state_dict", "to", "to_empty", "train",
+    "training", "type", "xpu", "zero_grad",
+))  # fmt: skip
+"""What every `nn.Module` has. Its private names begin with `_`, as no name here does."""
+
+BUILT_IN = frozenset((
+    "abs", "enumerate", "float", "getattr", "int", "len", "list", "max", "min", "next", "print",
+    "range", "setattr", "sum", "zip",
+))  # fmt: skip
+"""Names of Python that blocks use: attributes may be called so, variables not."""
+
+AT_TOP = frozenset((
+    "FileNotFoundError", "ValueError", "all", "any", "bool", "delattr", "dict", "filter", "open",
+    "set", "sorted", "str", "tuple",
+))  # fmt: skip
+"""Names of Python that only helpers and loading use: no class or function may be called so."""
+
+_TAKEN = {
+    name.rstrip("_"): len(name) - len(name.rstrip("_"))
+    for name in (*keyword.kwlist, *OF_FILE, *OF_MODULE)
+}
+"""Taken names by what they are without `_` at the end: how many of these they have there."""
+
+_CALLED = dict.fromkeys(BUILT_IN, 0)
+
+OF_BODY = frozenset(("T", "S", "_"))
+"""Variables that bodies use without asking."""
 
 LETTERS = {
     "d": "D", "heads": "H", "kv_heads": "G", "d_head": "K", "d_ff": "F", "vocab": "V",
@@ -37,16 +73,41 @@ LETTERS = {
 
 
 def safe(name: str) -> str:
-    """A name of the spec as one of Python's: `class` becomes `class_`."""
-    return f"{name}_" if keyword.iskeyword(name) or name in RESERVED else name
+    """A name of the spec as an attribute, a field or a keyword: `class` becomes `class_`, and
+    `_apply` `private_apply`. Different names stay different.
+    """
+    if re.match("(private)*_", name):
+        return f"private{name}"
+    return _beside(name, _TAKEN)
+
+
+def _beside(name: str, taken: Mapping[str, int]) -> str:
+    """The name, longer by `_` where it is a taken one, or one that gave way to that."""
+    plain = name.rstrip("_")
+    return f"{name}_" if len(name) - len(plain) >= taken.get(plain, len(name)) else name
+
+
+def variable(name: str) -> str:
+    """A name of the spec as a variable: as `safe`, and no function of Python's. Different names
+    stay different.
+    """
+    if name.startswith("_") and name.strip("_") and not name.startswith("__"):
+        return name  # private to nobody: a variable may be called so
+    escaped = safe(name)
+    return escaped if escaped != name else _beside(name, _CALLED)
+
+
+def unused(name: str, taken: Container[str], between: str = "_") -> str:
+    """The name, with a number where it is taken."""
+    found, number = name, 2
+    while found in taken:
+        found, number = f"{name}{between}{number}", number + 1
+    return found
 
 
 def class_name(block: str, taken: set[str]) -> str:
     """A fresh class name for a block."""
-    base, number = safe(block), 2
-    name = base
-    while name in taken:
-        name, number = f"{base}{number}", number + 1
+    name = unused(variable(block), taken | AT_TOP, "")
     taken.add(name)
     return name
 
@@ -79,6 +140,16 @@ def suffix(t: TensorType) -> str:
         found.append(mark)
     named = [f for f in found if f != "1"]
     return f"_{''.join(found)}" if found and len(set(named)) == len(named) else ""
+
+
+def lettered(name: str, t: TensorType) -> str:
+    """A variable for a value: its name and the letters of its axes. Behind a name, letters keep it
+    from being a function of Python's.
+    """
+    letters = suffix(t)
+    if letters and not name.startswith("_"):
+        return f"{safe(name)}{letters}"
+    return f"{variable(name)}{letters}"
 
 
 def clean(text: str) -> str:

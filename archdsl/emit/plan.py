@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from archdsl.dims import Dim, Opaque
 from archdsl.elaborate import verified
 from archdsl.emit.masks import everything
-from archdsl.emit.names import safe
+from archdsl.emit.names import safe, unused
 from archdsl.graph import Binding, Child, Model, Module
 from archdsl.nodes import (
     Apply,
@@ -74,6 +74,11 @@ class Plan:
     _starts: dict[int, bool] = field(default_factory=dict)
     _keeps: dict[int, bool] = field(default_factory=dict)
     _given: dict[int, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def names(self) -> Iterator[str]:
+        """The names of the classes and functions of the file."""
+        return (group.name for group in self.groups)
 
     def unit(self, module: Module, banked: bool = False) -> Unit:
         """The unit of a module; `banked` as one of the experts of a bank."""
@@ -212,11 +217,9 @@ def owned(module: Module) -> dict[Binding, str]:
 
 def fresh(name: str, taken: set[str]) -> str:
     """A name that is not taken yet; it is then."""
-    unused, number = name, 2
-    while unused in taken:
-        unused, number = f"{name}_{number}", number + 1
-    taken.add(unused)
-    return unused
+    found = unused(name, taken)
+    taken.add(found)
+    return found
 
 
 def streamed(module: Module, node: Node) -> bool:

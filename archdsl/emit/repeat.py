@@ -64,7 +64,7 @@ def repeated(w: Writer, i: int, node: Node, form: Scan | Loop) -> None:
     fixed = list(zip(body.inputs, node.args, strict=True))[body.states + body.over :]
     for inside, outside in fixed:
         inner.values[inside] = w.values[outside]
-    turn = w.bare("t" if isinstance(form, Scan) else "turn")
+    turn = inner.bare("t" if isinstance(form, Scan) else "turn")
     inner.holder[turn] = _OUTER
     if isinstance(form, Loop):
         inner.turns = (*w.turns, turn)
@@ -73,6 +73,7 @@ def repeated(w: Writer, i: int, node: Node, form: Scan | Loop) -> None:
         _token(w, inner, inside, outside, turn)
     results = inner.run(body.outputs, prepared=True)
     ends, yielded = results[: body.states], results[body.states :]
+    w.below |= {*inner.holder, *inner.below}
     lists = _lists(w, i, node, body.states if isinstance(form, Loop) else 0, len(yielded))
     w.lines += [line("{} = []", name) for name in lists if name]
     if isinstance(form, Scan):
@@ -147,7 +148,7 @@ def _lists(w: Writer, i: int, node: Node, before: int, count: int) -> list[str]:
         if len(node.types) > 1 and index not in read:
             names.append("")
             continue
-        names.append(w.bare("steps"))
+        names.append(w.bare("steps", w.below))
         w.holder[names[-1]] = _OUTER
         w.last[_OUTER] = math.inf
     return names

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from archdsl.dims import Dim
 from archdsl.emit import trial
+from archdsl.emit.context import input_names
 from archdsl.emit.lines import Line, line, plain
-from archdsl.emit.names import safe, suffix
 from archdsl.emit.spell import listed
 from archdsl.graph import Model
 from archdsl.types import FLOATS, TensorType
@@ -54,10 +54,10 @@ def generate(
     return tokens
 '''
 
-_LOCALS = {
-    "t", "new", "done", "step", "stop", "count", "model", "steps", "top_k", "whole", "logits",
-    "tokens", "difference", "temperature", "max_new_tokens",
-}  # fmt: skip
+LOCALS = frozenset((
+    "t", "p", "x", "new", "done", "step", "stop", "count", "model", "steps", "top_k", "whole",
+    "least", "logits", "tokens", "both", "alone", "difference", "temperature", "max_new_tokens",
+))  # fmt: skip
 """Variables of `generate` and `main`: inputs of a model go by other names."""
 
 
@@ -89,12 +89,8 @@ def _types(model: Model) -> list[TensorType]:
 def _inputs(model: Model) -> list[str]:
     """The variables of the inputs, in order; one that streams alone is called `tokens`."""
     growing = [which for which, _ in streams(model)]
-    names = []
-    for which, index in enumerate(model.root.inputs):
-        node = model.root.nodes[index]
-        name = f"{safe(node.name)}{suffix(node.type)}"
-        names.append("tokens" if growing == [which] else name + "_" * (name in _LOCALS))
-    return names
+    names = input_names(model.root, False, LOCALS)
+    return ["tokens" if growing == [which] else name for which, name in enumerate(names)]
 
 
 def continues(model: Model, tiny: Model | None) -> bool:

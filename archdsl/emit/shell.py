@@ -10,7 +10,7 @@ from archdsl.dims import Dim
 from archdsl.emit import at_once, classes, content, plan, running
 from archdsl.emit.body import Writer
 from archdsl.emit.checkpoint import checkpoint_lines, ties
-from archdsl.emit.context import input_names, result_type
+from archdsl.emit.context import result_type
 from archdsl.emit.helpers import HELPERS
 from archdsl.emit.limits import limit_lines
 from archdsl.emit.lines import Line, definition, documented, line, plain, printed, uses_of
@@ -204,7 +204,7 @@ def _model(made: Plan, tiny: Model | None, stored: bool) -> list[Line]:
 
 def _forward(made: Plan, writer: Writer, body: tuple[Line, ...], tiny: Model | None) -> list[Line]:
     """`forward`, which may continue what a cache holds, and what belongs to it."""
-    names = input_names(made.model.root, False)
+    names = writer.frame.inputs
     inputs = ["self", *(f"{name}: Tensor" for name in names), "cache: Cache | None = None"]
     which, axis = running.streamed(made.model)
     said = "Logits for every position. With a cache, the tokens follow those seen before."

@@ -15,8 +15,9 @@ from collections.abc import Iterator, Mapping
 
 from archdsl.dims import Dim
 from archdsl.emit import plan as p
+from archdsl.emit.context import input_names
 from archdsl.emit.lines import Line
-from archdsl.emit.names import safe
+from archdsl.emit.names import safe, variable
 from archdsl.emit.plan import Group, Plan, Step
 from archdsl.graph import Child, Module, Param
 from archdsl.nodes import Elementwise, Input
@@ -59,14 +60,24 @@ class Told:
 @entity
 class Frame:
     """What is decided of a unit before its statements: `told` says what each module that it makes
-    or calls is told, `varying` are the settings in which its own modules differ.
+    or calls is told, `varying` are the settings in which its own modules differ. `inputs` are the
+    variables of inputs, `lengths` those of axes that inputs bring, `calls` the functions called.
     """
 
     group: Group
     kind: str
     told: Mapping[Step, tuple[Told, ...]]
-    captures: tuple[Argument, ...]
-    varying: frozenset[str]
+    captures: tuple[Argument, ...] = ()
+    varying: frozenset[str] = frozenset()
+    inputs: tuple[str, ...] = ()
+    lengths: Mapping[str, str] = {}
+    calls: frozenset[str] = frozenset()
+
+    def argument(self, setting: str) -> str:
+        """The parameter for a setting of the block, beside those that a class has anyway."""
+        name = variable(setting)
+        beside = ("layers", "experts") if self.group.banked else ("layers",)
+        return f"{name}_" if name.rstrip("_") in beside and not self.is_function else name
 
     @property
     def is_function(self) -> bool:
@@ -113,7 +124,7 @@ class Unit:
 def frame(plan: Plan, group: Group) -> Frame:
     """What is decided of a group before its statements; the units of what it holds are decided."""
     if group.function and inlined(group.module) is not None:
-        return Frame(group, INLINED, {}, (), frozenset())
+        return Frame(group, INLINED, {})
     kind = FUNCTION if group.function else _kind(plan, group)
     told: dict[Step, tuple[Told, ...]] = {}
     wanted: list[tuple[Step, Argument, Values, Told | None]] = []
@@ -121,7 +132,9 @@ def frame(plan: Plan, group: Group) -> Frame:
         for argument in unit.arguments:
             values = _values(group, step, argument)
             wanted.append((step, argument, values, _said(group, kind, unit, values)))
-    captures = _captures(group, kind, [(s, a, values) for s, a, values, t in wanted if t is None])
+    captures = _captures(
+        plan, group, kind, [(s, a, values) for s, a, values, t in wanted if t is None]
+    )
     for step, argument, values, said in wanted:
         capture = captures.get((step, argument))
         found = Told(values[0], argument=capture) if said is None else said
@@ -131,7 +144,15 @@ def frame(plan: Plan, group: Group) -> Frame:
         for name in p.setting_names(group.module)
         if len({p.number_of(m, name) for m in group.modules}) > 1
     )
-    return Frame(group, kind, told, tuple(dict.fromkeys(captures.values())), varying)
+    handed = tuple(dict.fromkeys(captures.values()))
+    calls = frozenset(unit.name for _, unit in _parts(plan, group) if unit.kind == FUNCTION)
+    taken = {*calls, "expert"} if group.banked else set(calls)
+    if kind == FUNCTION:
+        taken |= {variable(n) for n in p.setting_names(group.module)} | {a.name for a in handed}
+    inputs = tuple(input_names(group.module, kind == FUNCTION, taken))
+    taken.update(inputs)
+    lengths = {axis: p.fresh(variable(axis), taken) for axis in p.free_axes(group.module)}
+    return Frame(group, kind, told, handed, varying, inputs, lengths, calls)
 
 
 def inlined(module: Module) -> int | None:
@@ -213,6 +234,7 @@ def own_name(group: Group, values: Values, axes: bool = False) -> str | None:
 
 
 def _captures(
+    plan: Plan,
     group: Group,
     kind: str,
     wanted: list[tuple[Step, Argument, Values]],
@@ -221,23 +243,25 @@ def _captures(
     in each of its modules.
     """
     module = group.module
-    taken = {safe(n) for n in p.setting_names(module)}
-    taken |= {safe(x.name) for x in (*module.children, *module.params)}
+    taken = {variable(n) for n in p.setting_names(module)}
+    taken |= {"layers", "experts", *plan.names}
+    taken |= {safe(child.name) for child in module.children}
+    taken |= {safe(param.name) for param in module.params}
     first: dict[object, Argument] = {}
     keys: dict[tuple[Step, Argument], object] = {}
     for step, argument, values in wanted:
-        number: object = (step, argument) if kind == FUNCTION else values
-        keys[step, argument] = number
+        alike: object = (step, argument) if kind == FUNCTION else values
+        keys[step, argument] = alike
         kept = Argument("", argument.setting, argument.type, (step, *argument.path))
-        first.setdefault(number, kept)
+        first.setdefault(alike, kept)
     settings = [a.setting for a in first.values()]
     named: dict[object, Argument] = {}
-    for number, a in first.items():
-        name = safe(a.setting)
+    for shared, a in first.items():
+        name = variable(a.setting)
         if name in taken or settings.count(a.setting) > 1:
-            name = f"{safe(a.path[-1][0])}_{name}"
-        named[number] = replace(a, name=p.fresh(name, taken))
-    return {place: named[key] for place, key in keys.items()}
+            name = variable(f"{a.path[-1][0]}_{a.setting}")
+        named[shared] = replace(a, name=p.fresh(name, taken))
+    return {place: named[alike] for place, alike in keys.items()}
 
 
 # --- kinds of classes -----------------------------------------------------------------------------
