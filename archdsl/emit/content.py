@@ -9,6 +9,7 @@ settings are no content. `units.py` hands them over where modules of one content
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from archdsl.dims import Dim
 from archdsl.emit import plan as p
@@ -38,14 +39,14 @@ def grouped(plan: Plan) -> None:
                 plan.of[module.id, True] = plan.of[module.id, False] = plan.groups[-1]
 
 
+@dataclass(slots=True, eq=False)
 class _Open:
     """A group to which modules are still added."""
 
-    __slots__ = ("banked", "function", "modules", "number")
-
-    def __init__(self, number: int, function: bool, banked: bool) -> None:
-        self.number, self.function, self.banked = number, function, banked
-        self.modules: list[Module] = []
+    number: int
+    function: bool
+    banked: bool
+    modules: list[Module] = field(default_factory=list)
 
     def fits(self, module: Module) -> bool:
         """Whether optional parameters that both have are the same."""

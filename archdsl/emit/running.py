@@ -127,7 +127,7 @@ def main(model: Model, tiny: Model | None, vocab: str | None) -> list[Line]:
     may be.
     """
     growing, names, types = dict(streams(model)), _inputs(model), _types(model)
-    order = sorted(range(len(names)), key=lambda i: (i not in growing, i))
+    order = [*growing, *(i for i in range(len(names)) if i not in growing)]
     lengths, by_token = trial.lengths(model, tiny, "T")
     count = lengths["T"]
     told = ", ".join(names)

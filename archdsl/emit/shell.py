@@ -7,16 +7,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from archdsl.dims import Dim
-from archdsl.emit import at_once, classes, content, plan, running
+from archdsl.emit import at_once, content, plan, running
 from archdsl.emit.body import Writer
 from archdsl.emit.checkpoint import checkpoint_lines, ties
+from archdsl.emit.classes import signature, unit_lines
 from archdsl.emit.context import result_type
+from archdsl.emit.decide import decide, forward_of
 from archdsl.emit.helpers import HELPERS
+from archdsl.emit.init import init_lines
 from archdsl.emit.limits import limit_lines
 from archdsl.emit.lines import Line, definition, documented, line, plain, printed, uses_of
 from archdsl.emit.names import comment, letter, safe
+from archdsl.emit.places import places_kept
 from archdsl.emit.plan import Plan
 from archdsl.emit.spell import number, whole
+from archdsl.emit.tables import precise_lines, table_lines
 from archdsl.emit.units import INLINED, Frame, frame
 from archdsl.emit.uses import Helper, Import, OfModel, StoredConfig, Uses
 from archdsl.emit.wrap import wrap
@@ -54,9 +59,9 @@ def emit(model: Model, tiny: Model | None = None, lower: bool = True) -> str:
     made = plan.make(model, lower)
     content.grouped(made)
     blocks: list[Line] = []
-    for unit in classes.decide(made):
+    for unit in decide(made):
         if unit.kind != INLINED:
-            blocks += [*plain("\n"), *classes.unit_lines(unit)]
+            blocks += [*plain("\n"), *unit_lines(unit)]
     loading = checkpoint_lines(model)
     root = _model(made, tiny, StoredConfig() in uses_of(loading))
     streams = bool(running.streams(model))
@@ -182,20 +187,20 @@ def _model(made: Plan, tiny: Model | None, stored: bool) -> list[Line]:
     """The class `Model`: the root's body between reading the cache and advancing it."""
     module = made.model.root
     around = frame(made, made.of[module.id, False])
-    writer, body = classes.forward_of(made, around, store="kept")
-    tables = classes.table_lines(made, around)
+    writer, body = forward_of(made, around, store="kept")
+    tables = table_lines(made, around)
     if running.streams(made.model):
         forward = _forward(made, writer, body, tiny)
     else:
         forward = at_once.forward(made, around, body)
     uses = uses_of([*tables, *forward])
-    init = classes.init_lines(made, around, uses | {StoredConfig()} if stored else uses)
+    init = init_lines(made, around, uses | {StoredConfig()} if stored else uses)
     block = [
-        *documented(f"{comment(made.model.name)}.\n\n{classes.signature(module)}", 1),
+        *documented(f"{comment(made.model.name)}.\n\n{signature(module)}", 1),
         line(""),
         *init.lines,
         *tables,
-        *classes.precise_lines(around.group),
+        *precise_lines(around.group),
         line(""),
         *forward,
     ]
@@ -241,12 +246,12 @@ def _first(model: Model) -> str:
 
 def _kept(made: Plan, writer: Writer) -> list[Line]:
     """The statements that make the cache of the model."""
-    places = classes.places_kept(made, made.model.root, writer)
-    if not made.keeps(made.model.root) or not places.entries:
+    kept = places_kept(made, made.model.root, writer)
+    if not made.keeps(made.model.root) or not kept.entries:
         return [line("return Cache(batch, length, None)")]
-    if places.alone:
-        return [line("return Cache(batch, length, {})", places.entries[0][1])]
-    return [*places.lines("kept = "), line("return Cache(batch, length, kept)")]
+    if kept.alone:
+        return [line("return Cache(batch, length, {})", kept.entries[0][1])]
+    return [*kept.lines("kept = "), line("return Cache(batch, length, kept)")]
 
 
 def _limits(made: Plan, around: Frame, tokens: str) -> list[Line]:

@@ -19,6 +19,7 @@ from archdsl.emit.context import input_names
 from archdsl.emit.lines import Line
 from archdsl.emit.names import safe, variable
 from archdsl.emit.plan import Group, Plan, Step
+from archdsl.emit.uses import Handed, OfBlock, Uses
 from archdsl.graph import Child, Module, Param
 from archdsl.nodes import Elementwise, Input
 from archdsl.reals import Real
@@ -175,6 +176,22 @@ def optional(group: Group) -> list[tuple[Param, bool]]:
         (param, any(all(q.name != name for q in m.params) for m in group.modules))
         for name, param in found.items()
     ]
+
+
+def arguments_of(around: Frame, uses: Uses) -> tuple[Argument, ...]:
+    """The numbers that a unit is told, whose text has these uses: settings of its own, then those
+    that it hands on.
+    """
+    module = around.group.module
+    names = p.setting_names(module)
+    if around.takes_config:
+        names = [n for n in names if n in around.varying]
+    own = [Argument(around.argument(n), n, _type(module, n)) for n in names if OfBlock(n) in uses]
+    return (*own, *(a for a in around.captures if Handed(a.name) in uses))
+
+
+def _type(module: Module, setting: str) -> str:
+    return "int" if setting in module.symbols else "float"
 
 
 # --- what is told ---------------------------------------------------------------------------------

@@ -1,0 +1,258 @@
+"""`__init__` of a class: parameters, submodules, what is stored for other methods."""
+
+from __future__ import annotations
+
+from archdsl.dims import Dim
+from archdsl.dtypes import FLOATING
+from archdsl.emit import plan as p
+from archdsl.emit.lines import Line, definition, line, uses_of
+from archdsl.emit.names import safe, variable
+from archdsl.emit.spell import (
+    ATOM,
+    Text,
+    calling,
+    listed,
+    of_config,
+    spell_dim,
+    spell_real,
+    spelt,
+    whole,
+)
+from archdsl.emit.units import CONFIG, Argument, Frame, Told, arguments_of, optional
+from archdsl.emit.uses import MATH, Handed, OfBlock, StoredConfig, Uses
+from archdsl.graph import Child, Initial, Module, Param, Segment
+from archdsl.reals import Lit
+from archdsl.record import record
+
+
+@record
+class Init:
+    """`__init__` of a class, and what it takes."""
+
+    lines: tuple[Line, ...]
+    arguments: tuple[Argument, ...]
+    flags: tuple[str, ...]
+
+
+def init_lines(plan: p.Plan, around: Frame, uses: Uses) -> Init:
+    """`__init__`: the settings that are stored, parameters, submodules, tables. `uses` is what the
+    other methods use.
+    """
+    module, banked = around.group.module, around.group.banked
+    look = InitLook(plan, around)
+    made: list[Line] = []
+    flags: dict[str, None] = {}
+    for param, is_optional in optional(around.group):
+        if param.kind == "const":
+            continue
+        made.extend(_param_lines(param, is_optional, look, banked))
+        if is_optional:
+            flags.setdefault(variable(param.guard))
+    if plan.needs_like(module) and not plan.lowered(module):
+        made.append(line('self.register_buffer("like", torch.empty(0), persistent=False)'))
+    for child in plan.submodules(module):
+        if not _silent(plan, child, banked):
+            made.extend(_child_lines(plan, around, child, look))
+    arguments = arguments_of(around, uses | uses_of(made))
+    stored = [n for n in p.setting_names(module) if OfBlock(n) in uses]
+    keep = [line("self.{} = {}", safe(n), look.stored(n)) for n in stored]
+    keep += [line("self.{0} = {0}", a.name) for a in around.captures if Handed(a.name) in uses]
+    inputs = ["self"]
+    if around.takes_config:
+        default = " = Config()" if module is plan.model.root else ""
+        inputs.append(f"config: Config{default}")
+    inputs += ["experts: int"] if banked else []
+    inputs += [f"{a.name}: {a.type}" for a in arguments]
+    inputs += [f"{variable(name)}: nn.Module" for name in plan.shares(module).values()]
+    inputs += [f"{flag}: bool = False" for flag in flags]
+    if any(param.kind == "const" for param in module.params):
+        held = line("self.register_buffer(name, table, persistent=False)")
+        made.append(line("for name, table in self.tables().items():", block=[held]))
+    made += [line("self.config = config")] if StoredConfig() in uses else []
+    block = [line("super().__init__()"), *keep, *made]
+    lines = definition("def __init__(", inputs, ") -> None:", block, 1)
+    return Init(tuple(lines), arguments, tuple(flags))
+
+
+def _silent(plan: p.Plan, child: Child, banked: bool) -> bool:
+    """Whether a child is a function and needs no submodule."""
+    banked = banked or child.top_k is not None
+    return all(plan.unit(m, banked).is_function for _, m in child.modules)
+
+
+@record
+class InitLook:
+    """The symbols of a block where `__init__` says them."""
+
+    plan: p.Plan
+    frame: Frame
+
+    def __call__(self, name: str) -> Text:
+        """A setting of the block, or `$d` of the model."""
+        if name.startswith("$"):
+            return of_config(name)
+        if name not in p.setting_names(self.frame.group.module):
+            number = self.plan.model.number(self.frame.group.module, Dim.symbol(name))
+            return Text(str(number))
+        text = self.stored(name)
+        compound = self.frame.takes_config and name not in self.frame.varying
+        if compound and _compound(self.frame.group.module, name):
+            return spelt("({})", text)
+        return text
+
+    def stored(self, name: str) -> Text:
+        """A setting of the block, to be stored as it is."""
+        if self.frame.takes_config and name not in self.frame.varying:
+            return _root(self.frame.group.module, name)
+        return Text(self.frame.argument(name), ATOM, frozenset((OfBlock(name),)))
+
+
+def _compound(module: Module, name: str) -> bool:
+    value = module.symbols.get(name)
+    return value is not None and value.name is None and value.value is None
+
+
+def _root(module: Module, name: str) -> Text:
+    """A setting of a block in terms of the Config."""
+    if name in module.symbols:
+        return spell_dim(module.symbols[name], of_config)
+    return spell_real(module.reals[name], of_config)
+
+
+def _param_lines(param: Param, optional: bool, look: InitLook, banked: bool) -> list[Line]:
+    axes = [spell_dim(a, look) for a in param.type.axes if isinstance(a, Dim)]
+    name, guard = f"self.{safe(param.name)}", variable(param.guard)
+    assert param.initial is not None
+    sizes = [Text("experts"), *axes] if banked else axes
+    value, after = _initial(param.initial, name, param.type.dtype, sizes, look)
+    if param.kind == "buffer":
+        dtype = {"int": "torch.long", "bool": "torch.bool"}.get(param.type.dtype, "")
+        value = spelt("{}.to({})", value, dtype) if dtype else value
+        return [line('self.register_buffer("{}", {})', safe(param.name), value)]
+    if optional:
+        made = line("{} = nn.Parameter({}) if {} else None", name, value, guard)
+        return [made, line("if {}:", guard, block=after)] if after else [made]
+    return [line("{} = nn.Parameter({})", name, value), *after]
+
+
+def _initial(
+    initial: Initial, name: str, dtype: str, sizes: list[Text], look: InitLook
+) -> tuple[Text, list[Line]]:
+    """The tensor, and what is done to the parameter afterwards."""
+    args = [spell_real(a, look) for a in initial.args]
+    shape = listed(sizes) if sizes else Text("()")
+    match initial.name:
+        case "zeros" | "ones":
+            return spelt(f"torch.{initial.name}({{}})", shape), []
+        case "fill":
+            sides = spelt("({},)" if len(sizes) == 1 else "({})", listed(sizes))
+            # A parameter is real, a buffer of integers keeps every digit.
+            whole_number = dtype not in FLOATING or isinstance(initial.args[0], Lit)
+            value = args[0] if whole_number else spelt("float({})", args[0])
+            return spelt("torch.full({}, {})", sides, value), []
+        case "identity":
+            *lead, m, n = sizes
+            again = spelt(".repeat({})", listed([*lead, "1", "1"])) if lead else ""
+            return spelt("torch.eye({}, {}){}", m, n, again), []
+        case "log_range":
+            *lead, n = sizes
+            again = spelt(".repeat({})", listed([*lead, "1"])) if lead else ""
+            return spelt("torch.arange(1, {} + 1).log(){}", n, again), []
+        case "log_uniform":
+            drawn = line("nn.init.uniform_({}, {}, {})", name, *args)
+            return spelt("torch.empty({})", shape), [drawn, line("{}.data.log_()", name)]
+        case "inverse_softplus":
+            said = "nn.init.uniform_({}, math.log({}), math.log({}))"
+            drawn = line(said, name, *args, uses=(MATH,))
+            after = line("{}.data.exp_().expm1_().log_()", name)
+            return spelt("torch.empty({})", shape), [drawn, after]
+        case "uniform":
+            drawn = line("nn.init.uniform_({}, {}, {})", name, *args)
+            return spelt("torch.empty({})", shape), [drawn]
+    drawn = line("nn.init.normal_({}, std={})", name, *args)
+    return spelt("torch.empty({})", shape), [drawn]
+
+
+def _child_lines(plan: p.Plan, around: Frame, child: Child, look: InitLook) -> list[Line]:
+    name = f"self.{safe(child.name)}"
+    if child.top_k is not None:
+        count = _times(child.segments[0], look)
+        return [line("{} = {}", name, constructor(plan, around, child, 0, look, count))]
+    experts = Text("experts") if around.group.banked else None
+    if child.module is None:
+        return _stack_lines(plan, around, child, look, experts)
+    tied = "{}.{} = self.{}  # one tensor, two places"
+    return [
+        line("{} = {}", name, constructor(plan, around, child, 0, look, experts)),
+        *(line(tied, name, safe(q), ".".join(map(safe, path))) for q, path in child.ties),
+    ]
+
+
+def constructor(
+    plan: p.Plan, around: Frame, child: Child, k: int, look: InitLook, experts: Text | None
+) -> Text:
+    """`Linear(config.d, config.heads * config.d_head, bias=True)`: the module k of a child;
+    `experts` for a bank.
+
+    What is shared is made where its binding owns it, and handed over from there.
+    """
+    here, (_, module) = around.group.module, child.modules[k]
+    names = {binding: f"self.{safe(name)}" for binding, name in p.owned(here).items()}
+    names |= {binding: variable(name) for binding, name in plan.shares(here).items()}
+    if module.shared is not None and not child.owns:
+        return calling("Shared", "{}", names[module.shared])
+    unit = plan.unit(module, experts is not None)
+    args: list[object] = ["config"] if unit.kind == CONFIG else []
+    args += [experts] if unit.banked else []
+    args += [_number(number, look) for number in around.told.get((child.name, k), ())]
+    args += [f"{variable(name)}={names[b]}" for b, name in plan.shares(module).items()]
+    own = {variable(q.guard) for q in module.params if q.guard}
+    args += [f"{flag}=True" for flag in unit.flags if flag in own]
+    return spelt("{}({})", unit.name, listed(args))
+
+
+def _number(number: Told, look: InitLook) -> Text:
+    """A number that a class is told."""
+    if number.own:
+        return look(number.own)
+    if number.argument is not None:
+        name = number.argument.name
+        return Text(name, ATOM, frozenset((Handed(name),)))
+    if isinstance(number.value, Dim):
+        return spell_dim(number.value, look)
+    return spell_real(number.value, look)
+
+
+def _stack_lines(
+    plan: p.Plan, around: Frame, child: Child, look: InitLook, experts: Text | None
+) -> list[Line]:
+    name, segments = f"self.{safe(child.name)}", child.segments
+    if len(segments) == 1 and isinstance(segments[0].item, Module):
+        made = constructor(plan, around, child, 0, look, experts)
+        said = "{} = nn.ModuleList({} for _ in range({}))"
+        return [line(said, name, made, _times(segments[0], look))]
+    number = {m.id: k for k, (_, m) in enumerate(child.modules)}
+
+    def layers(rows: tuple[Segment, ...]) -> list[Line]:
+        lines: list[Line] = []
+        for segment in rows:
+            times = _times(segment, look)
+            if not isinstance(segment.item, Module):
+                lines.append(line("for _ in range({}):", times, block=layers(segment.item)))
+                continue
+            made = constructor(plan, around, child, number[segment.item.id], look, experts)
+            if segment.count == 1 and (segment.of is None or segment.of.value is not None):
+                lines.append(line("layers.append({})", made))
+            else:
+                lines.append(line("layers += [{} for _ in range({})]", made, times))
+        return lines
+
+    return [
+        line("layers: list[nn.Module] = []"),
+        *layers(segments),
+        line("{} = nn.ModuleList(layers)", name),
+    ]
+
+
+def _times(segment: Segment, look: InitLook) -> Text:
+    return Text(whole(segment.count)) if segment.of is None else spell_dim(segment.of, look)
