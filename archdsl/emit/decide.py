@@ -13,16 +13,14 @@ from archdsl.emit.init import init_lines
 from archdsl.emit.intrinsics import kernel
 from archdsl.emit.lines import Line, line, uses_of
 from archdsl.emit.places import new_cache_lines
-from archdsl.emit.spell import (
-    listed,
-)
+from archdsl.emit.spell import listed
 from archdsl.emit.tables import precise_lines, table_lines
 from archdsl.emit.units import FUNCTION, INLINED, Frame, Unit, arguments_of, frame
 from archdsl.emit.uses import Length, Start
 
 
 def decide(plan: p.Plan) -> tuple[Unit, ...]:
-    """The units of a plan, those that others make or call before them; the model's is the last."""
+    """The units of a plan but the model's, each behind those that it makes or calls."""
     for group in plan.groups:
         around = frame(plan, group)
         if around.kind == INLINED:
