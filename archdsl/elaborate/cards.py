@@ -10,6 +10,7 @@ from archdsl.check.scope import Numbers, Scope
 from archdsl.check.values import Error, Float, Int, Text, Value, Word
 from archdsl.diagnostic import Diagnostics, nearest
 from archdsl.dims import Dim
+from archdsl.facts import CARD_ROWS
 from archdsl.graph import CardDirective, Model
 from archdsl.ops import OPS
 from archdsl.parser import parse
@@ -26,16 +27,11 @@ WORDS: dict[str, str] = {
 """The directives and what they take."""
 
 ACCENTS = ("blue", "purple", "teal", "rose", "azure", "violet", "red", "pink", "cyan")
-ROWS = (
-    "params", "active", "tables", "apart", "kv_bytes_per_token", "kv_bytes", "state", "flops",
-    "context", "tied", "width", "position", "vocab", "license", "after",
-)  # fmt: skip
-"""The rows of the panel of facts, by the names that `facts` chooses them by."""
 KNOWN: dict[str, tuple[str, ...]] = {
     "view": tuple(name for name in VIEWS if name != "detail"),
     "shapes": SHAPES,
     "accent": ACCENTS,
-    "facts": ROWS,
+    "facts": CARD_ROWS,
     "hide": tuple(OPS),
 }
 """The words that directives know."""

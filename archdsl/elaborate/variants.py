@@ -29,6 +29,7 @@ from archdsl.elaborate import cards, weights
 from archdsl.elaborate.causality import check_causality
 from archdsl.elaborate.experts import check_experts
 from archdsl.elaborate.modules import Elaborator
+from archdsl.facts import FACTS
 from archdsl.graph import Expectation, Model, Module
 from archdsl.reals import Lit, Ref, evaluate
 from archdsl.record import replace
@@ -42,18 +43,7 @@ ABOUT: dict[str, str] = {
 }  # fmt: skip
 """What a variant may say about itself; everything else is computed."""
 
-EXPECTED = (
-    "params",
-    "apart",
-    "active",
-    "active_without_embedding",
-    "kv_bytes_per_token",
-    "kv_growing_bytes_per_token",
-    "kv_capped_bytes",
-    "state_bytes",
-    "source_bytes_per_token",
-    "layers",
-)
+EXPECTED = tuple(fact.name for fact in FACTS if fact.expected)
 """What `expect` may check."""
 
 

@@ -15,7 +15,9 @@
 | `checkpoint.py` | the map of published keys, `load` |
 | `repeat.py` | windows, scans, loops |
 | `helpers.py` | functions that the file brings along |
-| `running.py` | `generate`, the smoke test |
+| `running.py`, `at_once.py` | `generate`, the smoke test; the same for models without a stream |
+| `trial.py`, `limits.py` | what the smoke test draws; conditions on lengths |
+| `wrap.py` | long lines |
 | `shell.py` | the file: header, Config, Model |
 """
 
