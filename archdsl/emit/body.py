@@ -168,6 +168,8 @@ class Writer:
             u < len(self.nodes) and self.nodes[u].body for u in self.users.get(i, [])
         ):
             return True  # read in every round
+        if any(self.is_for_layers(i, u) for u in self.users.get(i, [])):
+            return True  # read by every layer, while what they carry changes
         if len(self.users.get(i, [])) > 1:
             return True
         return bool(node.name) and self.users.get(i) != [len(self.nodes)]
@@ -175,6 +177,12 @@ class Writer:
     def is_stack(self, node: Node) -> bool:
         """Whether a node is a loop over layers."""
         return isinstance(node.form, Apply) and bool(self.module.child(node.form.child).segments)
+
+    def is_for_layers(self, i: int, user: int) -> bool:
+        """Whether a value is what every layer of a stack gets."""
+        if user == len(self.nodes) or not self.is_stack(self.nodes[user]):
+            return False
+        return i in self.nodes[user].args[len(self.nodes[user].types) :]
 
     def fresh(self, i: int, base: str) -> str:
         """A variable for a node that overwrites nothing still needed."""
