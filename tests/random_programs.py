@@ -422,7 +422,7 @@ class Body:
         told = self.pick(("", f"yield {s}", f"yield {r}, {s} * {r}"))
         before = self.pick((0, 1))
         if before and told:
-            body, told = f"was = {s} * {r}  {body}", f"yield was"
+            body, told = f"was = {s} * {r}  {body}", "yield was"
         count = told.count(",") + 1 if told else 0
         out = [self.fresh("v") for _ in range(2 + count)]
         head = f"loop {self.pick((1, 2, 3))} with {s}: {t} = {x}, {r}: {t} = {y}"

@@ -254,7 +254,8 @@ class Writer:
             return
         names = []
         for j in items:
-            name = self.fresh(j, self.nodes[j].name) if self.users.get(j) else "_"
+            base = self.nodes[j].name or self.hint(j)
+            name = self.fresh(j, base) if self.users.get(j) else "_"
             names.append(name)
             self.values[j] = Text(name)
         if isinstance(node.form, Rearrange):
