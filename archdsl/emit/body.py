@@ -345,7 +345,8 @@ class Writer:
                     return Text(f"{args[0].at(ATOM)}.gather(-1, {args[1].text})")
                 return Text(f"{args[0].at(ATOM)}[{args[1].text}]")
             case Reduce(op, plan):
-                return self.reduce(op, plan, args[0])
+                counts = node.type.dtype != self.nodes[node.args[0]].type.dtype
+                return self.reduce(op, plan, args[0], counts)
             case Along(op, plan):
                 return self.along(op, plan, args[0])
         return self.elementwise(node, args)
@@ -412,7 +413,7 @@ class Writer:
         behind = [self.module.symbols.get(n, Dim.symbol(n)) for n in axis.symbols()]
         return not entries(axis) and any("$S" in d.symbols() and not entries(d) for d in behind)
 
-    def reduce(self, op: str, plan: Plan, arg: Text) -> Text:
+    def reduce(self, op: str, plan: Plan, arg: Text, counts: bool) -> Text:
         """A reduction: of axes as they stand where that gives the right side, else of factors that
         are split before and put in order after.
         """
@@ -430,12 +431,12 @@ class Writer:
             return self.over(op, arg, left, gone, keep)
         flat = tuple(f for f in factors(left) if str(f) != "1")
         kept = {str(f) for f in factors(right)}
-        reduced = self.over(
-            op,
-            view(left, flat, arg, self.look),
-            flat,
-            [i for i, f in enumerate(flat) if str(f) not in kept],
-        )
+        gone = [i for i, f in enumerate(flat) if str(f) not in kept]
+        reduced = view(left, flat, arg, self.look)
+        if gone:
+            reduced = self.over(op, reduced, flat, gone)
+        elif counts:  # only axes of length 1 go, and truths are counted
+            reduced = Text(f"{reduced.at(ATOM)}.long()")
         return view(tuple(f for f in flat if str(f) in kept), right, reduced, self.look)
 
     def along(self, op: str, plan: Plan, arg: Text) -> Text:
