@@ -267,15 +267,18 @@ class Facts:
         self, module: Module, nodes: tuple[Node, ...] | None = None, times: Dim = _ONCE
     ) -> Iterator[tuple[Dim, Node, tuple[Node, ...]]]:
         """(how often it happens, node, the nodes beside it) of a body and of what it repeats."""
-        for node in module.nodes if nodes is None else nodes:
-            yield times, node, module.nodes if nodes is None else nodes
+        beside = module.nodes if nodes is None else nodes
+        read: dict[int, set[int]] | None = None
+        for i, node in enumerate(beside):
+            yield times, node, beside
             if node.body is not None:
                 rounds = _TIME if node.op == "scan" else node.scalar
                 assert isinstance(rounds, Dim)
                 often = times * self.model.number(module, rounds)
-                beside = module.nodes if nodes is None else nodes
+                read = _results_read(beside) if read is None else read
+                needed = _needed(node, read.get(i, set()))
                 for step in self._steps(module, node.body.nodes, often):
-                    if step[2] is not node.body.nodes or _read(node, step[1], beside):
+                    if step[2] is not node.body.nodes or id(step[1]) in needed:
                         yield step
 
     def _kept(self, module: Module) -> list[tuple[int, Keeping]]:
@@ -440,21 +443,26 @@ def _in_order(child: Child) -> Iterator[tuple[int, Module]]:
         yield 1, child.module
 
 
-def _read(outer: Node, inner: Node, beside: tuple[Node, ...]) -> bool:
-    """Whether a node that a scan or a loop repeats matters: to its states, or to what it yields and
-    somebody reads.
+def _results_read(nodes: tuple[Node, ...]) -> dict[int, set[int]]:
+    """Which results of nodes with several are read, by the place of the node."""
+    used = {a for n in nodes for a in n.args}
+    found: dict[int, set[int]] = {}
+    for i, node in enumerate(nodes):
+        if node.op == "item" and i in used:
+            found.setdefault(node.args[0], set()).add(node.index)
+    return found
+
+
+def _needed(outer: Node, read: set[int]) -> set[int]:
+    """The nodes, by `id`, that matter of those that a scan or a loop repeats: to its states, or to
+    what it yields and somebody reads, `read` being the results that are.
     """
     body = outer.body
     assert body is not None
-    items = {
-        n.index: i for i, n in enumerate(beside) if n.op == "item" and beside[n.args[0]] is outer
-    }
-    read = {a for n in beside for a in n.args}
     first = 0 if outer.op == "scan" else body.states
     waiting = list(body.outputs[: body.states])
     for number, out in enumerate(body.outputs[body.states :]):
-        item = items.get(first + number)
-        if len(outer.types) == 1 or (item is not None and item in read):
+        if len(outer.types) == 1 or first + number in read:
             waiting.append(out)
     needed: set[int] = set()
     while waiting:
@@ -462,7 +470,7 @@ def _read(outer: Node, inner: Node, beside: tuple[Node, ...]) -> bool:
         if i not in needed:
             needed.add(i)
             waiting.extend(body.nodes[i].args)
-    return any(body.nodes[i] is inner for i in needed)
+    return {id(body.nodes[i]) for i in needed}
 
 
 def _is_dim(value: object) -> TypeGuard[Dim]:
