@@ -34,7 +34,7 @@ from archdsl.record import replace as changed
 from archdsl.source import Span
 from archdsl.types import TensorType
 
-MAX_NODES = 8_000
+MAX_NODES = 6_000
 """Bodies of more operations are refused: a card of them could not be drawn in a few seconds."""
 
 
@@ -278,7 +278,7 @@ def _param(scope: Scope, statement: s.ParamStatement) -> None:
     name = statement.name
     t = interface.type_of(scope, statement.type)
     guard = True if statement.guard is None else expressions.truth(scope, statement.guard)
-    if t is None or guard is False:
+    if t is None or guard is False or not _known_axes(scope, statement, t):
         scope.names[name.name] = Error()
         return
     _unique(scope, name)
@@ -295,6 +295,31 @@ def _param(scope: Scope, statement: s.ParamStatement) -> None:
     node = Node("param", (), (t,), name=name.name, param=name.name, span=name.span)
     scope.names[name.name] = scope.add(node)
     scope.bound[name.name] = name.span
+
+
+def _known_axes(scope: Scope, statement: s.ParamStatement, t: TensorType) -> bool:
+    """Whether settings alone say how long the axes of a parameter are; False after a report."""
+    decl = None if scope.block is None else scope.block.decl
+    inputs = () if decl is None else context.declared(decl)
+    free = {a.name for x in inputs for a in x.type.axes if isinstance(a, s.Name)} | {STREAM, SEEN}
+    free -= set() if decl is None else {x.name.name for x in decl.settings}
+    for axis in t.axes:
+        free_here = isinstance(axis, Dim) and not free.isdisjoint(axis.symbols())
+        if not free_here and not (isinstance(axis, Dim) and _depends(scope, axis)):
+            continue
+        scope.fail(
+            "not-static",
+            f"an axis of {statement.name.name} is {axis}, which only an input says",
+            statement.type.span,
+            help="what is stored has the lengths that settings give",
+        )
+        return False
+    return True
+
+
+def _depends(scope: Scope, axis: Dim) -> bool:
+    """Whether the length of an axis is not known with the numbers at hand."""
+    return scope.numbers is not None and scope.value(axis) is None
 
 
 def _guard_name(statement: s.ParamStatement) -> str:
