@@ -27,7 +27,7 @@ from archdsl.dims import Dim, product, substitute
 from archdsl.graph import Child, Model, Module, Node, runs
 from archdsl.ops import OPS
 from archdsl.record import record
-from archdsl.stream import Flow, flow
+from archdsl.stream import Flow, flow, needed_inside, results_read
 from archdsl.types import TensorType
 
 KV_BYTES = 2
@@ -275,8 +275,8 @@ class Facts:
                 rounds = _TIME if node.op == "scan" else node.scalar
                 assert isinstance(rounds, Dim)
                 often = times * self.model.number(module, rounds)
-                read = _results_read(beside) if read is None else read
-                needed = _needed(node, read.get(i, set()))
+                read = results_read(beside) if read is None else read
+                needed = needed_inside(node, read.get(i, set()))
                 for step in self._steps(module, node.body.nodes, often):
                     if step[2] is not node.body.nodes or id(step[1]) in needed:
                         yield step
@@ -441,36 +441,6 @@ def _in_order(child: Child) -> Iterator[tuple[int, Module]]:
         yield from runs(child.segments)
     elif child.module is not None and child.module.role == "layer":
         yield 1, child.module
-
-
-def _results_read(nodes: tuple[Node, ...]) -> dict[int, set[int]]:
-    """Which results of nodes with several are read, by the place of the node."""
-    used = {a for n in nodes for a in n.args}
-    found: dict[int, set[int]] = {}
-    for i, node in enumerate(nodes):
-        if node.op == "item" and i in used:
-            found.setdefault(node.args[0], set()).add(node.index)
-    return found
-
-
-def _needed(outer: Node, read: set[int]) -> set[int]:
-    """The nodes, by `id`, that matter of those that a scan or a loop repeats: to its states, or to
-    what it yields and somebody reads, `read` being the results that are.
-    """
-    body = outer.body
-    assert body is not None
-    first = 0 if outer.op == "scan" else body.states
-    waiting = list(body.outputs[: body.states])
-    for number, out in enumerate(body.outputs[body.states :]):
-        if len(outer.types) == 1 or first + number in read:
-            waiting.append(out)
-    needed: set[int] = set()
-    while waiting:
-        i = waiting.pop()
-        if i not in needed:
-            needed.add(i)
-            waiting.extend(body.nodes[i].args)
-    return {id(body.nodes[i]) for i in needed}
 
 
 def _is_dim(value: object) -> TypeGuard[Dim]:

@@ -278,7 +278,7 @@ def _param(scope: Scope, statement: s.ParamStatement) -> None:
     name = statement.name
     t = interface.type_of(scope, statement.type)
     guard = True if statement.guard is None else expressions.truth(scope, statement.guard)
-    if t is None or guard is False or not _known_axes(scope, statement, t):
+    if t is None or guard is False:
         scope.names[name.name] = Error()
         return
     _unique(scope, name)
@@ -288,7 +288,7 @@ def _param(scope: Scope, statement: s.ParamStatement) -> None:
     else:
         initial = _initial(scope, statement.initial)
         made = Param(statement.keyword, name.name, t, initial, guarded) if initial else None
-    if made is None:
+    if made is None or not _known_axes(scope, statement, t):
         scope.names[name.name] = Error()
         return
     scope.params.append(made)
@@ -298,28 +298,18 @@ def _param(scope: Scope, statement: s.ParamStatement) -> None:
 
 
 def _known_axes(scope: Scope, statement: s.ParamStatement, t: TensorType) -> bool:
-    """Whether settings alone say how long the axes of a parameter are; False after a report."""
-    decl = None if scope.block is None else scope.block.decl
-    inputs = () if decl is None else context.declared(decl)
-    free = {a.name for x in inputs for a in x.type.axes if isinstance(a, s.Name)} | {STREAM, SEEN}
-    free -= set() if decl is None else {x.name.name for x in decl.settings}
+    """Whether the axes of a parameter have a length before there is an input; False after a report.
+    A generic check cannot tell: a free axis may be a setting of who applies the block.
+    """
+    if scope.numbers is None:
+        return True
     for axis in t.axes:
-        free_here = isinstance(axis, Dim) and not free.isdisjoint(axis.symbols())
-        if not free_here and not (isinstance(axis, Dim) and _depends(scope, axis)):
-            continue
-        scope.fail(
-            "not-static",
-            f"an axis of {statement.name.name} is {axis}, which only an input says",
-            statement.type.span,
-            help="what is stored has the lengths that settings give",
-        )
-        return False
+        if isinstance(axis, Dim) and scope.value(axis) is None:
+            message = f"an axis of {statement.name.name} is {axis}, which only an input says"
+            help = "what is stored has lengths that settings give"
+            scope.fail("not-static", message, statement.type.span, help=help)
+            return False
     return True
-
-
-def _depends(scope: Scope, axis: Dim) -> bool:
-    """Whether the length of an axis is not known with the numbers at hand."""
-    return scope.numbers is not None and scope.value(axis) is None
 
 
 def _guard_name(statement: s.ParamStatement) -> str:
