@@ -35,10 +35,9 @@ from archdsl.nodes import (
     Node,
     Scan,
     Window,
-    items_of,
 )
 from archdsl.record import record
-from archdsl.stream import Flow, flow
+from archdsl.stream import Flow, flow, needed_inside, results_read
 from archdsl.types import TensorType
 
 KV_BYTES = 2
@@ -278,14 +277,17 @@ class Facts:
         self, module: Module, nodes: tuple[Node, ...] | None = None, times: Dim = _ONCE
     ) -> Iterator[tuple[Dim, Node, tuple[Node, ...]]]:
         """(how often it happens, node, the nodes beside it) of a body and of what it repeats."""
-        for node in module.nodes if nodes is None else nodes:
-            yield times, node, module.nodes if nodes is None else nodes
+        beside = module.nodes if nodes is None else nodes
+        read: dict[int, set[int]] | None = None
+        for i, node in enumerate(beside):
+            yield times, node, beside
             if node.body is not None:
                 rounds = node.form.rounds if isinstance(node.form, Loop) else _TIME
                 often = times * self.model.number(module, rounds)
-                beside = module.nodes if nodes is None else nodes
+                read = results_read(beside) if read is None else read
+                needed = needed_inside(node, read.get(i, set()))
                 for step in self._steps(module, node.body.nodes, often):
-                    if step[2] is not node.body.nodes or _read(node, step[1], beside):
+                    if step[2] is not node.body.nodes or id(step[1]) in needed:
                         yield step
 
     def _kept(self, module: Module) -> list[tuple[int, Keeping]]:
@@ -455,29 +457,6 @@ def _in_order(child: Child) -> Iterator[tuple[int, Module]]:
         yield from runs(child.segments)
     elif child.module is not None and child.module.role == "layer":
         yield 1, child.module
-
-
-def _read(outer: Node, inner: Node, beside: tuple[Node, ...]) -> bool:
-    """Whether a node that a scan or a loop repeats matters: to its states, or to what it yields and
-    somebody reads.
-    """
-    body = outer.body
-    assert body is not None
-    items = items_of(beside, next(i for i, n in enumerate(beside) if n is outer))
-    read = {a for n in beside for a in n.args}
-    first = 0 if isinstance(outer.form, Scan) else body.states
-    waiting = list(body.outputs[: body.states])
-    for number, out in enumerate(body.outputs[body.states :]):
-        item = items.get(first + number)
-        if len(outer.types) == 1 or (item is not None and item in read):
-            waiting.append(out)
-    needed: set[int] = set()
-    while waiting:
-        i = waiting.pop()
-        if i not in needed:
-            needed.add(i)
-            waiting.extend(body.nodes[i].args)
-    return any(body.nodes[i] is inner for i in needed)
 
 
 def _number(d: Dim) -> int:

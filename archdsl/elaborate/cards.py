@@ -35,6 +35,8 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "hide": tuple(OPS),
 }
 """The words that directives know."""
+MAX_DIRECTIVES = 200
+"""What one card may ask for; a readable one says a tenth."""
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 
@@ -43,10 +45,16 @@ def directives(
     model: Model, unit: Unit, home: Unit, diagnostics: Diagnostics
 ) -> tuple[CardDirective, ...]:
     """The directives of a model's card, checked."""
-    found = []
+    found: list[CardDirective] = []
+    said = 0
     for card in unit.cards:
         if card.variant.name == model.id:
             for directive in card.directives:
+                said += 1 + len(directive.args or ())
+                if said > MAX_DIRECTIVES:
+                    message = f"a card with more than {MAX_DIRECTIVES} directives and paths"
+                    diagnostics.add("too-large", message, directive.span, help="say less on it")
+                    return ()
                 made = _directive(model, home, directive, diagnostics)
                 if made is not None:
                     found.append(made)

@@ -23,6 +23,7 @@ from archdsl.check.values import (
     Value,
     Word,
 )
+from archdsl.check.work import TooMuch
 from archdsl.diagnostic import Diagnostics, Label, nearest
 from archdsl.dims import Dim
 from archdsl.elaborate import cards, weights
@@ -52,7 +53,11 @@ def elaborate_all(unit: Unit, diagnostics: Diagnostics, only: str | None = None)
     models = []
     for decl in unit.variants:
         if only is None or decl.name.name == only:
-            model = elaborate(unit, decl, diagnostics)
+            try:
+                model = elaborate(unit, decl, diagnostics)
+            except TooMuch as error:
+                home = error.span.source is decl.span.source
+                raise TooMuch(error.span if home else decl.name.span) from error
             if model is not None:
                 models.append(model)
     known = {v.name.name for v in unit.variants} | unit.file.lost

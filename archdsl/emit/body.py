@@ -196,12 +196,12 @@ class Writer:
 
     def hint(self, i: int) -> str:
         """A name for a node without one: that of the value it goes into."""
-        for user in self.users.get(i, []):
-            if user < len(self.nodes):
-                node = self.nodes[user]
-                if node.name and not isinstance(node.form, Cache):
-                    return node.name
-                return self.hint(user)
+        user = next((u for u in self.users.get(i, []) if u < len(self.nodes)), None)
+        while user is not None:
+            node = self.nodes[user]
+            if node.name and not isinstance(node.form, Cache):
+                return node.name
+            user = next((u for u in self.users.get(user, []) if u < len(self.nodes)), None)
         return "y"
 
     # Nodes.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from archdsl.dims import Dim
 from archdsl.dtypes import FLOATING
@@ -154,10 +155,8 @@ def params_of(unit: p.Unit) -> dict[str, tuple[Param, bool]]:
     for module in (unit.module, *unit.modules):
         for param in module.params:
             found.setdefault(param.name, param)
-    return {
-        name: (param, any(all(q.name != name for q in m.params) for m in unit.modules))
-        for name, param in found.items()
-    }
+    owners = Counter(name for m in unit.modules for name in {q.name for q in m.params})
+    return {name: (param, owners[name] < len(unit.modules)) for name, param in found.items()}
 
 
 def init_lines(plan: p.Plan, unit: p.Unit, stored: set[str]) -> list[str]:
