@@ -1,7 +1,7 @@
 """Random programs of every form of the language: what checks is equal everywhere.
 
-`make fuzz` draws many more. `python tests/random_programs.py --seed N --count M` runs as many as you
-like without hypothesis, `--seed N --count 1` shows one of them.
+`make fuzz` draws many more. `python tests/random_programs.py --seed N --count M` runs as many as
+you like without hypothesis, `--seed N --count 1` shows one of them.
 """
 
 import pytest
