@@ -307,7 +307,8 @@ class Body:
         )
         p, q = self.fresh("v"), self.fresh("v")
         second = self.pick((q, "_"))
-        cut = f"rearrange[{lead} ({b} + {a}) -> {lead} {b}, {'_' if second == '_' else f'{lead} {a}'}]"
+        other = "_" if second == "_" else f"{lead} {a}"
+        cut = f"rearrange[{lead} ({b} + {a}) -> {lead} {b}, {other}]"
         if self.lead[0] != "..." and second != "_" and self.pick((0, 1)):
             cut = f"rearrange[B T ({b} + {a}) -> B T {b}, T B {a}]"
             self.lines.append(f"{p}, {q} = {cut}({both})")
@@ -514,7 +515,8 @@ class Body:
             f"{e} = {self.pick(('mean', 'sum'))}[B T n {a} -> B T {a}](window({x}, {m}))",
             f"cache {e} every {m}",
         ]
-        self.bind(f"rearrange[B 1 T {a} -> B T {a}]({heads}({q}, {e}, EveryEntry({m})({x}, {x}, {e})))",
+        seen = f"EveryEntry({m})({x}, {x}, {e})"
+        self.bind(f"rearrange[B 1 T {a} -> B T {a}]({heads}({q}, {e}, {seen}))",
                   Type("float", (*self.lead, a)))  # fmt: skip
 
     def placed(self) -> None:
@@ -698,7 +700,7 @@ def program(pick: Pick) -> str:
         found = [f"{k}: {v}" for k, v in numbers.items()]
         return mark.join([*found, *([f"kinds: {listed}"] if kinds else [])])
 
-    used = {n for n in re.findall(r"\b[A-Z]\w*(?=\()", body)}
+    used = set(re.findall(r"\b[A-Z]\w*(?=\()", body))
     extra = [text for text in re.split(r"(?m)^(?=block )", BESIDE)
              if text and text.split("(")[0].split()[1] in used]  # fmt: skip
     return "\n".join([
@@ -767,9 +769,8 @@ def main() -> int:
         for name in [n for n in sys.modules if n.startswith("emitted_")]:
             del sys.modules[name]
     for outcome, count in found.most_common():
-        print(
-            f"{count:6} {outcome}{f'  (shortest: seed {least[outcome][1]})' if outcome in least else ''}"
-        )
+        shortest = f"  (shortest: seed {least[outcome][1]})" if outcome in least else ""
+        print(f"{count:6} {outcome}{shortest}")
     print(f"{options.count / (time.time() - begun):.0f} programs a second")
     return 1 if any(not o.startswith(("equal", "refused")) for o in found) else 0
 
