@@ -4,6 +4,7 @@
 |---|---|
 | `names.py` | safe names, axis letters, docstrings |
 | `spell.py` | dimensions and numbers as Python expressions |
+| `uses.py`, `lines.py` | what text uses; statements as records |
 | `rearrange.py` | axes patterns as views |
 | `plan.py` | which blocks become classes, which functions |
 | `body.py` | nodes as statements of `forward` |
