@@ -4,6 +4,7 @@
 |---|---|
 | `names.py` | safe names, axis letters, docstrings |
 | `spell.py` | dimensions and numbers as Python expressions |
+| `uses.py`, `lines.py` | what text uses; statements as records |
 | `rearrange.py` | axes patterns as views |
 | `plan.py` | which blocks become classes, which functions |
 | `body.py` | nodes as statements of `forward` |
@@ -15,7 +16,9 @@
 | `checkpoint.py` | the map of published keys, `load` |
 | `repeat.py` | windows, scans, loops |
 | `helpers.py` | functions that the file brings along |
-| `running.py` | `generate`, the smoke test |
+| `running.py`, `at_once.py` | `generate`, the smoke test; the same for models without a stream |
+| `trial.py`, `limits.py` | what the smoke test draws; conditions on lengths |
+| `wrap.py` | long lines |
 | `shell.py` | the file: header, Config, Model |
 """
 

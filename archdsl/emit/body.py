@@ -15,6 +15,7 @@ from archdsl.dims import Dim
 from archdsl.emit import calls, precomputed, repeat
 from archdsl.emit import plan as p
 from archdsl.emit.context import input_names
+from archdsl.emit.lines import Line, line
 from archdsl.emit.names import safe, suffix
 from archdsl.emit.rearrange import (
     Term,
@@ -30,11 +31,16 @@ from archdsl.emit.spell import (
     LEVELS,
     PLUS,
     POWER,
+    START,
     UNARY,
     Text,
+    calling,
+    listed,
     spell_dim,
     spell_real,
+    spelt,
 )
+from archdsl.emit.uses import Length, OfBlock
 from archdsl.graph import Module
 from archdsl.nodes import (
     Along,
@@ -78,8 +84,7 @@ def entries(d: Dim) -> bool:
 class Writer:
     """The statements of one body under construction.
 
-    `settings` and `axes` collect what the text refers to, for `__init__` and for the lines that
-    read lengths from shapes. `inside` is the body of a scan or a loop where that is written, and
+    `inside` is the body of a scan or a loop where that is written, and
     `turns` the variables that count the rounds of the loops around it.
     """
 
@@ -90,11 +95,7 @@ class Writer:
     banked: bool = False
     inside: Body | None = None
     turns: tuple[str, ...] = ()
-    settings: set[str] = field(default_factory=set)
-    axes: set[str] = field(default_factory=set)
-    lines: list[str] = field(default_factory=list)
-    uses_start: bool = False
-    uses_config: bool = False
+    lines: list[Line] = field(default_factory=list)
     values: dict[int, Text] = field(default_factory=dict)
     parts: dict[int, list[Text]] = field(default_factory=dict)
     users: dict[int, list[int]] = field(default_factory=dict)
@@ -113,26 +114,26 @@ class Writer:
 
     # Symbols.
 
-    def look(self, name: str) -> str:
+    def look(self, name: str) -> Text:
         """The Python expression for a setting or an axis of this block."""
         if name in p.setting_names(self.module):
-            self.settings.add(name)
-            return safe(name) if self.unit.is_function else f"self.{safe(name)}"
+            said = safe(name) if self.unit.is_function else f"self.{safe(name)}"
+            return Text(said, ATOM, frozenset((OfBlock(name),)))
         if name not in p.free_axes(self.module) and name == "S" and not self.module.streams:
             return self.look("T")
         if name not in p.free_axes(self.module) and name == "S":
-            self.uses_start = True
-            self.axes.add("T")
-            return "(start + T)"
-        self.axes.add(name)
-        return safe(name)
+            return spelt("({} + {})", START, self.length("T"))
+        return self.length(name)
 
-    def behind(self) -> tuple[str, str]:
+    def length(self, axis: str) -> Text:
+        """The length of an axis that inputs bring."""
+        return Text(safe(axis), ATOM, frozenset((Length(axis),)))
+
+    def behind(self) -> tuple[str, Text]:
         """Where a block finds what it keeps, and how many tokens came before."""
         if not self.module.streams:
-            return "None", "0"
-        self.uses_start = True
-        return self.store, "start"
+            return "None", Text("0")
+        return self.store, START
 
     def dim(self, d: Dim) -> Text:
         return spell_dim(d, self.look)
@@ -168,6 +169,8 @@ class Writer:
             u < len(self.nodes) and self.nodes[u].body for u in self.users.get(i, [])
         ):
             return True  # read in every round
+        if any(self.is_for_layers(i, u) for u in self.users.get(i, [])):
+            return True  # read by every layer, while what they carry changes
         if len(self.users.get(i, [])) > 1:
             return True
         return bool(node.name) and self.users.get(i) != [len(self.nodes)]
@@ -175,6 +178,12 @@ class Writer:
     def is_stack(self, node: Node) -> bool:
         """Whether a node is a loop over layers."""
         return isinstance(node.form, Apply) and bool(self.module.child(node.form.child).segments)
+
+    def is_for_layers(self, i: int, user: int) -> bool:
+        """Whether a value is what every layer of a stack gets."""
+        if user == len(self.nodes) or not self.is_stack(self.nodes[user]):
+            return False
+        return i in self.nodes[user].args[len(self.nodes[user].types) :]
 
     def fresh(self, i: int, base: str) -> str:
         """A variable for a node that overwrites nothing still needed."""
@@ -188,12 +197,12 @@ class Writer:
 
     def hint(self, i: int) -> str:
         """A name for a node without one: that of the value it goes into."""
-        for user in self.users.get(i, []):
-            if user < len(self.nodes):
-                node = self.nodes[user]
-                if node.name and not isinstance(node.form, Cache):
-                    return node.name
-                return self.hint(user)
+        user = next((u for u in self.users.get(i, []) if u < len(self.nodes)), None)
+        while user is not None:
+            node = self.nodes[user]
+            if node.name and not isinstance(node.form, Cache):
+                return node.name
+            user = next((u for u in self.users.get(user, []) if u < len(self.nodes)), None)
         return "y"
 
     # Nodes.
@@ -225,11 +234,11 @@ class Writer:
             if self.named(i):
                 name = self.fresh(i, node.name or self.hint(i))
                 if text.text != name:
-                    self.lines.append(f"{name} = {text.text}")
+                    self.lines.append(line("{} = {}", name, text))
                 text = Text(name)
             elif len(text.text) > WIDTH and not isinstance(node.form, Number | Read | Input):
                 name = self.fresh(i, node.name or self.hint(i))
-                self.lines.append(f"{name} = {text.text}")
+                self.lines.append(line("{} = {}", name, text))
                 text = Text(name)
             self.values[i] = text
         return [self.values[o] for o in outputs]
@@ -246,18 +255,19 @@ class Writer:
             return
         names = []
         for j in items:
-            name = self.fresh(j, self.nodes[j].name) if self.users.get(j) else "_"
+            base = self.nodes[j].name or self.hint(j)
+            name = self.fresh(j, base) if self.users.get(j) else "_"
             names.append(name)
             self.values[j] = Text(name)
         if isinstance(node.form, Rearrange):
             operands = [self.values[a] for a in node.args]
             split = split_call(node.form.plan, operands[0], self.look)
             if split is not None:
-                self.lines.append(f"{', '.join(names)} = {split}")
+                self.lines.append(line("{} = {}", listed(names), split))
                 return
             self.split(node.form.plan, items, names, operands)
             return
-        self.lines.append(f"{', '.join(names)} = {self.node(i, node).text}")
+        self.lines.append(line("{} = {}", listed(names), self.node(i, node)))
 
     def split(self, plan: Plan, items: list[int], names: list[str], operands: list[Text]) -> None:
         """Pieces that are turned after the cut: cut under names without axes, then turned."""
@@ -269,17 +279,17 @@ class Writer:
         found = split_views(plan, operands[0], cut, self.look)
         if found is None:
             results = rearrange(plan, operands, self.look)
-            self.lines.append(f"{', '.join(names)} = {', '.join(r.text for r in results)}")
+            self.lines.append(line("{} = {}", listed(names), listed(results)))
             return
-        self.lines.append(f"{', '.join(cut)} = {found[0]}")
+        self.lines.append(line("{} = {}", listed(cut), found[0]))
         for name, text in zip(names, found[1], strict=True):
             if name != "_" and name != text.text:
-                self.lines.append(f"{name} = {text.text}")
+                self.lines.append(line("{} = {}", name, text))
 
     def bare(self, name: str) -> str:
         """A name without axes that stands for nothing else here."""
         found, number = safe(name), 2
-        taken = {*self.holder, *map(safe, p.setting_names(self.module)), *map(safe, self.axes)}
+        taken = {*self.holder, *map(safe, p.setting_names(self.module)), "T"}
         taken |= {safe(a) for a in p.free_axes(self.module)}
         while found in taken:
             found, number = f"{safe(name)}_{number}", number + 1
@@ -299,11 +309,11 @@ class Writer:
             case Number(value):
                 return self.dim(value) if isinstance(value, Dim) else spell_real(value, self.look)
             case Zero():
-                return Text(f"torch.zeros_like({args[0].text})")
+                return spelt("torch.zeros_like({})", args[0])
             case Fill():
                 return repeat.filled(self, node, args[0])
             case Residual():
-                return Text(f"{args[0].at(PLUS)} + {args[1].at(PLUS)}", PLUS)
+                return spelt("{} + {}", args[0].at(PLUS), args[1].at(PLUS), level=PLUS)
             case Cache() as form:
                 return calls.cached(self, i, node, form, args[0])
             case Apply() as form:
@@ -323,8 +333,8 @@ class Writer:
                 return self.positions(axis)
             case Arange(size):
                 device = "device" if self.table else f"{self.reference()}.device"
-                length = self.dim(size).text
-                return Text(f"torch.arange({length}, dtype=torch.float32, device={device})")
+                said = "torch.arange({}, dtype=torch.float32, device={})"
+                return spelt(said, self.dim(size), device)
             case Rearrange(plan):
                 return rearrange(plan, args, self.look)[0]
             case Repeat(plan):
@@ -333,10 +343,11 @@ class Writer:
                 return self.einsum(plan, args)
             case Gather() as form:
                 if form.along:
-                    return Text(f"{args[0].at(ATOM)}.gather(-1, {args[1].text})")
-                return Text(f"{args[0].at(ATOM)}[{args[1].text}]")
+                    return spelt("{}.gather(-1, {})", args[0].at(ATOM), args[1])
+                return spelt("{}[{}]", args[0].at(ATOM), args[1])
             case Reduce(op, plan):
-                return self.reduce(op, plan, args[0])
+                counts = node.type.dtype != self.nodes[node.args[0]].type.dtype
+                return self.reduce(op, plan, args[0], counts)
             case Along(op, plan):
                 return self.along(op, plan, args[0])
         return self.elementwise(node, args)
@@ -344,25 +355,24 @@ class Writer:
     def elementwise(self, node: Node, args: list[Text]) -> Text:
         op = OPS[node.op]
         if node.op == "model_dtype":
-            return Text(f"{args[0].at(ATOM)}.to({self.reference()}.dtype)")
+            return spelt("{}.to({}.dtype)", args[0].at(ATOM), self.reference())
         if p.of_numbers(self.nodes, node):
             # Two numbers have no dtype: the first one gets the model's.
-            args = [args[0], Text(f"{self.reference()}.new_tensor({args[1].text})"), args[2]]
+            args = [args[0], spelt("{}.new_tensor({})", self.reference(), args[1]), args[2]]
         level = LEVELS[op.level]
         if op.torch_number:
             for one, other in ((0, 1), (1, 0)):
                 if isinstance(self.nodes[node.args[other]].form, Number):
-                    told = op.torch_number.format(args[one].at(ATOM), args[other].text)
-                    return Text(told)
+                    return spelt(op.torch_number, args[one].at(ATOM), args[other])
         if level == ATOM:
-            inner = [a.at(ATOM) if op.torch.startswith("{0}.") else a.text for a in args]
-            return Text(op.torch.format(*inner))
+            inner = [a.at(ATOM) if op.torch.startswith("{0}.") else a for a in args]
+            return spelt(op.torch, *inner)
         if level == UNARY:
-            return Text(op.torch.format(args[0].at(UNARY)), UNARY)
+            return spelt(op.torch, args[0].at(UNARY), level=UNARY)
         if level == POWER:
-            return Text(op.torch.format(args[0].at(ATOM), args[1].at(UNARY)), POWER)
+            return spelt(op.torch, args[0].at(ATOM), args[1].at(UNARY), level=POWER)
         right = level if node.op in ("add", "multiply") else level - 1
-        return Text(op.torch.format(args[0].at(level), args[1].at(right)), level)
+        return spelt(op.torch, args[0].at(level), args[1].at(right), level=level)
 
     def reference(self) -> str:
         """Something in the model's dtype and on its device: an input, or a parameter."""
@@ -382,28 +392,23 @@ class Writer:
         device = "device" if self.table else f"{self.reference()}.device"
         size = self.dim(axis)
         if p.streams_along(self.module, axis):
-            self.uses_start = True
-            return Text(f"torch.arange(start, start + {size.at(PLUS)}, device={device})")
-        if self.is_seen(axis) and axis.name not in p.free_axes(self.module):
-            self.uses_start = True
-            self.axes.add("T")
-            return Text(f"torch.arange(start + T, device={self.reference()}.device)")
+            said = "torch.arange({}, {} + {}, device={})"
+            return spelt(said, START, START, size.at(PLUS), device)
         if self.is_seen(axis):
-            # A window keeps the last tokens only, so positions are counted from the end.
-            self.uses_start = True
-            self.axes.add("T")
+            seen = spelt("{} + {}", START, self.length("T"))
             if axis.name not in p.free_axes(self.module):
-                return Text(f"torch.arange({size.text}, device={device})")
-            first = f"start + T - {size.at(PLUS)}"
-            return Text(f"torch.arange({first}, start + T, device={device})")
-        return Text(f"torch.arange({size.text}, device={device})")
+                return spelt("torch.arange({}, device={})", seen, device)
+            # A window keeps the last tokens only, so positions are counted from the end.
+            said = "torch.arange({} - {}, {}, device={})"
+            return spelt(said, seen, size.at(PLUS), seen, device)
+        return spelt("torch.arange({}, device={})", size, device)
 
     def is_seen(self, axis: Dim) -> bool:
         """Whether an axis is all that was seen of the streamed one."""
         behind = [self.module.symbols.get(n, Dim.symbol(n)) for n in axis.symbols()]
         return not entries(axis) and any("$S" in d.symbols() and not entries(d) for d in behind)
 
-    def reduce(self, op: str, plan: Plan, arg: Text) -> Text:
+    def reduce(self, op: str, plan: Plan, arg: Text, counts: bool) -> Text:
         """A reduction: of axes as they stand where that gives the right side, else of factors that
         are split before and put in order after.
         """
@@ -421,12 +426,12 @@ class Writer:
             return self.over(op, arg, left, gone, keep)
         flat = tuple(f for f in factors(left) if str(f) != "1")
         kept = {str(f) for f in factors(right)}
-        reduced = self.over(
-            op,
-            view(left, flat, arg, self.look),
-            flat,
-            [i for i, f in enumerate(flat) if str(f) not in kept],
-        )
+        gone = [i for i, f in enumerate(flat) if str(f) not in kept]
+        reduced = view(left, flat, arg, self.look)
+        if gone:
+            reduced = self.over(op, reduced, flat, gone)
+        elif counts:  # only axes of length 1 go, and truths are counted
+            reduced = Text(f"{reduced.at(ATOM)}.long()")
         return view(tuple(f for f in flat if str(f) in kept), right, reduced, self.look)
 
     def along(self, op: str, plan: Plan, arg: Text) -> Text:
@@ -436,16 +441,15 @@ class Writer:
         if len(named) == 1:
             return self.over(op, arg, left, named)
         first, last = (dim_of(left, i) for i in (named[0], named[-1]))
-        flat = Text(f"{arg.at(ATOM)}.flatten({first}, {last})")
-        template = OPS[op].torch
-        return Text(f"{template.format(flat.text, axes=-1, keep='')}.view_as({arg.text})")
+        flat = spelt("{}.flatten({}, {})", arg.at(ATOM), first, last)
+        return spelt("{}.view_as({})", spelt(OPS[op].torch, flat, axes=-1, keep=""), arg)
 
     def over(self, op: str, arg: Text, term: Term, dims: list[int], keep: bool = False) -> Text:
         """An operation over axes of a term by their numbers."""
         said = [dim_of(term, i) for i in dims]
         axes = said[0] if len(said) == 1 else f"({', '.join(said)})"
         keepdim = ", keepdim=True" if keep else ""
-        return Text(OPS[op].torch.format(arg.at(ATOM), axes=axes, keep=keepdim))
+        return spelt(OPS[op].torch, arg.at(ATOM), axes=axes, keep=keepdim)
 
     def einsum(self, plan: Plan, args: list[Text]) -> Text:
         """Operands with merged axes are split before, results merged after."""
@@ -465,14 +469,14 @@ class Writer:
             split = (
                 view(term, flat, arg, self.look) if any(isinstance(i, Merge) for i in term) else arg
             )
-            operands.append(split.text)
+            operands.append(split)
             sides.append("".join(letters[f.name] for f in flat))
         out = plan.right[0]
         flat = factors(out)
         if [f.name for f in flat].count("1") > any("1" in side for side in ones):
             flat = tuple(f for f in flat if f.name != "1")  # the view below makes them
         spec = f"{', '.join(sides)} -> {''.join(letters[f.name] for f in flat)}".replace(" ", "")
-        text = Text(f'torch.einsum("{spec}", {", ".join(operands)})')
+        text = spelt('torch.einsum("{}", {})', spec, listed(operands))
         return text if flat == out else view(flat, out, text, self.look)
 
     def param(self, name: str) -> str:
@@ -483,7 +487,7 @@ class Writer:
 
     def choose(self, form: Choose, arg: Text) -> Text:
         """Values and indices of the largest, or whether each entry is among them."""
-        count = self.dim(form.count).text
+        count = self.dim(form.count)
         if form.op == "top_mask":  # all are where there are fewer entries
-            return Text(f"top_mask({arg.text}, {count})")
-        return Text(f"{arg.at(ATOM)}.topk({count}, -1)")
+            return calling("top_mask", "{}, {}", arg, count)
+        return spelt("{}.topk({}, -1)", arg.at(ATOM), count)

@@ -11,8 +11,21 @@ from typing import TYPE_CHECKING
 from archdsl.dims import Dim
 from archdsl.emit import plan as p
 from archdsl.emit.context import arguments
+from archdsl.emit.lines import line
 from archdsl.emit.names import safe
-from archdsl.emit.spell import ATOM, Text, spell_dim, spell_real
+from archdsl.emit.spell import (
+    ATOM,
+    START,
+    Text,
+    calling,
+    counting,
+    listed,
+    of_config,
+    spell_dim,
+    spell_real,
+    spelt,
+)
+from archdsl.emit.uses import StoredConfig
 from archdsl.graph import Module
 from archdsl.nodes import Apply, Cache, Elementwise, Input, Mixture, Node, items_of
 from archdsl.reals import OfDim, Real
@@ -23,18 +36,17 @@ if TYPE_CHECKING:
 
 def cached(w: Writer, i: int, node: Node, cache: Cache, arg: Text) -> Text:
     """What was kept of a tensor so far, and it."""
-    w.uses_start = True
     name = w.fresh(i, node.name)
     axis = next(
         j for j, a in enumerate(node.type.axes) if isinstance(a, Dim) and "S" in a.symbols()
     )
-    function, extent = "keep", ""
+    function, extent = "keep", Text("")
     if cache.last is not None:
-        function, extent = "keep_last", f", last={w.dim(cache.last).text}"
+        function, extent = "keep_last", spelt(", last={}", w.dim(cache.last))
     if cache.every is not None:
-        function, extent = "keep_every", f", every={w.dim(cache.every).text}"
-    place = f'{w.store}, "{safe(cache.place)}"'
-    w.lines.append(f"{name} = {function}({place}, {arg.text}, start, dim={axis}{extent})")
+        function, extent = "keep_every", spelt(", every={}", w.dim(cache.every))
+    told = (w.store, safe(cache.place), arg, START, axis, extent)
+    w.lines.append(line("{} = {}", name, calling(function, '{}, "{}", {}, {}, dim={}{}', *told)))
     return Text(name)
 
 
@@ -46,38 +58,36 @@ def apply(w: Writer, i: int, node: Node, form: Apply, args: list[Text]) -> Text:
     ((_, inner),) = child.at(form)
     assert child.module is not None
     unit = w.plan.unit(child.module, w.banked)
-    texts = [a.text for a in args]
     if unit.is_function:
         short = inlined(w, inner, args)
         if short is not None:
             return short
-        return call(w, child.module, (child.name,), texts, starts=w.plan.needs_start(inner))
-    texts, named = arguments(child, texts)
-    texts += ["expert"] if w.banked else threads(w, inner, i)
-    return Text(f"self.{safe(child.name)}({', '.join([*texts, *named])})")
+        return call(w, child.module, (child.name,), args, starts=w.plan.needs_start(inner))
+    texts, named = arguments(child, args)
+    texts += [Text("expert")] if w.banked else threads(w, inner, i)
+    return spelt("self.{}({})", safe(child.name), listed((*texts, *named)))
 
 
-def threads(w: Writer, inner: Module, i: int) -> list[str]:
+def threads(w: Writer, inner: Module, i: int) -> list[Text]:
     """What is passed through: the number of tokens before, and the child's part of the
     cache.
     """
     found = []
     if w.plan.needs_start(inner):
-        w.uses_start = True
-        found.append("start")
+        found.append(START)
     if w.plan.keeps(inner):
         found.append(part(w, w.nodes[i]))
     return found
 
 
-def part(w: Writer, node: Node) -> str:
+def part(w: Writer, node: Node) -> Text:
     """The part of the cache that belongs to an application, and to this round of a loop."""
     keys = p.caching(w.plan, w.module)
-    store = w.store
+    store = Text(w.store)
     if len(keys) > 1 or w.plan.holds(w.module):
-        store = f'part({store}, "{keys[id(node)].name}")'
+        store = calling("part", '{}, "{}"', store, keys[id(node)].name)
     for turn in w.turns:
-        store = f"part({store}, {turn})"
+        store = calling("part", "{}, {}", store, counting(turn))
     return store
 
 
@@ -93,19 +103,18 @@ def inlined(w: Writer, inner: Module, args: list[Text]) -> Text | None:
 
 
 def call(
-    w: Writer, inner: Module, path: tuple[str, ...], texts: list[str], starts: bool = True
+    w: Writer, inner: Module, path: tuple[str, ...], args: list[Text], starts: bool = True
 ) -> Text:
     """A function applied, with the settings it has to be told; an encoder's `starts` at 0."""
     unit = w.plan.unit(inner, w.banked)
     told = [argument(w, inner, (path, n)) for n in unit.arguments]
     told += [argument(w, inner, ((*path, *p), n), p) for p, n in unit.captures]
     if unit.starts:
-        w.uses_start |= starts
-        told.append("start" if starts else "0")
-    return Text(f"{unit.name}({', '.join([*texts, *told])})")
+        told.append(START if starts else Text("0"))
+    return spelt("{}({})", unit.name, listed((*args, *told)))
 
 
-def argument(w: Writer, inner: Module, capture: p.Capture, below: tuple[str, ...] = ()) -> str:
+def argument(w: Writer, inner: Module, capture: p.Capture, below: tuple[str, ...] = ()) -> Text:
     """A setting of a function's block, said in this block's names."""
     name = capture[1]
     for step in below:
@@ -118,71 +127,66 @@ def argument(w: Writer, inner: Module, capture: p.Capture, below: tuple[str, ...
     if own is not None:
         return w.look(own)
     if isinstance(value, Dim) and value.value is not None:
-        return str(value.value)
+        return Text(str(value.value))
     if w.unit.is_function:
         if capture not in w.unit.captures:
             w.unit.captures.append(capture)
-        return p.captured(w.unit, capture)
+        return Text(p.captured(w.unit, capture))
     if not w.unit.takes_config:
         number = w.plan.model.real(inner, OfDim(value) if isinstance(value, Dim) else value)
-        return repr(number)
-    w.uses_config = True
-    return root(value).text
+        return Text(repr(number))
+    return root(value)
 
 
 def root(value: Dim | Real) -> Text:
     """A value of the model's settings, read from the stored Config."""
 
-    def look(symbol: str) -> str:
-        return f"self.config.{safe(symbol[1:])}"
+    def look(symbol: str) -> Text:
+        return spelt("self.{}", of_config(symbol), uses=(StoredConfig(),))
 
     return spell_dim(value, look) if isinstance(value, Dim) else spell_real(value, look)
 
 
 def mixture(w: Writer, node: Node, form: Mixture, args: list[Text]) -> Text:
     """The chosen experts of a bank."""
-    told = [f"self.{safe(form.child)}", *(a.text for a in args)]
+    told = [Text(f"self.{safe(form.child)}"), *args]
     if form.partly:
         (segment,) = w.module.child(form.child).segments
         own = None if segment.of is None else p.own_name(w.module, segment.of)
         if own is not None:
             told.append(w.look(own))
         else:
-            told.append(str(segment.count))
+            told.append(Text(str(segment.count)))
     width = node.type.axes[-1]
     if isinstance(width, Dim) and width != w.nodes[node.args[0]].type.axes[-1]:
-        told.append(f"width={w.dim(width).text}")
-    return Text(f"mixture({', '.join(told)})")
+        told.append(spelt("width={}", w.dim(width)))
+    return calling("mixture", "{}", listed(told))
 
 
 def stack(w: Writer, i: int, node: Node, form: Apply, args: list[Text]) -> list[Text]:
     """A loop over layers; the variables of what it carries from layer to layer."""
     child = w.module.child(form.child)
-    _, named = arguments(child, [a.text for a in args])
+    _, named = arguments(child, args)
     carried = len(node.types)
     for a in node.args[carried:]:
         w.last[a] = max(w.last[a], i + 0.5)  # every layer reads it
     names = _carried(w, i, node)
-    begun = [(n, a.text) for n, a in zip(names, args, strict=False) if n != a.text]
+    begun = [(n, a) for n, a in zip(names, args, strict=False) if n != a.text]
     if begun:
-        w.lines.append(f"{', '.join(n for n, _ in begun)} = {', '.join(a for _, a in begun)}")
+        w.lines.append(line("{} = {}", listed(n for n, _ in begun), listed(a for _, a in begun)))
     modules = [m for _, m in child.modules]
     starts = any(w.plan.needs_start(m) for m in modules)
     keeps = any(w.plan.keeps(m) for m in modules)
-    told = list(names)
+    told = [Text(name) for name in names]
     for j, arg in enumerate(args[: len(args) - form.context]):
         if j >= carried:
-            told.append(f"{arg.at(ATOM)}[i]" if j in form.each else arg.text)
-    told += ["start"] if starts else []
-    w.uses_start |= starts
-    told += [f"part({part(w, node)}, i)"] if keeps else []
-    told += ["expert"] if w.banked else []
-    target = f"self.{safe(child.name)}"
-    if keeps or form.each:
-        w.lines.append(f"for i, layer in enumerate({target}):")
-    else:
-        w.lines.append(f"for layer in {target}:")
-    w.lines.append(f"    {', '.join(names)} = layer({', '.join([*told, *named])})")
+            told.append(spelt("{}[i]", arg.at(ATOM)) if j in form.each else arg)
+    told += [START] if starts else []
+    told += [calling("part", "{}, i", part(w, node))] if keeps else []
+    told += [Text("expert")] if w.banked else []
+    head = "for i, layer in enumerate({}):" if keeps or form.each else "for layer in {}:"
+    step = line("{} = layer({})", listed(names), listed((*told, *named)))
+    w.lines.append(line(head, f"self.{safe(child.name)}", block=[step]))
     return [Text(name) for name in names]
 
 

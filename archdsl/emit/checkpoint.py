@@ -6,9 +6,11 @@ import json
 import re
 
 from archdsl.axes import Plan as AxesPlan
+from archdsl.emit.lines import Line, line, plain
 from archdsl.emit.names import safe
 from archdsl.emit.rearrange import rearrange, split_call
-from archdsl.emit.spell import Text
+from archdsl.emit.spell import Text, listed, of_config, spelt
+from archdsl.emit.uses import Import, OfModel, StoredConfig, of_kind
 from archdsl.graph import Model, WeightRule
 
 LOADING = '''
@@ -105,18 +107,18 @@ _WITHOUT = """\
 """
 
 
-def checkpoint_lines(model: Model) -> list[str]:
+def checkpoint_lines(model: Model) -> list[Line]:
     """The table of keys and what reads it; nothing for a model without a `hub`."""
     if model.hub is None:
         return []
-    functions: dict[str, str] = {}
+    functions: dict[str, Text] = {}
     rows = []
     for rule in model.hub.weights:
         sources = _tuple([_literal(x, rule) for x in rule.sources])
         targets = _tuple([f'"{_path(t)}"' for t in rule.targets])
         convert = _convert(rule.plan, functions) if rule.plan is not None else "None"
         rows.append(f"    ({sources}, {targets}, {convert}),")
-    sized = any("config" in f for f in functions.values())
+    sized = any(of_kind(body.uses, OfModel) for body in functions.values())
     arguments = "tensor, model.config" if sized else "tensor"
     inputs = "x: Tensor, config: Config" if sized else "x: Tensor"
     beside = [safe(child.name) for child in model.root.children if child.apart]
@@ -125,30 +127,40 @@ def checkpoint_lines(model: Model) -> list[str]:
     loading = loading.replace("{without}", _WITHOUT if beside else "")
     skips = ", ".join(f"re.compile({_pattern(s)})" for s in model.hub.skips)
     tied = ", ".join(f'"{a}": "{b}"' for a, b in ties(model))
+    needs = [Import(name) for name in ("re", "Mapping", "Path")]
+    needs_config = [StoredConfig()] if sized else []
     return [
-        *(
-            line
-            for i, text in enumerate(functions.values())
-            for line in (*f"def convert_{i + 1}{text}".format(inputs=inputs).split("\n"), "", "")
+        *(row for i, item in enumerate(functions.items()) for row in _function(i, item, inputs)),
+        line(
+            "# Published keys (the first that is there counts), the parameters they fill, and how."
         ),
-        "# Published keys (the first that is there counts), the parameters they fill, and how.",
-        "CHECKPOINT: tuple[tuple[tuple[str, ...], tuple[str, ...], Any], ...] = (",
-        *rows,
-        ")",
-        f"SKIPPED: tuple[re.Pattern[str], ...] = ({skips}{',' if skips else ''})",
-        f"TIED: dict[str, str] = {{{tied}}}",
+        line(
+            "CHECKPOINT: tuple[tuple[tuple[str, ...], tuple[str, ...], Any], ...] = (", uses=needs
+        ),
+        *(line("{}", row) for row in rows),
+        line(")"),
+        line("SKIPPED: tuple[re.Pattern[str], ...] = ({}{})", skips, "," if skips else ""),
+        line("TIED: dict[str, str] = {}", f"{{{tied}}}"),
         *(
-            [f"APART: tuple[str, ...] = {_tuple([json.dumps(x) for x in beside])}"]
+            [line("APART: tuple[str, ...] = {}", _tuple([json.dumps(x) for x in beside]))]
             if beside
             else []
         ),
-        "",
-        *loading.split("\n"),
+        line("", uses=needs_config),
+        *plain(loading),
     ]
 
 
-def _tuple(items: list[str]) -> str:
-    return f"({items[0]},)" if len(items) == 1 else f"({', '.join(items)})"
+def _function(number: int, item: tuple[str, Text], inputs: str) -> list[Line]:
+    """A function that does what a pattern says."""
+    pattern, body = item
+    block = [line('"""{}"""', pattern), line("return {}", body)]
+    head = "def convert_{}({}) -> tuple[Tensor, ...]:"
+    return [line(head, number + 1, inputs, block=block), *plain("\n")]
+
+
+def _tuple(items: list[Text] | list[str]) -> Text:
+    return spelt("({},)" if len(items) == 1 else "({})", listed(items))
 
 
 def ties(model: Model) -> list[tuple[str, str]]:
@@ -183,17 +195,15 @@ def _pattern(skip: str) -> str:
     return json.dumps(r"\d+".join(parts).replace(r"\*", ".*"))
 
 
-def _convert(plan: AxesPlan, functions: dict[str, str]) -> str:
+def _convert(plan: AxesPlan, functions: dict[str, Text]) -> str:
     """The name of a function that does what a pattern says, written once."""
     key = str(plan)
     if key not in functions:
-
-        def look(symbol: str) -> str:
-            return f"config.{safe(symbol.removeprefix('$'))}"
-
         operand = Text("x")
-        split = split_call(plan, operand, look)
-        results = [r.text for r in rearrange(plan, [operand], look)]
-        body = split or _tuple(results)
-        functions[key] = f'({{inputs}}) -> tuple[Tensor, ...]:\n    """{key}"""\n    return {body}'
+        split = split_call(plan, operand, _setting)
+        functions[key] = split or _tuple(rearrange(plan, [operand], _setting))
     return f"convert_{list(functions).index(key) + 1}"
+
+
+def _setting(symbol: str) -> Text:
+    return of_config(f"${symbol.removeprefix('$')}")

@@ -10,6 +10,7 @@ Functions take what they are given in order, behind their inputs.
 from __future__ import annotations
 
 from archdsl.emit.names import safe, suffix
+from archdsl.emit.spell import Text, spelt
 from archdsl.graph import Child, Module
 
 
@@ -24,11 +25,11 @@ def input_names(module: Module, function: bool) -> list[str]:
     return [*plain, *map(safe, module.context)]
 
 
-def arguments(child: Child, values: list[str]) -> tuple[list[str], list[str]]:
+def arguments(child: Child, values: list[Text]) -> tuple[list[Text], list[Text]]:
     """The arguments of a submodule, those in order and those with names."""
     count = len(values) - len(child.context)
     named = zip(child.context, values[count:], strict=True)
-    return values[:count], [f"{safe(name)}={value}" for name, value in named]
+    return values[:count], [spelt("{}={}", safe(name), value) for name, value in named]
 
 
 def parameters(module: Module, names: tuple[str, ...]) -> tuple[list[str], list[str]]:

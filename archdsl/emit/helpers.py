@@ -66,8 +66,9 @@ _RESUME = '''
 def resume(cache: Any, name: str, start: int, first: Tensor) -> Tensor:
     """A state as the tokens before left it; `first` where there were none."""
     return first if cache is None or start == 0 else cache[name]
+'''
 
-
+_LEAVE = '''
 def leave(cache: Any, **states: Tensor) -> None:
     """Keeps the states after the last token."""
     for name, state in states.items() if cache is not None else ():
@@ -198,6 +199,7 @@ HELPERS = {
     "part": _PART,
     "recent": _RECENT,
     "resume": _RESUME,
+    "leave": _LEAVE,
     "remember": _REMEMBER,
     "Shared": _SHARED,
     "top_mask": _TOP_MASK,

@@ -10,13 +10,15 @@ from archdsl.dims import Dim
 from archdsl.emit import calls
 from archdsl.emit.body import Writer
 from archdsl.emit.context import input_names
+from archdsl.emit.lines import Line, line
 from archdsl.emit.masks import causal, everything
 from archdsl.emit.names import safe
 from archdsl.emit.plan import streamed
+from archdsl.emit.spell import START, Text, calling, listed, spelt
 from archdsl.nodes import Positions, Scan, Window
 
 
-def kernel(writer: Writer) -> list[str]:
+def kernel(writer: Writer) -> list[Line]:
     """The statements of a lowered body, the last one `return`."""
     module = writer.module
     names = input_names(module, writer.unit.is_function)
@@ -25,18 +27,17 @@ def kernel(writer: Writer) -> list[str]:
     match module.intrinsic:
         case "linear":
             bias = f", {writer.param('b')}" if any(p.name == "b" for p in module.params) else ""
-            return [f"return F.linear({names[0]}, {writer.param('w')}{bias})"]
+            return [line("return F.linear({}, {}{})", names[0], writer.param("w"), bias)]
         case "embedding":
-            return [f"return F.embedding({names[0]}, {writer.param('w')})"]
+            return [line("return F.embedding({}, {})", names[0], writer.param("w"))]
         case "rms_norm":
-            x = names[0]
-            g = writer.param("g")
-            normed = f"F.rms_norm({x}.float(), {g}.shape, eps={writer.look('eps')})"
-            return [f"return {normed}.to({x}.dtype) * {g}"]
+            x, g, eps = names[0], writer.param("g"), writer.look("eps")
+            normed = spelt("F.rms_norm({}.float(), {}.shape, eps={})", x, g, eps)
+            return [line("return {}.to({}.dtype) * {}", normed, x, g)]
         case "layer_norm":
-            eps = writer.look("eps")
             g, b = writer.param("g"), writer.param("b")
-            return [f"return F.layer_norm({names[0]}, {g}.shape, {g}, {b}, {eps})"]
+            told = (names[0], g, g, b, writer.look("eps"))
+            return [line("return F.layer_norm({}, {}.shape, {}, {}, {})", *told)]
         case "causal_conv":
             return _convolution(writer, names[0])
         case "gated_delta" | "ssd":
@@ -44,15 +45,18 @@ def kernel(writer: Writer) -> list[str]:
     return _attention(writer, names)
 
 
-def _convolution(writer: Writer, x: str) -> list[str]:
+def _convolution(writer: Writer, x: str) -> list[Line]:
     """A convolution of every channel over the last tokens."""
     (window,) = (n.form for n in writer.module.nodes if isinstance(n.form, Window))
     store, start = writer.behind()
-    size, w = writer.dim(window.size).text, writer.param("w")
+    size, w = writer.dim(window.size), writer.param("w")
     bias = f", {writer.param('b')}" if any(p.name == "b" for p in writer.module.params) else ""
+    told = (store, safe(window.place), x, start, size)
     return [
-        f'seen = recent({store}, "{safe(window.place)}", {x}, {start}, dim=1, size={size})',
-        f"return F.conv1d(seen.mT, {w}[:, None]{bias or ', None'}, groups={x}.shape[2]).mT",
+        line("seen = {}", calling("recent", '{}, "{}", {}, {}, dim=1, size={}', *told)),
+        line(
+            "return F.conv1d(seen.mT, {}[:, None]{}, groups={}.shape[2]).mT", w, bias or ", None", x
+        ),
     ]
 
 
@@ -60,24 +64,24 @@ HELPERS = {"gated_delta": "delta_rule", "ssd": "state_space"}
 """The functions of the emitted file that run a recurrence a chunk of tokens at a time."""
 
 
-def _recurrence(writer: Writer, names: list[str]) -> list[str]:
+def _recurrence(writer: Writer, names: list[str]) -> list[Line]:
     """A recurrence with one state, a chunk of tokens at a time."""
     module = writer.module
     (body,) = (n.form.body for n in module.nodes if isinstance(n.form, Scan))
     store, start = writer.behind()
     (state,), (kept,) = body.state_types, body.state_names
-    sizes = ", ".join(writer.dim(a).text for a in state.axes if isinstance(a, Dim))
-    zeros = f"{names[0]}.new_zeros({sizes})"
-    function = HELPERS[module.intrinsic]
+    sizes = listed(writer.dim(a) for a in state.axes if isinstance(a, Dim))
+    zeros, name = spelt("{}.new_zeros({})", names[0], sizes), safe(kept)
+    run = calling(HELPERS[module.intrinsic], "{}, {}", listed(names), name)
     return [
-        f'{safe(kept)} = resume({store}, "{safe(kept)}", {start}, {zeros})',
-        f"y, {safe(kept)} = {function}({', '.join(names)}, {safe(kept)})",
-        f"leave({store}, {safe(kept)}={safe(kept)})",
-        "return y",
+        line("{} = {}", name, calling("resume", '{}, "{}", {}, {}', store, name, start, zeros)),
+        line("y, {} = {}", name, run),
+        line("{}", calling("leave", "{}, {}={}", store, name, name)),
+        line("return y"),
     ]
 
 
-def _attention(writer: Writer, names: list[str]) -> list[str]:
+def _attention(writer: Writer, names: list[str]) -> list[Line]:
     """Scaled dot-product attention; a causal mask is left to the kernel where it can be."""
     module = writer.module
     q, k, v, *given = names
@@ -88,28 +92,28 @@ def _attention(writer: Writer, names: list[str]) -> list[str]:
     grouped = module.symbols.get("H") != module.symbols.get("G")
     gqa = ", enable_gqa=True" if grouped else ""
     call = f"F.scaled_dot_product_attention({q}, {k}, {v}"
-    scaled = f", scale={scale}{gqa}"
+    scaled = spelt(", scale={}{}", scale, gqa)
     if everything(visible):
-        return [f"return {call}{scaled})"]
+        return [line("return {}{})", call, scaled)]
     begins = [n for n in module.nodes if streamed(module, n)]
-    now = f"torch.arange({'start, start + T' if begins else 'T'}, device={q}.device)"
+    tokens = spelt("{}, {} + T", START, START) if begins else Text("T")
+    now = spelt("torch.arange({}, device={}.device)", tokens, q)
     axes = [n.form.axis for n in module.nodes if isinstance(n.form, Positions)]
     seen_now = any(map(writer.is_seen, axes))
-    first = "start + T - S, start + T" if seen_now else "S"
-    seen = f"torch.arange({first}, device={q}.device)"
-    lengths = f"T, S = {q}.shape[2], {k}.shape[2]"
-    extra = [given[module.context.index(name)] for name in visible.context]
-    mask = calls.call(writer, visible, (name,), [now, seen, *extra]).text
+    first = spelt("{} + T - S, {} + T", START, START) if seen_now else Text("S")
+    seen = spelt("torch.arange({}, device={}.device)", first, q)
+    lengths = line("T, S = {}.shape[2], {}.shape[2]", q, k)
+    extra = [Text(given[module.context.index(name)]) for name in visible.context]
+    mask = line("mask = {}", calls.call(writer, visible, (name,), [now, seen, *extra]))
+    masked = line("return {}, attn_mask=mask{})", call, scaled)
     if not begins or not causal(visible):
-        writer.uses_start |= bool(begins)
-        return [lengths, f"mask = {mask}", f"return {call}, attn_mask=mask{scaled})"]
-    writer.uses_start = True
+        return [lengths, mask, masked]
+    unmasked = line("return {}{})", call, scaled)
+    alone = line("return {}, is_causal=True{})", call, scaled)
     return [
         lengths,
-        "if T == 1:  # a single new token sees everything",
-        f"    return {call}{scaled})",
-        "if start == 0:",
-        f"    return {call}, is_causal=True{scaled})",
-        f"mask = {mask}",
-        f"return {call}, attn_mask=mask{scaled})",
+        line("if T == 1:  # a single new token sees everything", block=[unmasked]),
+        line("if {} == 0:", START, block=[alone]),
+        mask,
+        masked,
     ]

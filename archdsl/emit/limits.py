@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from archdsl.dims import Dim, substitute
 from archdsl.emit.body import Writer
 from archdsl.emit.context import input_names
+from archdsl.emit.lines import Line, line
 from archdsl.emit.plan import Plan
-from archdsl.emit.spell import spell_dim
+from archdsl.emit.spell import ATOM, PLUS, Text, spell_dim
 from archdsl.graph import Check, Model
 from archdsl.stream import modules
 
@@ -29,42 +30,35 @@ def conditions(model: Model) -> tuple[Check, ...]:
     return tuple(found)
 
 
-def settings(model: Model) -> set[str]:
-    """The settings that conditions read."""
-    known = {s.name for s in model.root.settings}
-    return {
-        name
-        for check in conditions(model)
-        for side in (check.left, check.right)
-        for name in side.symbols()
-        if name in known
-    }
-
-
-def limit_lines(made: Plan, tokens: str = "") -> list[str]:
+def limit_lines(made: Plan, tokens: str = "") -> list[Line]:
     """What `forward` asks of its inputs. `tokens`: how many there are with those seen before, as an
     expression, of a model that streams.
     """
     root = made.model.root
-    lengths: dict[str, str] = {"T": f"({tokens})", "S": f"({tokens})"} if tokens else {}
+    seen = Text(tokens, PLUS)
+    lengths: dict[str, Text] = {"T": seen, "S": seen} if tokens else {}
     for name, index in zip(input_names(root, False), root.inputs, strict=True):
         for i, axis in enumerate(root.nodes[index].type.axes):
             if isinstance(axis, Dim) and axis.name is not None:
-                lengths.setdefault(axis.name, f"{name}.shape[{i}]")
+                lengths.setdefault(axis.name, Text(f"{name}.shape[{i}]"))
     writer, lines = Writer(made, root), []
     for check in conditions(made.model):
-        left, right = (_spelt(side, lengths, writer) for side in (check.left, check.right))
+        left, right = (_side(side, lengths, writer) for side in (check.left, check.right))
         said = f'"the model needs {check.left} {check.op} {check.right}"'
         if tokens and check.left.name == "T":
             said = f'f"{{{tokens}}} tokens: the model needs T {check.op} {{{right}}}"'
-        lines.append(f"if not {left} {check.op} {right}:")
-        lines.append(f"    raise ValueError({said})")
+        failed = line("raise ValueError({})", said)
+        lines.append(line("if not {} {} {}:", left, check.op, right, block=[failed]))
     return lines
 
 
-def _spelt(side: Dim, lengths: Mapping[str, str], writer: Writer) -> str:
-    def look(name: str) -> str:
-        return lengths.get(name) or writer.look(name)
+def _side(side: Dim, lengths: Mapping[str, Text], writer: Writer) -> Text:
+    """One side of a condition, in parentheses only where operators need them."""
+    if side.name is not None and side.name in lengths:
+        return lengths[side.name]
 
-    text = spell_dim(side, look).text
-    return text[1:-1] if side.name is not None and text.startswith("(") else text
+    def look(name: str) -> Text:
+        known = lengths.get(name)
+        return writer.look(name) if known is None else Text(str(known.at(ATOM)))
+
+    return spell_dim(side, look)

@@ -12,7 +12,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from archdsl.emit import plan as p
+from archdsl.emit.lines import Line, line
 from archdsl.emit.names import safe
+from archdsl.emit.spell import START, calling, listed, spelt
 from archdsl.graph import Module
 from archdsl.nodes import Cache, every_node
 
@@ -35,16 +37,13 @@ def places(plan: p.Plan, module: Module) -> dict[int, str]:
     return found
 
 
-def block(w: Writer, lines: list[str]) -> list[str]:
+def block(w: Writer, statements: list[Line]) -> list[Line]:
     """The statements of what is computed once, under their condition."""
-    kept = {name: w.values[i].text for i, name in places(w.plan, w.module).items()}
-    w.uses_start = True
-    named = ", ".join(f"{name}={text}" for name, text in kept.items())
+    kept = {name: w.values[i] for i, name in places(w.plan, w.module).items()}
+    named = listed(spelt("{}={}", name, text) for name, text in kept.items())
     read = ", ".join(f'{w.store}["{name}"]' for name in kept)
+    remember = line("{}", calling("remember", "{}, {}", w.store, named))
     return [
-        "if start == 0:",
-        *(f"    {line}" for line in lines),
-        f"    remember({w.store}, {named})",
-        "else:",
-        f"    {', '.join(kept.values())} = {read}",
+        line("if {} == 0:", START, block=[*statements, remember]),
+        line("else:", block=[line("{} = {}", listed(kept.values()), read)]),
     ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from archdsl.axes import Cut, Factor, Item, Merge, Plan, RestFactor, factors, pieces, size
 from archdsl.dims import Dim
-from archdsl.emit.spell import ATOM, Look, Text, spell_dim
+from archdsl.emit.spell import ATOM, Look, Text, listed, spell_dim, spelt
 
 Term = tuple[Item, ...]
 
@@ -16,7 +16,7 @@ def rearrange(plan: Plan, operands: list[Text], look: Look) -> list[Text]:
     """The results of a plan, discarded ones left out."""
     parts: list[tuple[Term, Text]] = []
     for term, operand in zip(plan.left, operands, strict=True):
-        parts.extend(_cut(term, operand, look))
+        parts.extend(_pieces(term, operand, look))
     results: list[Text] = []
     queue = iter(parts)
     for i, term in enumerate(plan.right):
@@ -32,11 +32,16 @@ def rearrange(plan: Plan, operands: list[Text], look: Look) -> list[Text]:
     return results
 
 
-def _cut(term: Term, operand: Text, look: Look) -> list[tuple[Term, Text]]:
+def _pieces(term: Term, operand: Text, look: Look) -> list[tuple[Term, Text]]:
     """An operand as its pieces, each with the term that is left of it."""
-    wanted = pieces(term)
-    if len(wanted) == 1:
+    if len(pieces(term)) == 1:
         return [(term, operand)]
+    split, names = _cut(term, operand, look)
+    return [(piece, spelt("{}[{}]", split, i)) for i, piece in enumerate(names)]
+
+
+def _cut(term: Term, operand: Text, look: Look) -> tuple[Text, tuple[Term, ...]]:
+    """The call that cuts an operand, and the terms of its pieces."""
     # Split merged axes first, so that the cut is an axis of its own.
     flat: list[Item] = []
     for item in term:
@@ -50,45 +55,43 @@ def _cut(term: Term, operand: Text, look: Look) -> list[tuple[Term, Text]]:
     assert isinstance(cut, Cut)
     dim = dim_of(tuple(flat), where)
     sizes = [_size(Merge(p), look) for p in cut.parts]
-    if len(set(sizes)) == 1:
-        split = f"{text.at(ATOM)}.chunk({len(sizes)}, {dim})"
+    if len({size.text for size in sizes}) == 1:
+        split = spelt("{}.chunk({}, {})", text.at(ATOM), len(sizes), dim)
     else:
-        split = f"{text.at(ATOM)}.split(({', '.join(sizes)}), {dim})"
-    names = pieces(tuple(flat))
-    return [(piece, Text(f"{split}[{i}]")) for i, piece in enumerate(names)]
+        split = spelt("{}.split(({}), {})", text.at(ATOM), listed(sizes), dim)
+    return split, pieces(tuple(flat))
 
 
-def split_call(plan: Plan, operand: Text, look: Look) -> str | None:
+def split_call(plan: Plan, operand: Text, look: Look) -> Text | None:
     """`x.chunk(2, -1)` when the results are the pieces as they come, so that one line can bind
     them.
     """
-    if len(plan.left) != 1 or plan.discarded:
+    if not _is_one_cut(plan) or plan.discarded:
         return None
-    parts = _cut(plan.left[0], operand, look)
-    if len(parts) != len(plan.right) or len(parts) < 2:
-        return None
-    if any(p != r for (p, _), r in zip(parts, plan.right, strict=True)):
-        return None
-    return parts[0][1].text.removesuffix("[0]")
+    split, terms = _cut(plan.left[0], operand, look)
+    return split if terms == plan.right else None
+
+
+def _is_one_cut(plan: Plan) -> bool:
+    """Whether every piece of the only operand is a result, used or not."""
+    return len(plan.left) == 1 and len(pieces(plan.left[0])) == len(plan.right) > 1
 
 
 def split_views(
     plan: Plan, operand: Text, names: list[str], look: Look
-) -> tuple[str, list[Text]] | None:
+) -> tuple[Text, list[Text]] | None:
     """A split that binds `names`, and what becomes of each: for results that are not the pieces
     as they come.
     """
-    if len(plan.left) != 1:
+    if not _is_one_cut(plan):
         return None
-    parts = _cut(plan.left[0], operand, look)
-    if len(parts) != len(plan.right) or len(parts) < 2:
-        return None
+    split, terms = _cut(plan.left[0], operand, look)
     views = [
         view(piece, wanted, Text(name), look)
-        for i, ((piece, _), wanted, name) in enumerate(zip(parts, plan.right, names, strict=True))
+        for i, (piece, wanted, name) in enumerate(zip(terms, plan.right, names, strict=True))
         if i not in plan.discarded
     ]
-    return parts[0][1].text.removesuffix("[0]"), views
+    return split, views
 
 
 def repeated(plan: Plan, operand: Text, look: Look) -> Text:
@@ -102,10 +105,11 @@ def repeated(plan: Plan, operand: Text, look: Look) -> Text:
         for i, f in enumerate(flat):
             if f.name not in own:
                 times = _size(f, look)
-                text = Text(f"{text.at(ATOM)}.repeat_interleave({times}, {dim_of(flat, i)})")
+                axis = dim_of(flat, i)
+                text = spelt("{}.repeat_interleave({}, {})", text.at(ATOM), times, axis)
     else:
-        sizes = ["-1" if f.name in own else _size(f, look) for f in flat]
-        text = Text(f"{text.at(ATOM)}.expand({', '.join(sizes)})")
+        sizes = [Text("-1") if f.name in own else _size(f, look) for f in flat]
+        text = spelt("{}.expand({})", text.at(ATOM), listed(sizes))
     return text if flat == target else view(flat, target, text, look)
 
 
@@ -120,11 +124,11 @@ def _join(term: Term, parts: list[tuple[Term, Text]], look: Look) -> Text:
             flat.append(item)
     where = next(i for i, item in enumerate(flat) if isinstance(item, Cut))
     texts = [
-        view(source, target, text, look).text
+        view(source, target, text, look)
         for (source, text), target in zip(parts, pieces(tuple(flat)), strict=True)
     ]
     assert len(wanted) == len(texts)
-    joined = Text(f"torch.cat(({', '.join(texts)}), {dim_of(tuple(flat), where)})")
+    joined = spelt("torch.cat(({}), {})", listed(texts), dim_of(tuple(flat), where))
     if tuple(flat) == term:
         return joined
     return view(_whole(tuple(flat)), _whole(term), joined, look)
@@ -172,14 +176,14 @@ def _insert(source: Term, target: Term, text: Text) -> Text:
     if not any(str(i) == "1" for i in target):
         return text
     marks = ["None" if str(i) == "1" else "..." if str(i) == "..." else ":" for i in target]
-    return Text(f"{text.at(ATOM)}[{', '.join(marks)}]")
+    return spelt("{}[{}]", text.at(ATOM), ", ".join(marks))
 
 
 def _drop_ones(items: list[Factor | RestFactor], text: Text) -> Text:
     dims = [dim_of(tuple(items), i) for i, f in enumerate(items) if str(f) == "1"]
     if len(dims) == 1:
-        return Text(f"{text.at(ATOM)}.squeeze({dims[0]})")
-    return Text(f"{text.at(ATOM)}.squeeze(({', '.join(dims)}))")
+        return spelt("{}.squeeze({})", text.at(ATOM), dims[0])
+    return spelt("{}.squeeze(({}))", text.at(ATOM), ", ".join(dims))
 
 
 def _unflatten(source: Term, text: Text, look: Look) -> Text:
@@ -187,8 +191,8 @@ def _unflatten(source: Term, text: Text, look: Look) -> Text:
     for i in reversed(range(len(source))):
         item = source[i]
         if isinstance(item, Merge):
-            sizes = ", ".join(_size(x, look) for x in factors(item.items))
-            text = Text(f"{text.at(ATOM)}.unflatten({dim_of(source, i)}, ({sizes}))")
+            sizes = listed(_size(x, look) for x in factors(item.items))
+            text = spelt("{}.unflatten({}, ({}))", text.at(ATOM), dim_of(source, i), sizes)
     return text
 
 
@@ -206,14 +210,14 @@ def _permute(
     moved = [i for i, j in enumerate(order) if i != j]
     if len(moved) == 2:
         a, b = (dim_of(tuple(ours), i) for i in moved)
-        return Text(f"{text.at(ATOM)}.transpose({a}, {b})")
+        return spelt("{}.transpose({}, {})", text.at(ATOM), a, b)
     if any(isinstance(f, RestFactor) for f in ours):
         dims = [dim_of(tuple(ours), i) for i in range(len(ours)) if str(ours[i]) != "..."]
         to = [
             dim_of(tuple(theirs), order.index(i)) for i in range(len(ours)) if str(ours[i]) != "..."
         ]
-        return Text(f"{text.at(ATOM)}.movedim(({', '.join(dims)}), ({', '.join(to)}))")
-    return Text(f"{text.at(ATOM)}.permute({', '.join(map(str, order))})")
+        return spelt("{}.movedim(({}), ({}))", text.at(ATOM), ", ".join(dims), ", ".join(to))
+    return spelt("{}.permute({})", text.at(ATOM), listed(order))
 
 
 def _flatten(theirs: list[Factor | RestFactor], target: Term, text: Text) -> Text:
@@ -230,10 +234,10 @@ def _flatten(theirs: list[Factor | RestFactor], target: Term, text: Text) -> Tex
         position += count
     for start, end in reversed(spans):
         a, b = dim_of(tuple(theirs), start), dim_of(tuple(theirs), end)
-        text = Text(f"{text.at(ATOM)}.flatten({a}, {b})")
+        text = spelt("{}.flatten({}, {})", text.at(ATOM), a, b)
     if ones:
         marks = ["None" if str(i) == "1" else "..." if str(i) == "..." else ":" for i in target]
-        text = Text(f"{text.at(ATOM)}[{', '.join(marks)}]")
+        text = spelt("{}[{}]", text.at(ATOM), ", ".join(marks))
     return text
 
 
@@ -244,5 +248,5 @@ def dim_of(items: Term | tuple[Factor | RestFactor, ...], index: int) -> str:
     return str(index)
 
 
-def _size(item: Item, look: Look) -> str:
-    return spell_dim(size(item), look).text
+def _size(item: Item, look: Look) -> Text:
+    return spell_dim(size(item), look)

@@ -13,12 +13,14 @@ leave(cache, s=s_BD)
 from __future__ import annotations
 
 import math
-import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from archdsl.dims import Dim
+from archdsl.emit.lines import Line, line, uses_of
 from archdsl.emit.names import safe
-from archdsl.emit.spell import ATOM, Text
+from archdsl.emit.spell import ATOM, Text, calling, counting, listed, spelt
+from archdsl.emit.uses import Length, Round
 from archdsl.nodes import Body, Loop, Node, Scan, Window, items_of
 from archdsl.types import TensorType
 
@@ -32,25 +34,25 @@ _OUTER = -1
 
 def filled(w: Writer, node: Node, value: Text) -> Text:
     """A tensor of one number everywhere."""
-    sizes = [w.dim(a).text for a in node.type.axes if isinstance(a, Dim)]
+    sizes = [w.dim(a) for a in node.type.axes if isinstance(a, Dim)]
     dtype = _DTYPES.get(node.type.dtype)
     told = f", dtype={dtype}" if dtype else ""
+    shape = spelt("({},)" if len(sizes) == 1 else "({})", listed(sizes))
     if w.table:
-        shape = f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
-        return Text(f"torch.full({shape}, {value.text}, dtype=torch.float32, device=device)")
+        return spelt("torch.full({}, {}, dtype=torch.float32, device=device)", shape, value)
     if value.text in ("0", "0.0"):
-        return Text(f"{w.reference()}.new_zeros({', '.join(sizes)}{told})")
-    shape = f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
-    return Text(f"{w.reference()}.new_full({shape}, {value.text}{told})")
+        return spelt("{}.new_zeros({}{})", w.reference(), listed(sizes), told)
+    return spelt("{}.new_full({}, {}{})", w.reference(), shape, value, told)
 
 
 def window(w: Writer, node: Node, form: Window, x: Text) -> Text:
     """The last tokens at each position."""
     store, start = w.behind()
     at = node.type.axes.index(Dim.symbol("T"))
-    size = w.dim(form.size).text
-    seen = f'recent({store}, "{safe(form.place)}", {x.text}, {start}, dim={at}, size={size})'
-    return Text(f"{seen}.unfold({at}, {size}, 1).movedim(-1, {at + 1})")
+    size = w.dim(form.size)
+    told = (store, safe(form.place), x, start, at, size)
+    seen = calling("recent", '{}, "{}", {}, {}, dim={}, size={}', *told)
+    return spelt("{}.unfold({}, {}, 1).movedim(-1, {})", seen, at, size, at + 1)
 
 
 def repeated(w: Writer, i: int, node: Node, form: Scan | Loop) -> None:
@@ -72,33 +74,29 @@ def repeated(w: Writer, i: int, node: Node, form: Scan | Loop) -> None:
     results = inner.run(body.outputs, prepared=True)
     ends, yielded = results[: body.states], results[body.states :]
     lists = _lists(w, i, node, body.states if isinstance(form, Loop) else 0, len(yielded))
-    w.lines += [f"{name} = []" for name in lists if name]
+    w.lines += [line("{} = []", name) for name in lists if name]
     if isinstance(form, Scan):
-        w.axes.add("T")
-        rounds = "T"
+        rounds = Text("T", ATOM, frozenset((Length("T"),)))
     else:
-        rounds = w.dim(form.rounds).text
+        rounds = w.dim(form.rounds)
     # What is yielded reads the states as they were where it stands: it comes before they change.
     said = zip(lists, yielded, strict=True)
-    statements = [*inner.lines, *(f"{name}.append({y.text})" for name, y in said if name)]
+    statements = [*inner.lines, *(line("{}.append({})", name, y) for name, y in said if name)]
     statements += _next_states(states, ends)
-    read = any(re.search(rf"\b{turn}\b", line) for line in statements)
-    w.lines.append(f"for {turn if read else '_'} in range({rounds}):")
-    w.lines += [f"    {line}" for line in statements]
-    w.uses_start |= inner.uses_start
-    w.uses_config |= inner.uses_config
+    variable = turn if Round(turn) in uses_of(statements) else "_"
+    w.lines.append(line("for {} in range({}):", variable, rounds, block=statements))
     ends_of = list(states)
     _give(w, i, node, states, lists, body.axis)
     if isinstance(form, Scan):
         # Behind the results: a state that was kept may be among what was yielded.
         kept = zip(body.state_names, ends_of, strict=True)
-        w.lines.append(f"leave({w.behind()[0]}, {', '.join(f'{safe(n)}={s}' for n, s in kept)})")
+        states_left = listed(f"{safe(name)}={state}" for name, state in kept)
+        w.lines.append(line("{}", calling("leave", "{}, {}", w.behind()[0], states_left)))
 
 
 def _inside(w: Writer, body: Body) -> Writer:
     """The writer of a repeated body, which overwrites nothing that is needed around it."""
     inner = type(w)(w.plan, w.module, w.store, banked=w.banked, inside=body, turns=w.turns)
-    inner.settings, inner.axes = w.settings, w.axes
     inner.holder = dict.fromkeys(w.holder, _OUTER)
     inner.last[_OUTER] = math.inf
     return inner
@@ -113,11 +111,11 @@ def _begun(w: Writer, inner: Writer, node: Node, form: Scan | Loop) -> list[str]
             break
         state = body.nodes[inside]
         name = inner.fresh(inside, state.name)
-        first = w.values[outside].text
+        first = w.values[outside]
         if isinstance(form, Scan):
             store, start = w.behind()
-            first = f'resume({store}, "{safe(state.name)}", {start}, {first})'
-        w.lines.append(f"{name} = {first}")
+            first = calling("resume", '{}, "{}", {}, {}', store, safe(state.name), start, first)
+        w.lines.append(line("{} = {}", name, first))
         inner.values[inside] = Text(name)
         names.append(name)
     return names
@@ -127,18 +125,18 @@ def _token(w: Writer, inner: Writer, inside: int, outside: int, turn: str) -> No
     """One token of what a scan runs over."""
     axes = w.nodes[outside].types[0].axes
     at = axes.index(Dim.symbol("T"))
-    index = ", ".join([*[":"] * at, turn])
+    index = listed([*[":"] * at, counting(turn)])
     name = inner.fresh(inside, inner.nodes[inside].name)
-    inner.lines.append(f"{name} = {w.values[outside].at(ATOM)}[{index}]")
+    inner.lines.append(line("{} = {}[{}]", name, w.values[outside].at(ATOM), index))
     inner.values[inside] = Text(name)
 
 
-def _next_states(states: list[str], ends: list[Text]) -> list[str]:
+def _next_states(states: list[str], ends: list[Text]) -> list[Line]:
     """The states of the next round, all at once."""
-    changed = [(s, e.text) for s, e in zip(states, ends, strict=True) if s != e.text]
+    changed = [(s, e) for s, e in zip(states, ends, strict=True) if s != e.text]
     if not changed:
         return []
-    return [f"{', '.join(s for s, _ in changed)} = {', '.join(e for _, e in changed)}"]
+    return [line("{} = {}", listed(s for s, _ in changed), listed(e for _, e in changed))]
 
 
 def _lists(w: Writer, i: int, node: Node, before: int, count: int) -> list[str]:
@@ -171,11 +169,11 @@ def _give(w: Writer, i: int, node: Node, states: list[str], lists: list[str], ax
             w.values[j] = Text(text)
             continue
         name = w.fresh(j, w.nodes[j].name or w.hint(j))
-        w.lines.append(f"{name} = {text}")
+        w.lines.append(line("{} = {}", name, text))
         w.values[j] = Text(name)
 
 
-def state_places(w: Writer, node: Node, sizes: dict[str, str]) -> list[tuple[str, str]]:
+def state_places(w: Writer, node: Node, sizes: Mapping[str, Text]) -> list[tuple[str, Text]]:
     """(name, allocation) of what a window or a scan keeps while decoding."""
     kept: list[tuple[str, TensorType]] = []
     match node.form:
@@ -189,16 +187,16 @@ def state_places(w: Writer, node: Node, sizes: dict[str, str]) -> list[tuple[str
     found = []
     for name, t in kept:
         shape = [_size(w, a, sizes) for a in t.axes if isinstance(a, Dim)]
-        found.append((safe(name), empty(", ".join(shape), t.dtype)))
+        found.append((safe(name), empty(listed(shape), t.dtype)))
     return found
 
 
-def empty(sizes: str, dtype: str) -> str:
+def empty(sizes: Text, dtype: str) -> Text:
     """A place for what is kept, of the model's dtype where nothing else is said."""
     own = _DTYPES.get(dtype)
     kind = f'**{{**kind, "dtype": {own}}}' if own else "**kind"
-    return f"torch.empty({sizes}, {kind})"
+    return spelt("torch.empty({}, {})", sizes, kind)
 
 
-def _size(w: Writer, axis: Dim, sizes: dict[str, str]) -> str:
-    return sizes.get(axis.name or "") or w.dim(axis).text
+def _size(w: Writer, axis: Dim, sizes: Mapping[str, Text]) -> Text:
+    return sizes.get(axis.name or "") or w.dim(axis)

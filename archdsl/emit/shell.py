@@ -4,18 +4,19 @@ test.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
 
-from archdsl.dims import Dim
-from archdsl.emit import at_once, calls, classes, limits, plan, running
+from archdsl.emit import at_once, calls, classes, plan, running
 from archdsl.emit.body import Writer
 from archdsl.emit.checkpoint import checkpoint_lines, ties
 from archdsl.emit.context import input_names, result_type
 from archdsl.emit.helpers import HELPERS
 from archdsl.emit.limits import limit_lines
-from archdsl.emit.names import comment, docstring, letter, safe
+from archdsl.emit.lines import Line, definition, documented, line, plain, printed, uses_of
+from archdsl.emit.names import comment, letter, safe
 from archdsl.emit.plan import Plan, Unit
 from archdsl.emit.spell import Text, number, whole
+from archdsl.emit.uses import Helper, Import, OfModel, StoredConfig, Uses
 from archdsl.emit.wrap import wrap
 from archdsl.facts import Facts
 from archdsl.graph import Model, Module
@@ -49,41 +50,40 @@ def emit(model: Model, tiny: Model | None = None, lower: bool = True) -> str:
     fused kernel stands for it: slow, and the meaning of the spec to the letter.
     """
     made = plan.make(model, lower)
-    body: list[str] = []
+    blocks: list[Line] = []
     for unit in made.units:
         if unit.name != "Model" and not _vanishes(made, unit):
-            body += ["", "", *classes.unit_lines(made, unit)]
+            blocks += [*plain("\n"), *classes.unit_lines(made, unit)]
         elif unit.name != "Model":
             classes.unit_lines(made, unit)
     loading = checkpoint_lines(model)
-    root = _model(made, tiny, "model.config" in "\n".join(loading))
+    root = _model(made, tiny, StoredConfig() in uses_of(loading))
     streams = bool(running.streams(model))
     tail = (running if streams else at_once).main(model, tiny, _vocab(model))
-    joined = "\n".join(body + root)
-    read = "\n".join([joined, *loading, *tail])
-    helpers: list[str] = []
-    for name, text in HELPERS.items():
-        called = re.search(rf"(?<![\w.]){name}\(", joined)
-        helpers += [*text.rstrip().split("\n"), "", ""] if called else []
-    cache = ["", *_CACHE.rstrip().split("\n")] if streams else []
-    parts = [
-        *_header(model),
-        *_imports(body + root + loading),
-        "",
-        "",
-        *_config(model, tiny, set(re.findall(r"\bconfig\.(\w+)", read))),
-        *cache,
-        "",
-        *helpers,
-        *body[1:],
-        "",
-        "",
-        *root,
-        *(["", "", *_tie(model)] if loading else []),
-        *(["", "", *loading] if loading else []),
-        *tail,
+    uses = uses_of([*blocks, *root, *loading, *tail])
+    helpers = [
+        row
+        for name, text in HELPERS.items()
+        if Helper(name) in uses
+        for row in (*plain(text.rstrip()), *plain("\n"))
     ]
-    return _tidy(parts)
+    return _tidy(
+        printed([
+            *_header(model),
+            *_imports(uses),
+            *plain("\n"),
+            *_config(model, tiny, uses),
+            *(plain("\n" + _CACHE.rstrip()) if streams else []),
+            line(""),
+            *helpers,
+            *blocks[1:],
+            *plain("\n"),
+            *root,
+            *([*plain("\n"), *_tie(model)] if loading else []),
+            *([*plain("\n"), *loading] if loading else []),
+            *tail,
+        ])
+    )  # fmt: skip
 
 
 def _vanishes(made: Plan, unit: Unit) -> bool:
@@ -94,7 +94,7 @@ def _vanishes(made: Plan, unit: Unit) -> bool:
     return calls.inlined(Writer(made, unit.module), unit.module, inputs) is not None
 
 
-def _header(model: Model) -> list[str]:
+def _header(model: Model) -> list[Line]:
     source = model.span.source.name if model.span else ""
     count = Facts(model).params
     lines = [
@@ -103,7 +103,7 @@ def _header(model: Model) -> list[str]:
         f"Written by archdsl from {comment(source)}. Letters at the end of names are axes:",
         _legend(model),
     ]
-    return docstring("\n".join(lines), "")
+    return documented("\n".join(lines), 0)
 
 
 def _legend(model: Model) -> str:
@@ -133,107 +133,110 @@ def _modules(root: Module) -> list[Module]:
     return [found[k] for k in sorted(found)]
 
 
-def _imports(text: list[str]) -> list[str]:
-    joined = "\n".join(text)
-    used = (name for name in ("math", "re") if re.search(rf"\b{name}\.[a-z]", joined))
-    standard = "".join(f"import {name}\n" for name in used)
-    abstract = [n for n in ("Callable", "Mapping") if f"{n}[" in joined]
+def _imports(uses: Uses) -> list[Line]:
+    standard = "".join(f"import {name}\n" for name in ("math", "re") if Import(name) in uses)
+    abstract = [name for name in ("Callable", "Mapping") if Import(name) in uses]
     if abstract:
         standard += f"from collections.abc import {', '.join(abstract)}\n"
-    paths = "from pathlib import Path\n" if "Path(" in joined else ""
-    return _IMPORTS.format(standard=standard, paths=paths).split("\n")
+    paths = "from pathlib import Path\n" if Import("Path") in uses else ""
+    return plain(_IMPORTS.format(standard=standard, paths=paths))
 
 
-def _config(model: Model, tiny: Model | None, read: set[str]) -> list[str]:
+def _config(model: Model, tiny: Model | None, uses: Uses) -> list[Line]:
     """The settings that the rest of the file reads: those of a block that is written for their
     values are none.
     """
-    names = [n for n in model.numbers if safe(n[1:]) in read]
-    kinds = {n: "int" if isinstance(model.numbers[n], int) else "float" for n in names}
-    lines = [
-        "@dataclass(frozen=True)",
-        "class Config:",
-        *docstring(f"The settings of {comment(model.name)}.", "    "),
-        "",
-        *(f"    {safe(n[1:])}: {kinds[n]} = {_value(model.numbers[n])}" for n in names),
+    names = [n for n in model.numbers if OfModel(n) in uses]
+    block = [
+        *documented(f"The settings of {comment(model.name)}.", 1),
+        line(""),
+        *(
+            line("{}: {} = {}", safe(n[1:]), _kind(model, n), _value(model.numbers[n]))
+            for n in names
+        ),
     ]
     if tiny is not None:
-        small = [f"{safe(n[1:])}={_value(tiny.numbers[n])}" for n in names
-                 if n in tiny.numbers and tiny.numbers[n] != model.numbers[n]]  # fmt: skip
-        lines += [
-            "",
-            "    @classmethod",
-            "    def tiny(cls) -> Config:",
-            '        """The smallest model of this shape."""',
-            f"        return cls({', '.join(small)})",
+        small = [
+            f"{safe(n[1:])}={_value(tiny.numbers[n])}"
+            for n in names
+            if n in tiny.numbers and tiny.numbers[n] != model.numbers[n]
         ]
-    return lines
+        made = [
+            line('"""The smallest model of this shape."""'),
+            line("return cls({})", ", ".join(small)),
+        ]
+        head = line("def tiny(cls) -> Config:", block=made)
+        block += [line(""), line("@classmethod"), head]
+    return [line("@dataclass(frozen=True)"), line("class Config:", block=block)]
+
+
+def _kind(model: Model, name: str) -> str:
+    return "int" if isinstance(model.numbers[name], int) else "float"
 
 
 def _value(value: float) -> str:
-    return whole(value) if isinstance(value, int) else number(value)
+    return whole(value) if isinstance(value, int) else number(value).text
 
 
 def _vocab(model: Model) -> str | None:
     """The setting that says how many tokens there are: the last axis of the result."""
     root = model.root
-    axis = root.nodes[root.outputs[0]].type.axes[-1]
-    return f"${axis.name}" if isinstance(axis, Dim) and axis.name else None
+    axes = root.nodes[root.outputs[0]].type.axes
+    name = axes[-1].name if axes else None
+    return f"${name}" if name else None
 
 
-def _model(made: Plan, tiny: Model | None, stored: bool) -> list[str]:
+def _model(made: Plan, tiny: Model | None, stored: bool) -> list[Line]:
     """The class `Model`: the root's body between reading the cache and advancing it."""
     module = made.model.root
     unit = made.unit(module)
     writer, body = classes.forward_of(made, unit, store="kept")
-    tables, reads = classes.table_lines(made, unit)
-    streams = running.streams(made.model)
-    kept = _kept(made, writer) if streams else []  # before `__init__`: it stores what this reads
-    init = classes.init_lines(made, unit, writer.settings | reads | limits.settings(made.model))
-    init += ["        self.config = config"] if stored or writer.uses_config else []
-    forward = _forward(made, body, kept, tiny) if streams else at_once.forward(made, body)
-    return [
-        "class Model(nn.Module):",
-        *docstring(f"{comment(made.model.name)}.\n\n{classes.signature(module)}", "    "),
-        "",
+    tables = classes.table_lines(made, unit)
+    if running.streams(made.model):
+        forward = _forward(made, writer, body, tiny)
+    else:
+        forward = at_once.forward(made, body)
+    uses = uses_of([*tables, *forward])
+    init = classes.init_lines(made, unit, uses | {StoredConfig()} if stored else uses)
+    block = [
+        *documented(f"{comment(made.model.name)}.\n\n{classes.signature(module)}", 1),
+        line(""),
         *init,
         *tables,
         *classes.precise_lines(module),
-        "",
+        line(""),
         *forward,
     ]
+    return [line("class Model(nn.Module):", block=block)]
 
 
-def _forward(made: Plan, body: list[str], kept: list[str], tiny: Model | None) -> list[str]:
+def _forward(made: Plan, writer: Writer, body: list[Line], tiny: Model | None) -> list[Line]:
     """`forward`, which may continue what a cache holds, and what belongs to it."""
     names = input_names(made.model.root, False)
-    inputs = [f"{name}: Tensor" for name in names]
+    inputs = ["self", *(f"{name}: Tensor" for name in names), "cache: Cache | None = None"]
     which, axis = running.streamed(made.model)
-    length = f"{names[which]}.shape[{axis}]"
+    said = "Logits for every position. With a cache, the tokens follow those seen before."
     *statements, last = body
+    length = f"{names[which]}.shape[{axis}]"
+    block = [
+        line('"""{}"""', said),
+        line("start, kept = (0, None) if cache is None else (cache.seen, cache.kept)"),
+        *_limits(made, names[which]),
+        *statements,
+        line("if cache is not None:", block=[line("cache.seen = start + {}", length)]),
+        last,
+    ]
+    first = [
+        line('"""An empty cache for `batch` sequences of up to `length` tokens."""'),
+        line("first = {}", _first(made.model)),
+        line("kind = {}", '{"device": first.device, "dtype": first.dtype}'),
+        *_kept(made, writer),
+    ]
+    tail = f") -> {result_type(made.model.root)}:"
     return [
-        *classes.head_lines(
-            "def forward(",
-            ["self", *inputs, "cache: Cache | None = None"],
-            f") -> {result_type(made.model.root)}:",
-            "    ",
-        ),
-        *docstring(
-            "Logits for every position. With a cache, the tokens follow those seen before.",
-            "        ",
-        ),
-        "        start, kept = (0, None) if cache is None else (cache.seen, cache.kept)",
-        *(f"        {line}" for line in _limits(made, names[which])),
-        *(f"        {line}" for line in statements),
-        "        if cache is not None:",
-        f"            cache.seen = start + {length}",
-        f"        {last}",
-        "",
-        "    def new_cache(self, batch: int, length: int) -> Cache:",
-        '        """An empty cache for `batch` sequences of up to `length` tokens."""',
-        f"        first = {_first(made.model)}",
-        '        kind = {"device": first.device, "dtype": first.dtype}',
-        *kept,
+        *definition("def forward(", inputs, tail, block, 1),
+        line(""),
+        line("def new_cache(self, batch: int, length: int) -> Cache:", block=first),
         *running.generate(made.model, tiny),
     ]
 
@@ -244,50 +247,47 @@ def _first(model: Model) -> str:
     return "next(self.parameters())" if owned else "next(self.buffers(), torch.empty(0))"
 
 
-def _kept(made: Plan, writer: Writer) -> list[str]:
-    body = classes.cache_value(made, made.model.root, writer)
-    if not made.keeps(made.model.root):
-        return ["        return Cache(batch, length, None)"]
-    if len(body) == 1:
-        return [f"        return Cache(batch, length, {body[0].removeprefix('return ')})"]
-    body[0] = "kept = {"
-    return [*(f"        {line}" for line in body), "        return Cache(batch, length, kept)"]
+def _kept(made: Plan, writer: Writer) -> list[Line]:
+    """The statements that make the cache of the model."""
+    places = classes.places_kept(made, made.model.root, writer)
+    if not made.keeps(made.model.root) or not places.entries:
+        return [line("return Cache(batch, length, None)")]
+    if places.alone:
+        return [line("return Cache(batch, length, {})", places.entries[0][1])]
+    return [*places.lines("kept = "), line("return Cache(batch, length, kept)")]
 
 
-def _limits(made: Plan, tokens: str) -> list[str]:
+def _limits(made: Plan, tokens: str) -> list[Line]:
     """Conditions on the number of tokens, as the spec states them, and the room in the cache."""
     which, axis = running.streamed(made.model)
     batch = running.batch_axis(made.model.root.nodes[made.model.root.inputs[which]].type)
-    lines = [
-        f"if cache is not None and start + {tokens}.shape[{axis}] > cache.length:",
-        '    raise ValueError(f"the cache has room for {cache.length} tokens")',
-    ]
+    told = 'f"the cache has room for {cache.length} tokens"'
+    full = line("if cache is not None and start + {}.shape[{}] > cache.length:", tokens, axis,
+                block=[line("raise ValueError({})", told)])  # fmt: skip
+    lines = [full]
     if batch is not None:
         size = f"{tokens}.shape[{batch}]"
-        lines += [
-            f"if cache is not None and {size} != cache.batch:",
-            f'    raise ValueError(f"a batch of {{{size}}} with a cache for {{cache.batch}}")',
-        ]
+        told = f'f"a batch of {{{size}}} with a cache for {{cache.batch}}"'
+        lines.append(
+            line("if cache is not None and {} != cache.batch:", size,
+                 block=[line("raise ValueError({})", told)])
+        )  # fmt: skip
     return [*lines, *limit_lines(made, f"start + {tokens}.shape[{axis}]")]
 
 
-def _tie(model: Model) -> list[str]:
-    lines = [
-        "def tie(model: Model) -> None:",
-        '    """Makes tied parameters one tensor again, after they were replaced one by one."""',
-    ]
-    found = ties(model)
-    for copy, first in found:
-        lines.append(f"    model.{copy} = model.{first}")
-    return lines if found else [*lines[:1], '    """Nothing is tied in this model."""']
+def _tie(model: Model) -> list[Line]:
+    told = "Makes tied parameters one tensor again, after they were replaced one by one."
+    rows = [line("model.{} = model.{}", copy, first) for copy, first in ties(model)]
+    block = [line('"""{}"""', told if rows else "Nothing is tied in this model."), *rows]
+    return [line("def tie(model: Model) -> None:", block=block)]
 
 
-def _tidy(lines: list[str]) -> str:
+def _tidy(rows: Iterable[str]) -> str:
     """No trailing blanks, never more than two empty lines in a row."""
     out: list[str] = []
-    for line in lines:
-        line = line.rstrip()
-        if not line and len(out) > 1 and not out[-1] and not out[-2]:
+    for row in rows:
+        row = row.rstrip()
+        if not row and len(out) > 1 and not out[-1] and not out[-2]:
             continue
-        out.extend(wrap(line))
+        out.extend(wrap(row))
     return "\n".join(out).strip() + "\n"

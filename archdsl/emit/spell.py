@@ -7,9 +7,11 @@ where Python needs them and nowhere else.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from archdsl.dims import Dim, Opaque
+from archdsl.emit.names import safe
+from archdsl.emit.uses import MATH, NONE, Helper, OfModel, Round, Start, Use, Uses
 from archdsl.reals import Apply, Lit, OfDim, Real, Ref
 from archdsl.record import record
 
@@ -23,28 +25,68 @@ LEVELS = {
 """The precedences by the words that `ops.py` uses."""
 
 _OPERATORS = {"+": PLUS, "-": PLUS, "*": TIMES, "/": TIMES, "^": POWER}
-_MATH = {
-    "floor": "math.floor",
-    "ceil": "math.ceil",
-    "maximum": "max",
-    "minimum": "min",
-    "abs": "abs",
-}
-
-Look = Callable[[str], str]
-"""From a symbol to the Python expression that holds its value."""
+_BUILT_IN = {"maximum": "max", "minimum": "min", "abs": "abs"}
+"""Functions of numbers that Python has itself; `math` has the others."""
 
 
 @record
 class Text:
-    """A Python expression."""
+    """A Python expression, and what it uses."""
 
     text: str
     level: int = ATOM
+    uses: Uses = NONE
 
-    def at(self, level: int) -> str:
+    def __str__(self) -> str:
+        return self.text
+
+    def at(self, level: int) -> Text:
         """The expression where only operators that bind at least as tightly may stand."""
-        return self.text if self.level <= level else f"({self.text})"
+        return self if self.level <= level else Text(f"({self.text})", ATOM, self.uses)
+
+
+START = Text("start", ATOM, frozenset((Start(),)))
+"""How many tokens came before."""
+
+Look = Callable[[str], Text]
+"""From a symbol to the Python expression that holds its value."""
+
+
+def spelt(
+    template: str, *parts: object, level: int = ATOM, uses: Iterable[Use] = (), **named: object
+) -> Text:
+    """An expression of a template and its parts, which uses what they use and `uses`.
+
+    >>> spelt("{}.flatten({}, {})", Text("x"), 1, 2).text
+    'x.flatten(1, 2)'
+    """
+    inner = (part.uses for part in (*parts, *named.values()) if isinstance(part, Text))
+    return Text(template.format(*parts, **named), level, NONE.union(uses, *inner))
+
+
+def of_config(symbol: str) -> Text:
+    """A symbol of the model, `$d`, read from a `Config` that is called `config`."""
+    return Text(f"config.{safe(symbol[1:])}", ATOM, frozenset((OfModel(symbol),)))
+
+
+def counting(variable: str) -> Text:
+    """The variable that counts the rounds of a scan or a loop."""
+    return Text(variable, ATOM, frozenset((Round(variable),)))
+
+
+def calling(helper: str, template: str, *parts: object) -> Text:
+    """A call of a function of `helpers.py` with arguments of a template."""
+    return spelt(f"{helper}({template})", *parts, uses=(Helper(helper),))
+
+
+def listed(parts: Iterable[object], between: str = ", ") -> Text:
+    """Expressions side by side, with commas between them."""
+    items = tuple(parts)
+    return Text(
+        between.join(map(str, items)),
+        ATOM,
+        NONE.union(*(part.uses for part in items if isinstance(part, Text))),
+    )
 
 
 def spell_dim(d: Dim, look: Look) -> Text:
@@ -52,62 +94,71 @@ def spell_dim(d: Dim, look: Look) -> Text:
     if d.value is not None:
         return Text(whole(d.value), ATOM if d.value >= 0 else UNARY)
     if d.name is not None:
-        return Text(look(d.name))
-    parts: list[str] = []
+        return look(d.name)
+    parts: list[Text] = []
     ordered = [*(t for t in d.terms if t[0]), *(t for t in d.terms if not t[0])]
     for monomial, coefficient in ordered:
         factors = [spell_atom(a, look) for a, power in monomial for _ in range(power)]
         if abs(coefficient) != 1 or not factors:
             factors.insert(0, Text(whole(abs(coefficient))))
-        body = factors[0].text if len(factors) == 1 else " * ".join(f.at(POWER) for f in factors)
-        sign = "-" if coefficient < 0 else "+"
-        parts.append(f" {sign} {body}" if parts else (f"-{body}" if coefficient < 0 else body))
+        body = factors[0] if len(factors) == 1 else listed((f.at(POWER) for f in factors), " * ")
+        negative = coefficient < 0
+        if parts:
+            parts.append(spelt(" - {}" if negative else " + {}", body))
+        else:
+            parts.append(spelt("-{}", body) if negative else body)
+    total = listed(parts, "")
     if len(parts) > 1:
-        return Text("".join(parts), PLUS)
+        return spelt("{}", total, level=PLUS)
     single = len(ordered[0][0]) == 1 and abs(ordered[0][1]) == 1
-    return Text(parts[0], TIMES if not single or isinstance(ordered[0][0][0][0], Opaque) else ATOM)
+    if not single or isinstance(ordered[0][0][0][0], Opaque):
+        return spelt("{}", total, level=TIMES)
+    return spelt("{}", total, level=UNARY if ordered[0][1] < 0 else ATOM)
 
 
 def spell_atom(atom: str | Opaque, look: Look) -> Text:
     """A symbol, a quotient, a remainder, a maximum."""
     if isinstance(atom, str):
-        return Text(look(atom))
+        return look(atom)
     a, b = spell_dim(atom.a, look), spell_dim(atom.b, look)
     if atom.op in ("max", "min"):
-        return Text(f"{atom.op}({a.text}, {b.text})")
-    return Text(f"{a.at(UNARY)} {atom.op} {b.at(UNARY)}", TIMES)
+        return spelt(f"{atom.op}({{}}, {{}})", a, b)
+    return spelt(f"{{}} {atom.op} {{}}", a.at(UNARY), b.at(UNARY), level=TIMES)
 
 
 def spell_real(r: Real, look: Look) -> Text:
     """A real expression."""
     match r:
         case Lit(value):
-            return Text(number(value), ATOM if value >= 0 else UNARY)
+            return number(value)
         case Ref(name):
-            return Text(look(name))
+            return look(name)
         case OfDim(d):
             return spell_dim(d, look)
         case Apply("-", (Lit(0.0), inner)):
-            return Text(f"-{spell_real(inner, look).at(UNARY)}", UNARY)
+            return spelt("-{}", spell_real(inner, look).at(UNARY), level=UNARY)
         case Apply("^", (a, b)):
             base, power = spell_real(a, look), spell_real(b, look)
-            return Text(f"{base.at(ATOM)} ** {power.at(UNARY)}", POWER)
+            return spelt("{} ** {}", base.at(ATOM), power.at(UNARY), level=POWER)
         case Apply(op, (a, b)) if op in _OPERATORS:
             level = _OPERATORS[op]
             left, right = spell_real(a, look), spell_real(b, look)
-            return Text(f"{left.at(level)} {op} {right.at(level - 1)}", level)
+            return spelt(f"{{}} {op} {{}}", left.at(level), right.at(level - 1), level=level)
         case Apply(op, args):
-            inner_text = ", ".join(spell_real(a, look).text for a in args)
-            return Text(f"{_MATH.get(op, f'math.{op}')}({inner_text})")
+            inside = listed(spell_real(a, look) for a in args)
+            if op in _BUILT_IN:
+                return spelt(f"{_BUILT_IN[op]}({{}})", inside)
+            return spelt(f"math.{op}({{}})", inside, uses=(MATH,))
 
 
-def number(value: float) -> str:
+def number(value: float) -> Text:
     """A float as Python writes it, whole ones without an exponent where that is shorter."""
+    level = ATOM if value >= 0 else UNARY
     if math.isinf(value):
-        return 'float("inf")' if value > 0 else '-float("inf")'
+        return Text('float("inf")' if value > 0 else '-float("inf")', level)
     if value == math.pi:
-        return "math.pi"
-    return repr(float(value))
+        return Text("math.pi", level, frozenset((MATH,)))
+    return Text(repr(float(value)), level)
 
 
 def whole(value: int) -> str:

@@ -10,8 +10,7 @@ from itertools import islice, product
 
 from archdsl.dims import Dim, substitute
 from archdsl.emit.limits import conditions
-from archdsl.emit.names import safe
-from archdsl.emit.spell import spell_dim
+from archdsl.emit.spell import Text, listed, of_config, spell_dim, spelt
 from archdsl.graph import Check, Model, Module
 from archdsl.nodes import Apply, Gather
 from archdsl.types import TensorType
@@ -74,7 +73,7 @@ def _meets(model: Model, checks: tuple[Check, ...], found: Mapping[str, int]) ->
     return True
 
 
-def drawn(model: Model, which: int, vocab: str | None, sizes: Mapping[str, int]) -> str:
+def drawn(model: Model, which: int, vocab: str | None, sizes: Mapping[str, int]) -> Text:
     """Random numbers for an input: indices of the tables that it is looked up in, or others."""
     root = model.root
     node = root.nodes[root.inputs[which]]
@@ -82,18 +81,19 @@ def drawn(model: Model, which: int, vocab: str | None, sizes: Mapping[str, int])
     for axis in node.type.axes:
         assert isinstance(axis, Dim)
         length = sizes.get(axis.name or "")
-        said.append(_said(substitute(axis, root.symbols)) if length is None else str(length))
-    shape = f"({', '.join(said)}{',' if len(said) == 1 else ''})"
+        told = Text(str(length))
+        said.append(_in_config(substitute(axis, root.symbols)) if length is None else told)
+    shape = spelt("({},)" if len(said) == 1 else "({})", listed(said))
     match node.type.dtype:
         case "bool":
-            return f"torch.rand({shape[1:-1]}) < 0.5"
+            return spelt("torch.rand({}) < 0.5", listed(said))
         case "int":
-            rows = [_said(table) for table in dict.fromkeys(_tables(root, root.inputs[which]))]
+            rows = [_in_config(x) for x in dict.fromkeys(_tables(root, root.inputs[which]))]
             if not rows:
-                rows = [f"config.{safe(vocab[1:])}" if vocab else str(BATCH)]
-            most = rows[0] if len(rows) == 1 else f"min({', '.join(rows)})"
-            return f"torch.randint({most}, {shape})"
-    return f"torch.randn{shape}"
+                rows = [_in_config(Dim.symbol(vocab)) if vocab else Text(str(BATCH))]
+            most = rows[0] if len(rows) == 1 else spelt("min({})", listed(rows))
+            return spelt("torch.randint({}, {})", most, shape)
+    return spelt("torch.randn{}", shape)
 
 
 def first(t: TensorType) -> str:
@@ -113,8 +113,8 @@ def can_read(model: Model, index: int, produced: Dim | object) -> bool:
     return all(n is not None and n >= count for n in rows)
 
 
-def _said(d: Dim) -> str:
-    return spell_dim(d, lambda name: f"config.{safe(name[1:])}").text
+def _in_config(d: Dim) -> Text:
+    return spell_dim(d, of_config)
 
 
 def _tables(module: Module, index: int) -> Iterator[Dim]:
