@@ -86,7 +86,7 @@ def broken_copy(fault: Fault, sound: Path, folder: Path) -> Path:
 
 
 def run(tests: Iterable[str], folder: Path) -> tuple[int, str]:
-    """The exit code of pytest in a copy, and what it printed; another code where it does not end."""
+    """The exit code of pytest in a copy, -1 where it does not end, and what it printed."""
     words = [word for test in tests for word in shlex.split(test)]
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *words]
     env = {**os.environ, "PYTHONPATH": str(folder)}
@@ -111,7 +111,7 @@ def unsound(tests: Sequence[str], folder: Path) -> dict[str, str]:
 
 
 def tried(fault: Fault, sound: Path, folder: Path) -> tuple[str, str]:
-    """What became of a fault: "" where its test failed, else what went wrong and what it printed."""
+    """What is wrong with a fault, "" where its test failed, and what pytest printed."""
     try:
         copy = broken_copy(fault, sound, folder)
     except NotThere as error:
@@ -148,8 +148,8 @@ def main(words: Sequence[str] | None = None) -> int:
         for test, printed in wrong.items():
             print(f"{printed}\n{test} does not pass without a fault")
         fit = [fault for fault in found if fault.test not in wrong]
-        folders = (Path(name) / str(number) for number in range(len(fit)))
-        results = pool.map(lambda pair: tried(pair[0], sound, pair[1]), zip(fit, folders))
+        folders = [Path(name) / str(number) for number in range(len(fit))]
+        results = pool.map(lambda fault, folder: tried(fault, sound, folder), fit, folders)
         for fault, (problem, printed) in zip(fit, results, strict=True):
             left += bool(problem)
             print(f"{printed}{fault.id}: {problem or 'caught'}", flush=True)

@@ -1,4 +1,4 @@
-"""Axes patterns: every order of three axes, behind names and behind `...`, merged, kept and reduced.
+"""Axes patterns: every order of three axes, behind names and behind `...`, merged and reduced.
 
 What is emitted for them has to equal the interpreter, which knows no view of PyTorch.
 """
