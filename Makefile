@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 CANDIDATES := $(PYTHON) python3.11 python3.12 python3.13 python3.14 python3
 
 .DEFAULT_GOAL := help
-.PHONY: help cards test lint format types goldens report bench fuzz prepare lock setup setup-test clean
+.PHONY: help cards test lint format types goldens report bench fuzz faults prepare lock setup setup-test clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -49,6 +49,9 @@ bench: setup-test  ## times, as ratios measured in one run
 
 fuzz: setup-test  ## property tests with many more examples
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow" $(ARGS)
+
+faults: setup-test  ## put one-line faults into a copy of the program and see that a test catches each
+	@$(BIN)/python tests/seeded_faults.py $(ARGS)
 
 prepare: setup  ## remake the tables that are prepared ahead (parser, standard library); set-up does it by itself
 	@$(BIN)/python -m archdsl.prepare

@@ -302,7 +302,7 @@ def test_a_file_is_old_or_new_and_never_between(
         monkeypatch.setattr(os, "fdopen", lambda handle, _: os.close(handle) or Full())
     else:
         monkeypatch.setattr(Path, where, fails)
-    with pytest.raises(output.Stop, match="card.svg cannot be written: no space left"):
+    with pytest.raises(output.Stop, match=r"card\.svg cannot be written: no space left"):
         output.write(str(target), b"newer")
     monkeypatch.undo()
     assert target.read_bytes() == b"new"

@@ -131,8 +131,8 @@ def test_the_smallest_model_has_the_sizes_that_tiny_gives() -> None:
       y = x |> up |> down
       return x - y * k if flip else x + y * k
     }
-    model Net(d, wide = 3 * d, more: count = 1, none: count = 1, n = 2, kinds: list(bool), k: float = 1,
-              vocab = 11)(stream tokens: int[B, T]) -> [B, T, d] {
+    model Net(d, wide = 3 * d, more: count = 1, none: count = 1, n = 2, kinds: list(bool),
+              k: float = 1, vocab = 11)(stream tokens: int[B, T]) -> [B, T, d] {
       embed = Embedding(vocab, d)
       a = stack(more * Layer(d, wide, k, false), none * Layer(d, wide, k, false))
       b = stack(Layer(d, wide, k, flip) for flip in kinds)
@@ -140,7 +140,8 @@ def test_the_smallest_model_has_the_sizes_that_tiny_gives() -> None:
       return tokens |> embed |> a |> b |> c
     }
     tiny Net { d: 4  more: 2  n: 1 }
-    variant Net_1 = Net(d: 64, wide: 100, more: 9, none: 0, n: 5, kinds: 2 * [true] + [false], k: 0.5, vocab: 99) {}
+    variant Net_1 = Net(d: 64, wide: 100, more: 9, none: 0, n: 5, kinds: 2 * [true] + [false], k: 0.5,
+                        vocab: 99) {}
     """
     [variant] = pipeline.check_source(Source("tiny.arch", text)).variants
     small = elaborate.tiny(variant.unit, variant.model, Diagnostics())
