@@ -87,13 +87,8 @@ hub M "m" {{
 """
 
 
-HIDDEN = ("line breaks", "terminal", "direction")
-"""Texts with characters that a comment may hold, and a text in quotes may not."""
-
-
-def quoted(text: str, hidden: bool = False) -> str:
-    """A text as a literal of the language, without what none may hold if not asked for."""
-    text = text if hidden else "".join(c for c in text if c.isprintable() or c in "\n\t")
+def quoted(text: str) -> str:
+    """A text as a literal of the language."""
     safe = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
     return f'"{safe}"'
 
@@ -109,20 +104,6 @@ def variant(text: str) -> pipeline.Variant:
     found = pipeline.check_source(Source("strings.arch", spec(text)))
     assert not found.diagnostics, found.diagnostics[0].text()
     return found.variants[0]
-
-
-@pytest.mark.parametrize(
-    "place", ["as feed_forward", "name:", "callout(part):", "embed.w  <-", "skip"]
-)
-@pytest.mark.parametrize("name", HIDDEN)
-def test_hidden_characters_are_refused(name: str, place: str) -> None:
-    """Wherever a text in quotes stands, at the character."""
-    written = spec(HARMLESS).replace(
-        f'{place} "{HARMLESS}"', f"{place} {quoted(TEXTS[name], hidden=True)}"
-    )
-    [found] = pipeline.check_source(Source("strings.arch", written)).diagnostics
-    assert (found.code, found.span is not None) == ("syntax", True)
-    assert found.span is not None and not found.span.text.isprintable()
 
 
 def shape(code: str) -> str:
