@@ -144,8 +144,7 @@ class Facts:
                 if child.name in self._heads and not role and module is self.model.root:
                     shown = "head"
                 for r, n in self._by_role(inner, shown):
-                    tied = {p for p, _ in child.ties}
-                    yield r, count * (n if not tied else self._untied(inner, tied))
+                    yield r, count * n
 
     @cached_property
     def _heads(self) -> frozenset[str]:
@@ -165,13 +164,6 @@ class Facts:
     def _own(self, module: Module) -> int:
         return sum(
             self.size(module, p.type) for p in module.params if p.kind == "param" and not p.tied
-        )
-
-    def _untied(self, module: Module, tied: set[str]) -> int:
-        return sum(
-            self.size(module, p.type)
-            for p in module.params
-            if p.kind == "param" and p.name not in tied
         )
 
     def _params(self, module: Module) -> int:
