@@ -6,6 +6,8 @@
 SHELL := /bin/sh
 VENV ?= .venv
 WORKERS ?= 2
+PROGRAMS ?= 50000
+SEED ?= 0
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 
@@ -47,7 +49,8 @@ report: setup-test  ## one HTML page: every card before, after and the differenc
 bench: setup-test  ## times, as ratios measured in one run
 	@$(BIN)/python tests/bench.py $(ARGS)
 
-fuzz: setup-test  ## property tests with many more examples
+fuzz: setup-test  ## random programs (PROGRAMS=50000 SEED=0), property tests with many more examples
+	@$(BIN)/python tests/random_programs.py --seed $(SEED) --count $(PROGRAMS) --jobs $(WORKERS)
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow" $(ARGS)
 
 faults: setup-test  ## put one-line faults into a copy of the program and see that a test catches each

@@ -3,13 +3,14 @@
 Where `random_specs.py` draws typed walks of steps known to be sound, this draws bodies from values
 of any type: what is bound is kept in a table with its type, and every step takes from it what fits.
 
-    python tests/random_programs.py --seed 7 --count 50000
+    python tests/random_programs.py --seed 7 --count 50000 --jobs 2
 
 prints each program that is not equal everywhere with its seed; `--seed N --count 1` is that one.
 """
 
 import argparse
 import collections
+import multiprocessing
 import random
 import re
 import sys
@@ -122,7 +123,7 @@ class Body:
             w = self.param(("d", *axes))
             lead = " ".join(self.lead)
             term = " ".join(axes)
-            expr = f"einsum[{lead} d, d {term} -> {lead} {term}]({base[0]}, {w})"
+            expr = f"einsum[{lead} i, i {term} -> {lead} {term}]({base[0]}, {w})"
             t = Type("float", (*self.lead, *axes))
             return self.bind(expr, t, again=False), t
         return found
@@ -222,6 +223,8 @@ class Body:
         axes = [("1" if keep else "") if i == gone else a for i, a in enumerate(t.axes)]
         op = self.pick(("sum", "mean", "max"))
         rhs = " ".join(a for a in right if a)
+        if right == left:  # a 1 that stays
+            return
         if [a for a in axes if a]:
             self.bind(f"{op}[{' '.join(left)} -> {rhs}]({name})",
                       Type(t.dtype, tuple(a for a in axes if a)))  # fmt: skip
@@ -744,35 +747,46 @@ def tried(text: str) -> tuple[str, str]:
     return "equal", ""
 
 
+def outcome_of(seed: int) -> tuple[int, int, str, str]:
+    """(seed, length of the text, what becomes of the program, details)."""
+    import torch
+
+    torch.set_num_threads(1)
+    text = seeded(seed)
+    outcome, details = tried(text)
+    for name in [n for n in sys.modules if n.startswith("emitted_")]:
+        del sys.modules[name]
+    return seed, len(text), outcome, details
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="random programs, held to their meaning")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--jobs", type=int, default=1, help="processes beside one another")
     parser.add_argument("--quiet", action="store_true", help="only the counts")
     options = parser.parse_args()
-    import torch
-
-    torch.set_num_threads(1)
     begun = time.time()
-    found: collections.Counter[str] = collections.Counter()
-    least: dict[str, tuple[int, int]] = {}
-    for seed in range(options.seed, options.seed + options.count):
-        text = seeded(seed)
-        outcome, details = tried(text)
-        found[outcome] += 1
-        if outcome != "equal":
-            least[outcome] = min(least.get(outcome, (10**9, 0)), (len(text), seed))
-        if options.count == 1:
-            print(f"{text}\n{details}")
-        elif outcome != "equal" and not outcome.startswith("refused") and not options.quiet:
-            print(f"seed {seed}: {outcome}", flush=True)
-        for name in [n for n in sys.modules if n.startswith("emitted_")]:
-            del sys.modules[name]
-    for outcome, count in found.most_common():
-        shortest = f"  (shortest: seed {least[outcome][1]})" if outcome in least else ""
-        print(f"{count:6} {outcome}{shortest}")
-    print(f"{options.count / (time.time() - begun):.0f} programs a second")
-    return 1 if any(not o.startswith(("equal", "refused")) for o in found) else 0
+    counts: collections.Counter[str] = collections.Counter()
+    shortest: dict[str, tuple[int, int]] = {}
+    # A process is replaced now and then: modules that were compiled are never freed whole.
+    with multiprocessing.get_context("spawn").Pool(options.jobs, maxtasksperchild=500) as pool:
+        seeds = range(options.seed, options.seed + options.count)
+        for seed, length, outcome, details in pool.imap_unordered(outcome_of, seeds):
+            counts[outcome] += 1
+            if outcome != "equal":
+                shortest[outcome] = min(shortest.get(outcome, (10**9, 0)), (length, seed))
+            if options.count == 1:
+                print(f"{seeded(seed)}\n{details}")
+            elif outcome != "equal" and not outcome.startswith("refused") and not options.quiet:
+                print(f"seed {seed}: {outcome}", flush=True)
+    for outcome, count in counts.most_common():
+        seed_of = f"  (shortest: seed {shortest[outcome][1]})" if outcome in shortest else ""
+        print(f"{count:6} {outcome}{seed_of}")
+    failed = sum(n for o, n in counts.items() if not o.startswith(("equal", "refused")))
+    print(f"{options.count / (time.time() - begun):.1f} programs a second")
+    print(f"{options.count - failed} passed, {failed} failed")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

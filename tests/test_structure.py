@@ -33,8 +33,8 @@ RINGS = {
     },
     "emit": {"body", "calls", "precomputed", "repeat"},
 }  # fmt: skip
-"""Files of a folder that may call one another: the evaluator and the writer of bodies, which what is
-nested re-enters.
+"""Files of a folder that may call one another: what is nested re-enters the evaluator, and the
+writer of bodies.
 """
 
 HEAVY = ("torch", "transformers", "numpy", "cairosvg", "cairocffi", "fontTools", "resvg_py")

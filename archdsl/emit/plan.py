@@ -302,13 +302,16 @@ def _visit(
     seen: dict[object, Unit],
     root: bool = False,
     banked: bool = False,
+    expert: bool = False,
 ) -> None:
-    if (module.id, banked) in plan.of:
+    unit = plan.of.get((module.id, banked))
+    if unit is not None and not (expert and unit.is_function):
         return
     for child in plan.children(module):
         for _, inner in child.modules:
-            _visit(plan, inner, taken, seen, banked=banked or child.top_k is not None)
-    kind = "config" if root else _kind(plan, module, banked)
+            expert = child.top_k is not None
+            _visit(plan, inner, taken, seen, banked=banked or expert, expert=expert)
+    kind = "config" if root else _kind(plan, module, banked, expert)
     banked = banked and kind != "function"
     key = _key(plan, module, kind, banked)
     unit = seen.get(key)
@@ -325,7 +328,8 @@ def _visit(
     unit.modules.append(module)
     plan.of[module.id, banked] = unit
     if kind == "function":
-        plan.of[module.id, True] = plan.of[module.id, False] = unit
+        plan.of.setdefault((module.id, True), unit)
+        plan.of.setdefault((module.id, False), unit)
 
 
 def _inner(plan: Plan, module: Module, banked: bool) -> list[Unit]:
@@ -336,10 +340,12 @@ def _inner(plan: Plan, module: Module, banked: bool) -> list[Unit]:
     ]
 
 
-def _kind(plan: Plan, module: Module, banked: bool) -> str:
+def _kind(plan: Plan, module: Module, banked: bool, expert: bool) -> str:
     inner = _inner(plan, module, banked)
     plain = not module.params and not keeps_itself(module) and module.id not in plan.layers
-    plain = plain and not plan.needs_like(module)
+    plain = (
+        plain and not plan.needs_like(module) and not expert
+    )  # a bank applies an expert by number
     if plain and all(u.is_function for u in inner):
         return "function"
     if _says_all(plan, module, banked):
