@@ -20,6 +20,7 @@ OPERANDS = {
     "i": Operand("int"),
     "b": Operand("bool"),
     "s": Operand("float", single=True),
+    "t": Operand("float32", single=True),
     "2": Operand("int", number=True, natural=True),
     "0.5": Operand("float", number=True),
 }
@@ -39,7 +40,7 @@ def written(op: Op, operands: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     if op.form in PATTERNS:
         text, axes = PATTERNS[op.form]
         return text.format(*operands, op=op.name), axes
-    wide = any(o not in ("s", "2", "0.5") for o in operands)
+    wide = any(o not in ("s", "t", "2", "0.5") for o in operands)
     return f"{named(op)}({', '.join(operands)})", ("B", "T", "d") if wide else ()
 
 
@@ -73,10 +74,11 @@ def spec(lines: list[tuple[str, str]]) -> str:
 use std.core: Linear
 block All(d)(x: [B, T, d]) -> {f"({types})" if len(lines) > 1 else types} {{
   param s: [] = fill(1.5)
+  param t: float32[] = fill(0.5)
   y = float32(x)
   i = maximum(floor(x * 3), -4)
   b = x > 0.1
-  _ = x * s
+  _ = x * s * t
   _ = select(b, y, i)
 {chr(10).join(body)}
   return {results}
@@ -113,7 +115,7 @@ def test_what_is_accepted_gives_what_is_promised(first: int) -> None:
     for op, operands, dtype in ACCEPTED[first : first + PER_MODEL]:
         text, t = typed(op, operands, dtype)
         if op.name in SAFE:
-            ranges = {o: f"(1 + abs({o}))" for o in "xyis"}
+            ranges = {o: f"(1 + abs({o}))" for o in "xyist"}
             text, _ = written(op, tuple(ranges.get(o, o) for o in operands))
             if op.name == "exp":
                 text = f"exp(minimum({operands[0]}, 2))"

@@ -140,8 +140,8 @@ def test_the_smallest_model_has_the_sizes_that_tiny_gives() -> None:
       return tokens |> embed |> a |> b |> c
     }
     tiny Net { d: 4  more: 2  n: 1 }
-    variant Net_1 = Net(d: 64, wide: 100, more: 9, none: 0, n: 5, kinds: 2 * [true] + [false], k: 0.5,
-                        vocab: 99) {}
+    variant Net_1 = Net(d: 64, wide: 100, more: 9, none: 0, n: 5, kinds: [true, true, false],
+                        k: 0.5, vocab: 99) {}
     """
     [variant] = pipeline.check_source(Source("tiny.arch", text)).variants
     small = elaborate.tiny(variant.unit, variant.model, Diagnostics())
