@@ -6,6 +6,8 @@
 SHELL := /bin/sh
 VENV ?= .venv
 WORKERS ?= 2
+PROGRAMS ?= 50000
+SEED ?= 0
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 
@@ -13,7 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 CANDIDATES := $(PYTHON) python3.11 python3.12 python3.13 python3.14 python3
 
 .DEFAULT_GOAL := help
-.PHONY: help cards test lint format types goldens report bench fuzz prepare lock setup setup-test clean
+.PHONY: help cards test lint format types goldens report bench fuzz faults prepare lock setup setup-test clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -47,8 +49,12 @@ report: setup-test  ## one HTML page: every card before, after and the differenc
 bench: setup-test  ## times, as ratios measured in one run
 	@$(BIN)/python tests/bench.py $(ARGS)
 
-fuzz: setup-test  ## property tests with many more examples
+fuzz: setup-test  ## random programs (PROGRAMS=50000 SEED=0), property tests with many more examples
+	@$(BIN)/python tests/random_programs.py --seed $(SEED) --count $(PROGRAMS) --jobs $(WORKERS)
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow" $(ARGS)
+
+faults: setup-test  ## put one-line faults into a copy of the program and see that a test catches each
+	@$(BIN)/python tests/seeded_faults.py $(ARGS)
 
 prepare: setup  ## remake the tables that are prepared ahead (parser, standard library); set-up does it by itself
 	@$(BIN)/python -m archdsl.prepare

@@ -196,19 +196,19 @@ def _replace(atom: Atom, look: Callable[[str], Dim | None]) -> Dim:
     return Dim.symbol(atom) if found is None else found
 
 
-def divides(b: Dim, a: Dim, facts: Facts) -> bool:
+def divides(b: Dim, a: Dim, facts: Assumptions) -> bool:
     """Whether b is known to divide a."""
     return (a % b).terms == () or simplify(a % b, facts).terms == ()
 
 
 @record
-class Facts:
+class Assumptions:
     """What `where` lets one assume: polynomials known to be zero."""
 
     zeros: tuple[Dim, ...] = ()
 
-    def plus(self, zero: Dim) -> Facts:
-        return Facts((*self.zeros, zero)) if zero not in self.zeros else self
+    def plus(self, zero: Dim) -> Assumptions:
+        return Assumptions((*self.zeros, zero)) if zero not in self.zeros else self
 
     def licensed(self) -> list[tuple[Dim, Dim]]:
         """Pairs (a, b) with a % b known to be 0."""
@@ -220,11 +220,11 @@ class Facts:
         return pairs
 
 
-NOTHING = Facts()
+NOTHING = Assumptions()
 """No assumptions."""
 
 
-def simplify(d: Dim, facts: Facts) -> Dim:
+def simplify(d: Dim, facts: Assumptions) -> Dim:
     """The dimension with b * (a // b) written as a wherever a % b == 0 is known."""
     for zero in facts.zeros:
         if d.terms == zero.terms or (d + zero).terms == ():
@@ -254,7 +254,7 @@ def _cancel(d: Dim, quotient: Opaque, a: Dim, b: Dim) -> Dim:
     return _cancel(out, quotient, a, b) if changed else d
 
 
-def compare(a: Dim, b: Dim, facts: Facts | None = None) -> Verdict:
+def compare(a: Dim, b: Dim, facts: Assumptions | None = None) -> Verdict:
     """What can be said of a == b, for all values of at least 1 that the facts allow."""
     facts = facts or NOTHING
     gap = simplify(a - b, facts)

@@ -15,7 +15,7 @@ context.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -35,10 +35,9 @@ from archdsl.nodes import (
     Node,
     Scan,
     Window,
-    items_of,
 )
 from archdsl.record import record
-from archdsl.stream import Flow, flow
+from archdsl.stream import Flow, flow, needed_inside, results_read
 from archdsl.types import TensorType
 
 KV_BYTES = 2
@@ -145,8 +144,7 @@ class Facts:
                 if child.name in self._heads and not role and module is self.model.root:
                     shown = "head"
                 for r, n in self._by_role(inner, shown):
-                    tied = {p for p, _ in child.ties}
-                    yield r, count * (n if not tied else self._untied(inner, tied))
+                    yield r, count * n
 
     @cached_property
     def _heads(self) -> frozenset[str]:
@@ -166,13 +164,6 @@ class Facts:
     def _own(self, module: Module) -> int:
         return sum(
             self.size(module, p.type) for p in module.params if p.kind == "param" and not p.tied
-        )
-
-    def _untied(self, module: Module, tied: set[str]) -> int:
-        return sum(
-            self.size(module, p.type)
-            for p in module.params
-            if p.kind == "param" and p.name not in tied
         )
 
     def _params(self, module: Module) -> int:
@@ -278,14 +269,17 @@ class Facts:
         self, module: Module, nodes: tuple[Node, ...] | None = None, times: Dim = _ONCE
     ) -> Iterator[tuple[Dim, Node, tuple[Node, ...]]]:
         """(how often it happens, node, the nodes beside it) of a body and of what it repeats."""
-        for node in module.nodes if nodes is None else nodes:
-            yield times, node, module.nodes if nodes is None else nodes
+        beside = module.nodes if nodes is None else nodes
+        read: dict[int, set[int]] | None = None
+        for i, node in enumerate(beside):
+            yield times, node, beside
             if node.body is not None:
                 rounds = node.form.rounds if isinstance(node.form, Loop) else _TIME
                 often = times * self.model.number(module, rounds)
-                beside = module.nodes if nodes is None else nodes
+                read = results_read(beside) if read is None else read
+                needed = needed_inside(node, read.get(i, set()))
                 for step in self._steps(module, node.body.nodes, often):
-                    if step[2] is not node.body.nodes or _read(node, step[1], beside):
+                    if step[2] is not node.body.nodes or id(step[1]) in needed:
                         yield step
 
     def _kept(self, module: Module) -> list[tuple[int, Keeping]]:
@@ -411,32 +405,39 @@ class Facts:
         """Whether a parameter of the model is used in two places."""
         return any(c.ties for c in self.model.root.children)
 
-    def record(self) -> dict[str, object]:
-        """The counts as plain data, as `archdsl facts --json` prints them."""
-        context = self.model.about.get("context")
+    @cached_property
+    def streams(self) -> bool:
+        """Whether an input of the model grows token by token."""
+        inputs = (self.model.root.nodes[number] for number in self.model.root.inputs)
+        return any(_TIME in value.type.axes for value in inputs)
+
+    @property
+    def width(self) -> int | None:
+        """The width of what passes from layer to layer, of the first stack."""
+        root = self.model.root
+        for value in root.nodes:
+            if isinstance(value.form, Apply) and root.child(value.form.child).segments:
+                return self.model.shape(root, value.type)[-1].value
+        return None
+
+    def record(self, context: int | None = None) -> dict[str, object]:
+        """The counts as plain data, as `archdsl facts --json` prints them, those at `context`
+        tokens too, which the model's own context is where nothing is said.
+        """
+        stated = self.model.about.get("context")
+        tokens = context or (stated if isinstance(stated, int) else None)
         record: dict[str, object] = {
             "variant": self.model.id,
             "name": self.model.name,
             "file": self.model.span.source.name if self.model.span else "",
             **{k: v for k, v in self.model.about.items() if k != "name"},
-            "params": self.params,
-            "apart": self.apart,
-            "active": self.active,
-            "active_without_embedding": self.active_without_embedding,
-            "kv_bytes_per_token": self.kv_bytes_per_token,
-            "kv_growing_bytes_per_token": self.kv_growing_bytes_per_token,
-            "kv_capped_bytes": self.kv_capped_bytes,
-            "state_bytes": self.state_bytes,
-            "source_bytes_per_token": self.source_bytes_per_token,
-            "layers": self.layers,
-            "parts": dict(self.parts),
-            "schedule": naming.schedule(list(self.schedule)),
-            "tied": self.tied,
         }
-        if isinstance(context, int):
-            record["kv_bytes_at_context"] = self.kv_bytes(context)
-            record["flops_per_token_at_context"] = self.flops_per_token(context)
-            record["prefill_flops_per_token_at_context"] = self.prefill_flops_per_token(context)
+        if context is not None:
+            record["context"] = context
+        for fact in FACTS:
+            value = fact.value(self, tokens) if fact.recorded else None
+            if value is not None:
+                record[fact.name] = value
         return record
 
 
@@ -448,29 +449,6 @@ def _in_order(child: Child) -> Iterator[tuple[int, Module]]:
         yield from runs(child.segments)
     elif child.module is not None and child.module.role == "layer":
         yield 1, child.module
-
-
-def _read(outer: Node, inner: Node, beside: tuple[Node, ...]) -> bool:
-    """Whether a node that a scan or a loop repeats matters: to its states, or to what it yields and
-    somebody reads.
-    """
-    body = outer.body
-    assert body is not None
-    items = items_of(beside, next(i for i, n in enumerate(beside) if n is outer))
-    read = {a for n in beside for a in n.args}
-    first = 0 if isinstance(outer.form, Scan) else body.states
-    waiting = list(body.outputs[: body.states])
-    for number, out in enumerate(body.outputs[body.states :]):
-        item = items.get(first + number)
-        if len(outer.types) == 1 or (item is not None and item in read):
-            waiting.append(out)
-    needed: set[int] = set()
-    while waiting:
-        i = waiting.pop()
-        if i not in needed:
-            needed.add(i)
-            waiting.extend(body.nodes[i].args)
-    return any(body.nodes[i] is inner for i in needed)
 
 
 def _number(d: Dim) -> int:
@@ -501,3 +479,112 @@ def check_expectations(facts: Facts, diagnostics: Diagnostics) -> None:
 def _rounded(count: int, unit: int) -> int:
     """To the nearest multiple of a unit, halves up."""
     return (2 * count + unit) // (2 * unit) * unit
+
+
+# --- the table of facts ---------------------------------------------------------------------------
+
+
+@record
+class Fact:
+    """One fact of a model: everything that the program does with it.
+
+    `value` computes it at so many tokens of context, None where it does not apply. `unit` says how
+    a card writes it. `recorded`: in JSON and in the table of `archdsl facts`. `expected`: what
+    `expect` may check. `card`: the name by which a card chooses its row, of `CARD_ROWS`, and
+    `label` what the row is called; without them the fact has no row.
+    """
+
+    name: str
+    unit: str
+    value: Callable[[Facts, int | None], object]
+    recorded: bool = True
+    expected: bool = False
+    card: str = ""
+    label: str = ""
+
+
+def _at(compute: Callable[[Facts, int], int | None]) -> Callable[[Facts, int | None], object]:
+    """A count that needs a context."""
+    return lambda facts, context: None if context is None else compute(facts, context)
+
+
+def _share(facts: Facts, _: int | None) -> object:
+    """The part of the parameters that works on one token, where it is not all."""
+    return None if facts.active == facts.params else 100 * facts.active / facts.params
+
+
+def _tables(facts: Facts, _: int | None) -> object:
+    """Parameters of tables that are read by rows, where they are much of what is active."""
+    tables = dict(facts.parts).get("embedding", 0)
+    much = facts.active != facts.params and tables > _MUCH * facts.active
+    return tables if much else None
+
+
+def _expanded(facts: Facts, context: int) -> int | None:
+    """FLOPs of a decoded token where the whole cache is mapped again for it."""
+    decode = facts.flops_per_token(context)
+    return None if decode == facts.prefill_flops_per_token(context) else decode
+
+
+def _flops_anywhere(facts: Facts, context: int | None, streams: bool) -> object:
+    """FLOPs where no context is stated and none decides them."""
+    if context is not None or facts.streams is not streams or len(facts.model.root.inputs) != 1:
+        return None
+    one = facts.flops_per_token(1)
+    return one if one == facts.flops_per_token(2) else None
+
+
+_MUCH = 0.25
+"""The part of what is active from which tables are worth a row."""
+
+FACTS: tuple[Fact, ...] = (
+    Fact("params", "entries", lambda f, _: f.params, expected=True, card="params",
+         label="parameters"),
+    Fact("apart", "parameters", lambda f, _: f.apart, expected=True, card="apart",
+         label="parameters apart"),
+    Fact("active", "parameters", lambda f, _: f.active, expected=True),
+    Fact("active_share", "percent", _share, recorded=False, card="active",
+         label="active per token"),
+    Fact("active_without_embedding", "parameters", lambda f, _: f.active_without_embedding,
+         expected=True),
+    Fact("tables", "parameters", _tables, recorded=False, card="tables",
+         label="of it tables, read by rows"),
+    Fact("kv_bytes_per_token", "bytes", lambda f, _: f.kv_bytes_per_token, expected=True),
+    Fact("kv_growing_bytes_per_token", "bytes", lambda f, _: f.kv_growing_bytes_per_token,
+         expected=True, card="kv_bytes_per_token", label="KV cache / token"),
+    Fact("kv_capped_bytes", "bytes", lambda f, _: f.kv_capped_bytes, expected=True),
+    Fact("state_bytes", "bytes", lambda f, _: f.state_bytes, expected=True, card="state",
+         label="state of fixed size"),
+    Fact("source_bytes_per_token", "bytes", lambda f, _: f.source_bytes_per_token, expected=True),
+    Fact("layers", "entries", lambda f, _: f.layers, expected=True),
+    Fact("parts", "entries", lambda f, _: dict(f.parts)),
+    Fact("schedule", "text", lambda f, _: naming.schedule(list(f.schedule))),
+    Fact("tied", "yes or no", lambda f, _: f.tied, card="tied", label="tied embeddings"),
+    Fact("kv_bytes_at_context", "bytes", _at(lambda f, n: f.kv_bytes(n)), card="kv_bytes",
+         label="at {context} context"),
+    Fact("flops_per_token_at_context", "FLOPs", _at(lambda f, n: f.flops_per_token(n))),
+    Fact("prefill_flops_per_token_at_context", "FLOPs",
+         _at(lambda f, n: f.prefill_flops_per_token(n)), card="flops",
+         label="FLOPs / token at {context}"),
+    Fact("expanding_flops_per_token", "FLOPs", _at(_expanded), recorded=False, card="flops",
+         label="decoding, cache expanded"),
+    Fact("flops_per_token", "FLOPs", lambda f, n: _flops_anywhere(f, n, True), recorded=False,
+         card="flops", label="FLOPs / token"),
+    Fact("flops", "FLOPs", lambda f, n: _flops_anywhere(f, n, False), recorded=False,
+         card="flops", label="FLOPs"),
+    Fact("context", "entries", lambda _, n: n, recorded=False, card="context", label="context"),
+    Fact("width", "entries", lambda f, _: f.width, recorded=False, card="width", label="width"),
+    Fact("vocab", "entries", lambda f, _: f.model.numbers.get("$vocab"), recorded=False,
+         card="vocab", label="vocabulary"),
+    Fact("license", "text", lambda f, _: f.model.about.get("license"), recorded=False,
+         card="license", label="licence"),
+    Fact("after", "text", lambda f, _: f.model.about.get("after"), recorded=False, card="after",
+         label="after"),
+)  # fmt: skip
+"""Every fact, in the order in which they are recorded."""
+
+CARD_ROWS = (
+    "params", "active", "tables", "apart", "kv_bytes_per_token", "kv_bytes", "state", "flops",
+    "context", "tied", "width", "position", "vocab", "license", "after",
+)  # fmt: skip
+"""The rows of a card in their order, by the names that `facts` of a card chooses them by."""

@@ -302,10 +302,14 @@ class Model:
 
     def number(self, module: Module, d: Dim) -> Dim:
         """A dimension in a module's symbols as a number, or in `B`, `T`, `S` where it has these."""
-        rooted = substitute(d, module.symbols)
-        known = {k: Dim.number(int(v)) for k, v in self.numbers.items() if v == int(v)}
-        plain = substitute(rooted, known)
-        return substitute(plain, {n: Dim.symbol(n.lstrip("$")) for n in plain.symbols()})
+        return d if d.value is not None else substitute(substitute(d, module.symbols), self._known)
+
+    def _known(self, name: str) -> Dim:
+        """The number behind a symbol of the model, or the axis of that name."""
+        value = self.numbers.get(name)
+        if value is None or value != int(value):
+            return Dim.symbol(name.lstrip("$"))
+        return Dim.number(int(value))
 
     def shape(self, module: Module, t: TensorType) -> tuple[Dim, ...]:
         """The axes of a type as numbers, `...` filled in."""

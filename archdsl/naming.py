@@ -86,12 +86,17 @@ def differences(modules: list[Module]) -> list[list[str]]:
     Of layers with a window and layers without: "window 1,024" and "no window".
     """
     found: list[list[str]] = []
+    called: dict[str, list[Setting]] = {}
+    for module in modules:
+        for setting in module.settings:
+            called.setdefault(setting.name, []).append(setting)
+    differ = {name for name, told in called.items() if len({(s.value, s.inner) for s in told}) > 1}
     for module in modules:
         numbers: list[str] = []
         blocks: list[str] = []
         for setting in module.settings:
-            others = [s for m in modules for s in m.settings if s.name == setting.name]
-            if len({(s.value, s.inner) for s in others}) < 2:
+            others = called[setting.name]
+            if setting.name not in differ:
                 continue
             if setting.block:
                 titles = {s.value for s in others}

@@ -95,7 +95,7 @@ class Variant:
         **words: Unpack[Words],
     ) -> bytes:
         """The card as PDF. Raises ValueError for a wrong size, theme or view, and
-        `render.pdf.MissingLibrary` where the system has no cairo.
+        `render.missing.MissingLibrary` where the system has no cairo.
         """
         from archdsl.render.pdf import to_pdf
 

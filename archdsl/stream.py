@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from archdsl.graph import Child, Model, Module, Segment
-from archdsl.nodes import Apply, Input, Loop, Mixture, Node, Scan, reordered
+from archdsl.nodes import Apply, Input, Item, Loop, Mixture, Node, Scan, reordered
 from archdsl.record import replace
 from archdsl.types import TensorType
 
@@ -198,3 +198,36 @@ def _segments(
         )
         for s in segments
     )
+
+
+# --- what a scan or a loop repeats --------------------------------------------------------------
+
+
+def results_read(nodes: tuple[Node, ...]) -> dict[int, set[int]]:
+    """Which results of nodes with several are read, by the place of the node."""
+    used = {a for n in nodes for a in n.args}
+    found: dict[int, set[int]] = {}
+    for i, node in enumerate(nodes):
+        if isinstance(node.form, Item) and i in used:
+            found.setdefault(node.args[0], set()).add(node.form.index)
+    return found
+
+
+def needed_inside(outer: Node, read: set[int]) -> set[int]:
+    """The nodes, by `id`, that matter of those that a scan or a loop repeats: to its states, or to
+    what it yields and somebody reads, `read` being the results that are.
+    """
+    body = outer.body
+    assert body is not None
+    first = 0 if isinstance(outer.form, Scan) else body.states
+    waiting = list(body.outputs[: body.states])
+    for number, out in enumerate(body.outputs[body.states :]):
+        if len(outer.types) == 1 or first + number in read:
+            waiting.append(out)
+    needed: set[int] = set()
+    while waiting:
+        i = waiting.pop()
+        if i not in needed:
+            needed.add(i)
+            waiting.extend(body.nodes[i].args)
+    return {id(body.nodes[i]) for i in needed}

@@ -139,6 +139,7 @@ def _spaced(words: list[Line]) -> Line:
     return _joined(spaced)
 
 
+@lru_cache(maxsize=8192)
 def balanced(runs: Line, size: float, limit: float) -> tuple[Line, ...]:
     """Like `wrap`, with lines as even as they can be without there being more of them."""
     lines = wrap(runs, size, limit)

@@ -9,12 +9,12 @@ from archdsl.view.types import (
     Case,
     Diagram,
     Edge,
-    Fact,
-    Facts,
     Inset,
     LayerKind,
     Node,
+    Panel,
     Part,
+    Row,
     Strip,
     View,
 )
@@ -105,13 +105,13 @@ def circuit() -> Diagram:
 
 def view() -> View:
     """A card that has everything a card can have."""
-    rows = tuple(Fact(f"fact {number}", "a value") for number in range(6))
+    rows = tuple(Row(f"fact {number}", "a value") for number in range(6))
     parts = (
         Part("experts", "accent", 650),
         Part("attention", "strong", 12),
         Part("head", "rule", 1),
     )
-    licence = Fact("licence", "A Rather Long Community Licence")
+    licence = Row("licence", "A Rather Long Community Licence")
     cells = (0,) * 3 + (1,) * 58
     return View(
         name="Made",
@@ -123,7 +123,7 @@ def view() -> View:
             Run("   ·   context 8K", "quiet"),
         ),
         tower=tower(),
-        facts=Facts(parts, (*rows, licence), ("arXiv:0000.00000",)),
+        facts=Panel(parts, (*rows, licence), ("arXiv:0000.00000",)),
         strip=Strip((LayerKind("dense", "neutral", 3), LayerKind("sparse", "accent", 58)), cells),
         insets=(
             Inset(

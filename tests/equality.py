@@ -40,6 +40,16 @@ def assert_equal_everywhere(model: Model, tiny: Model | None = None) -> None:
     Raises AssertionError with what differs; what emitted code raises goes through.
     """
     small = tiny or model
+    with default_dtype(torch.float64):
+        texts, state, facts, seed, most = _in_float64(model, tiny, small)
+    if most < HUGE:
+        in_bfloat16(small, facts, texts[True], state, seed)
+
+
+def _in_float64(
+    model: Model, tiny: Model | None, small: Model
+) -> tuple[dict[bool, str], dict[str, Tensor], Facts, torch.Generator, float]:
+    """The comparison in double precision; what the one in bfloat16 needs of it."""
     texts = {lower: emit(model, tiny, lower) for lower in (True, False)}
     nets = {lower: built(doubled(text), torch.float64) for lower, text in texts.items()}
     state = fill(nets[True])
@@ -62,8 +72,7 @@ def assert_equal_everywhere(model: Model, tiny: Model | None = None) -> None:
             for split in splits if streamed(small) is not None else ():
                 if sum(split) == length:
                     in_pieces(small, net, inputs, expected, split, f"{told}, {split}")
-    if most < HUGE:
-        in_bfloat16(small, facts, texts[True], state, seed)
+    return texts, state, facts, seed, most
 
 
 # --- emitted modules ------------------------------------------------------------------------------

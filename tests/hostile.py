@@ -43,6 +43,11 @@ def ring(times: int) -> str:
     return f"{HEAD}{made}\n" + layer("A0(d)").removeprefix(HEAD)
 
 
+def said(text: str) -> str:
+    """A sound spec whose variant says a text of itself."""
+    return model(PLAIN, variant="M()").replace("V = M() {}", f'V = M() {{ name: "{text}" }}')
+
+
 TWICE = "f = A{j}(d)  g = A{j}(d)  return x |> f |> g"
 OTHER = "f = A{j}(d, 2 * e)  g = A{j}(d, 2 * e + 1)  return x |> f |> g"
 PLAIN = "  return embed(tokens)"
@@ -121,6 +126,29 @@ SPECS: dict[str, str | bytes | Callable[[], str | bytes]] = {
     "sizes that double": doubled(
         "  f0 = Linear(d * d, d)", "  f{i} = Linear(d * d, d)", "  return f{j}(embed(tokens))"
     ),
+    "lists in lists": layer("Linear(len([len([i for i in 3_000 * [1]]) for j in 3_000 * [1]]), d)"),
+    "lists after lists": lambda: model(
+        "\n".join(f"  a{i} = [2 * j + 1 for j in 9_000 * [1]]" for i in range(100))
+        + "\n  f = Linear("
+        + " + ".join(f"len(a{i})" for i in range(100))
+        + ", d)"
+        "\n  return embed(tokens) |> f"
+    ),
+    "layers that all differ": layer(
+        "stack(PreNorm(RMSNorm(d, i), SwiGLU(d, i + 1), SwiGLU(d, d)) for i in 30_000)"
+    ),
+    "300 variants of one model": lambda: (
+        layer("stack(2 * PreNorm(RMSNorm(d), SwiGLU(d, n), SwiGLU(d, d)), 3 * SwiGLU(d, n))")
+        .replace("SwiGLU(d, n), SwiGLU(d, d)", "GQA(d, n), SwiGLU(d, n)")
+        .replace("use std.core", "use std.attention: GQA\nuse std.core")
+        + "\n".join(f"variant V{i} = M(d: 8 * {i + 1}) {{}}" for i in range(298))
+    ),
+    "a body of 20,000 parts": lambda: model(
+        "  x = embed(tokens)\n" + "  x = x + 1\n" * 20_000 + "  return x"
+    ),
+    "2,000 callouts": lambda: (
+        model(PLAIN) + "card V {\n" + 'callout(embed): "a remark"\n' * 2000 + "}\n"
+    ),
     "10,000 variants of nothing": lambda: "\n".join(
         f"variant V{i} = M() {{}}" for i in range(9999)
     ),
@@ -132,6 +160,32 @@ SPECS: dict[str, str | bytes | Callable[[], str | bytes]] = {
     "many errors": lambda: "\n".join(f"variant V{i} = N{i}() {{ what: 1 }}" for i in range(2000)),
     "only a comment": "# nothing\nhub",
     "nothing but a word": "modl",
+    "a context of nothing": model(PLAIN).replace("M() {}", "M() { context: 0 }"),
+    "a parameter as long as the input": model(
+        "  param p: [T, d] = ones\n  return embed(tokens) + p"
+    ),
+    "a recursive block that nothing uses": f"{HEAD}block A(d)(x: [..., d]) -> [..., d] "
+    "{ f = A(d)  return f(x) }\n" + model(PLAIN).removeprefix(HEAD),
+    "a setting whose default is its block": f"{HEAD}block A(d, f: [B, T, d] -> [B, T, d] = A(d))"
+    "(x: [B, T, d]) -> [B, T, d] { g = f  return g(x) }\n" + layer("A(d)").removeprefix(HEAD),
+    "recursive blocks that nothing uses": ring(30).partition("model M")[0],
+    "an import with a name of 300 letters": f"use ./{'a' * 300}: A",
+    "an import of a folder of 300 letters": f"use ./{'a' * 300}/b: A",
+    "a null character in a text": said("a\0b"),
+    "a control character in a text": said("a\x1b]0;b\x07"),
+    "a line separator in a text": said("a\u2028b"),
+    "a turned direction in a text": said("a\u202eb"),
+    "a name that is none in Python": model("  x² = embed(tokens)\n  return x²"),
+    "names that are one in Python": model("  aℌ = embed(tokens)\n  return aℌ"),
+    "a loop over what is not there": f"use ./missing: Cell\n{HEAD}"
+    "block A(d)(x: [B, T, d]) -> [B, T, d] {\n  f = Cell(d)\n"
+    "  return loop 2 with h: [B, T, d] = x { h = f(h) }\n}\n",
+    "a state that becomes a block": layer("Linear(d, d)").replace(
+        "return embed(tokens)", "y = loop 2 with h: [B, T, d] = embed(tokens) { h = f }  return y"
+    ),
+    "a slot that speaks of what is not there": f"use std.core: H\n{HEAD}"
+    "block C(pos: [B, H] -> [B, H])(x: [B, T]) -> [B, T] { f = pos  return f(x) }\n"
+    "block E(keep: [B, H] -> [B, H])(x: [B, T]) -> [B, T] { f = C(keep)  return f(x) }",
     "other quotes": "variant V = M() { name: “V” }",
     "a control sequence": 'variant V = M() { \x1b[31mname: "\x1b]0;title\x07" }',
     "a right-to-left override": "variant V\u202e = M() {}",

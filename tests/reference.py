@@ -113,6 +113,11 @@ class Reference:
         here = type(self.model)
         model = from_config(self.config, widened(here.__module__)[here.__name__]).double()
         model.load_state_dict({k: t.double() for k, t in self.model.state_dict().items()})
+        for part in model.modules():
+            # Tables of angles are made outside the class, in single precision too.
+            if getattr(part, "rope_type", "default") != "default":
+                table, _ = widened(ROPE)["ROPE_INIT_FUNCTIONS"][part.rope_type](part.config)
+                part.inv_freq.copy_(table)
         return model
 
 
@@ -158,6 +163,9 @@ def widened(module: str) -> dict[str, Any]:
     sys.modules[name] = made
     exec(compile(source, f"{name}.py", "exec"), made.__dict__)
     return made.__dict__
+
+
+ROPE = "transformers.modeling_rope_utils"
 
 
 def build(kind: str, seed: int = 3, layers: int | None = None) -> Reference:

@@ -211,3 +211,57 @@ def test_the_card_says_what_the_facts_count(variants: dict[str, Variant]) -> Non
 )
 def test_words(function: object, value: object, shown: str) -> None:
     assert function(value) == shown  # type: ignore[operator]
+
+
+SCHEDULES = (
+    ((2, "full", "mlp"), (3, "near", "mlp"), (4, "full", "glu")),
+    ((1, "full", "glu"), (5, "near", "mlp"), (2, "full", "mlp"), (3, "near", "glu")),
+    ((1, "near", "mlp"), (1, "full", "mlp"), (6, "near", "glu")),
+)
+"""Layers as (how many, mixer, feed-forward): some block stands in layers of two kinds."""
+
+WORDS = {"full": "no window", "near": "window 8", "mlp": "Feed-forward", "glu": "SwiGLU"}
+"""What the card calls each block."""
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_a_choice_counts_all_layers_that_have_a_block(
+    schedule: tuple[tuple[int, str, str], ...],
+) -> None:
+    blocks = {"mlp": "MLP(d, 80)", "glu": "SwiGLU(d, 96)", "full": "GQA(d, 4)"}
+    blocks["near"] = "GQA(d, 4, window: 8)"
+    layers = ", ".join(
+        f"{count} * PreNorm(RMSNorm(d), {blocks[mix]}, {blocks[feed]})"
+        for count, mix, feed in schedule
+    )
+    text = f"""
+    use std.core: Embedding, RMSNorm, SwiGLU, PreNorm, MLP
+    use std.attention: GQA
+    model M(d = 64)(stream tokens: int[B, T]) -> [B, T, d] {{
+      embed  = Embedding(99, d)
+      layers = stack({layers})
+      return tokens |> embed |> layers
+    }}
+    variant V = M() {{}}
+    """
+    [variant] = check_source(Source("made.arch", text)).variants
+    found = choices(view(variant.model, variant.facts).tower)
+    for slot, column in (("layers.mix", 1), ("layers.feed", 2)):
+        shown = {
+            word: plain(case.label)
+            for case in found[slot].cases
+            for word, said in WORDS.items()
+            if any(plain(line).startswith(said) for line in case.node.lines)
+        }
+        counts = {row[column]: 0 for row in schedule}
+        for row in schedule:
+            counts[row[column]] += row[0]
+        assert shown == {word: f"{n} layer{'s' * (n != 1)}" for word, n in counts.items()}
+
+
+def choices(diagram: Diagram) -> dict[str, Node]:
+    """Every choice by id, also in groups."""
+    found = {node.id: node for node in diagram.nodes if node.cases}
+    for node in diagram.nodes:
+        found |= choices(node.inner) if node.inner is not None else {}
+    return found

@@ -44,7 +44,6 @@ block Parts(d, rate: float, first: bool)(x: [B, T, d]) -> [B, T, d] as convoluti
 block Biased(d, heads, attend: [B, H, T, k], [B, H, S, k], [B, H, S, k] -> [B, H, T, k])
             (x: [B, T, d]) -> [B, T, d]
 as attention "Biased attention"
-given bias: [heads, T, S]
 where d % heads == 0 {
   q = Linear(d, d)
   v = x
@@ -52,7 +51,7 @@ where d % heads == 0 {
   h = k
   v = v |> rearrange[B T (heads k) -> B heads T k]
   cache k, v
-  return attend(h, k, v) + 0 * sum[h T S -> 1](bias) |> rearrange[B heads T k -> B T (heads k)]
+  return attend(h, k, v) |> rearrange[B heads T k -> B T (heads k)]
 }
 
 block Score(heads)(t: int[T], s: int[S]) -> [heads, T, S] as position "Bias by distance" {

@@ -1,5 +1,6 @@
 """The command line: what each command prints, writes, and exits with."""
 
+import io
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import archdsl
+from archdsl.cli import output
 from archdsl.diagnostic import SpecError
 
 ROOT = Path(__file__).parent.parent
@@ -277,3 +279,31 @@ def test_nothing_heavy_is_loaded(sh: Shell) -> None:
         check=False,
     )
     assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize("where", ["replace", "write", "chmod"])
+def test_a_file_is_old_or_new_and_never_between(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has the old file open reads it to its end; writing that fails leaves it as it was."""
+    target, other = tmp_path / "card.svg", tmp_path / "the same file"
+    target.write_bytes(b"old")
+    os.link(target, other)
+    output.write(str(target), b"new")
+    assert (target.read_bytes(), other.read_bytes()) == (b"new", b"old")
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(28, "no space left")
+
+    class Full(io.BytesIO):
+        write = fails  # type: ignore[assignment]
+
+    if where == "write":
+        monkeypatch.setattr(os, "fdopen", lambda handle, _: os.close(handle) or Full())
+    else:
+        monkeypatch.setattr(Path, where, fails)
+    with pytest.raises(output.Stop, match=r"card\.svg cannot be written: no space left"):
+        output.write(str(target), b"newer")
+    monkeypatch.undo()
+    assert target.read_bytes() == b"new"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["card.svg", "the same file"]

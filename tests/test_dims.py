@@ -13,8 +13,8 @@ from archdsl.dims import (
     DIFFERENT,
     EQUAL,
     UNKNOWN,
+    Assumptions,
     Dim,
-    Facts,
     compare,
     divides,
     extreme,
@@ -165,7 +165,7 @@ def test_verdicts_hold_for_all_values(first: Tree, second: Tree) -> None:
 def test_verdicts_hold_where_facts_do(first: Tree, second: Tree, zeros: list[Tree]) -> None:
     """With assumptions, for all values at which the assumptions are true."""
     try:
-        facts = Facts(tuple(build(zero) for zero in zeros))
+        facts = Assumptions(tuple(build(zero) for zero in zeros))
         verdict = compare(build(first), build(second), facts)
     except ZeroDivisionError:
         return
@@ -178,7 +178,7 @@ def test_verdicts_hold_where_facts_do(first: Tree, second: Tree, zeros: list[Tre
 def test_divisibility_is_used_soundly(top: Tree, bottom: Tree, other: Tree) -> None:
     """With a % b == 0, b * (a // b) is a, and rewriting a dimension never changes its value."""
     a, b = build(top), build(bottom)
-    facts = Facts((a % b,))
+    facts = Assumptions((a % b,))
     assert compare(b * (a // b), a, facts) is EQUAL
     assert divides(b, a, facts)
     mixed = (a // b) * b * build(other) + build(other)
@@ -208,5 +208,5 @@ def test_verdicts_decide_what_specs_need() -> None:
     assert compare(a * 2 + b, a) is DIFFERENT
     assert compare(a, b) is UNKNOWN
     assert compare(a // b * b, a) is UNKNOWN
-    assert compare(a // b * b * c, a * c, Facts((a % b,))) is EQUAL
-    assert compare(a, b * 2, Facts((a - b * 2,))) is EQUAL
+    assert compare(a // b * b * c, a * c, Assumptions((a % b,))) is EQUAL
+    assert compare(a, b * 2, Assumptions((a - b * 2,))) is EQUAL

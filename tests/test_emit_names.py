@@ -165,6 +165,59 @@ def test_escaped_names_stay_different() -> None:
         assert all(escape(n).isidentifier() and not keyword.iskeyword(escape(n)) for n in names)
 
 
+HIDING = {
+    "a function": """
+block Bend(a: float)(x: [...]) -> [...] {
+  return tanh(x * a) + x
+}
+block Named(d)(x: [..., d]) -> [..., d] {
+  bend = x * 2
+  y = Bend(3)(bend)
+  return y * bend
+}""",
+    "lists of loops in loops": """
+block Named(d)(x: [B, T, d]) -> [B, T, d] {
+  y, all = loop 2 with steps: [B, T, d] = x {
+    z, turn = loop 3 with t: [B, T, d] = steps {
+      t = t * 0.5 + x
+      yield t
+    }
+    steps = z + steps
+    yield sum[n B T d -> B T d](turn) + steps
+  }
+  return y + sum[n B T d -> B T d](all)
+}""",
+    "what a scan keeps and counts": """
+block Named(d, b2 = 2)(x: [B, T, d]) -> [B, T, d] {
+  y = scan T with steps: [B, d, b2] = 0, t: [B, d, b2] = 1 over (x) {
+    t = t * 0.5 + repeat[B d -> B d b2](x)
+    steps = steps * 0.5 + t
+    yield sum[B d b2 -> B d](steps)
+  }
+  return y
+}""",
+}
+"""Variables whose name would be that of something else that is still needed."""
+HIDING_MODEL = """
+use std.core: Linear, Embedding
+{block}
+model Net(d = 6, vocab = 11)(stream tokens: int[B, T]) -> [B, T, vocab] {{
+  embed = Embedding(vocab, d)
+  f     = Named(d)
+  head  = Linear(d, vocab)
+  return tokens |> embed |> f |> head
+}}
+variant V = Net() {{ name: "V" }}
+"""
+
+
+@pytest.mark.parametrize("what", HIDING)
+def test_variables_hide_nothing(what: str) -> None:
+    checked = pipeline.check_source(Source("names.arch", HIDING_MODEL.format(block=HIDING[what])))
+    assert not checked.diagnostics, "\n\n".join(d.text() for d in checked.diagnostics)
+    assert_equal_everywhere(checked.variants[0].model)
+
+
 @settings(suppress_health_check=list(HealthCheck), max_examples=25)
 @given(st.data())
 def test_hostile_names(data: st.DataObject) -> None:

@@ -87,6 +87,37 @@ def test_messages_read_well(path: Path) -> None:
         assert len(d.span.text.strip()) > 0
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def test_marks_are_under_what_is_wrong(path: Path) -> None:
+    """A place begins and ends with a token, its brackets match, and its mark is under its text."""
+    for d in found(path):
+        for span in (d.span, *(label.span for label in d.labels)):
+            assert span is not None
+            text, here = span.source.text, span.text
+            assert here == here.strip(), repr(here)
+            for edge in (span.start, span.end):
+                assert not re.fullmatch(r"\w\w", text[max(0, edge - 1) : edge + 1]), repr(here)
+            if len(here) > 1:
+                assert all(here.count(a) == here.count(b) for a, b in ("()", "[]", "{}")), here
+        assert d.span is not None
+        line = d.span.source.line(d.span.line)
+        wanted = d.span.text.split("\n")[0][:120]
+        if len(line) <= 160:
+            assert wanted in marked(d.text()), d.text()
+
+
+def marked(message: str) -> list[str]:
+    """What stands above the marks of a message."""
+    found, above = [], ""
+    for line in message.splitlines():
+        mark = re.fullmatch(r" *\| ( *)(\^+)(?: .*)?", line)
+        if re.match(r" *\d+ \| ", line):
+            above = line
+        elif mark is not None:
+            found.append(above[mark.start(2) : mark.end(2)])
+    return found
+
+
 def test_a_count_without_expect_is_told_the_word() -> None:
     text = """use std.core: Embedding
 model M(d)(stream t: int[B, T]) -> [B, T, d] {
@@ -130,3 +161,10 @@ def test_json_has_the_same_messages() -> None:
     assert [(r["file"], r["line"], r["code"], r["message"], r["help"]) for r in records] == [
         (*place(d)[:2], d.code, d.message, d.help) for d in found(path)
     ]
+    lines = path.read_text("utf-8").splitlines()
+    for r, d in zip(records, found(path), strict=True):
+        assert d.span is not None
+        taken = lines[r["line"] - 1 : r["end_line"]]
+        taken[-1] = taken[-1][: r["end_column"] - 1]
+        taken[0] = taken[0][r["column"] - 1 :]
+        assert "\n".join(taken) == d.span.text

@@ -35,7 +35,7 @@ def run(tmp_path: Path) -> Run:
     """Runs `archdsl` in an empty folder, with a bound on memory and processor time."""
 
     def run(*words: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        env = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+        env = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "ARCHDSL_DEBUG": ""}
         command = [sys.executable, "-m", "archdsl", *words]
         return subprocess.run(
             command, cwd=tmp_path, env=env, input=data, capture_output=True, check=False,
@@ -66,6 +66,43 @@ def test_refused_with_a_place(run: Run, tmp_path: Path, name: str) -> None:
     refused(run("render", "s.arch", "-o", "card.svg"))
     assert (tmp_path / "card.svg").read_text() == "as it was"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["card.svg", "s.arch"]
+
+
+WRONG = {
+    "lists in lists": "too-large",
+    "lists after lists": "too-large",
+    "layers that all differ": "too-large",
+    "300 variants of one model": "too-large",
+    "a body of 20,000 parts": "too-large",
+    "2,000 callouts": "too-large",
+    "a context of nothing": "kind-mismatch",
+    "a parameter as long as the input": "unbound-axis",
+    "a recursive block that nothing uses": "recursion",
+    "a setting whose default is its block": "recursion",
+    "recursive blocks that nothing uses": "recursion",
+    "an import with a name of 300 letters": "unreadable",
+    "an import of a folder of 300 letters": "unreadable",
+    "a null character in a text": "syntax",
+    "a control character in a text": "syntax",
+    "a line separator in a text": "syntax",
+    "a turned direction in a text": "syntax",
+    "a name that is none in Python": "syntax",
+    "names that are one in Python": "syntax",
+    "a loop over what is not there": "unknown-import",
+    "a state that becomes a block": "not-a-tensor",
+    "a slot that speaks of what is not there": "unknown-import",
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_told_alone(run: Run, tmp_path: Path, name: str) -> None:
+    """One mistake, one message: nothing that only follows from it."""
+    made = SPECS[name]
+    text = made() if callable(made) else made
+    assert isinstance(text, str)
+    (tmp_path / "s.arch").write_text(text, encoding="utf-8")
+    found = json.loads(run("check", "s.arch", "--format", "json").stdout)
+    assert [d["code"] for d in found] == [WRONG[name]]
 
 
 @pytest.mark.parametrize(

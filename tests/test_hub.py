@@ -66,6 +66,10 @@ WRONG = {
     "unknown model_type": ({"model_type": "lama"}, "did you mean llama"),
     "quantised": ({"quantization_config": {"bits": 4}}, "quantised"),
     "another activation": ({"hidden_act": "relu"}, "requirement"),
+    **{
+        f"{key} where it is set": ({key: True}, f"nothing says what {key} does")
+        for key in hub.NETWORK_IF_SET
+    },
     "another rope": (
         {"rope_parameters": {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 2.0}},
         "requirement",

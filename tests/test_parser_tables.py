@@ -8,7 +8,10 @@ import lark
 import pytest
 from lark.exceptions import UnexpectedInput
 
-from archdsl.parser import lalr, tables
+from archdsl.diagnostic import Diagnostics
+from archdsl.parser import lalr, parse, tables
+from archdsl.source import Source
+from archdsl.syntax import Number, TinyDecl
 
 ROOT = Path(__file__).parent.parent
 SPECS = sorted([*(ROOT / "specs").glob("*.arch"), *(ROOT / "archdsl" / "std").glob("*.arch")])
@@ -60,6 +63,26 @@ def test_same_errors(path: Path) -> None:
         # Where the text ends too early, Lark points at its last token and we behind it.
         assert place is None or here == place or (early and broken[here:].strip() == "")
     assert stopped > 20
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("7", 7), ("14_336", 14336), ("1e3", 1000.0), ("2.5", 2.5), ("1e-5", 0.00001),
+        ("3K", 3 * 10**3), ("3M", 3 * 10**6), ("3B", 3 * 10**9), ("3T", 3 * 10**12),
+        ("3Ki", 3 * 1024), ("3Mi", 3 * 1024**2), ("1.24M", 1_240_000), ("0.5Ki", 512),
+        ("8.03B", 8_030_000_000),
+    ],
+)  # fmt: skip
+def test_numbers_are_what_they_say(text: str, value: float) -> None:
+    diagnostics = Diagnostics()
+    file = parse(Source("n.arch", f"tiny M {{ n: {text} }}"), diagnostics)
+    assert not diagnostics.items
+    (tiny,) = file.items
+    assert isinstance(tiny, TinyDecl)
+    number = tiny.entries[0].value
+    assert isinstance(number, Number)
+    assert (number.value, type(number.value)) == (value, type(value))
 
 
 def test_prepared_tables_are_deterministic() -> None:

@@ -213,6 +213,9 @@ def test_strings_never_become_markup(scene: Scene) -> None:
             "svg", "title", "desc", "defs", "style", "g", "text", "tspan",
         }  # fmt: skip
         assert "javascript" not in made.replace("alert", "")
+        for found in tree.iter():  # an id is what a page may link to, a class what its rules reach
+            for name in (found.get("id", "x"), *found.get("class", "x").split(" ")):
+                assert re.fullmatch(r"[A-Za-z0-9_.-]+", name), name
     assert png.to_png(bad)
     assert pdf.to_pdf(bad)
 

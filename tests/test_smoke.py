@@ -14,6 +14,7 @@ import emitted
 from archdsl import elaborate, pipeline
 from archdsl.diagnostic import Diagnostics
 from archdsl.facts import Facts
+from archdsl.source import Source
 
 FOLDER = Path(__file__).parent / "data" / "smoke"
 DECODER = """
@@ -102,6 +103,54 @@ def test_what_can_be_generated() -> None:
     greedy = model.generate(tokens, max_new_tokens=3, temperature=0)
     assert torch.equal(greedy, model.generate(tokens, 3, temperature=1.0, top_k=1))
     assert torch.equal(tokens, model.generate(tokens, 0))
+
+
+def test_a_sequence_ends_where_every_one_has_stopped() -> None:
+    """A token that stops one sequence stops none of the others."""
+    model = net()
+    tokens = torch.arange(11).view(11, 1)
+    whole = model.generate(tokens, 6)
+    stops = {stop: [(row[1:] == stop).nonzero() for row in whole] for stop in range(11)}
+    for stop, places in stops.items():
+        found = model.generate(tokens, 6, stop=stop)
+        ends = [int(at[0]) + 1 if len(at) else 6 for at in places]
+        assert torch.equal(found, whole[:, : 1 + max(ends)])
+        for at, end in enumerate(ends):
+            alone = model.generate(tokens[at : at + 1], 6, stop=stop)
+            assert torch.equal(alone, whole[at : at + 1, : 1 + end])
+    assert any(len(at) and int(at[0]) < 5 for places in stops.values() for at in places)
+
+
+def test_the_smallest_model_has_the_sizes_that_tiny_gives() -> None:
+    """What `tiny` leaves out has its default, and all but sizes is the variant's."""
+    text = """
+    use std.core: Embedding, Linear
+    block Layer(d, wide, k: float, flip: bool)(x: [B, T, d]) -> [B, T, d] as layer {
+      up   = Linear(d, wide)
+      down = Linear(wide, d)
+      y = x |> up |> down
+      return x - y * k if flip else x + y * k
+    }
+    model Net(d, wide = 3 * d, more: count = 1, none: count = 1, n = 2, kinds: list(bool),
+              k: float = 1, vocab = 11)(stream tokens: int[B, T]) -> [B, T, d] {
+      embed = Embedding(vocab, d)
+      a = stack(more * Layer(d, wide, k, false), none * Layer(d, wide, k, false))
+      b = stack(Layer(d, wide, k, flip) for flip in kinds)
+      c = stack(Layer(d, wide, k + i, true) for i in n)
+      return tokens |> embed |> a |> b |> c
+    }
+    tiny Net { d: 4  more: 2  n: 1 }
+    variant Net_1 = Net(d: 64, wide: 100, more: 9, none: 0, n: 5, kinds: [true, true, false],
+                        k: 0.5, vocab: 99) {}
+    """
+    [variant] = pipeline.check_source(Source("tiny.arch", text)).variants
+    small = elaborate.tiny(variant.unit, variant.model, Diagnostics())
+    assert small is not None
+    assert {name[1:]: number for name, number in small.numbers.items()} == {
+        "d": 4, "wide": 12, "more": 2, "none": 0, "n": 5, "k": 0.5, "vocab": 11
+    }  # fmt: skip
+    assert Facts(small).layers == 2 + 0 + 3 + 5
+    assert variant.facts.layers == 9 + 0 + 3 + 5
 
 
 def test_conditions_of_blocks_hold_as_the_model_runs() -> None:

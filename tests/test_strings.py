@@ -30,15 +30,20 @@ TEXTS = {
     "cdata": "]]><![CDATA[x",
     "comment": "--> <!-- x",
     "style": "</style><script>alert(1)</script>",
-    "line breaks": "a\nimport os\r\nimport sys\u2028import re\x85x\x0cy",
+    "line breaks": "a\nimport os\nimport sys",
     "trailing backslash": "a\\",
     "escapes": "\\x41\\N{BULLET}\\u0041\\",
-    "terminal": "\x1b[31mred\x1b[0m\x07\x08",
-    "direction": "\u202eabc\u2066",
     "format": "%s %(x)s {0} {} {{x}} {self.__class__}",
     "long": "x" * 5000,
     "link": "https://example.org/ javascript:alert(1)",
 }
+INVISIBLE = {
+    "line breaks": "a\r\nimport sys\u2028import re\x85x\x0cy",
+    "terminal": "\x1b[31mred\x1b[0m\x07\x08",
+    "direction": "\u202eabc\u2066",
+    "null": "a\x00b",
+}
+"""Texts that are refused: what cannot be seen steers a terminal, or ends a line elsewhere."""
 SPEC = """use std.core: Embedding, Linear
 
 {doc}
@@ -161,3 +166,10 @@ def test_messages_print_no_controls(name: str, tmp_path: Path) -> None:
         assert "Traceback" not in done.stderr
         printed = done.stdout + done.stderr
         assert not [c for c in printed if not c.isprintable() and c != "\n"]
+
+
+@pytest.mark.parametrize("name", INVISIBLE)
+def test_invisible_characters_are_refused(name: str) -> None:
+    found = pipeline.check_source(Source("strings.arch", spec(INVISIBLE[name]))).diagnostics
+    assert found and all(d.code == "syntax" for d in found)
+    assert not [c for d in found for c in d.text() if not c.isprintable() and c != "\n"]

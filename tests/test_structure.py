@@ -1,4 +1,4 @@
-"""The shape of the project: imports follow the corridor, the start is light."""
+"""The shape of the project: imports are those that the page allows, the start is light."""
 
 import ast
 import re
@@ -19,45 +19,23 @@ PACKAGE = ROOT / "archdsl"
 MOST_SETTINGS = 9
 """Settings of a block of the standard library."""
 
-# A stage imports stages above it only. A folder is one stage: its files may import one another.
-# Stages on one line do not import one another.
-CORRIDOR = """
-record
-source
-diagnostic
-dims hints
-axes reals types dtypes
-ops
-syntax
-parser
-formatter
-nodes
-graph
-roles
-naming
-shown
-check
-resolver
-stream
-elaborate
-facts
-fonts
-text
-geometry theme
-view
-layout
-scene
-render
-emit
-hub
-pipeline
-prepare
-report
-__init__
-cli
-__main__
+PAGE = ROOT / "docs" / "architecture.md"
+ROW = re.compile(r"^\| `([\w/.]+)` \| .* \| ((?:`\w+` ?)*) *\|$", re.MULTILINE)
+ALLOWED = {
+    name.rstrip("/").removesuffix(".py"): set(re.findall(r"\w+", imports))
+    for name, imports in ROW.findall(PAGE.read_text(encoding="utf-8"))
+}
+"""The stages that each stage may import, as the page says. A folder is one stage."""
+RINGS = {
+    "check": {
+        "apply", "bindings", "body", "context", "experts", "expressions", "interface", "kinds",
+        "recurrence", "schedules",
+    },
+    "emit": {"body", "calls", "precomputed", "repeat"},
+}  # fmt: skip
+"""Files of a folder that may call one another: what is nested re-enters the evaluator, and the
+writer of bodies.
 """
-RANK = {name: rank for rank, line in enumerate(CORRIDOR.split("\n")) for name in line.split()}
 
 HEAVY = ("torch", "transformers", "numpy", "cairosvg", "cairocffi", "fontTools", "resvg_py")
 
@@ -85,22 +63,75 @@ def imported_stages(path: Path) -> Iterator[tuple[int, str]]:
                 continue
         for module in modules:
             match module.split("."):
-                case ["archdsl", name, *_] if name in RANK:
+                case ["archdsl", name, *_] if name in ALLOWED:
                     yield node.lineno, name
                 case ["archdsl", *_]:
                     yield node.lineno, "__init__"
 
 
 @pytest.mark.parametrize("path", python_files(), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_follow_the_corridor(path: Path) -> None:
+def test_imports_are_those_of_the_page(path: Path) -> None:
     here = stage(path)
-    assert here in RANK, f"{here} has no place in the corridor: add it to the table"
+    assert here in ALLOWED, f"{here} has no row in docs/architecture.md"
     against = [
         f"line {line}: {here} imports {other}"
         for line, other in imported_stages(path)
-        if other != here and RANK[other] >= RANK[here]
+        if other != here and other not in ALLOWED[here]
     ]
     assert not against, against
+
+
+def test_the_page_allows_nothing_that_is_not_used() -> None:
+    used: dict[str, set[str]] = {name: set() for name in ALLOWED}
+    for path in python_files():
+        used[stage(path)] |= {other for _, other in imported_stages(path)} - {stage(path)}
+    assert used == ALLOWED
+
+
+def circles(edges: dict[str, set[str]]) -> list[set[str]]:
+    """Groups of names that reach one another."""
+    reached = {name: set(others) for name, others in edges.items()}
+    for middle in edges:
+        for name in edges:
+            if middle in reached[name]:
+                reached[name] |= reached[middle]
+    rings = {frozenset(o for o in reached[n] if n in reached.get(o, ())) for n in edges}
+    return [set(ring) for ring in rings if ring]
+
+
+def test_stages_import_one_another_in_no_circle() -> None:
+    assert circles(ALLOWED) == []
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == [{"b", "c"}]
+
+
+FOLDERS = sorted(path.parent for path in PACKAGE.glob("*/__init__.py"))
+
+
+def imported_files(path: Path) -> set[str]:
+    """The files of its own folder that a file imports when it is loaded or called."""
+    here = f"archdsl.{path.parent.name}"
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == here:
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{here}."):
+            found.add((node.module or "").split(".")[2])
+    return found & {other.stem for other in path.parent.glob("*.py")} - {"__init__"}
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda p: p.name)
+def test_files_of_a_folder_import_one_another_in_no_circle(folder: Path) -> None:
+    edges = {path.stem: imported_files(path) for path in folder.glob("*.py")}
+    known = [RINGS[folder.name]] if folder.name in RINGS else []
+    assert circles(edges) == known
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda p: p.name)
+def test_the_table_of_a_folder_names_its_files(folder: Path) -> None:
+    doc = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
+    cells = [line.split("|")[1] for line in doc.splitlines() if line.startswith("| `")]
+    named = {name for cell in cells for name in re.findall(r"`(\w+)\.py`", cell)} - {"__init__"}
+    assert named == {path.stem for path in folder.glob("*.py")} - {"__init__"}
 
 
 def test_import_is_light() -> None:

@@ -5,7 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from archdsl import pipeline
+from archdsl.elaborate import verify as verifier
 from archdsl.elaborate.verify import RULES, BrokenGraph, verify
+from archdsl.emit import emit
 from archdsl.graph import Child, Model, Module
 from archdsl.nodes import Apply, Cache, Einsum, Elementwise, Input, Node, Read, Scan
 from archdsl.record import replace
@@ -145,6 +147,20 @@ def test_a_fault_is_found(rule: str, block: str, fault: Callable[[Module], Modul
     broken = replace(sound, root=changed(sound.root, block, fault))
     with pytest.raises(BrokenGraph, match=f"V: {rule}: "):
         verify(broken)
+
+
+def test_graphs_are_verified_between_the_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After elaboration and before emission, where it is asked for."""
+    monkeypatch.setattr(verifier, "RULES", {"never kept": lambda _: iter(["broken"])})
+    monkeypatch.setenv("ARCHDSL_DEBUG", "1")
+    with pytest.raises(BrokenGraph, match="never kept: broken"):
+        model()
+    monkeypatch.delenv("ARCHDSL_DEBUG")
+    made = model()
+    assert emit(made)
+    monkeypatch.setenv("ARCHDSL_DEBUG", "1")
+    with pytest.raises(BrokenGraph, match="never kept: broken"):
+        emit(made)
 
 
 def test_every_rule_has_a_fault() -> None:

@@ -15,7 +15,9 @@
 | `apply.py` | recipes, ties, application |
 | `schedules.py` | stacks and what repeats in them |
 | `context.py` | `given` and `give` |
-| `own.py` | `share` and `apart` |
+| `bindings.py` | `share` and `apart` |
+| `kinds.py` | values of settings, each of its kind |
+| `recurrence.py` | windows, scans, loops |
 | `hubs.py` | lines of `hub ... config` |
 | `recursion.py` | blocks that contain themselves |
 | `body.py` | statements, and whole bodies |

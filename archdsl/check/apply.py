@@ -183,7 +183,9 @@ def application(
         if one is None:
             return Error()
         tensors_in.append(one)
-    if isinstance(target, Mixture) and len(target.bank.items) > 1:
+    if isinstance(target, Mixture) and (
+        len(target.bank.items) > 1 or folded(scope, target.bank.items[0].item, tensors_in)
+    ):
         if result(scope, target, tensors_in, fn_span, span) is None:
             return Error()
         return experts.mixed(scope, target, tensors_in, fn_span, span)

@@ -36,8 +36,8 @@ from archdsl.record import replace as changed
 from archdsl.source import Span
 from archdsl.types import Rest, TensorType
 
-MAX_NODES = 200_000
-"""Bodies longer than this are refused."""
+MAX_NODES = 6_000
+"""Bodies of more operations are refused: a card of them could not be drawn in a few seconds."""
 
 
 def check_block(block: Block, diagnostics: Diagnostics) -> None:
@@ -155,7 +155,7 @@ def run(scope: Scope, decl: s.BlockDecl) -> tuple[int, ...] | None:
             scope.fail("syntax", "nothing runs after `return`", statement.span)
             break
         if len(scope.nodes) > MAX_NODES:
-            scope.fail("too-large", f"more than {MAX_NODES} operations", statement.span)
+            scope.fail("too-large", f"more than {MAX_NODES:,} operations", statement.span)
             return None
         if isinstance(statement, s.Result):
             result = _return(scope, decl, statement)

@@ -92,7 +92,8 @@ def _reduce(
     if "..." in given and "..." not in kept:
         help = "name the axes that go"
         return scope.fail("pattern-axes", f"{name} keeps `...`", pattern.span, help=help)
-    if len(given) == len(kept):
+    ones = [[str(f) for f in factors(term)].count("1") for term in (left[0], right[0])]
+    if len(given) == len(kept) and ones[0] <= ones[1]:
         help = "leave out the axis that goes, or write 1 in its place: mean[... d -> ... 1](x)"
         return scope.fail(
             "pattern-axes", f"{name} needs an axis that goes", pattern.span, help=help

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from archdsl import syntax as s
+from archdsl.check.context import declared
 from archdsl.check.recurrence import read
 from archdsl.check.scope import words
 from archdsl.check.values import Block, BlockRef
@@ -48,8 +49,7 @@ def _report(block: Block, way: list[Block], diagnostics: Diagnostics) -> None:
 def _named(block: Block) -> Iterator[Block]:
     """The blocks that a block names in its body and in the defaults of its settings."""
     decl = block.decl
-    own = {x.name.name for x in decl.settings}
-    own |= {x.name.name for x in (*decl.inputs, *decl.given)}
+    own = {x.name.name for x in decl.settings} | {x.name.name for x in declared(decl)}
     own |= {word for setting in decl.settings for word in words(setting.kind)}
     defaults = tuple(s.Result("yield", (x.default,), x.span) for x in decl.settings if x.default)
     for name in read((*defaults, *decl.body), own):

@@ -19,8 +19,8 @@ from archdsl.dims import (
     EQUAL,
     NOTHING,
     UNKNOWN,
+    Assumptions,
     Dim,
-    Facts,
     Verdict,
     compare,
     substitute,
@@ -87,7 +87,7 @@ class Scope:
     names: dict[str, Value]
     globals: Mapping[str, Value]
     block: Block | None = None
-    facts: Facts = NOTHING
+    facts: Assumptions = NOTHING
     numbers: Numbers | None = None
     nodes: list[Node] = field(default_factory=list)
     params: list[Param] = field(default_factory=list)

@@ -127,11 +127,11 @@ def _elementwise(scope: Scope, op: Op, operands: list[Tensor], span: Span) -> Va
     dtype = dtype_of(scope, op, operands, span)
     if dtype is None:
         return Error()
+    out = TensorType(dtype, joined[-1])
     if op.name == "add":
         for one, other in (operands, reversed(operands)):
-            if isinstance(scope_node(scope, one).form, Zero):
+            if isinstance(scope_node(scope, one).form, Zero) and other.type == out:
                 return _without(scope, one, other)
-    out = TensorType(dtype, joined[-1])
     if op.name == "multiply":
         for one, other in (operands, reversed(operands)):
             if _is_written(scope, one, 1) and other.type == out:

@@ -123,14 +123,7 @@ def facts(specs: tuple[str, ...], form: str, as_json: bool, context: int | None)
     records = []
     for target in targets(specs):
         for variant in _sound(target, form).variants:
-            record = variant.facts.record()
-            if context is not None:
-                record["context"] = context
-                record["kv_bytes_at_context"] = variant.facts.kv_bytes(context)
-                record["flops_per_token_at_context"] = variant.facts.flops_per_token(context)
-                prefill = variant.facts.prefill_flops_per_token(context)
-                record["prefill_flops_per_token_at_context"] = prefill
-            records.append(record)
+            records.append(variant.facts.record(context))
     if as_json:
         write("-", to_json(records) + "\n")
     else:
@@ -378,7 +371,7 @@ def _guarded(make: Callable[[], T]) -> T:
     except ValueError as error:
         raise usage(str(error)) from error
     except Exception as error:
-        from archdsl.render.pdf import MissingLibrary
+        from archdsl.render.missing import MissingLibrary
 
         if isinstance(error, MissingLibrary):
             raise Stop(3, str(error)) from error

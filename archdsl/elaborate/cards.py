@@ -10,6 +10,7 @@ from archdsl.check.scope import Numbers, Scope
 from archdsl.check.values import Error, Float, Int, Text, Value, Word
 from archdsl.diagnostic import Diagnostics, nearest
 from archdsl.dims import Dim
+from archdsl.facts import CARD_ROWS
 from archdsl.graph import CardDirective, Model
 from archdsl.ops import OPS
 from archdsl.parser import parse
@@ -26,19 +27,16 @@ WORDS: dict[str, str] = {
 """The directives and what they take."""
 
 ACCENTS = ("blue", "purple", "teal", "rose", "azure", "violet", "red", "pink", "cyan")
-ROWS = (
-    "params", "active", "tables", "apart", "kv_bytes_per_token", "kv_bytes", "state", "flops",
-    "context", "tied", "width", "position", "vocab", "license", "after",
-)  # fmt: skip
-"""The rows of the panel of facts, by the names that `facts` chooses them by."""
 KNOWN: dict[str, tuple[str, ...]] = {
     "view": tuple(name for name in VIEWS if name != "detail"),
     "shapes": SHAPES,
     "accent": ACCENTS,
-    "facts": ROWS,
+    "facts": CARD_ROWS,
     "hide": tuple(OPS),
 }
 """The words that directives know."""
+MAX_DIRECTIVES = 200
+"""What one card may ask for; a readable one says a tenth."""
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 
@@ -47,10 +45,16 @@ def directives(
     model: Model, unit: Unit, home: Unit, diagnostics: Diagnostics
 ) -> tuple[CardDirective, ...]:
     """The directives of a model's card, checked."""
-    found = []
+    found: list[CardDirective] = []
+    said = 0
     for card in unit.cards:
         if card.variant.name == model.id:
             for directive in card.directives:
+                said += 1 + len(directive.args or ())
+                if said > MAX_DIRECTIVES:
+                    message = f"a card with more than {MAX_DIRECTIVES} directives and paths"
+                    diagnostics.add("too-large", message, directive.span, help="say less on it")
+                    return ()
                 made = _directive(model, home, directive, diagnostics)
                 if made is not None:
                     found.append(made)

@@ -129,6 +129,9 @@ class _Walk:
     reported: set[Span | None] = field(default_factory=set)
     way: list[Span | None] = field(default_factory=list)
     plain: dict[int, list[Flow]] = field(default_factory=dict)
+    shapes: dict[tuple[int, TensorType], tuple[Dim, ...]] = field(default_factory=dict)
+    sizes: dict[tuple[int, Dim], Dim] = field(default_factory=dict)
+    sound: set[tuple[int, TensorType]] = field(default_factory=set)
 
     def module(self, module: Module, inputs: list[Flow]) -> list[Flow]:
         """What is known of a module's results. Modules that are told nothing but content are walked
@@ -161,7 +164,8 @@ class _Walk:
                 case _:
                     here = _Step(self, module, nodes, node)
                     for t in node.types:
-                        here.tokens_in_a_row(t)
+                        if (module.id, t) not in self.sound:
+                            here.tokens_in_a_row(t)
                     flows.append(here.results(args))
         return flows
 
@@ -192,10 +196,16 @@ class _Step:
     # --- axes -------------------------------------------------------------------------------------
 
     def axes(self, t: TensorType) -> tuple[Dim, ...]:
-        return self.walk.model.shape(self.module, t)
+        key, known = (self.module.id, t), self.walk.shapes
+        if key not in known:
+            known[key] = self.walk.model.shape(self.module, t)
+        return known[key]
 
     def number(self, d: Dim) -> Dim:
-        return self.walk.model.number(self.module, d)
+        key, known = (self.module.id, d), self.walk.sizes
+        if key not in known:
+            known[key] = self.walk.model.number(self.module, d)
+        return known[key]
 
     def key_axis(self, t: TensorType) -> Dim | None:
         """The axis of the tokens seen."""
@@ -213,6 +223,8 @@ class _Step:
         elif sum(map(_is_key, self.axes(t))) > 1:
             message = "the axis S stands twice here: what was seen meets what was seen"
             self.walk.report(self.node.span, message, "only T, the tokens that come in, meets S")
+        else:
+            self.walk.sound.add((self.module.id, t))
 
     # --- what a node makes of its arguments ------------------------------------------------------
 

@@ -190,7 +190,7 @@ class Elaborator:
             from_std=recipe.block.from_std,
             span=recipe.span,
             context=tuple(scope.context),
-            shared=recipe.shared,
+            shared=recipe.shared if _holds(scope) else None,
         )
 
     def _given(self, scope: Scope, recipe: Recipe) -> bool:
@@ -202,6 +202,20 @@ class Elaborator:
             context.bound(scope, g, scope.around) and context.fits(scope, g, scope.around)
             for g in given
         )
+
+
+def _holds(scope: Scope) -> bool:
+    """Whether a body has parameters, its own or a submodule's: without them there is nothing to
+    share.
+    """
+    own = any(param.kind != "const" for param in scope.params)
+    return own or any(owns(m) for child in scope.children.values() for _, m in child.modules)
+
+
+def owns(module: Module) -> bool:
+    """Whether a module has parameters or buffers, its own or a submodule's."""
+    own = any(param.kind != "const" for param in module.params)
+    return own or any(owns(m) for child in module.children for _, m in child.modules)
 
 
 def _ordered(scope: Scope) -> tuple[Child, ...]:

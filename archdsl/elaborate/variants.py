@@ -23,12 +23,14 @@ from archdsl.check.values import (
     Value,
     Word,
 )
+from archdsl.check.work import TooMuch
 from archdsl.diagnostic import Diagnostics, Label, nearest
 from archdsl.dims import Dim
 from archdsl.elaborate import cards, weights
 from archdsl.elaborate.causality import check_causality
 from archdsl.elaborate.experts import check_experts
 from archdsl.elaborate.modules import Elaborator
+from archdsl.facts import FACTS
 from archdsl.graph import Expectation, Model, Module
 from archdsl.reals import Lit, Ref, evaluate
 from archdsl.record import replace
@@ -42,18 +44,7 @@ ABOUT: dict[str, str] = {
 }  # fmt: skip
 """What a variant may say about itself; everything else is computed."""
 
-EXPECTED = (
-    "params",
-    "apart",
-    "active",
-    "active_without_embedding",
-    "kv_bytes_per_token",
-    "kv_growing_bytes_per_token",
-    "kv_capped_bytes",
-    "state_bytes",
-    "source_bytes_per_token",
-    "layers",
-)
+EXPECTED = tuple(fact.name for fact in FACTS if fact.expected)
 """What `expect` may check."""
 
 
@@ -62,7 +53,11 @@ def elaborate_all(unit: Unit, diagnostics: Diagnostics, only: str | None = None)
     models = []
     for decl in unit.variants:
         if only is None or decl.name.name == only:
-            model = elaborate(unit, decl, diagnostics)
+            try:
+                model = elaborate(unit, decl, diagnostics)
+            except TooMuch as error:
+                home = error.span.source is decl.span.source
+                raise TooMuch(error.span if home else decl.name.span) from error
             if model is not None:
                 models.append(model)
     known = {v.name.name for v in unit.variants} | unit.file.lost

@@ -168,6 +168,8 @@ class Writer:
             u < len(self.nodes) and self.nodes[u].body for u in self.users.get(i, [])
         ):
             return True  # read in every round
+        if any(self.is_for_layers(i, u) for u in self.users.get(i, [])):
+            return True  # read by every layer, while what they carry changes
         if len(self.users.get(i, [])) > 1:
             return True
         return bool(node.name) and self.users.get(i) != [len(self.nodes)]
@@ -175,6 +177,12 @@ class Writer:
     def is_stack(self, node: Node) -> bool:
         """Whether a node is a loop over layers."""
         return isinstance(node.form, Apply) and bool(self.module.child(node.form.child).segments)
+
+    def is_for_layers(self, i: int, user: int) -> bool:
+        """Whether a value is what every layer of a stack gets."""
+        if user == len(self.nodes) or not self.is_stack(self.nodes[user]):
+            return False
+        return i in self.nodes[user].args[len(self.nodes[user].types) :]
 
     def fresh(self, i: int, base: str) -> str:
         """A variable for a node that overwrites nothing still needed."""
@@ -189,12 +197,9 @@ class Writer:
     def taken(self, name: str) -> bool:
         """Whether a name stands for something in all of the body."""
         frame = self.frame
-        if (
-            name in OF_BODY
-            or name == self.store
-            or name in frame.calls
-            or name in frame.lengths.values()
-        ):
+        if name in frame.calls or name in frame.lengths.values():
+            return True
+        if name in OF_BODY or name == self.store:
             return True
         if not frame.is_function:
             return frame.group.banked and name == "expert"
@@ -203,12 +208,12 @@ class Writer:
 
     def hint(self, i: int) -> str:
         """A name for a node without one: that of the value it goes into."""
-        for user in self.users.get(i, []):
-            if user < len(self.nodes):
-                node = self.nodes[user]
-                if node.name and not isinstance(node.form, Cache):
-                    return node.name
-                return self.hint(user)
+        user = next((u for u in self.users.get(i, []) if u < len(self.nodes)), None)
+        while user is not None:
+            node = self.nodes[user]
+            if node.name and not isinstance(node.form, Cache):
+                return node.name
+            user = next((u for u in self.users.get(user, []) if u < len(self.nodes)), None)
         return "y"
 
     # Nodes.
@@ -261,7 +266,8 @@ class Writer:
             return
         names = []
         for j in items:
-            name = self.fresh(j, self.nodes[j].name) if self.users.get(j) else "_"
+            base = self.nodes[j].name or self.hint(j)
+            name = self.fresh(j, base) if self.users.get(j) else "_"
             names.append(name)
             self.values[j] = Text(name)
         if isinstance(node.form, Rearrange):
@@ -349,7 +355,8 @@ class Writer:
                     return spelt("{}.gather(-1, {})", args[0].at(ATOM), args[1])
                 return spelt("{}[{}]", args[0].at(ATOM), args[1])
             case Reduce(op, plan):
-                return self.reduce(op, plan, args[0])
+                counts = node.type.dtype != self.nodes[node.args[0]].type.dtype
+                return self.reduce(op, plan, args[0], counts)
             case Along(op, plan):
                 return self.along(op, plan, args[0])
         return self.elementwise(node, args, self.nodes)
@@ -406,7 +413,7 @@ class Writer:
             return spelt(said, seen, size.at(PLUS), seen, device)
         return spelt("torch.arange({}, device={})", size, device)
 
-    def reduce(self, op: str, plan: Plan, arg: Text) -> Text:
+    def reduce(self, op: str, plan: Plan, arg: Text, counts: bool) -> Text:
         """A reduction: of axes as they stand where that gives the right side, else of factors that
         are split before and put in order after.
         """
@@ -424,12 +431,12 @@ class Writer:
             return self.over(op, arg, left, gone, keep)
         flat = tuple(f for f in factors(left) if str(f) != "1")
         kept = {str(f) for f in factors(right)}
-        reduced = self.over(
-            op,
-            view(left, flat, arg, self.look),
-            flat,
-            [i for i, f in enumerate(flat) if str(f) not in kept],
-        )
+        gone = [i for i, f in enumerate(flat) if str(f) not in kept]
+        reduced = view(left, flat, arg, self.look)
+        if gone:
+            reduced = self.over(op, reduced, flat, gone)
+        elif counts:  # only axes of length 1 go, and truths are counted
+            reduced = spelt("{}.long()", reduced.at(ATOM))
         return view(tuple(f for f in flat if str(f) in kept), right, reduced, self.look)
 
     def along(self, op: str, plan: Plan, arg: Text) -> Text:

@@ -36,8 +36,13 @@ def parameters_from(published: Mapping[str, Tensor], model: nn.Module) -> dict[s
                 tensor = torch.stack([published[k] for k in keys])
             if not tensor.is_floating_point() or tensor.element_size() < 2:
                 raise ValueError(f"{key} is {tensor.dtype}: quantised checkpoints cannot be loaded")
-            parts = convert({arguments}) if convert else (tensor,)
-            for name, part in zip(names, parts, strict=True):
+            try:
+                made = convert({arguments}) if convert else (tensor,)
+                parts = dict(zip(names, made, strict=True))
+            except (IndexError, RuntimeError, ValueError) as error:  # other axes than its pattern
+                shape = tuple(tensor.shape)
+                raise ValueError(f"{key} has the shape {shape}, which does not fit") from error
+            for name, part in parts.items():
                 if part.shape != expected[name].shape:
                     wanted, found = tuple(expected[name].shape), tuple(part.shape)
                     raise ValueError(f"{key} gives {name} the shape {found}, not {wanted}")

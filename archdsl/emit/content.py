@@ -31,12 +31,9 @@ def grouped(plan: Plan) -> None:
     opened: list[_Open] = []
     of: dict[tuple[int, bool], _Open] = {}
     _visit(plan, plan.model.root, False, seen, opened, of)
-    for group in opened:
-        plan.groups.append(_closed(plan, group, taken))
-        for module in group.modules:
-            plan.of[module.id, group.banked] = plan.groups[-1]
-            if group.function:
-                plan.of[module.id, True] = plan.of[module.id, False] = plan.groups[-1]
+    closed = {group.number: _closed(plan, group, taken) for group in opened}
+    plan.groups.extend(closed.values())
+    plan.of.update({place: closed[group.number] for place, group in of.items()})
 
 
 @dataclass(slots=True, eq=False)
@@ -79,7 +76,7 @@ def _visit(
         opened.append(group)
     group.modules.append(module)
     of[module.id, banked] = group
-    if function:
+    if function and module.id not in plan.experts:
         of[module.id, True] = of[module.id, False] = group
     return group
 
@@ -87,8 +84,12 @@ def _visit(
 def _is_function(
     plan: Plan, module: Module, banked: bool, of: dict[tuple[int, bool], _Open]
 ) -> bool:
-    """Whether a module owns nothing, keeps nothing and is no layer: then it needs no class."""
+    """Whether a module owns nothing, keeps nothing and is no layer and no expert: then it needs no
+    class.
+    """
     if module.params or p.keeps_itself(module) or module.id in plan.layers:
+        return False
+    if banked and module.id in plan.experts:
         return False
     return not plan.needs_like(module) and all(
         of[m.id, banked or c.top_k is not None].function

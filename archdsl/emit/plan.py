@@ -68,6 +68,7 @@ class Plan:
     of: dict[tuple[int, bool], Group] = field(default_factory=dict)
     units: dict[Group, Unit] = field(default_factory=dict)
     layers: set[int] = field(default_factory=set)
+    experts: set[int] = field(default_factory=set)
     several: set[str] = field(default_factory=set)
     _shares: dict[int, dict[Binding, str]] = field(default_factory=dict)
     _likes: dict[int, bool] = field(default_factory=dict)
@@ -261,7 +262,9 @@ def _several(root: Module) -> Iterator[str]:
 
 
 def _level(plan: Plan, module: Module, done: set[int]) -> None:
-    """Layers of one stack are called alike: what one of them needs, all of them take."""
+    """Layers of one stack are called alike: what one of them needs, all of them take. A bank
+    applies its experts by their numbers.
+    """
     if module.id in done:
         return
     done.add(module.id)
@@ -269,7 +272,9 @@ def _level(plan: Plan, module: Module, done: set[int]) -> None:
         inner = [m for _, m in child.modules]
         for m in inner:
             _level(plan, m, done)
-        if child.segments and child.top_k is None:
+        if child.top_k is not None:
+            plan.experts.update(m.id for m in inner)
+        elif child.segments:
             plan.layers.update(m.id for m in inner)
             starts, keeps = any(map(plan.needs_start, inner)), any(map(plan.keeps, inner))
             for m in inner:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from archdsl.dims import Dim
 from archdsl.emit import at_once, content, plan, running
 from archdsl.emit.body import Writer
 from archdsl.emit.checkpoint import checkpoint_lines, ties
@@ -179,8 +178,9 @@ def _value(value: float) -> str:
 def _vocab(model: Model) -> str | None:
     """The setting that says how many tokens there are: the last axis of the result."""
     root = model.root
-    axis = root.nodes[root.outputs[0]].type.axes[-1]
-    return f"${axis.name}" if isinstance(axis, Dim) and axis.name else None
+    axes = root.nodes[root.outputs[0]].type.axes
+    name = axes[-1].name if axes else None
+    return f"${name}" if name else None
 
 
 def _model(made: Plan, tiny: Model | None, stored: bool) -> list[Line]:

@@ -11,6 +11,7 @@ of its own block or of a block anywhere inside it (a capture), which it hands on
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from archdsl.dims import Dim
@@ -172,10 +173,8 @@ def optional(group: Group) -> list[tuple[Param, bool]]:
     for module in (group.module, *group.modules):
         for param in module.params:
             found.setdefault(param.name, param)
-    return [
-        (param, any(all(q.name != name for q in m.params) for m in group.modules))
-        for name, param in found.items()
-    ]
+    owners = Counter(name for m in group.modules for name in {q.name for q in m.params})
+    return [(param, owners[name] < len(group.modules)) for name, param in found.items()]
 
 
 def arguments_of(around: Frame, uses: Uses) -> tuple[Argument, ...]:

@@ -1,5 +1,10 @@
 """The shipped font: a Latin subset of Inter (SIL Open Font License 1.1), its files and its
 advances.
+
+| file | what it holds |
+|---|---|
+| `advances.py` | how wide each character is |
+| `prepare.py` | makes the files and the advances from the font as it is published |
 """
 
 from collections.abc import Iterable

@@ -7,6 +7,7 @@ one below the other are aligned, and an empty line stays where it was.
 | file | what it holds |
 |---|---|
 | `__init__.py` | declarations and statements |
+| `headers.py` | heads of blocks and declarations |
 | `expressions.py` | expressions, lists, patterns, types |
 | `comments.py` | where comments go |
 """

@@ -13,5 +13,8 @@
 | `schedule.py` | the strip of layers and its legend |
 | `panel.py` | sizes of the facts and of the header's lines |
 | `column.py` | one column, for a paper |
+| `items.py` | insets and callouts with their sizes |
+| `composition.py` | the ways to put them on a page |
+| `scale.py` | models side by side, to one scale |
 | `page.py` | a card: tower, insets, callouts, strip, facts |
 """

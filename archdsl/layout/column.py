@@ -30,7 +30,7 @@ from archdsl.layout.panel import (
 )
 from archdsl.record import record, replace
 from archdsl.theme import NARROW, SQUEEZED, TIGHT, Sizes
-from archdsl.view.types import Case, Diagram, Facts, LayerKind, Node, View
+from archdsl.view.types import Case, Diagram, LayerKind, Node, Panel, View
 from archdsl.view.words import short
 
 WIDTH = 440.0
@@ -181,7 +181,7 @@ def _room(view: View) -> float:
     return max(LEAST_WIDTH, min(WIDTH, math.floor(view.millimetres * WIDTH / MILLIMETRES)))
 
 
-def _facts_width(facts: Facts) -> float:
+def _facts_width(facts: Panel) -> float:
     """The least width of a column in which no word and no number of the facts is cut."""
     size = NARROW.body - 1.0
     halves = [

@@ -8,7 +8,7 @@ from archdsl import text
 from archdsl.geometry import Box
 from archdsl.record import record
 from archdsl.theme import Sizes
-from archdsl.view.types import Fact, Facts, LayerKind
+from archdsl.view.types import LayerKind, Panel, Row
 
 FACTS_WIDTH = 212.0
 FACT_ROW = 20.5
@@ -41,7 +41,7 @@ def _columns(width: float) -> int:
     return 3 if width >= 3 * FACTS_WIDTH + 2 * FACTS_GAP else 2
 
 
-def row_columns(facts: Facts, sizes: Sizes, width: float) -> tuple[tuple[Fact, ...], ...]:
+def row_columns(facts: Panel, sizes: Sizes, width: float) -> tuple[tuple[Row, ...], ...]:
     """The rows of a split panel, column by column: two of about the same height, or one."""
     if _columns(width) < 3:
         return (facts.rows,)
@@ -52,12 +52,12 @@ def row_columns(facts: Facts, sizes: Sizes, width: float) -> tuple[tuple[Fact, .
     return facts.rows[:half], facts.rows[half:]
 
 
-def _row_height(fact: Fact, sizes: Sizes, width: float) -> float:
+def _row_height(fact: Row, sizes: Sizes, width: float) -> float:
     return FACT_ROW + FACT_LINE * (len(fact_lines(fact, sizes, width)) - 1)
 
 
 def facts_height(
-    facts: Facts, sizes: Sizes, split: bool = False, width: float = FACTS_WIDTH
+    facts: Panel, sizes: Sizes, split: bool = False, width: float = FACTS_WIDTH
 ) -> float:
     """Height of the panel of facts, 0 without any."""
     if not facts.parts and not facts.rows:
@@ -76,7 +76,7 @@ def facts_height(
 
 
 def fact_lines(
-    fact: Fact, sizes: Sizes, width: float = FACTS_WIDTH
+    fact: Row, sizes: Sizes, width: float = FACTS_WIDTH
 ) -> tuple[tuple[text.Line, text.Line], ...]:
     """The lines of a fact, its name at the left and its value at the right of each. A name that
     leaves no room for the value is broken before it, so that no number is cut.

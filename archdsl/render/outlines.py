@@ -24,7 +24,7 @@ from archdsl.fonts.advances import UNITS
 def outline(character: str, weight: int) -> str:
     """The path of a character of the shipped font, "" for one without ink.
 
-    Raises `archdsl.render.pdf.MissingLibrary` where fontTools is missing.
+    Raises `render.missing.MissingLibrary` where fontTools is missing.
     """
     from fontTools.pens.svgPathPen import SVGPathPen
 
@@ -40,7 +40,7 @@ def _font(weight: int) -> tuple[Any, dict[int, str]]:
     try:
         from fontTools.ttLib import TTFont
     except ImportError as error:
-        from archdsl.render.pdf import MissingLibrary
+        from archdsl.render.missing import MissingLibrary
 
         raise MissingLibrary(
             "text as outlines needs the Python package fonttools: pip install fonttools"

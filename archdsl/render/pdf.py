@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from archdsl.fonts import STYLES, truetype
+from archdsl.render.missing import MissingLibrary
 from archdsl.render.svg import clean, pixels, to_svg
 from archdsl.scene.shapes import Scene
 
@@ -18,10 +19,6 @@ INSTALL = "install it with `apt install libcairo2`, `dnf install cairo` or `brew
 
 
 _DATE = "2000-01-01T00:00:00Z"
-
-
-class MissingLibrary(Exception):
-    """A library of the system is not there; the message says in one line how to install it."""
 
 
 def to_pdf(scene: Scene, *, width: str | None = None, scale: float = 1.0) -> bytes:

@@ -22,7 +22,7 @@ from archdsl.layout.panel import (
 )
 from archdsl.scene.shapes import Group, Item, Path, Rect, Text
 from archdsl.theme import Sizes
-from archdsl.view.types import Fact, Facts, Part, Strip
+from archdsl.view.types import Panel, Part, Row, Strip
 from archdsl.view.words import short
 
 _STRIPE = 4.0
@@ -134,7 +134,7 @@ def _numbered(found: Strip, places: list[float], sizes: Sizes) -> list[tuple[int
     return kept
 
 
-def facts(found: Facts, box: Box, sizes: Sizes, split: bool) -> Group:
+def facts(found: Panel, box: Box, sizes: Sizes, split: bool) -> Group:
     """Where the parameters are, then two quiet columns of names and values, then the sources.
 
     In a split panel rows stand right of the parts.
@@ -171,7 +171,7 @@ def _rule(box: Box, y: float) -> Path:
     return Path((Point(box.x, y), Point(box.right, y)), stroke="rule", width=1.0)
 
 
-def _parts(found: Facts, box: Box, sizes: Sizes) -> tuple[list[Item], float]:
+def _parts(found: Panel, box: Box, sizes: Sizes) -> tuple[list[Item], float]:
     """The legend of the bar, and the y below it."""
     items: list[Item] = []
     y = box.y
@@ -183,7 +183,7 @@ def _parts(found: Facts, box: Box, sizes: Sizes) -> tuple[list[Item], float]:
     return items, y
 
 
-def _rows(rows: tuple[Fact, ...], box: Box, sizes: Sizes) -> tuple[list[Item], float]:
+def _rows(rows: tuple[Row, ...], box: Box, sizes: Sizes) -> tuple[list[Item], float]:
     """Names and values, and the y below them."""
     items: list[Item] = []
     y = box.y
@@ -196,7 +196,7 @@ def _rows(rows: tuple[Fact, ...], box: Box, sizes: Sizes) -> tuple[list[Item], f
     return items, y
 
 
-def _sources(found: Facts, box: Box, sizes: Sizes) -> list[Item]:
+def _sources(found: Panel, box: Box, sizes: Sizes) -> list[Item]:
     """Where the numbers are from, under a rule; a source that has a page leads there."""
     if not found.sources:
         return []

@@ -6,11 +6,12 @@
 | `words.py` | titles, second lines, shapes and numbers in words |
 | `body.py` | a module's body as a diagram |
 | `circuit.py` | the bodies of single blocks, drawn small |
-| `roles.py` | which blocks do the work, which stand around them |
+| `draft.py` | a diagram in the making |
 | `blocks.py` | blocks as boxes, pills, badges and choices |
 | `tower.py` | the model from tokens to logits |
 | `insets.py` | blocks opened beside the tower |
 | `parts.py` | views that show a part: one block, one circuit |
+| `scaled.py` | a model to scale |
 | `panel.py` | header, strip of layers, facts |
 
     scene = card(view(model, facts, asked(view="compact")), theme)
@@ -24,8 +25,7 @@ from archdsl.text import Line, line
 from archdsl.view import panel, words
 from archdsl.view.insets import insets
 from archdsl.view.tower import spot, tower
-from archdsl.view.types import Callout, Case, Diagram, Inset, Node, View
-from archdsl.view.types import Facts as Panel
+from archdsl.view.types import Callout, Case, Diagram, Inset, Node, Panel, View
 
 __all__ = ["View", "view"]
 

@@ -1,16 +1,16 @@
 """Header, strip of layers and panel of facts: what a card says in words and numbers."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from archdsl import naming
-from archdsl.dims import Dim
-from archdsl.facts import Facts as Counts
+from archdsl.facts import CARD_ROWS, FACTS, Facts
 from archdsl.graph import Model, Module
 from archdsl.nodes import Apply
 from archdsl.text import SEMIBOLD, Line, Run
 from archdsl.view import words
-from archdsl.view.types import Fact, Facts, LayerKind, Part, Strip
+from archdsl.view.types import LayerKind, Panel, Part, Row, Strip
 
 TONES = {
     "feed_forward": "accent", "expert": "accent", "attention": "strong", "recurrence": "strong",
@@ -23,12 +23,11 @@ _SPARE = (("quiet", False), ("quiet", True), ("cached", False), ("shared", False
 KIND_TONES = ("accent", "neutral", "strong", "shared", "cached", "quiet")
 _MOST_PARTS = 5
 _MOST_CELLS = 400
-_MUCH = 0.25
 _ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})\Z")
 _SEPARATOR = "   ·   "
 
 
-def subtitle(model: Model, counts: Counts) -> Line:
+def subtitle(model: Model, counts: Facts) -> Line:
     """Parameters, maker, date and context in a line."""
     runs = [Run(words.short(counts.params), "accent", SEMIBOLD), Run(" parameters", "quiet")]
     if counts.active != counts.params:
@@ -44,7 +43,7 @@ def subtitle(model: Model, counts: Counts) -> Line:
     return tuple(runs)
 
 
-def strip(counts: Counts) -> Strip | None:
+def strip(counts: Facts) -> Strip | None:
     """One cell a layer, a tone for each kind that words can tell from the others; None for models
     of one layer or very many.
     """
@@ -75,7 +74,7 @@ def strip(counts: Counts) -> Strip | None:
     return Strip(legend, tuple(cells))
 
 
-def panel(model: Model, counts: Counts, chosen: tuple[str, ...]) -> Facts:
+def panel(model: Model, counts: Facts, chosen: tuple[str, ...]) -> Panel:
     """Where the parameters are, then rows; `chosen` names rows, none means all."""
     rows = list(dict.fromkeys(_rows(model, counts)))
     if chosen:
@@ -84,8 +83,8 @@ def panel(model: Model, counts: Counts, chosen: tuple[str, ...]) -> Facts:
         shown = tuple(fact for key, fact in rows if key not in ("params", "vocab", "context"))
     source = model.about.get("source")
     if not source:
-        return Facts(_parts(counts), shown)
-    return Facts(_parts(counts), shown, (str(source),), page_of(str(source)))
+        return Panel(_parts(counts), shown)
+    return Panel(_parts(counts), shown, (str(source),), page_of(str(source)))
 
 
 def page_of(source: str) -> str:
@@ -96,7 +95,7 @@ def page_of(source: str) -> str:
     return f"https://arxiv.org/abs/{found[1]}" if found else ""
 
 
-def _parts(counts: Counts) -> tuple[Part, ...]:
+def _parts(counts: Facts) -> tuple[Part, ...]:
     """The largest parts by role, no two of them painted alike, the others in one."""
     parts: list[Part] = []
     for role, count in counts.parts[:_MOST_PARTS]:
@@ -109,76 +108,43 @@ def _parts(counts: Counts) -> tuple[Part, ...]:
     return (*parts, Part("other", "rule", rest)) if rest else tuple(parts)
 
 
-def _part_name(role: str, counts: Counts) -> str:
+def _part_name(role: str, counts: Facts) -> str:
     name = role.replace("_", "-")
     return f"tied {name}" if role == "embedding" and counts.tied else name
 
 
-def _rows(model: Model, counts: Counts) -> Iterator[tuple[str, Fact]]:
-    """(name that a card chooses it by, row) of everything worth a row."""
+def _rows(model: Model, counts: Facts) -> Iterator[tuple[str, Row]]:
+    """(name that a card chooses it by, row) of everything worth a row, in the order of a card."""
     context = model.about.get("context")
-    yield "params", Fact("parameters", f"{counts.params:,}")
-    if counts.active != counts.params:
-        share = 100 * counts.active / counts.params
-        yield "active", Fact("active per token", f"{share:.1f} %")
-        tables = dict(counts.parts).get("embedding", 0)
-        if tables > _MUCH * counts.active:
-            yield "tables", Fact("of it tables, read by rows", words.short(tables))
-    if counts.apart:
-        yield "apart", Fact("parameters apart", words.short(counts.apart))
-    if counts.kv_growing_bytes_per_token:
-        yield (
-            "kv_bytes_per_token",
-            Fact("KV cache / token", words.size(counts.kv_growing_bytes_per_token)),
-        )
-    if isinstance(context, int):
-        name = words.tokens(context)
-        if counts.kv_bytes(context):
-            yield "kv_bytes", Fact(f"at {name} context", words.size(counts.kv_bytes(context)))
-        yield from _state(counts)
-        decode, prefill = counts.flops_per_token(context), counts.prefill_flops_per_token(context)
-        yield "flops", Fact(f"FLOPs / token at {name}", words.flops(prefill))
-        if decode != prefill:  # the whole cache is mapped again for each token that is decoded
-            yield "flops", Fact("decoding, cache expanded", words.flops(decode))
-        yield "context", Fact("context", f"{context:,}")
-    else:
-        yield from _state(counts)
-        if len(model.root.inputs) == 1 and counts.flops_per_token(1) == counts.flops_per_token(2):
-            name = "FLOPs / token" if _streams(model) else "FLOPs"
-            yield "flops", Fact(name, words.flops(counts.flops_per_token(1)))
-    yield "tied", Fact("tied embeddings", "yes" if counts.tied else "no")
-    for width in _widths(model):
-        yield "width", Fact("width", f"{width:,}")
+    tokens = context if isinstance(context, int) else None
+    named = {"context": words.tokens(tokens)} if tokens is not None else {}
+    for key in CARD_ROWS:
+        if key == "position":
+            yield from _position_rows(model)
+        for fact in FACTS:
+            value = fact.value(counts, tokens) if fact.card == key else None
+            if value is not None and (value != 0 or fact.unit == "yes or no"):
+                yield key, Row(fact.label.format(**named), _UNITS[fact.unit](value))
+
+
+_UNITS: dict[str, Callable[[Any], str]] = {
+    "parameters": words.short,
+    "entries": "{:,}".format,
+    "bytes": words.size,
+    "FLOPs": words.flops,
+    "percent": "{:.1f} %".format,
+    "yes or no": lambda value: "yes" if value else "no",
+    "text": str,
+}
+"""How a card writes a value, by the unit of its fact."""
+
+
+def _position_rows(model: Model) -> Iterator[tuple[str, Row]]:
+    """How positions are told, with the numbers of it."""
     for module in _positions(model.root):
         reals = naming.reals(module)
         if reals:
-            yield "position", Fact(module.title, ", ".join(reals[:2]))
-    for key, name in (("vocab", "vocabulary"), ("license", "licence"), ("after", "after")):
-        value = model.numbers.get(f"${key}") if key == "vocab" else model.about.get(key)
-        if value is not None:
-            yield key, Fact(name, f"{int(value):,}" if key == "vocab" else str(value))
-
-
-def _streams(model: Model) -> bool:
-    """Whether the model's input grows token by token."""
-    inputs = (model.root.nodes[number] for number in model.root.inputs)
-    return any(Dim.symbol("T") in value.type.axes for value in inputs)
-
-
-def _state(counts: Counts) -> Iterator[tuple[str, Fact]]:
-    """What recurrences keep, however long the text is."""
-    if counts.state_bytes:
-        yield "state", Fact("state of fixed size", words.size(counts.state_bytes))
-
-
-def _widths(model: Model) -> Iterator[int]:
-    """The width of what passes from layer to layer, of the first stack."""
-    for value in model.root.nodes:
-        if isinstance(value.form, Apply) and model.root.child(value.form.child).segments:
-            width = model.shape(model.root, value.type)[-1].value
-            if width is not None:
-                yield width
-            return
+            yield "position", Row(module.title, ", ".join(reals[:2]))
 
 
 def _positions(module: Module) -> Iterator[Module]:
@@ -196,7 +162,7 @@ def _positions(module: Module) -> Iterator[Module]:
             waiting += [m for child in reversed(here.children) for _, m in child.modules]
 
 
-def description(model: Model, counts: Counts) -> str:
+def description(model: Model, counts: Facts) -> str:
     """A sentence about the architecture, for those who cannot see it."""
     said = f"{model.name} has {words.short(counts.params)} parameters"
     if counts.active != counts.params:
@@ -210,7 +176,7 @@ def description(model: Model, counts: Counts) -> str:
     return f"{said}."
 
 
-def _kinds(counts: Counts) -> str:
+def _kinds(counts: Facts) -> str:
     """What the layers apply, kind by kind where there are several."""
     sizes: dict[int, int] = {}
     modules = {module.id: module for _, module in counts.schedule}

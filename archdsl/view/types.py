@@ -157,7 +157,7 @@ class Part:
 
 
 @record
-class Fact:
+class Row:
     """A row of the panel of facts."""
 
     name: str
@@ -165,13 +165,13 @@ class Fact:
 
 
 @record
-class Facts:
+class Panel:
     """The panel of facts: where the parameters are, rows of names and values, sources and the page
     that they lead to.
     """
 
     parts: tuple[Part, ...]
-    rows: tuple[Fact, ...]
+    rows: tuple[Row, ...]
     sources: tuple[str, ...] = ()
     link: str = ""
 
@@ -188,7 +188,7 @@ class View:
     title: str
     subtitle: Line
     tower: Diagram
-    facts: Facts
+    facts: Panel
     strip: Strip | None = None
     insets: tuple[Inset, ...] = ()
     callouts: tuple[Callout, ...] = ()

@@ -1,0 +1,46 @@
+"""Random programs of every form of the language: what checks is equal everywhere.
+
+`make fuzz` draws many more. `python tests/random_programs.py --seed N --count M` runs as many as
+you like without hypothesis, `--seed N --count 1` shows one of them.
+"""
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from archdsl import pipeline
+from archdsl.source import Source
+from random_programs import program, seeded, tried
+
+DRAWN = settings.default.max_examples if settings.default else 100
+EXAMPLES = 2 * DRAWN if DRAWN <= 100 else DRAWN
+REFUSED = {"unsupported"}
+"""The codes with which a drawn program may be refused: it has no mistake in its types."""
+CHECKED = 200
+"""Programs that are only checked."""
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> str:
+    """The text of a program."""
+    return program(lambda options: draw(st.sampled_from(options)))
+
+
+@settings(
+    max_examples=EXAMPLES,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),  # a program takes long to run
+    suppress_health_check=list(HealthCheck),
+)
+@given(programs())
+def test_what_checks_is_equal_everywhere(text: str) -> None:
+    outcome, details = tried(text)
+    assert outcome == "equal" or outcome.startswith("refused"), f"{details}\n\n{text}"
+
+
+def test_few_are_refused_and_for_known_reasons() -> None:
+    refused = 0
+    for seed in range(CHECKED):
+        found = pipeline.check_source(Source("random.arch", seeded(seed))).diagnostics
+        refused += bool(found)
+        codes = {d.code for d in found}
+        assert codes <= REFUSED, f"seed {seed}: {[d.text() for d in found]}"
+    assert refused < CHECKED // 10
