@@ -178,6 +178,13 @@ CASES = {
         "stack(GQA(d, heads), Linear(d, d), Around(Linear(d, d)))",
         {},
     ),
+    "kernels beside what asks where it stands": (
+        """block Place(d)(x: [B, T, d]) -> [B, T, d] {
+          return x + rearrange[T -> 1 T 1](model_dtype(positions(T))) * 0.1
+        }""",
+        "stack(Around(MLP(d, 4)), Place(d), Linear(d, d))",
+        {},
+    ),
     "a convolution of other lengths": (
         """block Short(d, k)(x: [B, T, d]) -> [B, T, d] {
           param w: [k, d] = normal(0.5)

@@ -8,7 +8,7 @@
 | `rearrange.py` | axes patterns as views |
 | `plan.py` | what is decided of modules: what they keep, take, are handed |
 | `content.py` | which modules are one class or one function: those of one content |
-| `units.py` | what a class or a function is told, and how a body says it |
+| `unit.py`, `told.py` | a class or a function as records; what it is told, and how a body says it |
 | `decide.py` | the units of a file, decided one after another |
 | `body.py` | nodes as statements of `forward` |
 | `context.py` | what blocks are given |

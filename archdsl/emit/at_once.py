@@ -13,7 +13,7 @@ from archdsl.emit.lines import Line, definition, line, plain
 from archdsl.emit.plan import Plan
 from archdsl.emit.running import LOCALS
 from archdsl.emit.spell import listed
-from archdsl.emit.units import Frame
+from archdsl.emit.unit import Frame
 from archdsl.graph import Model
 from archdsl.types import FLOATS
 

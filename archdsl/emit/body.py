@@ -39,7 +39,7 @@ from archdsl.emit.spell import (
     spell_real,
     spelt,
 )
-from archdsl.emit.units import Frame
+from archdsl.emit.unit import Frame
 from archdsl.emit.uses import Length, OfBlock
 from archdsl.graph import Module
 from archdsl.nodes import (

@@ -25,7 +25,8 @@ from archdsl.emit.spell import (
     spell_real,
     spelt,
 )
-from archdsl.emit.units import INLINED, Told, own_name
+from archdsl.emit.told import own_name
+from archdsl.emit.unit import INLINED, Told
 from archdsl.emit.uses import Handed, StoredConfig
 from archdsl.graph import Child, Module
 from archdsl.nodes import Apply, Cache, Mixture, Node, items_of

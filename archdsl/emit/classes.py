@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from archdsl.emit.context import result_type
 from archdsl.emit.lines import Line, definition, documented, line
-from archdsl.emit.units import (
-    Unit,
-)
+from archdsl.emit.unit import Unit
 from archdsl.graph import Module
 
 

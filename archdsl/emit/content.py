@@ -3,7 +3,7 @@
 The content of a module is all that its text depends on but numbers that it can be told: its nodes,
 parameters and constants, the classes and functions of what it holds in their order, what is shared,
 and what is decided of it from outside (whether tokens stream through it, what it keeps). Numbers of
-settings are no content. `units.py` hands them over where modules of one content differ in them.
+settings are no content. `told.py` hands them over where modules of one content differ in them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from archdsl.dims import Dim
 from archdsl.emit import plan as p
 from archdsl.emit.names import class_name, function_name, variable
-from archdsl.emit.plan import Group, Plan
+from archdsl.emit.plan import Plan
+from archdsl.emit.unit import Group
 from archdsl.graph import Binding, Child, Module, Param, Segment
 from archdsl.nodes import Apply, Kept, Loop, Mixture, Node, Positions, Scan, Window, every_node
 from archdsl.record import replace

@@ -15,7 +15,8 @@ from archdsl.emit.lines import Line, line, uses_of
 from archdsl.emit.places import new_cache_lines
 from archdsl.emit.spell import listed
 from archdsl.emit.tables import precise_lines, table_lines
-from archdsl.emit.units import FUNCTION, INLINED, Frame, Unit, arguments_of, frame
+from archdsl.emit.told import arguments_of, frame
+from archdsl.emit.unit import FUNCTION, INLINED, Frame, Unit
 from archdsl.emit.uses import Length, Start
 
 

@@ -18,7 +18,8 @@ from archdsl.emit.spell import (
     spelt,
     whole,
 )
-from archdsl.emit.units import CONFIG, Argument, Frame, Told, arguments_of, optional
+from archdsl.emit.told import arguments_of, optional
+from archdsl.emit.unit import CONFIG, Argument, Frame, Told
 from archdsl.emit.uses import MATH, Handed, OfBlock, StoredConfig, Uses
 from archdsl.graph import Child, Initial, Module, Param, Segment
 from archdsl.reals import Lit

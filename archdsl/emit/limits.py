@@ -9,7 +9,7 @@ from archdsl.emit.body import Writer
 from archdsl.emit.lines import Line, line
 from archdsl.emit.plan import Plan
 from archdsl.emit.spell import ATOM, PLUS, Text, spell_dim
-from archdsl.emit.units import Frame
+from archdsl.emit.unit import Frame
 from archdsl.graph import Check, Model
 from archdsl.stream import modules
 

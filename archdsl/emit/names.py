@@ -48,8 +48,8 @@ BUILT_IN = frozenset((
 """Names of Python that blocks use: attributes may be called so, variables not."""
 
 AT_TOP = frozenset((
-    "FileNotFoundError", "ValueError", "all", "any", "bool", "delattr", "dict", "filter", "open",
-    "set", "sorted", "str", "tuple",
+    "FileNotFoundError", "IndexError", "RuntimeError", "ValueError", "all", "any", "bool",
+    "delattr", "dict", "filter", "open", "set", "sorted", "str", "tuple",
 ))  # fmt: skip
 """Names of Python that only helpers and loading use: no class or function may be called so."""
 

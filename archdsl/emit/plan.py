@@ -1,6 +1,6 @@
 """What is decided of the modules of a model before any text: what they keep, take and are handed.
 
-`content.py` puts modules into groups, of which each is a class or a function; `units.py` decides
+`content.py` puts modules into groups, of which each is a class or a function; `told.py` decides
 what those are told. All of it is known before a statement of the file is printed.
 """
 
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from archdsl.dims import Dim, Opaque
 from archdsl.elaborate import verified
 from archdsl.emit.masks import everything
 from archdsl.emit.names import safe, unused
+from archdsl.emit.unit import Group, Unit
 from archdsl.graph import Binding, Child, Model, Module
 from archdsl.nodes import (
     Apply,
@@ -32,29 +32,9 @@ from archdsl.nodes import (
 )
 from archdsl.reals import Apply as RealApply
 from archdsl.reals import OfDim, Real, Ref
-from archdsl.record import entity, record
+from archdsl.record import record
 from archdsl.stream import Flow, flow, in_order
 from archdsl.types import Rest, TensorType
-
-if TYPE_CHECKING:
-    from archdsl.emit.units import Unit
-
-Step = tuple[str, int]
-"""A child, and which of its distinct modules, in the order of its schedule."""
-
-
-@entity
-class Group:
-    """The modules of one class or function. `module` is the one that the text is written from, with
-    the most parameters. A `banked` group holds the parameters of all experts of a bank, stacked
-    along a first axis.
-    """
-
-    name: str
-    function: bool
-    banked: bool
-    modules: tuple[Module, ...]
-    module: Module
 
 
 @dataclass(slots=True)

@@ -21,7 +21,8 @@ from archdsl.emit.places import places_kept
 from archdsl.emit.plan import Plan
 from archdsl.emit.spell import number, whole
 from archdsl.emit.tables import precise_lines, table_lines
-from archdsl.emit.units import INLINED, Frame, frame
+from archdsl.emit.told import frame
+from archdsl.emit.unit import INLINED, Frame
 from archdsl.emit.uses import Helper, Import, OfModel, StoredConfig, Uses
 from archdsl.emit.wrap import wrap
 from archdsl.facts import Facts

@@ -6,14 +6,11 @@ from archdsl.emit import plan as p
 from archdsl.emit.body import WIDTH, Writer
 from archdsl.emit.lines import Line, line
 from archdsl.emit.names import safe, unused
-from archdsl.emit.plan import Group
 from archdsl.emit.spell import (
     Text,
 )
-from archdsl.emit.units import (
-    Frame,
-    optional,
-)
+from archdsl.emit.told import optional
+from archdsl.emit.unit import Frame, Group
 from archdsl.emit.uses import Import
 from archdsl.graph import Module
 from archdsl.nodes import Read

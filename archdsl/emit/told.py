@@ -1,4 +1,4 @@
-"""What a class or a function of the emitted file is, and what it is told.
+"""What a class or a function of the emitted file is told, and its kind.
 
     class Part(nn.Module):
         def __init__(self, config: Config, s: float) -> None:    # Unit("Part", "config", ...)
@@ -12,115 +12,30 @@ of its own block or of a block anywhere inside it (a capture), which it hands on
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from archdsl.dims import Dim
 from archdsl.emit import plan as p
 from archdsl.emit.context import input_names
-from archdsl.emit.lines import Line
 from archdsl.emit.names import safe, variable
-from archdsl.emit.plan import Group, Plan, Step
+from archdsl.emit.plan import Plan
+from archdsl.emit.unit import (
+    CONFIG,
+    FUNCTION,
+    INLINED,
+    LEAF,
+    Argument,
+    Frame,
+    Group,
+    Step,
+    Told,
+    Unit,
+    Values,
+)
 from archdsl.emit.uses import Handed, OfBlock, Uses
 from archdsl.graph import Child, Module, Param
 from archdsl.nodes import Elementwise, Input
-from archdsl.reals import Real
-from archdsl.record import entity, record, replace
-
-FUNCTION, INLINED, LEAF, CONFIG = "function", "inlined", "leaf", "config"
-"""Kinds of units: `def`, an operation written where it is used, a class that is told its numbers,
-a class that is told the `Config`.
-"""
-
-
-Values = tuple[Dim | Real, ...]
-"""A number in each of several modules."""
-
-
-@record
-class Argument:
-    """A number that a unit is told: a setting of its own block, or of the one that `path` leads
-    to.
-    """
-
-    name: str
-    setting: str
-    type: str
-    path: tuple[Step, ...] = ()
-
-
-@record
-class Told:
-    """How a body says a number to what it makes or calls: by a setting or an axis of its own, by an
-    argument, or as it is.
-    """
-
-    value: Dim | Real
-    own: str = ""
-    argument: Argument | None = None
-
-
-@entity
-class Frame:
-    """What is decided of a unit before its statements: `told` says what each module that it makes
-    or calls is told, `varying` are the settings in which its own modules differ. `inputs` are the
-    variables of inputs, `lengths` those of axes that inputs bring, `calls` the functions called.
-    """
-
-    group: Group
-    kind: str
-    told: Mapping[Step, tuple[Told, ...]]
-    captures: tuple[Argument, ...] = ()
-    varying: frozenset[str] = frozenset()
-    inputs: tuple[str, ...] = ()
-    lengths: Mapping[str, str] = {}
-    calls: frozenset[str] = frozenset()
-
-    def argument(self, setting: str) -> str:
-        """The parameter for a setting of the block, beside those that a class has anyway."""
-        name = variable(setting)
-        beside = ("layers", "experts") if self.group.banked else ("layers",)
-        return f"{name}_" if name.rstrip("_") in beside and not self.is_function else name
-
-    @property
-    def is_function(self) -> bool:
-        return self.kind in (FUNCTION, INLINED)
-
-    @property
-    def takes_config(self) -> bool:
-        return self.kind == CONFIG
-
-
-@entity
-class Unit:
-    """A class or a function, decided: `arguments` in order; whether it takes `start`; `flags` are
-    the optional parameters that a maker has to ask for. The statements are those of its methods.
-    """
-
-    frame: Frame
-    arguments: tuple[Argument, ...] = ()
-    starts: bool = False
-    flags: tuple[str, ...] = ()
-    inputs: tuple[str, ...] = ()
-    body: tuple[Line, ...] = ()
-    methods: tuple[Line, ...] = ()
-    init: tuple[Line, ...] = ()
-    kept: tuple[Line, ...] = ()
-
-    @property
-    def name(self) -> str:
-        return self.frame.group.name
-
-    @property
-    def banked(self) -> bool:
-        return self.frame.group.banked
-
-    @property
-    def kind(self) -> str:
-        return self.frame.kind
-
-    @property
-    def is_function(self) -> bool:
-        return self.frame.is_function
+from archdsl.record import replace
 
 
 def frame(plan: Plan, group: Group) -> Frame:
