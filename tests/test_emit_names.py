@@ -122,12 +122,18 @@ TEMPLATE_WORDS = frozenset(re.findall(r"[A-Za-z_]\w*", re.sub(r"\{\w+\}", "", TE
 """Words of the language that the template uses: no name may hide them."""
 
 
+def of_torch() -> list[str]:
+    """What every `nn.Module` has by itself; other libraries add to it."""
+    module = torch.nn.Module()
+    owners = {name: getattr(getattr(module, name), "__module__", None) for name in dir(module)}
+    return [name for name, owner in owners.items() if (owner or "torch").startswith("torch")]
+
+
 @cache
 def hostile() -> tuple[str, ...]:
     """The names that a spec may have, of those that mean something to Python, torch or the file."""
     words = {*TEMPLATE_WORDS, *tables.load().words, "i"}
-    module = torch.nn.Module()
-    names = (*keyword.kwlist, *dir(builtins), *dir(module), *OF_FILE, *OF_MODULE, *ALIKE)
+    names = (*keyword.kwlist, *dir(builtins), *of_torch(), *sorted(OF_FILE | OF_MODULE), *ALIKE)
     fit = (n for n in dict.fromkeys(names) if n.isidentifier() and n not in words)
     return tuple(n for n in fit if _allowed(n))
 
@@ -138,8 +144,8 @@ def _allowed(name: str) -> bool:
 
 def test_reserved_names_are_those_of_a_module() -> None:
     """Public names of `nn.Module` are all known, and private ones get another beginning."""
-    assert {n for n in dir(torch.nn.Module()) if not n.startswith("_")} <= OF_MODULE | OF_FILE
-    for name in (*dir(torch.nn.Module()), *keyword.kwlist, *OF_FILE):
+    assert {n for n in of_torch() if not n.startswith("_")} <= OF_MODULE | OF_FILE
+    for name in (*of_torch(), *keyword.kwlist, *OF_FILE):
         assert safe(name) != name
         assert not hasattr(torch.nn.Module(), safe(name))
         assert not safe(name).startswith("_")
@@ -158,7 +164,7 @@ def test_what_emitted_code_uses_of_python_is_known(id: str) -> None:
 
 
 def test_escaped_names_stay_different() -> None:
-    names = {*keyword.kwlist, *dir(builtins), *dir(torch.nn.Module()), *OF_FILE, *ALIKE}
+    names = {*keyword.kwlist, *dir(builtins), *of_torch(), *OF_FILE, *ALIKE}
     names |= {f"{n}{'_' * k}" for n in names for k in (1, 2)} | {f"private{n}" for n in names}
     for escape in (safe, variable):
         assert len({escape(n) for n in names}) == len(names)
