@@ -8,13 +8,13 @@
 | `rearrange.py` | axes patterns as views |
 | `plan.py` | what is decided of modules: what they keep, take, are handed |
 | `content.py` | which modules are one class or one function: those of one content |
-| `unit.py`, `told.py` | a class or a function as records; what it is told, and how a body says it |
+| `unit.py`, `arguments.py` | a class or a function as records; what it is passed, in its words |
 | `decide.py` | the units of a file, decided one after another |
 | `body.py` | nodes as statements of `forward` |
 | `context.py` | what blocks are given |
 | `precomputed.py` | what is computed with the first tokens only |
 | `calls.py` | applications, stacks, what is kept |
-| `intrinsics.py`, `masks.py` | fused kernels, the masks that they need not be told |
+| `intrinsics.py`, `masks.py` | fused kernels, the masks that they need not be passed |
 | `repeat.py` | windows, scans, loops |
 | `init.py`, `tables.py`, `places.py` | `__init__`; constants; places in the cache |
 | `limits.py` | conditions on the lengths of inputs |

@@ -203,8 +203,8 @@ class Writer:
             return True
         if not frame.is_function:
             return frame.group.banked and name == "expert"
-        told = any(name == variable(n) for n in p.setting_names(self.module))
-        return told or any(name == a.name for a in frame.captures)
+        passed = any(name == variable(n) for n in p.setting_names(self.module))
+        return passed or any(name == a.name for a in frame.captures)
 
     def hint(self, i: int) -> str:
         """A name for a node without one: that of the value it goes into."""

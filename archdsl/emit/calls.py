@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from archdsl.dims import Dim
 from archdsl.emit import plan as p
+from archdsl.emit.arguments import own_name
 from archdsl.emit.context import arguments
 from archdsl.emit.lines import line
 from archdsl.emit.names import safe
@@ -25,8 +26,7 @@ from archdsl.emit.spell import (
     spell_real,
     spelt,
 )
-from archdsl.emit.told import own_name
-from archdsl.emit.unit import INLINED, Told
+from archdsl.emit.unit import INLINED, Passed
 from archdsl.emit.uses import Handed, StoredConfig
 from archdsl.graph import Child, Module
 from archdsl.nodes import Apply, Cache, Mixture, Node, items_of
@@ -47,8 +47,8 @@ def cached(w: Writer, i: int, node: Node, cache: Cache, arg: Text) -> Text:
         function, extent = "keep_last", spelt(", last={}", w.dim(cache.last))
     if cache.every is not None:
         function, extent = "keep_every", spelt(", every={}", w.dim(cache.every))
-    told = (w.store, safe(cache.place), arg, START, axis, extent)
-    w.lines.append(line("{} = {}", name, calling(function, '{}, "{}", {}, {}, dim={}{}', *told)))
+    passed = (w.store, safe(cache.place), arg, START, axis, extent)
+    w.lines.append(line("{} = {}", name, calling(function, '{}, "{}", {}, {}, dim={}{}', *passed)))
     return Text(name)
 
 
@@ -101,17 +101,17 @@ def inlined(w: Writer, inner: Module, args: list[Text]) -> Text:
 
 
 def call(w: Writer, child: Child, args: list[Text], starts: bool = True) -> Text:
-    """A function applied, with the settings it has to be told; an encoder's `starts` at 0."""
+    """A function applied, with the settings it has to be passed; an encoder's `starts` at 0."""
     assert child.module is not None
     unit = w.plan.unit(child.module, w.banked)
-    told = [said(w, number) for number in w.frame.told.get((child.name, 0), ())]
+    passed = [said(w, number) for number in w.frame.passed.get((child.name, 0), ())]
     if unit.starts:
-        told.append(START if starts else Text("0"))
-    return spelt("{}({})", unit.name, listed((*args, *told)))
+        passed.append(START if starts else Text("0"))
+    return spelt("{}({})", unit.name, listed((*args, *passed)))
 
 
-def said(w: Writer, number: Told) -> Text:
-    """A number that a function is told, in this block's names."""
+def said(w: Writer, number: Passed) -> Text:
+    """A number that a function is passed, in this block's names."""
     value = number.value
     if number.own:
         return w.look(number.own)
@@ -137,19 +137,19 @@ def root(value: Dim | Real) -> Text:
 
 def mixture(w: Writer, node: Node, form: Mixture, args: list[Text]) -> Text:
     """The chosen experts of a bank."""
-    told = [Text(f"self.{safe(form.child)}"), *args]
+    passed = [Text(f"self.{safe(form.child)}"), *args]
     if form.partly:
         (segment,) = w.module.child(form.child).segments
         same = () if segment.of is None else (segment.of,) * (len(w.frame.group.modules) + 1)
         own = own_name(w.frame.group, same, axes=True) if same else None
         if own is not None:
-            told.append(w.look(own))
+            passed.append(w.look(own))
         else:
-            told.append(Text(str(segment.count)))
+            passed.append(Text(str(segment.count)))
     width = node.type.axes[-1]
     if isinstance(width, Dim) and width != w.nodes[node.args[0]].type.axes[-1]:
-        told.append(spelt("width={}", w.dim(width)))
-    return calling("mixture", "{}", listed(told))
+        passed.append(spelt("width={}", w.dim(width)))
+    return calling("mixture", "{}", listed(passed))
 
 
 def stack(w: Writer, i: int, node: Node, form: Apply, args: list[Text]) -> list[Text]:
@@ -166,15 +166,15 @@ def stack(w: Writer, i: int, node: Node, form: Apply, args: list[Text]) -> list[
     modules = [m for _, m in child.modules]
     starts = any(w.plan.needs_start(m) for m in modules)
     keeps = any(w.plan.keeps(m) for m in modules)
-    told = [Text(name) for name in names]
+    passed = [Text(name) for name in names]
     for j, arg in enumerate(args[: len(args) - form.context]):
         if j >= carried:
-            told.append(spelt("{}[i]", arg.at(ATOM)) if j in form.each else arg)
-    told += [START] if starts else []
-    told += [calling("part", "{}, i", part(w, node))] if keeps else []
-    told += [Text("expert")] if w.banked else []
+            passed.append(spelt("{}[i]", arg.at(ATOM)) if j in form.each else arg)
+    passed += [START] if starts else []
+    passed += [calling("part", "{}, i", part(w, node))] if keeps else []
+    passed += [Text("expert")] if w.banked else []
     head = "for i, layer in enumerate({}):" if keeps or form.each else "for layer in {}:"
-    step = line("{} = layer({})", listed(names), listed((*told, *named)))
+    step = line("{} = layer({})", listed(names), listed((*passed, *named)))
     w.lines.append(line(head, f"self.{safe(child.name)}", block=[step]))
     return [Text(name) for name in names]
 

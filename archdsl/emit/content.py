@@ -1,9 +1,10 @@
 """Which modules are one class or one function of the emitted file: those of one content.
 
-The content of a module is all that its text depends on but numbers that it can be told: its nodes,
-parameters and constants, the classes and functions of what it holds in their order, what is shared,
-and what is decided of it from outside (whether tokens stream through it, what it keeps). Numbers of
-settings are no content. `told.py` hands them over where modules of one content differ in them.
+The content of a module is all that its text depends on but numbers that it can be passed: its
+nodes, parameters and constants, the classes and functions of what it holds in their order, what is
+shared, and what is decided of it from outside (whether tokens stream through it, what it keeps).
+Numbers of settings are no content. `arguments.py` hands them over where modules of one content
+differ in them.
 """
 
 from __future__ import annotations

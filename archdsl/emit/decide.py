@@ -1,5 +1,5 @@
-"""Decides the units of a file, each before those that make or call it: what they are told, take and
-store, and the statements of their methods.
+"""Decides the units of a file, each before those that make or call it: what they are passed, take
+and store, and the statements of their methods.
 """
 
 from __future__ import annotations
@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from archdsl.emit import plan as p
+from archdsl.emit.arguments import arguments_of, frame
 from archdsl.emit.body import Writer
 from archdsl.emit.context import parameters
 from archdsl.emit.init import init_lines
@@ -15,7 +16,6 @@ from archdsl.emit.lines import Line, line, uses_of
 from archdsl.emit.places import new_cache_lines
 from archdsl.emit.spell import listed
 from archdsl.emit.tables import precise_lines, table_lines
-from archdsl.emit.told import arguments_of, frame
 from archdsl.emit.unit import FUNCTION, INLINED, Frame, Unit
 from archdsl.emit.uses import Length, Start
 

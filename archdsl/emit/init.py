@@ -5,6 +5,7 @@ from __future__ import annotations
 from archdsl.dims import Dim
 from archdsl.dtypes import FLOATING
 from archdsl.emit import plan as p
+from archdsl.emit.arguments import arguments_of, optional
 from archdsl.emit.lines import Line, definition, line, uses_of
 from archdsl.emit.names import safe, variable
 from archdsl.emit.spell import (
@@ -18,8 +19,7 @@ from archdsl.emit.spell import (
     spelt,
     whole,
 )
-from archdsl.emit.told import arguments_of, optional
-from archdsl.emit.unit import CONFIG, Argument, Frame, Told
+from archdsl.emit.unit import CONFIG, Argument, Frame, Passed
 from archdsl.emit.uses import MATH, Handed, OfBlock, StoredConfig, Uses
 from archdsl.graph import Child, Initial, Module, Param, Segment
 from archdsl.reals import Lit
@@ -205,15 +205,15 @@ def constructor(
     unit = plan.unit(module, experts is not None)
     args: list[object] = ["config"] if unit.kind == CONFIG else []
     args += [experts] if unit.banked else []
-    args += [_number(number, look) for number in around.told.get((child.name, k), ())]
+    args += [_number(number, look) for number in around.passed.get((child.name, k), ())]
     args += [f"{variable(name)}={names[b]}" for b, name in plan.shares(module).items()]
     own = {variable(q.guard) for q in module.params if q.guard}
     args += [f"{flag}=True" for flag in unit.flags if flag in own]
     return spelt("{}({})", unit.name, listed(args))
 
 
-def _number(number: Told, look: InitLook) -> Text:
-    """A number that a class is told."""
+def _number(number: Passed, look: InitLook) -> Text:
+    """A number that a class is passed."""
     if number.own:
         return look(number.own)
     if number.argument is not None:

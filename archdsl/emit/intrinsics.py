@@ -35,8 +35,8 @@ def kernel(writer: Writer) -> list[Line]:
             return [line("return {}.to({}.dtype) * {}", normed, x, g)]
         case "layer_norm":
             g, b = writer.param("g"), writer.param("b")
-            told = (names[0], g, g, b, writer.look("eps"))
-            return [line("return F.layer_norm({}, {}.shape, {}, {}, {})", *told)]
+            arguments = (names[0], g, g, b, writer.look("eps"))
+            return [line("return F.layer_norm({}, {}.shape, {}, {}, {})", *arguments)]
         case "causal_conv":
             return _convolution(writer, names[0])
         case "gated_delta" | "ssd":
@@ -50,11 +50,11 @@ def _convolution(writer: Writer, x: str) -> list[Line]:
     store, start = writer.behind()
     size, w = writer.dim(window.size), writer.param("w")
     bias = f", {writer.param('b')}" if any(p.name == "b" for p in writer.module.params) else ""
-    told = (store, safe(window.place), x, start, size)
+    arguments = (store, safe(window.place), x, start, size)
     seen = writer.bare("seen")
     convolved = "return F.conv1d({}.mT, {}[:, None]{}, groups={}.shape[2]).mT"
     return [
-        line("{} = {}", seen, calling("recent", '{}, "{}", {}, {}, dim=1, size={}', *told)),
+        line("{} = {}", seen, calling("recent", '{}, "{}", {}, {}, dim=1, size={}', *arguments)),
         line(convolved, seen, w, bias or ", None", x),
     ]
 

@@ -1,7 +1,7 @@
 """What is decided of the modules of a model before any text: what they keep, take and are handed.
 
-`content.py` puts modules into groups, of which each is a class or a function; `told.py` decides
-what those are told. All of it is known before a statement of the file is printed.
+`content.py` puts modules into groups, of which each is a class or a function; `arguments.py`
+decides what those are passed. All of it is known before a statement of the file is printed.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Plan:
         return self._starts[module.id]
 
     def needs_like(self, module: Module) -> bool:
-        """Whether a block has to know the model's dtype, and nothing that it is told or holds has
+        """Whether a block has to know the model's dtype, and nothing that it is passed or holds has
         it: then it holds an empty tensor, which is cast with the rest.
         """
         if module.id not in self._likes:

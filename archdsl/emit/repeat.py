@@ -36,13 +36,13 @@ def filled(w: Writer, node: Node, value: Text) -> Text:
     """A tensor of one number everywhere."""
     sizes = [w.dim(a) for a in node.type.axes if isinstance(a, Dim)]
     dtype = _DTYPES.get(node.type.dtype)
-    told = f", dtype={dtype}" if dtype else ""
+    dtype_argument = f", dtype={dtype}" if dtype else ""
     shape = spelt("({},)" if len(sizes) == 1 else "({})", listed(sizes))
     if w.table:
         return spelt("torch.full({}, {}, dtype=torch.float32, device=device)", shape, value)
     if value.text in ("0", "0.0"):
-        return spelt("{}.new_zeros({}{})", w.reference(), listed(sizes), told)
-    return spelt("{}.new_full({}, {}{})", w.reference(), shape, value, told)
+        return spelt("{}.new_zeros({}{})", w.reference(), listed(sizes), dtype_argument)
+    return spelt("{}.new_full({}, {}{})", w.reference(), shape, value, dtype_argument)
 
 
 def window(w: Writer, node: Node, form: Window, x: Text) -> Text:
@@ -50,8 +50,8 @@ def window(w: Writer, node: Node, form: Window, x: Text) -> Text:
     store, start = w.behind()
     at = node.type.axes.index(Dim.symbol("T"))
     size = w.dim(form.size)
-    told = (store, safe(form.place), x, start, at, size)
-    seen = calling("recent", '{}, "{}", {}, {}, dim={}, size={}', *told)
+    arguments = (store, safe(form.place), x, start, at, size)
+    seen = calling("recent", '{}, "{}", {}, {}, dim={}, size={}', *arguments)
     return spelt("{}.unfold({}, {}, 1).movedim(-1, {})", seen, at, size, at + 1)
 
 

@@ -35,7 +35,7 @@ def generate(
     if max_new_tokens < 1:
         return tokens
     cache = self.new_cache(tokens.shape[0], tokens.shape[1] + max_new_tokens)
-    logits = self({told}, cache=cache)[:, -1]
+    logits = self({arguments}, cache=cache)[:, -1]
     done = torch.zeros(tokens.shape[0], dtype=torch.bool, device=tokens.device)
     for step in range(max_new_tokens):
         if temperature == 0:
@@ -117,7 +117,7 @@ def generate(model: Model, tiny: Model | None) -> list[Line]:
         return []
     names = _inputs(model)
     inputs = ",\n    ".join(f"{name}: Tensor" for name in names)
-    text = _GENERATE.replace("{inputs}", inputs).replace("{told}", ", ".join(names))
+    text = _GENERATE.replace("{inputs}", inputs).replace("{arguments}", ", ".join(names))
     later = ", ".join("new" if name == "tokens" else name for name in names)
     return plain(text.replace("{next}", later).rstrip())
 
@@ -130,9 +130,9 @@ def main(model: Model, tiny: Model | None, vocab: str | None) -> list[Line]:
     order = [*growing, *(i for i in range(len(names)) if i not in growing)]
     lengths, by_token = trial.lengths(model, tiny, "T")
     count = lengths["T"]
-    told = ", ".join(names)
+    arguments = ", ".join(names)
     batch = 1 if all(batch_axis(types[i]) is None for i in growing) else trial.BATCH
-    run = [line("whole = model({})", told)]
+    run = [line("whole = model({})", arguments)]
     compared: list[Line] = []
     if by_token:
         one = [

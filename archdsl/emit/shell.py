@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from archdsl.emit import at_once, content, plan, running
+from archdsl.emit.arguments import frame
 from archdsl.emit.body import Writer
 from archdsl.emit.checkpoint import checkpoint_lines, ties
 from archdsl.emit.classes import signature, unit_lines
@@ -21,7 +22,6 @@ from archdsl.emit.places import places_kept
 from archdsl.emit.plan import Plan
 from archdsl.emit.spell import number, whole
 from archdsl.emit.tables import precise_lines, table_lines
-from archdsl.emit.told import frame
 from archdsl.emit.unit import INLINED, Frame
 from archdsl.emit.uses import Helper, Import, OfModel, StoredConfig, Uses
 from archdsl.emit.wrap import wrap
@@ -259,24 +259,24 @@ def _limits(made: Plan, around: Frame, tokens: str) -> list[Line]:
     """Conditions on the number of tokens, as the spec states them, and the room in the cache."""
     which, axis = running.streamed(made.model)
     batch = running.batch_axis(made.model.root.nodes[made.model.root.inputs[which]].type)
-    told = 'f"the cache has room for {cache.length} tokens"'
+    message = 'f"the cache has room for {cache.length} tokens"'
     full = line("if cache is not None and start + {}.shape[{}] > cache.length:", tokens, axis,
-                block=[line("raise ValueError({})", told)])  # fmt: skip
+                block=[line("raise ValueError({})", message)])  # fmt: skip
     lines = [full]
     if batch is not None:
         size = f"{tokens}.shape[{batch}]"
-        told = f'f"a batch of {{{size}}} with a cache for {{cache.batch}}"'
+        message = f'f"a batch of {{{size}}} with a cache for {{cache.batch}}"'
         lines.append(
             line("if cache is not None and {} != cache.batch:", size,
-                 block=[line("raise ValueError({})", told)])
+                 block=[line("raise ValueError({})", message)])
         )  # fmt: skip
     return [*lines, *limit_lines(made, around, f"start + {tokens}.shape[{axis}]")]
 
 
 def _tie(model: Model) -> list[Line]:
-    told = "Makes tied parameters one tensor again, after they were replaced one by one."
+    doc = "Makes tied parameters one tensor again, after they were replaced one by one."
     rows = [line("model.{} = model.{}", copy, first) for copy, first in ties(model)]
-    block = [line('"""{}"""', told if rows else "Nothing is tied in this model."), *rows]
+    block = [line('"""{}"""', doc if rows else "Nothing is tied in this model."), *rows]
     return [line("def tie(model: Model) -> None:", block=block)]
 
 

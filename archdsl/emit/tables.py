@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from archdsl.emit import plan as p
+from archdsl.emit.arguments import optional
 from archdsl.emit.body import WIDTH, Writer
 from archdsl.emit.lines import Line, line
 from archdsl.emit.names import safe, unused
 from archdsl.emit.spell import (
     Text,
 )
-from archdsl.emit.told import optional
 from archdsl.emit.unit import Frame, Group
 from archdsl.emit.uses import Import
 from archdsl.graph import Module

@@ -81,8 +81,8 @@ def drawn(model: Model, which: int, vocab: str | None, sizes: Mapping[str, int])
     for axis in node.type.axes:
         assert isinstance(axis, Dim)
         length = sizes.get(axis.name or "")
-        told = Text(str(length))
-        said.append(_in_config(substitute(axis, root.symbols)) if length is None else told)
+        number = Text(str(length))
+        said.append(_in_config(substitute(axis, root.symbols)) if length is None else number)
     shape = spelt("({},)" if len(said) == 1 else "({})", listed(said))
     match node.type.dtype:
         case "bool":

@@ -1,4 +1,4 @@
-"""A class or a function of the emitted file, as records: its modules, its kind, what it is told,
+"""A class or a function of the emitted file, as records: its modules, its kind, what it is passed,
 its statements.
 """
 
@@ -32,8 +32,8 @@ class Group:
 
 
 FUNCTION, INLINED, LEAF, CONFIG = "function", "inlined", "leaf", "config"
-"""Kinds of units: `def`, an operation written where it is used, a class that is told its numbers,
-a class that is told the `Config`.
+"""Kinds of units: `def`, an operation written where it is used, a class that is passed its numbers,
+a class that is passed the `Config`.
 """
 
 
@@ -43,7 +43,7 @@ Values = tuple[Dim | Real, ...]
 
 @record
 class Argument:
-    """A number that a unit is told: a setting of its own block, or of the one that `path` leads
+    """A number that a unit is passed: a setting of its own block, or of the one that `path` leads
     to.
     """
 
@@ -54,7 +54,7 @@ class Argument:
 
 
 @record
-class Told:
+class Passed:
     """How a body says a number to what it makes or calls: by a setting or an axis of its own, by an
     argument, or as it is.
     """
@@ -66,14 +66,14 @@ class Told:
 
 @entity
 class Frame:
-    """What is decided of a unit before its statements: `told` says what each module that it makes
-    or calls is told, `varying` are the settings in which its own modules differ. `inputs` are the
+    """What is decided of a unit before its statements: `passed` says what each module that it makes
+    or calls is passed, `varying` are the settings in which its own modules differ. `inputs` are the
     variables of inputs, `lengths` those of axes that inputs bring, `calls` the functions called.
     """
 
     group: Group
     kind: str
-    told: Mapping[Step, tuple[Told, ...]]
+    passed: Mapping[Step, tuple[Passed, ...]]
     captures: tuple[Argument, ...] = ()
     varying: frozenset[str] = frozenset()
     inputs: tuple[str, ...] = ()

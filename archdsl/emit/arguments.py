@@ -1,8 +1,8 @@
-"""What a class or a function of the emitted file is told, and its kind.
+"""What a class or a function of the emitted file is passed, and its kind.
 
     class Part(nn.Module):
         def __init__(self, config: Config, s: float) -> None:    # Unit("Part", "config", ...)
-            self.mix = Scaled(config.d, s)                        # Told(value=$d), Told(capture=s)
+            self.mix = Scaled(config.d, s)                    # Passed(value=$d), Passed(capture=s)
 
 A *leaf* takes its numbers, a block with submodules the `Config`, so that its submodules can say
 `config.heads * config.d_head`. Modules of one unit may differ in numbers: those are arguments too,
@@ -27,8 +27,8 @@ from archdsl.emit.unit import (
     Argument,
     Frame,
     Group,
+    Passed,
     Step,
-    Told,
     Unit,
     Values,
 )
@@ -43,8 +43,8 @@ def frame(plan: Plan, group: Group) -> Frame:
     if group.function and inlined(group.module) is not None:
         return Frame(group, INLINED, {})
     kind = FUNCTION if group.function else _kind(plan, group)
-    told: dict[Step, tuple[Told, ...]] = {}
-    wanted: list[tuple[Step, Argument, Values, Told | None]] = []
+    passed: dict[Step, tuple[Passed, ...]] = {}
+    wanted: list[tuple[Step, Argument, Values, Passed | None]] = []
     for step, unit in _parts(plan, group):
         for argument in unit.arguments:
             values = _values(group, step, argument)
@@ -54,8 +54,8 @@ def frame(plan: Plan, group: Group) -> Frame:
     )
     for step, argument, values, said in wanted:
         capture = captures.get((step, argument))
-        found = Told(values[0], argument=capture) if said is None else said
-        told[step] = (*told.get(step, ()), found)
+        found = Passed(values[0], argument=capture) if said is None else said
+        passed[step] = (*passed.get(step, ()), found)
     varying = frozenset(
         name
         for name in p.setting_names(group.module)
@@ -69,7 +69,7 @@ def frame(plan: Plan, group: Group) -> Frame:
     inputs = tuple(input_names(group.module, kind == FUNCTION, taken))
     taken.update(inputs)
     lengths = {axis: p.fresh(variable(axis), taken) for axis in p.free_axes(group.module)}
-    return Frame(group, kind, told, handed, varying, inputs, lengths, calls)
+    return Frame(group, kind, passed, handed, varying, inputs, lengths, calls)
 
 
 def inlined(module: Module) -> int | None:
@@ -93,7 +93,7 @@ def optional(group: Group) -> list[tuple[Param, bool]]:
 
 
 def arguments_of(around: Frame, uses: Uses) -> tuple[Argument, ...]:
-    """The numbers that a unit is told, whose text has these uses: settings of its own, then those
+    """The numbers that a unit is passed, whose text has these uses: settings of its own, then those
     that it hands on.
     """
     module = around.group.module
@@ -108,7 +108,7 @@ def _type(module: Module, setting: str) -> str:
     return "int" if setting in module.symbols else "float"
 
 
-# --- what is told ---------------------------------------------------------------------------------
+# --- what is passed ------------------------------------------------------------------------------
 
 
 def _parts(plan: Plan, group: Group) -> Iterator[tuple[Step, Unit]]:
@@ -130,24 +130,24 @@ def at(module: Module, path: tuple[Step, ...]) -> Module:
 
 
 def _values(group: Group, step: Step, argument: Argument) -> Values:
-    """The number that is told, in each module of a group; that of its text first."""
+    """The number that is passed, in each module of a group; that of its text first."""
     path = (step, *argument.path)
     modules = (group.module, *group.modules)
     return tuple(p.number_of(at(m, path), argument.setting) for m in modules)
 
 
-def _said(group: Group, kind: str, unit: Unit, values: Values) -> Told | None:
+def _said(group: Group, kind: str, unit: Unit, values: Values) -> Passed | None:
     """How a number is said without an argument for it; None where it needs one."""
     same = len(set(values)) == 1
     if kind == CONFIG and same and not unit.is_function:
-        return Told(values[0])
+        return Passed(values[0])
     own = own_name(group, values, axes=unit.is_function)
     if own is not None:
-        return Told(values[0], own)
+        return Passed(values[0], own)
     known = not p.reals_of(values[0])
     if kind == FUNCTION:
         known = known and isinstance(values[0], Dim)
-    return Told(values[0]) if same and (known or kind == CONFIG) else None
+    return Passed(values[0]) if same and (known or kind == CONFIG) else None
 
 
 def own_name(group: Group, values: Values, axes: bool = False) -> str | None:
@@ -210,17 +210,17 @@ def _kind(plan: Plan, group: Group) -> str:
     ]
     if any(not unit.is_function for unit in inner) or p.needs_lengths(group.module):
         return CONFIG
-    told = all(
+    passed = all(
         _sayable(plan, module, m)
         for module in group.modules
         for c in plan.children(module)
         for _, m in c.modules
     )
-    return LEAF if told else CONFIG
+    return LEAF if passed else CONFIG
 
 
 def _says_all(plan: Plan, group: Group) -> bool:
-    """Whether blocks of this name that differ in numbers can be one class, which is told them: it
+    """Whether blocks of this name that differ in numbers can be one class, which is passed them: it
     makes its submodules of its own settings.
     """
     module = group.module
