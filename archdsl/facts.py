@@ -236,16 +236,24 @@ class Facts:
             axes = self._one(module, module.nodes[i].type)
             if of_positions == any(a.symbols() for a in axes):
                 total += _number(product(a for a in axes if not a.symbols()))
-        for times, node, _ in self._steps(module):
-            if isinstance(node.form, Apply):
-                for count, inner in module.child(node.form.child).at(node.form):
-                    total += count * _number(times) * self._once(inner, of_positions)
+        for times, inner in self._keeping_parts(module):
+            total += times * self._once(inner, of_positions)
         return total
+
+    def _keeping_parts(self, module: Module) -> Iterator[tuple[int, Module]]:
+        """What a module applies that may keep something, with the number of places. What a scan
+        applies sees one token, and keeps nothing.
+        """
+        for times, node, _ in self._steps(module):
+            often = times.value
+            if isinstance(node.form, Apply) and often is not None:
+                for count, inner in module.child(node.form.child).at(node.form):
+                    yield count * often, inner
 
     def _states(self, module: Module) -> int:
         """Bytes of the states of all applications in a module, for one sequence."""
-        total = 0
-        for times, node, _ in self._steps(module):
+        total = sum(n * self._states(inner) for n, inner in self._keeping_parts(module))
+        for _, node, _ in self._steps(module):
             kept: list[TensorType] = []
             match node.form:
                 case Window(size) if module.streams:
@@ -254,9 +262,6 @@ class Facts:
                     kept = [TensorType(node.type.dtype, tuple(a for a in axes if a != _TIME))]
                 case Scan(body) if module.streams:
                     kept = list(body.state_types)
-                case Apply(child) as form:
-                    for count, inner in module.child(child).at(form):
-                        total += count * _number(times) * self._states(inner)
             for t in kept:
                 total += STATE_BYTES[t.dtype] * _number(product(self._one(module, t)))
         return total
@@ -292,12 +297,9 @@ class Facts:
                 size *= STATE_BYTES[node.type.dtype]
                 keeping = self._keeping(module, node.form)
                 own[keeping] = own.get(keeping, 0) + size
-        applied = {c.name: c for c in module.children}
-        for times, node, _ in self._steps(module):
-            if isinstance(node.form, Apply):
-                for count, inner in applied[node.form.child].at(node.form):
-                    for size, keeping in self._kept(inner):
-                        own[keeping] = own.get(keeping, 0) + count * size * _number(times)
+        for times, inner in self._keeping_parts(module):
+            for size, keeping in self._kept(inner):
+                own[keeping] = own.get(keeping, 0) + times * size
         return [(size, keeping) for keeping, size in own.items()]
 
     def _keeping(self, module: Module, cache: Cache) -> Keeping:

@@ -14,16 +14,15 @@ import multiprocessing
 import random
 import re
 import sys
+import tempfile
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-Pick = Callable[[Sequence[Any]], Any]
-"""Chooses one of several; hypothesis or a seeded generator is behind it."""
+from random_bodies import CONDITIONS, DIMS, Pick, block
 
-DIMS = ("d", "e", "k", "h")
 IMPORTS = """use std.core: Embedding, GeGLU, Identity, LayerNorm, Linear, MLP, RMSNorm, SwiGLU
 use std.attention: Attend, Causal, GQA, Window
 use std.encoder: CrossAttention
@@ -31,570 +30,9 @@ use std.moe: SoftmaxRouter, TopRouter, Zero
 use std.position: Rope
 use std.sparse: EveryEntry, SharedKV
 """
-INITIAL = (
-    "normal(0.5)", "uniform(-1, 1)", "fill(0.5)", "zeros", "ones", "log_uniform(1, 16)",
-    "inverse_softplus(0.01, 0.5)",
-)  # fmt: skip
-FUNCTIONS = (
-    "silu({})", "gelu({})", "gelu_tanh({})", "relu({})", "sigmoid({})", "tanh({})", "softplus({})",
-    "logsigmoid({})", "exp(tanh({}))", "log(1 + abs({}))", "sqrt(abs({}))", "rsqrt(1 + abs({}))",
-    "cos({})", "sin({})", "-{}", "abs({})", "{} ^ 2", "(1 + abs({})) ^ -0.5", "2 * {}", "{} / 3",
-    "minimum({}, 0.7)", "maximum(-0.4, {})", "1 - {}", "0.5 + {}",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Type:
-    dtype: str
-    axes: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"{'' if self.dtype == 'float' else self.dtype}[{', '.join(self.axes)}]"
-
-    @property
-    def real(self) -> bool:
-        return self.dtype in ("float", "float32")
-
-
-def names(t: Type) -> list[str]:
-    """The axes of a type in a pattern; an expression gets a local name."""
-    return [a if re.fullmatch(r"\w+|\.\.\.", a) else f"p{i}" for i, a in enumerate(t.axes)]
-
-
-def pattern(t: Type) -> str:
-    return " ".join(names(t))
-
-
-@dataclass
-class Body:
-    """Statements of a body under construction, and the values that are bound in it.
-
-    `lead`: the leading axes that all values keep, `B T` or `...`.
-    """
-
-    pick: Pick
-    lead: tuple[str, ...]
-    blocks: tuple[str, ...] = ()
-    values: dict[str, Type] = field(default_factory=dict)
-    unused: set[str] = field(default_factory=set)
-    lines: list[str] = field(default_factory=list)
-    number: int = 0
-    given: bool = False
-
-    def fresh(self, start: str) -> str:
-        self.number += 1
-        return f"{start}{self.number}"
-
-    def bind(self, expr: str, t: Type, again: bool = True) -> str:
-        """A new name for a value, or `again` one that was read already."""
-        known_names = [
-            n
-            for n, known in self.values.items()
-            if n not in self.unused and (n.startswith("v") or (n == "x" and known == t))
-        ]
-        anew = again and known_names and self.pick((0, 0, 1))
-        name = self.pick(known_names) if anew else self.fresh("v")
-        self.lines.append(f"{name} = {expr}")
-        self.put(name, t)
-        return name
-
-    def put(self, name: str, t: Type) -> None:
-        self.values[name] = t
-        self.unused.add(name)
-
-    def take(self, fits: Callable[[Type], bool]) -> tuple[str, Type] | None:
-        """A value that fits, those that nobody has read yet more often."""
-        known = [n for n, t in self.values.items() if fits(t)]
-        if not known:
-            return None
-        fresh = [n for n in known if n in self.unused]
-        name = self.pick(fresh if fresh and self.pick((0, 1)) else known)
-        self.unused.discard(name)
-        return name, self.values[name]
-
-    def real(self, *axes: str) -> tuple[str, Type]:
-        """A real value, of these axes behind the leading ones where they are given."""
-        found = self.take(lambda t: t.real and (not axes or t.axes == (*self.lead, *axes)))
-        if found is None:
-            base = self.take(lambda t: t.dtype == "float" and t.axes == (*self.lead, "d"))
-            assert base is not None
-            if axes in ((), ("d",)):
-                return base
-            w = self.param(("d", *axes))
-            lead = " ".join(self.lead)
-            term = " ".join(axes)
-            expr = f"einsum[{lead} i, i {term} -> {lead} {term}]({base[0]}, {w})"
-            t = Type("float", (*self.lead, *axes))
-            return self.bind(expr, t, again=False), t
-        return found
-
-    def model(self, *axes: str) -> str:
-        """An expression of the model's dtype with these axes."""
-        name, t = self.real(*axes)
-        self.unused.discard(name)
-        return name if t.dtype == "float" else f"model_dtype({name})"
-
-    def param(self, axes: Sequence[str], dtype: str = "") -> str:
-        name = self.fresh("w")
-        initial = self.pick(INITIAL)
-        if len(axes) == 2 and axes[0] == axes[1] and self.pick((0, 1)):
-            initial = "identity"
-        self.lines.append(f"param {name}: {dtype}[{', '.join(axes)}] = {initial}")
-        return name
-
-    def dim(self, but: Sequence[str] = ()) -> str:
-        return str(self.pick([a for a in DIMS if a not in but]))
-
-    # --- steps ------------------------------------------------------------------------------------
-
-    def function(self) -> None:
-        name, t = self.real()
-        self.bind(self.pick(FUNCTIONS).format(name), t)
-
-    def product(self) -> None:
-        name, t = self.real()
-        other = self.take(lambda u: u.real and u.axes in (t.axes, t.axes[1:], t.axes[-1:]))
-        assert other is not None
-        op = self.pick(("{} + {}", "{} - {}", "{} * tanh({})", "maximum({}, {})",
-                        "minimum({}, {})", "{} / (1 + abs({}))"))  # fmt: skip
-        pair = (name, other[0]) if self.pick((0, 1)) or other[1] != t else (other[0], name)
-        dtype = "float32" if "float32" in (t.dtype, other[1].dtype) else "float"
-        self.bind(op.format(*pair), Type(dtype, t.axes))
-
-    def gain(self) -> None:
-        name, t = self.real()
-        own = t.axes[len(self.lead) :]
-        if "..." in own or "B" in own or "T" in own or not all(a.isalnum() for a in own):
-            return
-        kind = self.pick(("param", "param", "buffer", "const"))
-        if kind == "param":
-            axes = own[self.pick(range(len(own) + 1)) :]
-            dtype = self.pick(("", "", "float32")) if t.dtype == "float32" else ""
-            self.bind(f"{name} * {self.param(axes, dtype)}", t)
-        elif kind == "buffer":
-            b = self.fresh("b")
-            self.lines.append(
-                f"buffer {b}: float32[{', '.join(own)}] = {self.pick(('ones', 'fill(0.5)'))}"
-            )
-            self.bind(f"{name} + {'model_dtype' if t.dtype == 'float' else ''}({b})", t)
-        elif own:
-            c = self.fresh("c")
-            self.lines.append(f"const {c}: float32[{own[-1]}] = arange({own[-1]}) / 2 + 1")
-            self.bind(f"{name} / model_dtype({c})", t)
-
-    def cast(self) -> None:
-        name, t = self.real()
-        to = "float32" if t.dtype == "float" else "float"
-        self.bind(f"{'float32' if to == 'float32' else 'model_dtype'}({name})", Type(to, t.axes))
-
-    def integers(self) -> None:
-        known = self.take(lambda t: t.dtype == "int" and len(t.axes) >= len(self.lead))
-        if known is None or self.pick((0, 1)):
-            name, t = self.real()
-            self.bind(f"floor({name} * 2.71 + 0.317)", Type("int", t.axes))
-            return
-        name, t = known
-        form = self.pick(("{} % 5", "xor({}, 3)", "{} + 2", "maximum({}, 1)", "model_dtype({} % 7)",
-                          "float32({}) / 3", "-{}", "{} * 3 % 4", "abs({})"))  # fmt: skip
-        dtype = "float" if "model" in form else "float32" if "float32" in form else "int"
-        self.bind(form.format(name), Type(dtype, t.axes))
-
-    def choice(self) -> None:
-        name, t = self.real()
-        seen = self.take(lambda u: u.dtype == "bool" and u.axes == t.axes)
-        if seen is None or self.pick((0, 0, 1)):
-            test = self.pick(("{} > 0.123", "{} <= 0.0771 or {} > 1.03", "not ({} < -0.219)",
-                              "{} >= 0.017 and {} != 2"))  # fmt: skip
-            made = self.bind(test.replace("{}", name), Type("bool", t.axes), again=False)
-            self.bind(f"select({made}, {name}, 0.5 * {name})", t)
-            return
-        side = self.pick((name, "0", "0.5", f"tanh({name})", f"-{name}"))
-        self.bind(f"select({seen[0]}, {name}, {side})", t)
-
-    def reduction(self) -> None:
-        name, t = self.real()
-        own = range(len(self.lead), len(t.axes))
-        if not own or {"B", "T"} & set(t.axes[len(self.lead) :]):
-            return
-        gone = self.pick(own)
-        keep = self.pick((0, 1))
-        left = names(t)
-        right = [("1" if keep else "") if i == gone else a for i, a in enumerate(left)]
-        axes = [("1" if keep else "") if i == gone else a for i, a in enumerate(t.axes)]
-        op = self.pick(("sum", "mean", "max"))
-        rhs = " ".join(a for a in right if a)
-        if right == left:  # a 1 that stays
-            return
-        if [a for a in axes if a]:
-            self.bind(f"{op}[{' '.join(left)} -> {rhs}]({name})",
-                      Type(t.dtype, tuple(a for a in axes if a)))  # fmt: skip
-
-    def soft(self) -> None:
-        name, t = self.real()
-        own = len(t.axes) - len(self.lead)
-        if own < 1 or {"B", "T"} & set(t.axes[len(self.lead) :]):
-            return
-        along = names(t)[-self.pick(range(1, own + 1)) :]
-        self.bind(f"softmax[... {' '.join(along)}]({name})", t)
-
-    def matrix(self) -> None:
-        name, t = self.real()
-        last = t.axes[-1]
-        if last not in DIMS or t.axes[: len(self.lead)] != self.lead:
-            return
-        to = self.dim(t.axes)
-        inner = names(t)[:-1]
-        w = self.param((to, last) if self.pick((0, 1)) else (last, to))
-        axes = self.lines[-1].partition("[")[2].partition("]")[0].replace(",", "")
-        if t.dtype == "float32":
-            w = f"float32({w})"
-        expr = f"einsum[{' '.join(inner)} {last}, {axes} -> {' '.join(inner)} {to}]({name}, {w})"
-        self.bind(f"tanh({expr})" if self.pick((0, 1)) else expr, Type(t.dtype, (*t.axes[:-1], to)))
-
-    def outer(self) -> None:
-        a, b = self.dim(), self.dim()
-        if a == b:
-            return
-        x, y = self.model(a), self.model(b)
-        lead = " ".join(self.lead)
-        out = self.pick(((a, b), (b, a), (a,), (b,)))
-        self.bind(f"einsum[{lead} {a}, {lead} {b} -> {lead} {' '.join(out)}]({x}, {y})",
-                  Type("float", (*self.lead, *out)))  # fmt: skip
-
-    def turn(self) -> None:
-        name, t = self.real()
-        left = names(t)
-        fixed = 1 if self.lead[0] == "..." else 0
-        order = list(range(fixed, len(left)))
-        moved = []
-        while order:
-            moved.append(order.pop(self.pick(range(len(order)))))
-        moved = [*range(fixed), *moved]
-        right = " ".join(left[i] for i in moved)
-        turned = Type(t.dtype, tuple(t.axes[i] for i in moved))
-        form = self.pick(("turn", "back", "one"))
-        there = f"rearrange[{' '.join(left)} -> {right}]({name})"
-        if form == "turn" and turned.axes[: len(self.lead)] == self.lead:
-            self.bind(there, turned)
-        elif form == "one":
-            self.bind(f"sum[{' '.join(left)} 1 -> {' '.join(left)}](rearrange[{' '.join(left)} -> "
-                      f"{' '.join(left)} 1]({name}))", t)  # fmt: skip
-        else:
-            self.bind(f"rearrange[{right} -> {' '.join(left)}](tanh({there}))", t)
-
-    def merged(self) -> None:
-        a, b = self.dim(), self.dim()
-        if a == b:
-            return
-        name = self.model(a, b)
-        lead = " ".join(self.lead)
-        once = f"rearrange[{lead} {a} {b} -> {lead} ({a} {b})]({name})"
-        form = self.pick(("split", "turned", "swap"))
-        if form == "split":
-            self.bind(f"rearrange[{lead} ({a} {b}) -> {lead} {b} {a}](tanh({once}))",
-                      Type("float", (*self.lead, b, a)))  # fmt: skip
-        elif form == "turned":
-            self.bind(f"rearrange[{lead} ({b} {a}) -> {lead} {a} {b}]("
-                      f"rearrange[{lead} {a} {b} -> {lead} ({b} {a})]({name}))",
-                      Type("float", (*self.lead, a, b)))  # fmt: skip
-        else:
-            self.bind(f"sum[{lead} ({a} {b}) -> {lead}]({once})", Type("float", self.lead))
-
-    def joined(self) -> None:
-        a, b = self.dim(), self.dim()
-        x, y = self.model(a), self.model(b)
-        lead = " ".join(self.lead)
-        both = self.fresh("j")
-        self.lines.append(
-            f"{both} = rearrange[{lead} {a}, {lead} {b} -> {lead} ({a} + {b})]({x}, {y})"
-        )
-        p, q = self.fresh("v"), self.fresh("v")
-        second = self.pick((q, "_"))
-        other = "_" if second == "_" else f"{lead} {a}"
-        cut = f"rearrange[{lead} ({b} + {a}) -> {lead} {b}, {other}]"
-        if self.lead[0] != "..." and second != "_" and self.pick((0, 1)):
-            cut = f"rearrange[B T ({b} + {a}) -> B T {b}, T B {a}]"
-            self.lines.append(f"{p}, {q} = {cut}({both})")
-            self.put(p, Type("float", (*self.lead, b)))
-            self.lines.append(f"{q} = rearrange[T B {a} -> B T {a}]({q})")
-            self.put(q, Type("float", (*self.lead, a)))
-            return
-        self.lines.append(f"{p}{'' if second == '_' else f', {q}'} = {cut}({both})")
-        self.put(p, Type("float", (*self.lead, b)))
-        if second != "_":
-            self.put(q, Type("float", (*self.lead, a)))
-
-    def repeated(self) -> None:
-        name, t = self.real()
-        new = self.pick([a for a in (*DIMS, "3") if a not in t.axes])
-        left = names(t)
-        place = self.pick(range(len(self.lead), len(left) + 1))
-        right = [*left[:place], new, *left[place:]]
-        if len(left) < 5:
-            self.bind(f"repeat[{' '.join(left)} -> {' '.join(right)}]({name})",
-                      Type(t.dtype, (*t.axes[:place], new, *t.axes[place:])))  # fmt: skip
-
-    def looked_up(self) -> None:
-        known = self.take(lambda t: t.dtype == "int" and t.axes[: len(self.lead)] == self.lead)
-        if known is None:
-            return
-        name, t = known
-        to = self.dim(t.axes)
-        table = self.param(("5", to))
-        left = " ".join(names(t))
-        self.bind(f"gather[n {to}, {left} -> {left} {to}]({table}, {name} % 5)",
-                  Type("float", (*t.axes, to)))  # fmt: skip
-
-    def best(self) -> None:
-        a = self.dim()
-        x, y = self.model(a), self.model(a)
-        w = self.param((a,))
-        self.lines[-1] = self.lines[-1].partition("=")[0] + "= normal(1)"
-        g = self.param((a,))
-        lead = " ".join(self.lead)
-        score = self.fresh("s")
-        self.lines.append(f"{score} = {x} * {g} + {w}")
-        if self.pick((0, 1)):
-            m = self.bind(
-                f"top_mask[... {a}]({score}, 2)", Type("bool", (*self.lead, a)), again=False
-            )
-            self.unused.discard(m)
-            self.bind(f"select({m}, {y}, 0)", Type("float", (*self.lead, a)))
-            return
-        v, i = self.fresh("v"), self.fresh("v")
-        self.lines.append(f"{v}, {i} = top_k[... {a}]({score}, 2)")
-        self.put(v, Type("float", (*self.lead, "2")))
-        self.put(i, Type("int", (*self.lead, "2")))
-        form = f"gather[{lead} {a}, {lead} n -> {lead} n]({y}, {i})"
-        self.bind(form, Type("float", (*self.lead, "2")))
-        self.unused.discard(i)
-
-    def module(self) -> None:
-        a = self.dim()
-        f = self.fresh("f")
-        made, to = self.pick((
-            (f"Linear({a}, {(b := self.dim())})", b), (f"Linear({a}, {b}, bias: true)", b),
-            (f"RMSNorm({a})", a), (f"LayerNorm({a})", a), (f"MLP({a}, 3)", a),
-            (f"MLP({a}, 3, bias: true)", a), (f"SwiGLU({a}, 2)", a), (f"GeGLU({a}, 2)", a),
-            ("Identity()", a), *((f"{name}(d, e, k, h)", "") for name in self.blocks),
-        ))  # fmt: skip
-        self.lines.append(f"{f} = {made}")
-        a, to = ("d", "d") if not to else (a, to)
-        again = a == to and self.pick((0, 0, 1))
-        x = self.model(a)
-        expr = f"{x} |> {f}"
-        self.bind(f"{expr} |> {f}" if again else expr, Type("float", (*self.lead, to)))
-
-    def residual(self) -> None:
-        found = self.take(lambda t: t == Type("float", (*self.lead, "d")))
-        assert found is not None
-        f = self.fresh("f")
-        self.lines += [f"{f} = MLP(d, {self.dim()})", f"{found[0]} += {found[0]} |> {f}"]
-        self.unused.add(found[0])
-
-    def experts(self) -> None:
-        pool, route, w, i = (self.fresh(n) for n in ("pool", "route", "w", "i"))
-        kinds = [
-            (2, "Linear(d, d)"), (2, "Linear(d, d, bias: true)"), (2, "SwiGLU(d, 2)"),
-            (1, "Identity()"), (1, "Zero()"), (2, "MLP(d, 2, bias: true)"), (1, "RMSNorm(d)"),
-            *((2, f"{name}(d, e, k, h)") for name in self.blocks if name.startswith("E")),
-        ]  # fmt: skip
-        chosen = [self.pick(kinds) for _ in range(self.pick((1, 1, 2, 3)))]
-        total = sum(n for n, _ in chosen)
-        top_k = self.pick(range(1, min(2, total) + 1))
-        router = self.pick(("SoftmaxRouter", "TopRouter"))
-        bank = ", ".join(f"{n} * {made}" for n, made in chosen)
-        x, y = self.model("d"), self.model("d")
-        self.lines += [
-            f"{route} = {router}(d, {total}, {top_k})",
-            f"{pool} = bank({bank}, {top_k})",
-            f"{w}, {i} = {route}({x})",
-        ]
-        self.bind(f"mixture({pool}, {w}, {i})({y})", Type("float", (*self.lead, "d")))
-
-    def rounds(self) -> None:
-        a = self.dim()
-        f, s, r = self.fresh("f"), self.fresh("s"), self.fresh("r")
-        x, y = self.model(a), self.model(a)
-        self.lines.append(f"{f} = Linear({a}, {a})")
-        t = Type("float", (*self.lead, a))
-        body = self.pick((
-            f"{s} = tanh({f}({s})) + {r}  {r} = {r} * 0.5",
-            f"o = {s}  {s} = {r} + 1  {r} = {f}(o)",
-            f"{r} = {s} * 0.5  {s} = {s} + {r}  {r} = tanh({f}({r}))",
-        ))  # fmt: skip
-        told = self.pick(("", f"yield {s}", f"yield {r}, {s} * {r}"))
-        before = self.pick((0, 1))
-        if before and told:
-            body, told = f"was = {s} * {r}  {body}", "yield was"
-        count = told.count(",") + 1 if told else 0
-        out = [self.fresh("v") for _ in range(2 + count)]
-        head = f"loop {self.pick((1, 2, 3))} with {s}: {t} = {x}, {r}: {t} = {y}"
-        self.lines.append(f"{', '.join(out)} = {head} {{ {body}  {told} }}")
-        for name in out[:2]:
-            self.put(name, t)
-        lead = " ".join(self.lead)
-        for name in out[2:]:
-            self.bind(f"{self.pick(('sum', 'max', 'mean'))}[r {lead} {a} -> {lead} {a}]({name})", t)
-
-    def fits_context(self) -> None:
-        if self.given:
-            self.bind("tanh(first)", Type("float", (*self.lead, "d")))
-
-    # --- steps along tokens -----------------------------------------------------------------------
-
-    def convolution(self) -> None:
-        a, n = self.dim(), self.pick(("1", "2", "3"))
-        x = self.bind(self.model(a), Type("float", (*self.lead, a)))
-        self.unused.discard(x)
-        form = self.pick(("weigh", "keep"))
-        if form == "weigh":
-            w = self.param((a, n))
-            self.bind(f"einsum[B T n {a}, {a} n -> B T {a}](window({x}, {n}), {w})",
-                      Type("float", (*self.lead, a)))  # fmt: skip
-        else:
-            self.bind(f"window({x}, {n})", Type("float", (*self.lead, n, a)))
-
-    def scanned(self) -> None:
-        a = self.dim()
-        s, r, n = (self.fresh(x) for x in ("s", "r", "n"))
-        x, y = self.fresh("o"), self.fresh("o")
-        self.lines += [f"{x} = tanh({self.model(a)})", f"{y} = {self.model(a)} * 0.5"]
-        t = Type("float", ("B", a))
-        body = self.pick((
-            f"{s} = {s} * 0.5 + {x}  {r} = {r} + {y}",
-            f"old = {s}  {s} = {r}  {r} = old + {x} * {y}",
-            f"{r} = {r} * {x} + {y}  {s} = {s} - {r}",
-            f"{s} = {r} + {x}  {r} = {s} * 0.5 + {y}",
-        ))  # fmt: skip
-        told = self.pick((f"{s}", f"{s} - {r}", f"{s}, {r}", "before", f"{s} + model_dtype({n})"))
-        if told == "before":
-            body = f"before = {s} * {x} - {r}  {body}"
-        wide = self.pick((0, 1))
-        dtype = "float32" if wide else ""
-        body = f"{body}  {n} = {n} + {'float32' if wide else ''}({x})"
-        out = [self.fresh("v") for _ in told.split(", ")]
-        head = (f"scan T with {s}: {t} = {self.pick(('0', '1'))}, {r}: {t} = 0, "
-                f"{n}: {dtype}{t} = 0 over ({x}, {y})")  # fmt: skip
-        self.lines.append(f"{', '.join(out)} = {head} {{ {body}  yield {told} }}")
-        for name in out:
-            self.put(name, Type("float", (*self.lead, a)))
-
-    def attention(self) -> None:
-        f = self.fresh("f")
-        made = self.pick((
-            "GQA(d, 2, 1, 2)", "GQA(d, h, 1, 2, bias: true)", "GQA(d, 2, d_head: k, window: 2)",
-            "GQA(d, h, h, 4, position: Rope(4))", "GQA(d, 2, 2, 2, window: 3)",
-        ))  # fmt: skip
-        self.lines.append(f"{f} = {made}")
-        self.bind(f"{self.model('d')} |> {f}", Type("float", (*self.lead, "d")))
-
-    def own_attention(self) -> None:
-        a, b = self.dim(), self.dim()
-        q, k, v = (self.fresh(x) for x in ("q", "k", "u"))
-        self.lines.append(f"{q} = {self.model(a)}")
-        self.lines.append(f"{k} = {self.model(a)} * 1.5")
-        self.lines.append(f"{v} = tanh({self.model(b)})")
-        last = self.pick(("", "", " last 2", " last 3"))
-        self.lines.append(f"cache {k}, {v}{last}")
-        seen = f"Window({last.split()[-1]})()" if last else "Causal()"
-        for name in (q, k, v):
-            axes = f"B {'T' if name == q else 'N'} {b if name == v else a}"
-            self.lines.append(
-                f"{name} = rearrange[{axes} -> {axes.replace('B', 'B 1', 1)}]({name})"
-            )
-        mask = seen.replace("()", "") if last else "Causal"
-        y = self.fresh("y")
-        self.lines.append(f"{y} = Attend(0.7, {mask})({q}, {k}, {v})")
-        self.bind(f"rearrange[B 1 T {b} -> B T {b}]({y})", Type("float", (*self.lead, b)))
-
-    def entries(self) -> None:
-        a, m = self.dim(), self.pick(("1", "2", "3"))
-        e, heads, x, q = (self.fresh(n) for n in ("e", "f", "o", "q"))
-        self.lines += [
-            f"{x} = {self.model(a)}",
-            f"{q} = rearrange[B T {a} -> B 1 T {a}]({self.model(a)})",
-            f"{heads} = SharedKV(1, {a})",
-            f"{e} = {self.pick(('mean', 'sum'))}[B T n {a} -> B T {a}](window({x}, {m}))",
-            f"cache {e} every {m}",
-        ]
-        seen = f"EveryEntry({m})({x}, {x}, {e})"
-        self.bind(f"rearrange[B 1 T {a} -> B T {a}]({heads}({q}, {e}, {seen}))",
-                  Type("float", (*self.lead, a)))  # fmt: skip
-
-    def placed(self) -> None:
-        a = self.dim()
-        self.bind(f"{self.model(a)} + 0.1 * model_dtype(rearrange[T -> T 1](positions(T) % 3))",
-                  Type("float", (*self.lead, a)))  # fmt: skip
-
-    def filled(self) -> None:
-        a = self.dim()
-        self.bind(f"{self.pick(('ones', 'zeros'))}[B T {a}] + {self.model(a)}",
-                  Type("float", (*self.lead, a)))  # fmt: skip
-
-    # --- the end ----------------------------------------------------------------------------------
-
-    def result(self) -> str:
-        """Everything that nobody has read, as one value [lead, d]."""
-        lead = " ".join(self.lead)
-        parts = []
-        for name in self.unread():
-            t = self.values[name]
-            text = name
-            if t.dtype != "float":
-                text = f"model_dtype({name})"
-            if len(t.axes) > len(self.lead) + 1 or t.axes[len(self.lead) :] not in (("d",), ()):
-                text = f"mean[{pattern(t)} -> {lead}]({text})"
-            if t.axes != (*self.lead, "d"):
-                text = f"rearrange[{lead} -> {lead} 1]({text})"
-            parts.append(f"0.5 * {text}" if self.pick((0, 1)) else text)
-        return " + ".join([*parts, self.model("d")])
-
-    def unread(self) -> list[str]:
-        """The names that no line has read since they were bound."""
-        found = []
-        for name in self.values:
-            word = re.compile(rf"\b{name}\b")
-            bound = [i for i, x in enumerate(self.lines) if word.search(x.partition("=")[0])]
-            behind = self.lines[bound[-1] + 1 :] if bound else self.lines
-            if not any(word.search(line) for line in behind):
-                found.append(name)
-        return found
-
-
-EVERYWHERE = (
-    Body.function, Body.product, Body.gain, Body.cast, Body.integers, Body.choice, Body.reduction,
-    Body.soft, Body.matrix, Body.outer, Body.turn, Body.merged, Body.joined, Body.repeated,
-    Body.looked_up, Body.best, Body.module, Body.residual, Body.rounds,
-)  # fmt: skip
-ALONG_TOKENS = (
-    Body.convolution, Body.scanned, Body.attention, Body.own_attention, Body.entries, Body.placed,
-    Body.filled, Body.fits_context, Body.experts, Body.experts,
-)  # fmt: skip
-
-
-def block(pick: Pick, name: str, inner: tuple[str, ...], tokens: bool) -> str:
-    """A block [B, T, d] -> [B, T, d], or one of any leading axes."""
-    given = tokens and pick((0, 0, 1))
-    body = Body(pick, ("B", "T") if tokens else ("...",), inner, given=given)
-    body.put("x", Type("float", (*body.lead, "d")))
-    steps = EVERYWHERE + (ALONG_TOKENS if tokens else ())
-    for _ in range(pick(range(1, 7))):
-        pick(steps)(body)
-    lines = [*body.lines, f"return {body.result()}"]
-    if given and not any("first" in line for line in lines):
-        given = False
-    shape = f"[{', '.join(body.lead)}, d]"
-    head = f"block {name}(d, e, k, h)(x: {shape}) -> {shape}"
-    role = " as layer" if tokens else ""
-    return "\n".join([
-        f"{head}{role}{' given first: [B, T, d]' if given else ''} {{",
-        *(f"  {line}" for line in lines),
-        "}",
-    ])  # fmt: skip
-
-
-BESIDE = """block Carry(d, e)(x: [B, T, d], z: [B, T, e]) -> ([B, T, d], [B, T, e]) as layer {
+BESIDE_IT = "# --- parts.arch, a file beside it ---\n"
+"""What stands between a program and the file that it imports from."""
+BLOCKS = """block Carry(d, e)(x: [B, T, d], z: [B, T, e]) -> ([B, T, d], [B, T, e]) as layer {
   up = Linear(e, d)
   down = Linear(d, e)
   old = x
@@ -623,11 +61,54 @@ block Ahead(d)(x: [B, T, d], y: [B, T, d]) -> [B, T, d] {
   f = Linear(d, d, bias: true)
   return f(x) * y
 }
+block Turned(rate: float, twice: bool = false)(x: [B, T, d]) -> [B, T, d] as layer {
+  y = tanh(x * rate)
+  return 2 * y if twice else y
+}
+block Pair(d, e)(x: [..., d]) -> ([..., d], int[..., e]) where d >= 1 {
+  f = Linear(d, e)
+  return tanh(x), floor(f(x) * 2.3)
+}
+block Affine(m, n, bias: bool = false)(x: [..., m]) -> [..., n] as linear lowers linear when n > 2 {
+  param w: [n, m] = uniform(-1, 1)
+  param b: [n] = fill(0.5) when bias
+  y = einsum[... m, n m -> ... n](x, w)
+  return y + b if bias else y
+}
+block Unit(d, eps: float = 1e-3)(x: [..., d]) -> [..., d] as norm lowers rms_norm {
+  param g: [d] = ones
+  f = float32(x)
+  return model_dtype(f * rsqrt(mean[... d -> ... 1](f ^ 2) + eps)) * g
+}
+block Centred(d, eps: float = 0.01)(x: [..., d]) -> [..., d] as norm lowers layer_norm when d > 2 {
+  param g: [d] = ones
+  param b: [d] = zeros
+  c = x - mean[... d -> ... 1](x)
+  return c * rsqrt(mean[... d -> ... 1](c ^ 2) + eps) * g + b
+}
+block Taps(c, taps)(x: [B, T, c]) -> [B, T, c] as convolution lowers causal_conv {
+  param w: [c, taps] = uniform(-1, 1)
+  return einsum[B T taps c, c taps -> B T c](window(x, taps), w)
+}
+block Widths(d, widths: list(dim), extra: count = 0)(x: [..., d]) -> [..., d] where extra < 3 {
+  up = Linear(d, len(widths + [1]) + extra)
+  down = Linear(len(widths + [1]) + extra, d)
+  return x |> up |> down
+}
+block Choose(d, mode: enum(near, far, none) = none, rate: float = 1)(x: [..., d]) -> [..., d] {
+  param g: [d] = ones when mode != none
+  y = x * g if mode in [near, far] else x / (1 + rate)
+  return tanh(y) if mode == far and rate > 1 else y
+}
+block Causes(d)(x: [B, T, d]) -> [B, T, d] {
+  f = Linear(d, d, bias: true)
+  return f(x) + mean[B T n d -> B T d](window(x, 2))
+}
 """
 
 
-def program(pick: Pick) -> str:
-    """The text of a program."""
+def program(pick: Pick, wrong: str = "") -> str:
+    """The text of a program; `wrong` is a body that a block of it has, from `x` to `return`."""
     blocks: dict[str, str] = {}
     for i in range(pick((0, 1, 1))):
         blocks[f"E{i}"] = block(pick, f"E{i}", (), tokens=False)
@@ -636,83 +117,227 @@ def program(pick: Pick) -> str:
             pick, f"F{i}", tuple(n for n in blocks if pick((0, 1))), tokens=True
         )
     fs = [f"{n}(d, e, k, h)" for n in blocks if n.startswith("F")]
+    encoder = not wrong and pick((0, 0, 0, 0, 0, 1))
+    t = "N" if encoder else "T"
     lines = ["embed = Embedding(7, d)"]
     share = pick((0, 0, 1))
     if share:
         common = pick(("MLP(d, 3)", "GQA(d, 2, 2, 2)", "SwiGLU(d, 2)", fs[0]))
         lines.append(f"share common = {common}")
-    others = [*fs, f"Slot(d, {pick(fs)})", "Slot(d, MLP(d, h))", "Slot(d, MLP(d, e, bias: true))",
-              "Twin(d, e)", *(["Slot(d, common)"] * 2 if share else [])]  # fmt: skip
-    a, b = pick(others), pick(others)
-    schedule = pick((
-        f"n * {a}", f"{a}, {b}", f"2 * ({a}, {b})", f"n * ({a}), {b}",
-        f"{a} if kind == near else {b} for kind in kinds",
-        "Slot(d, MLP(d, e + i)) for i in 2",
-    ))  # fmt: skip
+    schedule = drawn_schedule(pick, fs, bool(share))
     lines.append(f"layers = stack({schedule})")
-    streams = pick(("int[B, T]", "int[B, T]", "[B, T, 3]", "int[B, T, 2]"))
-    inputs = [f"stream tokens: {streams}"]
-    first = {"int[B, T]": "embed(tokens)", "int[B, T, 2]": "sum[B T c d -> B T d](embed(tokens))",
-             "[B, T, 3]": "enter(tokens)"}[streams]  # fmt: skip
-    if streams == "[B, T, 3]":
+    inputs, entry = drawn_entry(pick, t)
+    if "enter" in entry:
         lines = [line for line in lines if not line.startswith("embed")] + ["enter = Linear(3, d)"]
-    lines += [f"first = {first}", "give first"]
+    lines += [f"first = {entry}", "give first"]
     lines.append("x = layers(first)")
     if pick((0, 0, 0, 1)):
         lines.append("x = layers(x)")
     if pick((0, 0, 1)):
-        lines += ["zs = Linear(d, e)", "carried = stack(2 * Carry(d, e))",
+        count = pick(("2", "2", "0", "1"))
+        lines += ["zs = Linear(d, e)", f"carried = stack({count} * Carry(d, e))",
                   "x, z = carried(x, zs(x))", "back = Linear(e, d)", "x += back(z)"]  # fmt: skip
     if pick((0, 0, 1)):
         lines += ["ss = Linear(d, 2 * e)", "sliced = stack(2 * Slice(d, e))",
-                  "x = sliced(x, each rearrange[B T (2 e) -> 2 B T e](ss(x)), first)"]  # fmt: skip
+                  f"e_2 = rearrange[B {t} (2 e) -> 2 B {t} e](ss(x))",
+                  "x = sliced(x, each e_2, first)"]  # fmt: skip
     if share and (pick((0, 1)) or "common" not in schedule):
         lines.append("x = x * 0.5 + common(x)")
     if pick((0, 0, 0, 1)):
         lines.append(f"apart ahead = {pick(('Ahead(d)', 'stack(2 * Ahead(d))'))}")
-    beside = pick(("", "", "", "int", "float", "cross"))
-    if beside == "float":
-        inputs.insert(0, "marks: [B, N, e]")
-        lines += ["see = Linear(e, d)",
-                  "x = x + rearrange[B d -> B 1 d](mean[B N d -> B d](see(marks)))"]  # fmt: skip
-    elif beside:
-        inputs.insert(0, "source: int[B, N]")
-        lines += ["texts = Embedding(6, d)", "memory = tanh(texts(source))"]
-        if beside == "cross":
-            lines += ["cross = CrossAttention(d, 2, d_head: 2)", "give memory", "x += cross(x)"]
-        else:
-            lines += ["x = x * rearrange[B d -> B 1 d](max[B N d -> B d](memory))"]
-    out = pick(("d", "d", "two", "tied")) if streams != "[B, T, 3]" else "d"
-    outputs, told = "[B, T, d]", "x"
+    free = [f for f in fs if " given " not in blocks[f[:2]].splitlines()[0]]
+    for more, steps in drawn_beside(pick, free):
+        inputs.insert(pick(range(len(inputs) + 1)), more)
+        lines += steps
+    if wrong:
+        place = pick(("Wrong(d)", "stack(2 * Slot(d, Wrong(d)))", "Slot(d, Wrong(d))",
+                      f"stack({fs[0]}, 2 * (Slot(d, Slot(d, Wrong(d)))))"))  # fmt: skip
+        lines += [f"wrong = {place}", "x = x + wrong(x)"]
+    floats = any(line.startswith("enter") for line in lines)
+    out = pick(("d", "d", "two", "tied")) if not floats else "d"
+    outputs, result = f"[B, {t}, d]", "x"
     if out == "two":
         lines.append("head = Linear(d, k)")
-        outputs, told = "([B, T, k], [T, B, d])", "head(x), rearrange[B T d -> T B d](x)"
+        outputs = f"([B, {t}, k], [{t}, B, d])"
+        result = f"head(x), rearrange[B {t} d -> {t} B d](x)"
     elif out == "tied":
         lines.append("head = Linear(d, 7, w: embed.w)")
-        outputs, told = "[B, T, 7]", "head(x)"
-    kinds = ", kinds: list(enum(near, far))" if "kinds" in schedule else ""
-    counts = ", n" if re.search(r"\bn \*", schedule) else ""
-    body = "\n".join(f"  {line}" for line in [*lines, f"return {told}"])
-    small = {name: pick((2, 3, 4)) for name in DIMS}
-    large = {name: value + pick((0, 1)) for name, value in small.items()}
-    if counts:
+        outputs, result = f"[B, {t}, 7]", "head(x)"
+    elif encoder and pick((0, 1)):
+        outputs, result = "[B, d]", "mean[B N d -> B d](x)"
+    return written(pick, blocks, wrong, schedule, inputs, outputs, [*lines, f"return {result}"])
+
+
+def written(
+    pick: Pick,
+    blocks: dict[str, str],
+    wrong: str,
+    schedule: str,
+    inputs: Sequence[str],
+    outputs: str,
+    lines: Sequence[str],
+) -> str:
+    """The text of a program: its blocks, those that they use, the model and its numbers."""
+    settings = [*DIMS]
+    small: dict[str, Any] = {name: pick((2, 3, 4)) for name in DIMS}
+    large: dict[str, Any] = {name: value + pick((0, 1)) for name, value in small.items()}
+    if any(test in "".join(blocks.values()) for test in CONDITIONS):
+        large = dict(small)  # what settings decide is the same for the tiny model
+    if re.search(r"\bn\b", schedule):
+        settings.append("n")
         small["n"], large["n"] = pick((1, 2)), 2
-    listed = "[near, far, near]"
-
-    def told_numbers(numbers: dict[str, int], mark: str) -> str:
-        found = [f"{k}: {v}" for k, v in numbers.items()]
-        return mark.join([*found, *([f"kinds: {listed}"] if kinds else [])])
-
-    used = set(re.findall(r"\b[A-Z]\w*(?=\()", body))
-    extra = [text for text in re.split(r"(?m)^(?=block )", BESIDE)
-             if text and text.split("(")[0].split()[1] in used]  # fmt: skip
-    return "\n".join([
-        IMPORTS, *extra, *blocks.values(),
-        f"model M(d, e, k, h{counts}{kinds})({', '.join(inputs)}) -> {outputs} {{\n{body}\n}}",
-        f"tiny M {{ {told_numbers(small, '  ')} }}",
-        f"variant V = M({told_numbers(large, ', ')}) {{ }}",
+    if "kinds" in schedule:
+        settings.append("kinds: list(enum(near, far))")
+        small["kinds"] = large["kinds"] = "[near, far, near]"
+    if "widths" in schedule:
+        settings.append("widths: list(dim) = [2, k]")
+    where = ""
+    if any(i.startswith("stream") for i in inputs) and pick((0, 0, 0, 1)):
+        settings.append("context: count = 9")
+        where = pick(
+            (" where T <= context", " where T <= context, d > 1", " where T < 3 * context")
+        )
+    body = "\n".join(f"  {line}" for line in lines)
+    own = "\n".join(blocks.values())
+    texts = {text.split("(")[0].split()[1]: text
+             for text in re.split(r"(?m)^(?=block )", BLOCKS) if text}  # fmt: skip
+    used = [name for name in texts if re.search(rf"\b{name}\b", f"{body}\n{own}")]
+    beside = [name for name in used if pick((0, 1))] if pick((0, 0, 0, 1)) else []
+    text = "\n".join([
+        IMPORTS,
+        *([f"use ./parts: {', '.join(beside)}"] if beside else []),
+        *(texts[name] for name in used if name not in beside),
+        own,
+        *([f"block Wrong(d)(x: [B, T, d]) -> [B, T, d] {{\n{wrong}}}"] if wrong else []),
+        f"model M({', '.join(settings)})({', '.join(inputs)}) -> {outputs}{where} {{\n{body}\n}}",
+        f"tiny M {{ {'  '.join(f'{k}: {v}' for k, v in small.items())} }}",
+        f"variant V = M({', '.join(f'{k}: {v}' for k, v in large.items())}) {{ }}",
         "",
     ])  # fmt: skip
+    if not beside:
+        return text
+    parts = "".join(texts[name] for name in beside)
+    return f"{text}{BESIDE_IT}use std.core: Linear, MLP, RMSNorm\n{parts}"
+
+
+def drawn_schedule(pick: Pick, fs: Sequence[str], share: bool) -> str:
+    """The layers of a stack."""
+    others = [*fs, f"Slot(d, {pick(fs)})", "Slot(d, MLP(d, h))", "Slot(d, MLP(d, e, bias: true))",
+              "Twin(d, e)", "Slot(d, Turned(0.5))"]  # fmt: skip
+    others += ["Slot(d, common)"] * 2 if share else []
+    a, b = pick(others), pick(others)
+    return str(pick((
+        f"n * {a}", f"{a}, {b}", f"2 * ({a}, {b})", f"n * ({a}), {b}", f"n * (2 * {a}, {b})",
+        f"{a} if kind == near else {b} for kind in kinds", f"0 * {a}, {b}",
+        f"{a} if i % 2 == 0 else {b} for i in 3", "Slot(d, MLP(d, e + i)) for i in 2",
+        "Slot(d, MLP(d, wide)) for wide in widths", "Turned(0.3 * (i + 1), i == 1) for i in 3",
+        "Slot(d, Turned(1 / (i + 1))) for i in n",
+    )))  # fmt: skip
+
+
+def drawn_entry(pick: Pick, t: str) -> tuple[list[str], str]:
+    """The input that the model reads along `t`, and what makes [B, t, d] of it."""
+    dtype, axes, entry = pick((
+        ("int", "B, t", "embed(tokens)"),
+        ("int", "B, t", "embed(tokens)"),
+        ("", "B, t, 3", "enter(tokens)"),
+        ("int", "B, t, 2", "sum[B t c d -> B t d](embed(tokens))"),
+        ("int", "t, B", "rearrange[t B d -> B t d](embed(tokens))"),
+        ("bool", "B, t, 3", "enter(model_dtype(select(tokens, 1, -1)))"),
+        ("float32", "B, t, 3", "enter(model_dtype(tokens))"),
+    ))  # fmt: skip
+    name = "stream tokens" if t == "T" else "tokens"
+    return [f"{name}: {dtype}[{axes}]".replace("t]", f"{t}]").replace("t,", f"{t},")], re.sub(
+        r"\bt\b", t, entry
+    )
+
+
+def drawn_beside(pick: Pick, free: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Inputs beside, each with what the model makes of it; `free` layers need no context."""
+    known = [
+        ("marks: [B, M, e]",
+         ["see = Linear(e, d)", "x = x + rearrange[B d -> B 1 d](mean[B M d -> B d](see(marks)))"]),
+        ("source: int[B, P]",
+         ["texts = Embedding(6, d)", "memory = tanh(texts(source))",
+          "x = x * rearrange[B d -> B 1 d](max[B P d -> B d](memory))"]),
+        ("source: int[B, P]",
+         ["texts = Embedding(6, d)", "memory = tanh(texts(source))",
+          "cross = CrossAttention(d, 2, d_head: 2)", "give memory", "x += cross(x)"]),
+        ("source: int[B, P]",
+         ["texts = Embedding(6, d)",
+          f"reader = stack(2 * Slot(d, {pick(('MLP(d, 2)', 'Turned(0.7)', *free))}))",
+          "memory = reader(texts(source))", "cross = CrossAttention(d, 2, d_head: 2)",
+          "give memory", "x += cross(x)"]),
+        ("keep: bool[B, Q]",
+         ["x = x + 0.1 * model_dtype(rearrange[B -> B 1 1](sum[B Q -> B](keep)))"]),
+        ("gain: []", ["x = x * tanh(gain)"]),
+        ("image: [B, 3, 2 * d]",
+         ["patch = Linear(2 * d, d)",
+          "x = x - rearrange[B d -> B 1 d](sum[B c d -> B d](patch(image)))"]),
+    ]  # fmt: skip
+    chosen: dict[str, list[str]] = {}
+    for _ in range(pick((0, 0, 0, 1, 1, 2, 3))):
+        name, steps = pick(known)
+        chosen.setdefault(name, steps)
+    return list(chosen.items())
+
+
+MISTAKES = (
+    ("causality", "y = x - mean[B T d -> B 1 d](x)  # here"),
+    ("causality", "y = x / T  # here"),
+    ("causality", "y = x + model_dtype(rearrange[T -> T 1](arange(T)))  # here"),
+    ("causality", """y = rearrange[B T d -> B d T](x)
+  y = rearrange[B d T -> B T d](softmax[... T](y))  # here"""),
+    ("causality", """k = x
+  cache k
+  y = x + mean[B S d -> B 1 d](k)  # here"""),
+    ("causality", """k = x
+  cache k
+  y = x + max[B S d -> B 1 d](k)  # here"""),
+    ("future-mask", """k = x
+  cache k
+  seen = rearrange[T -> T 1](positions(T)) >= rearrange[S -> 1 S](positions(S)) - 1
+  s = select(seen, einsum[B T d, B S d -> B T S](x, k), -inf)
+  y = einsum[B T S, B S d -> B T d](softmax[... S](s), k)  # here"""),
+    ("expert-tokens", """pool = bank(2, Causes(d), 1)
+  route = SoftmaxRouter(d, 2, 1)
+  w, i = route(x)
+  y = mixture(pool, w, i)(x)"""),
+    ("dtype-mismatch", "y = x + (x > 0)  # here"),
+    ("dtype-mismatch", "y = einsum[B T d, d -> B T d](x, arange(d))  # here"),
+    ("dtype-mismatch", "y = select(x, x, 0)  # here"),
+    ("shape-mismatch", "y = rearrange[B T d -> T B d](x) + x  # here"),
+    ("pattern-axes", "y = sum[B T d -> B T d](x)  # here"),
+    ("pattern-axes", "y = rearrange[B T d -> B T](x)  # here"),
+    ("unknown-name", "y = x + nowhere  # here"),
+    ("not-static", "y = x if x > 0 else -x  # here"),
+    ("unused-binding", """unused = Linear(d, d)  # here
+  y = x"""),
+    ("tie-mismatch", """f = Linear(d, d)
+  g = Linear(d, d + 1, w: f.w)  # here
+  y = f(x) + sum[B T n -> B T 1](g(x))"""),
+    ("anonymous-parameters", "y = Linear(d, d)(x)  # here"),
+    ("missing-context", """f = CrossAttention(d, 1)
+  y = f(x)"""),
+    ("duplicate-name", """a = scan T with s: [B, d] = 0 over (x) { s = s + x  yield s }
+  y = scan T with s: [B, d] = 0 over (a) { s = s + a  yield s }  # here"""),
+    ("unbound-axis", """z = x
+  y = scan T with s: [B, d] = 0 over (x) { s = s + z  yield s }  # here"""),
+    ("not-a-layer", """f = stack(2 * Linear(d, d + 1))  # here
+  y = x + mean[B T n -> B T 1](f(x))"""),
+    ("unknown-equality", """y = x |> rearrange[B T (h k) -> B T h k]  # here
+  y = rearrange[B T h k -> B T (h k)](y)"""),
+    ("wrong-arguments", """f = Linear(d)  # here
+  y = f(x)"""),
+    ("kind-mismatch", """f = Linear(d, true)  # here
+  y = f(x)"""),
+    ("bad-value", """param w: [d] = normal(-1)  # here
+  y = x * w"""),
+)  # fmt: skip
+"""What no program may do: the code with which it is refused, and statements that make y of x.
+
+The line that is refused ends in `# here`, where it is not a block elsewhere that is.
+"""
 
 
 def seeded(seed: int) -> str:
@@ -723,15 +348,27 @@ def seeded(seed: int) -> str:
 # --- many of them ---------------------------------------------------------------------------------
 
 
+def checked_program(text: str) -> Any:
+    """A program checked, with the file beside it where it has one."""
+    from archdsl import pipeline
+    from archdsl.source import Source
+
+    main, _, parts = text.partition(BESIDE_IT)
+    if not parts:
+        return pipeline.check_source(Source("random.arch", main))
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "parts.arch").write_text(parts, encoding="utf-8")
+        return pipeline.check_source(Source("random.arch", main, Path(folder, "random.arch")))
+
+
 def tried(text: str) -> tuple[str, str]:
     """What becomes of a program: `equal`, `refused` or what is wrong, and the details."""
-    from archdsl import elaborate, pipeline
+    from archdsl import elaborate
     from archdsl.diagnostic import Diagnostics
-    from archdsl.source import Source
     from equality import assert_equal_everywhere
 
     try:
-        checked = pipeline.check_source(Source("random.arch", text))
+        checked = checked_program(text)
         if checked.diagnostics:
             first = checked.diagnostics[0]
             return f"refused [{first.code}]", "\n".join(d.text() for d in checked.diagnostics)

@@ -7,6 +7,7 @@ expression. A comparison that neither symbols nor numbers decide is unknown.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from archdsl import syntax as s
 from archdsl.check.scope import Scope
@@ -26,6 +27,7 @@ from archdsl.check.values import (
 )
 from archdsl.dims import DIFFERENT, EQUAL, Dim, TooLarge, Verdict, extreme
 from archdsl.reals import Apply, Lit, OfDim, Real, Ref
+from archdsl.record import replace
 from archdsl.source import Span
 
 MAX_EXPONENT = 64
@@ -106,32 +108,63 @@ def comparison(scope: Scope, expr: s.Binary, left: Value, right: Value) -> Value
             return Truth((left == right) == equal)
     if expr.op not in ("==", "!="):
         return scope.fail("kind-mismatch", f"`{expr.op}` compares numbers", expr.span)
+    if not _comparable(left, right):
+        return scope.fail(
+            "kind-mismatch",
+            f"{describe(left)} cannot be compared with {describe(right)}",
+            expr.span,
+        )
+    same = agree(scope, left, right)
+    return Truth(None if same is None else same == equal)
+
+
+def _comparable(left: Value, right: Value) -> bool:
+    """Whether `==` has a meaning between two values that are not both numbers."""
     match left, right:
-        case (Word(v), Word(w)) if v is not None and w is not None:
-            return Truth((v == w) == equal)
-        case (Truth(x), Truth(y)) if x is not None and y is not None:
-            return Truth((x == y) == equal)
-        case Text(), Text():
-            return Truth((left == right) == equal)
-        case (Slot() | Recipe() | BlockRef(), Slot() | Recipe() | BlockRef()):
-            return _same_recipe(left, right, equal)
-        case (Items(p), Items(q)) if p is not None and q is not None:
-            return Truth((p == q) == equal)
+        case (Text(), Text()) | (Items(), Items()):
+            return True
         case (Word() | Truth(), Word() | Truth()):
-            return Truth(None)
-    return scope.fail(
-        "kind-mismatch",
-        f"{describe(left)} cannot be compared with {describe(right)}",
-        expr.span,
-    )
+            return True
+        case (Slot() | Recipe() | BlockRef(), Slot() | Recipe() | BlockRef()):
+            return True
+    return False
 
 
-def _same_recipe(left: Value, right: Value, equal: bool) -> Value:
-    a = left.recipe if isinstance(left, Slot) else left
-    b = right.recipe if isinstance(right, Slot) else right
-    if a is None or b is None:
-        return Truth(None)
-    return Truth((a == b) == equal)
+def agree(scope: Scope, left: Value | None, right: Value | None) -> bool | None:
+    """Whether two values are equal, whatever the way in which they were given; None where settings
+    that are not known decide.
+    """
+    match left, right:
+        case Int(a), Int(b):
+            return compare_ints(scope, "==", a, b)
+        case (Int() | Float(), Int() | Float()):
+            x, y = number(scope, left, None), number(scope, right, None)
+            return None if x is None or y is None else x == y
+        case (Word(None), Word()) | (Word(), Word(None)):
+            return None
+        case (Truth(None), Truth()) | (Truth(), Truth(None)):
+            return None
+        case Items(p), Items(q):
+            if p is None or q is None:
+                return None
+            return len(p) == len(q) and _all(agree(scope, x, y) for x, y in zip(p, q, strict=True))
+        case (Slot(), _) | (_, Slot()):
+            first, second = (v.recipe if isinstance(v, Slot) else v for v in (left, right))
+            return None if first is None or second is None else agree(scope, first, second)
+        case Recipe(), Recipe():
+            if replace(left, settings=()) != replace(right, settings=()):
+                return False
+            one, other = dict(left.settings), dict(right.settings)
+            if one.keys() != other.keys():
+                return False
+            return _all(agree(scope, one[name], other[name]) for name in one)
+    return left == right
+
+
+def _all(answers: Iterable[bool | None]) -> bool | None:
+    """Whether all are true; None where one of them is not known and no other is false."""
+    known = set(answers)
+    return False if False in known else None if None in known else True
 
 
 def compare_ints(scope: Scope, op: str, a: Dim, b: Dim) -> bool | None:
@@ -155,7 +188,8 @@ def contains(scope: Scope, expr: s.Binary, left: Value, right: Value) -> Value:
         return scope.fail("kind-mismatch", "`in` looks into a list", expr.right.span)
     if right.values is None:
         return Truth(None)
-    return Truth(left in right.values)
+    known = {agree(scope, left, item) for item in right.values}
+    return Truth(True if True in known else None if None in known else False)
 
 
 def arithmetic(scope: Scope, op: str, left: Value, right: Value, span: Span) -> Value:

@@ -27,6 +27,7 @@ from archdsl.emit.rearrange import (
 )
 from archdsl.emit.spell import (
     ATOM,
+    COMPARE,
     LEVELS,
     PLUS,
     POWER,
@@ -322,7 +323,7 @@ class Writer:
             case Fill():
                 return repeat.filled(self, node, args[0])
             case Residual():
-                return spelt("{} + {}", args[0].at(PLUS), args[1].at(PLUS), level=PLUS)
+                return spelt("{} + {}", args[0].at(PLUS), args[1].at(PLUS - 1), level=PLUS)
             case Cache() as form:
                 return calls.cached(self, i, node, form, args[0])
             case Apply() as form:
@@ -365,10 +366,15 @@ class Writer:
         """An operation on entries, of one of `nodes`."""
         op = OPS[node.op]
         if node.op == "model_dtype":
+            if self.table:  # before the model has a dtype
+                return spelt("{}.float()", args[0].at(ATOM))
             return spelt("{}.to({}.dtype)", args[0].at(ATOM), self.reference())
         if p.of_numbers(nodes, node):
             # Two numbers have no dtype: the first one gets the model's.
-            args = [args[0], spelt("{}.new_tensor({})", self.reference(), args[1]), args[2]]
+            made = spelt("{}.new_tensor({})", self.reference(), args[1])
+            if self.table:
+                made = spelt("torch.tensor({}, dtype=torch.float32, device=device)", args[1])
+            args = [args[0], made, args[2]]
         level = LEVELS[op.level]
         if op.torch_number:
             for one, other in ((0, 1), (1, 0)):
@@ -381,8 +387,9 @@ class Writer:
             return spelt(op.torch, args[0].at(UNARY), level=UNARY)
         if level == POWER:
             return spelt(op.torch, args[0].at(ATOM), args[1].at(UNARY), level=POWER)
-        right = level if node.op in ("add", "multiply") else level - 1
-        return spelt(op.torch, args[0].at(level), args[1].at(right), level=level)
+        # Not `a * b % c` for `a * (b % c)`; and `a < b == c` would be `a < b and b == c`.
+        left = level - 1 if level == COMPARE else level
+        return spelt(op.torch, args[0].at(left), args[1].at(level - 1), level=level)
 
     def reference(self) -> str:
         """Something in the model's dtype and on its device: an input, or a parameter."""

@@ -39,7 +39,8 @@ def filled(w: Writer, node: Node, value: Text) -> Text:
     dtype_argument = f", dtype={dtype}" if dtype else ""
     shape = spelt("({},)" if len(sizes) == 1 else "({})", listed(sizes))
     if w.table:
-        return spelt("torch.full({}, {}, dtype=torch.float32, device=device)", shape, value)
+        dtype = dtype or "torch.float32"
+        return spelt(f"torch.full({{}}, {{}}, dtype={dtype}, device=device)", shape, value)
     if value.text in ("0", "0.0"):
         return spelt("{}.new_zeros({}{})", w.reference(), listed(sizes), dtype_argument)
     return spelt("{}.new_full({}, {}{})", w.reference(), shape, value, dtype_argument)

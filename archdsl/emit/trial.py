@@ -84,16 +84,17 @@ def drawn(model: Model, which: int, vocab: str | None, sizes: Mapping[str, int])
         number = Text(str(length))
         said.append(_in_config(substitute(axis, root.symbols)) if length is None else number)
     shape = spelt("({},)" if len(said) == 1 else "({})", listed(said))
+    args = spelt("({})" if said else "(())", listed(said))
     match node.type.dtype:
         case "bool":
-            return spelt("torch.rand({}) < 0.5", listed(said))
+            return spelt("torch.rand{} < 0.5", args)
         case "int":
             rows = [_in_config(x) for x in dict.fromkeys(_tables(root, root.inputs[which]))]
             if not rows:
                 rows = [_in_config(Dim.symbol(vocab)) if vocab else Text(str(BATCH))]
             most = rows[0] if len(rows) == 1 else spelt("min({})", listed(rows))
             return spelt("torch.randint({}, {})", most, shape)
-    return spelt("torch.randn{}", shape)
+    return spelt("torch.randn{}", args)
 
 
 def first(t: TensorType) -> str:
