@@ -46,8 +46,11 @@ class Type:
 
 
 def names(t: Type) -> list[str]:
-    """The axes of a type in a pattern; an expression gets a local name."""
-    return [a if re.fullmatch(r"\w+|\.\.\.", a) else f"p{i}" for i, a in enumerate(t.axes)]
+    """The axes of a type in a pattern; an expression, or a number that stands twice, gets a local
+    name.
+    """
+    plain = [a if re.fullmatch(r"\w+|\.\.\.", a) else "" for a in t.axes]
+    return [a if a and a not in plain[:i] else f"p{i}" for i, a in enumerate(plain)]
 
 
 def pattern(t: Type) -> str:
@@ -552,7 +555,8 @@ class Body:
         q, k, s, m = (self.fresh(n) for n in ("q", "k", "s", "m"))
         seen = "rearrange[T -> T 1](positions(T)) {} rearrange[S -> 1 S](positions(S))"
         test = self.pick((seen.format(">="), f"not ({seen.format('<')})",
-                          f"{seen.format('-')} >= 0", f"{seen.format('>=')} and {seen.format('-')} < 3"))  # fmt: skip
+                          f"{seen.format('-')} >= 0",
+                          f"{seen.format('>=')} and {seen.format('-')} < 3"))  # fmt: skip
         self.lines += [f"{q} = {self.model(a)}", f"{k} = {self.model(a)} * 0.7", f"cache {k}"]
         self.lines += [
             f"{s} = einsum[B T {a}, B S {a} -> B T S]({q}, {k})",

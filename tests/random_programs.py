@@ -5,11 +5,14 @@ of any type: what is bound is kept in a table with its type, and every step take
 
     python tests/random_programs.py --seed 7 --count 50000 --jobs 2
 
-prints each program that is not equal everywhere with its seed; `--seed N --count 1` is that one.
+prints the seed of each program that is not equal everywhere; `--seed N --count 1` shows that one,
+and `--shrink` a shorter one with the same fault.
 """
 
 import argparse
 import collections
+import contextlib
+import io
 import multiprocessing
 import random
 import re
@@ -17,6 +20,7 @@ import sys
 import tempfile
 import time
 import traceback
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +34,8 @@ use std.moe: SoftmaxRouter, TopRouter, Zero
 use std.position: Rope
 use std.sparse: EveryEntry, SharedKV
 """
+SMOKE = 8
+"""Of so many programs one runs its emitted file's own test."""
 BESIDE_IT = "# --- parts.arch, a file beside it ---\n"
 """What stands between a program and the file that it imports from."""
 BLOCKS = """block Carry(d, e)(x: [B, T, d], z: [B, T, e]) -> ([B, T, d], [B, T, e]) as layer {
@@ -99,6 +105,9 @@ block Choose(d, mode: enum(near, far, none) = none, rate: float = 1)(x: [..., d]
   param g: [d] = ones when mode != none
   y = x * g if mode in [near, far] else x / (1 + rate)
   return tanh(y) if mode == far and rate > 1 else y
+}
+block Needs(d)(x: [B, T, d]) -> [B, T, d] given nowhere: [B, T, d] {
+  return x + nowhere
 }
 block Causes(d)(x: [B, T, d]) -> [B, T, d] {
   f = Linear(d, d, bias: true)
@@ -201,7 +210,7 @@ def written(
     own = "\n".join(blocks.values())
     texts = {text.split("(")[0].split()[1]: text
              for text in re.split(r"(?m)^(?=block )", BLOCKS) if text}  # fmt: skip
-    used = [name for name in texts if re.search(rf"\b{name}\b", f"{body}\n{own}")]
+    used = [name for name in texts if re.search(rf"\b{name}\b", f"{body}\n{own}\n{wrong}")]
     beside = [name for name in used if pick((0, 1))] if pick((0, 0, 0, 1)) else []
     text = "\n".join([
         IMPORTS,
@@ -296,9 +305,9 @@ MISTAKES = (
   y = x + max[B S d -> B 1 d](k)  # here"""),
     ("future-mask", """k = x
   cache k
-  seen = rearrange[T -> T 1](positions(T)) >= rearrange[S -> 1 S](positions(S)) - 1
+  seen = rearrange[T -> T 1](positions(T)) >= rearrange[S -> 1 S](positions(S)) - 1  # here
   s = select(seen, einsum[B T d, B S d -> B T S](x, k), -inf)
-  y = einsum[B T S, B S d -> B T d](softmax[... S](s), k)  # here"""),
+  y = einsum[B T S, B S d -> B T d](softmax[... S](s), k)"""),
     ("expert-tokens", """pool = bank(2, Causes(d), 1)
   route = SoftmaxRouter(d, 2, 1)
   w, i = route(x)
@@ -307,6 +316,8 @@ MISTAKES = (
     ("dtype-mismatch", "y = einsum[B T d, d -> B T d](x, arange(d))  # here"),
     ("dtype-mismatch", "y = select(x, x, 0)  # here"),
     ("shape-mismatch", "y = rearrange[B T d -> T B d](x) + x  # here"),
+    ("shape-mismatch", """f = Linear(d, d + 1)
+  y = x + f(x)  # here"""),
     ("pattern-axes", "y = sum[B T d -> B T d](x)  # here"),
     ("pattern-axes", "y = rearrange[B T d -> B T](x)  # here"),
     ("unknown-name", "y = x + nowhere  # here"),
@@ -317,7 +328,7 @@ MISTAKES = (
   g = Linear(d, d + 1, w: f.w)  # here
   y = f(x) + sum[B T n -> B T 1](g(x))"""),
     ("anonymous-parameters", "y = Linear(d, d)(x)  # here"),
-    ("missing-context", """f = CrossAttention(d, 1)
+    ("missing-context", """f = Needs(d)
   y = f(x)"""),
     ("duplicate-name", """a = scan T with s: [B, d] = 0 over (x) { s = s + x  yield s }
   y = scan T with s: [B, d] = 0 over (a) { s = s + a  yield s }  # here"""),
@@ -325,9 +336,9 @@ MISTAKES = (
   y = scan T with s: [B, d] = 0 over (x) { s = s + z  yield s }  # here"""),
     ("not-a-layer", """f = stack(2 * Linear(d, d + 1))  # here
   y = x + mean[B T n -> B T 1](f(x))"""),
-    ("unknown-equality", """y = x |> rearrange[B T (h k) -> B T h k]  # here
+    ("unbound-axis", """y = x |> rearrange[B T (h k) -> B T h k]  # here
   y = rearrange[B T h k -> B T (h k)](y)"""),
-    ("wrong-arguments", """f = Linear(d)  # here
+    ("missing-setting", """f = Linear(d)  # here
   y = f(x)"""),
     ("kind-mismatch", """f = Linear(d, true)  # here
   y = f(x)"""),
@@ -338,6 +349,14 @@ MISTAKES = (
 
 The line that is refused ends in `# here`, where it is not a block elsewhere that is.
 """
+
+
+def mistaken(pick: Pick) -> tuple[str, str, int]:
+    """A program with a mistake: its text, the code and the line of its error, 0 where it is elsewhere."""
+    code, statements = pick(MISTAKES)
+    text = program(pick, f"  {statements}\n  return y\n")
+    marked = [i for i, line in enumerate(text.split("\n"), 1) if line.endswith("# here")]
+    return text, code, marked[0] if marked else 0
 
 
 def seeded(seed: int) -> str:
@@ -361,10 +380,21 @@ def checked_program(text: str) -> Any:
         return pipeline.check_source(Source("random.arch", main, Path(folder, "random.arch")))
 
 
+def smoke(text: str) -> None:
+    """Runs an emitted file's own test. In single precision a comparison of two numbers that are
+    nearly equal may fail it; anything else that is raised is a fault.
+    """
+    from emitted import run
+
+    with contextlib.suppress(AssertionError), contextlib.redirect_stdout(io.StringIO()):
+        run(text).main()
+
+
 def tried(text: str) -> tuple[str, str]:
     """What becomes of a program: `equal`, `refused` or what is wrong, and the details."""
     from archdsl import elaborate
     from archdsl.diagnostic import Diagnostics
+    from archdsl.emit import emit
     from equality import assert_equal_everywhere
 
     try:
@@ -375,6 +405,8 @@ def tried(text: str) -> tuple[str, str]:
         (variant,) = checked.variants
         tiny = elaborate.tiny(variant.unit, variant.model, Diagnostics())
         assert_equal_everywhere(variant.model, tiny)
+        if zlib.crc32(text.encode()) % SMOKE == 0:
+            smoke(emit(variant.model, tiny))
     except Exception as error:
         kind = re.sub(r"[-+]?[.\d]+(e[-+]?\d+)?|emitted_\w+|'[^']*'|\"[^\"]*\"", "#", str(error))
         return (
@@ -382,6 +414,22 @@ def tried(text: str) -> tuple[str, str]:
             (traceback.format_exc()),
         )
     return "equal", ""
+
+
+def shrunk(text: str, outcome: str) -> str:
+    """A shorter program with the same outcome: lines are left out as long as it stays."""
+    lines = text.split("\n")
+    size = len(lines) // 2
+    while size:
+        i = 0
+        while i < len(lines):
+            shorter = lines[:i] + lines[i + size :]
+            if tried("\n".join(shorter))[0] == outcome:
+                lines = shorter
+            else:
+                i += size
+        size //= 2
+    return "\n".join(lines)
 
 
 def outcome_of(seed: int) -> tuple[int, int, str, str]:
@@ -401,6 +449,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=1, help="processes beside one another")
+    parser.add_argument("--shrink", action="store_true", help="with --count 1: a shorter program")
     parser.add_argument("--quiet", action="store_true", help="only the counts")
     options = parser.parse_args()
     begun = time.time()
@@ -414,7 +463,8 @@ def main() -> int:
             if outcome != "equal":
                 shortest[outcome] = min(shortest.get(outcome, (10**9, 0)), (length, seed))
             if options.count == 1:
-                print(f"{seeded(seed)}\n{details}")
+                text = seeded(seed)
+                print(f"{shrunk(text, outcome) if options.shrink else text}\n{details}")
             elif outcome != "equal" and not outcome.startswith("refused") and not options.quiet:
                 print(f"seed {seed}: {outcome}", flush=True)
     for outcome, count in counts.most_common():

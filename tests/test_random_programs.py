@@ -4,15 +4,17 @@
 you like without hypothesis, `--seed N --count 1` shows one of them.
 """
 
+import random
+
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from archdsl import pipeline
-from archdsl.source import Source
-from random_programs import program, seeded, tried
+from random_programs import MISTAKES, checked_program, mistaken, program, seeded, tried
 
 DRAWN = settings.default.max_examples if settings.default else 100
 EXAMPLES = 2 * DRAWN if DRAWN <= 100 else DRAWN
+MISTAKEN = 20 * len(MISTAKES)
+"""Programs with a mistake in them."""
 REFUSED = {"unsupported"}
 """The codes with which a drawn program may be refused: it has no mistake in its types."""
 CHECKED = 200
@@ -39,8 +41,18 @@ def test_what_checks_is_equal_everywhere(text: str) -> None:
 def test_few_are_refused_and_for_known_reasons() -> None:
     refused = 0
     for seed in range(CHECKED):
-        found = pipeline.check_source(Source("random.arch", seeded(seed))).diagnostics
+        found = checked_program(seeded(seed)).diagnostics
         refused += bool(found)
         codes = {d.code for d in found}
         assert codes <= REFUSED, f"seed {seed}: {[d.text() for d in found]}"
     assert refused < CHECKED // 10
+
+
+def test_a_mistake_is_found_at_its_place_wherever_it_stands() -> None:
+    for seed in range(MISTAKEN):
+        text, code, line = mistaken(random.Random(seed).choice)
+        found = [(d.code, d.span) for d in checked_program(text).diagnostics]
+        assert [c for c, _ in found] == [code], f"{found}, not {code}:\n{text}"
+        span = found[0][1]
+        assert span is not None
+        assert line in (0, span.line), f"{code} in line {span.line}, not {line}:\n{text}"

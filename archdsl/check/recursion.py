@@ -34,6 +34,20 @@ def check_recursion(blocks: Iterable[Block], diagnostics: Diagnostics) -> None:
                 here = inner
 
 
+def names_itself(block: Block) -> bool:
+    """Whether a block contains itself, directly or through blocks that it names."""
+    reached: set[Block] = set()
+    pending = list(_named(block))
+    while pending:
+        inner = pending.pop()
+        if inner is block:
+            return True
+        if inner not in reached:
+            reached.add(inner)
+            pending.extend(_named(inner))
+    return False
+
+
 def _report(block: Block, way: list[Block], diagnostics: Diagnostics) -> None:
     circle = [b.name for b in way[way.index(block) :]]
     shown = circle if len(circle) <= MOST_SHOWN else [*circle[:MOST_SHOWN], "..."]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from archdsl import syntax as s
 from archdsl.check import body, context, expressions, interface, statics
+from archdsl.check.recursion import names_itself
 from archdsl.check.scope import SEEN, STREAM, Numbers, Scope, words
 from archdsl.check.values import Block, Float, Int, Items, Recipe, Slot, Truth, Value, Word
 from archdsl.diagnostic import Diagnostics
@@ -114,7 +115,8 @@ class Elaborator:
         return False
 
     def _recursive(self, recipe: Recipe, frames: tuple[str, ...]) -> bool:
-        if recipe.block not in self.active:
+        """Whether a block contains itself. One that is handed itself does not: `Res(Res(f))`."""
+        if recipe.block not in self.active or not names_itself(recipe.block):
             return False
         name = recipe.block.name
         self.diagnostics.add(

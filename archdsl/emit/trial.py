@@ -37,6 +37,9 @@ def lengths(model: Model, tiny: Model | None, stream: str = "") -> tuple[dict[st
     free = _free(model)
     tried = {name: _STREAMED if name == stream else _OTHER for name in free}
     tried |= {"B": (BATCH, 1)} if "B" in free else {}
+    limited = {name for c in checks for side in (c.left, c.right) for name in side.symbols()}
+    limited |= {stream} if "S" in limited else set()
+    tried = {name: sizes if name in limited else sizes[:1] for name, sizes in tried.items()}
     whole: dict[str, int] | None = None
     for sizes in islice(product(*tried.values()), _TRIED):
         found = dict(zip(tried, sizes, strict=True))
