@@ -568,7 +568,7 @@ class Body:
         if form == "soft":
             self.bind(f"{mix}(softmax[... S](select({m}, {s}, -inf)), {k})", at)
         elif form == "linear":
-            self.bind(f"{mix}(select({m}, {s}, 0), {k})", at)
+            self.bind(f"tanh({mix}(select({m}, {s}, 0), {k}))", at)
         elif form == "max":
             self.bind(f"max[B T S -> B T](select({m}, {s}, -inf))", out)
         elif form == "count":

@@ -34,6 +34,8 @@ use std.moe: SoftmaxRouter, TopRouter, Zero
 use std.position: Rope
 use std.sparse: EveryEntry, SharedKV
 """
+PASSED = ("equal", "refused", "out of range")
+"""How the outcomes begin that are no faults; few may be refused or out of range."""
 SMOKE = 8
 """Of so many programs one runs its emitted file's own test."""
 BESIDE_IT = "# --- parts.arch, a file beside it ---\n"
@@ -352,7 +354,7 @@ The line that is refused ends in `# here`, where it is not a block elsewhere tha
 
 
 def mistaken(pick: Pick) -> tuple[str, str, int]:
-    """A program with a mistake: its text, the code and the line of its error, 0 where it is elsewhere."""
+    """A program with a mistake: its text, the code and the line of its error, 0 if not marked."""
     code, statements = pick(MISTAKES)
     text = program(pick, f"  {statements}\n  return y\n")
     marked = [i for i, line in enumerate(text.split("\n"), 1) if line.endswith("# here")]
@@ -391,11 +393,11 @@ def smoke(text: str) -> None:
 
 
 def tried(text: str) -> tuple[str, str]:
-    """What becomes of a program: `equal`, `refused` or what is wrong, and the details."""
+    """What becomes of a program, `equal`, `refused` or what is wrong, and the details."""
     from archdsl import elaborate
     from archdsl.diagnostic import Diagnostics
     from archdsl.emit import emit
-    from equality import assert_equal_everywhere
+    from equality import OutOfRange, assert_equal_everywhere
 
     try:
         checked = checked_program(text)
@@ -407,6 +409,8 @@ def tried(text: str) -> tuple[str, str]:
         assert_equal_everywhere(variant.model, tiny)
         if zlib.crc32(text.encode()) % SMOKE == 0:
             smoke(emit(variant.model, tiny))
+    except OutOfRange:
+        return "out of range", ""
     except Exception as error:
         kind = re.sub(r"[-+]?[.\d]+(e[-+]?\d+)?|emitted_\w+|'[^']*'|\"[^\"]*\"", "#", str(error))
         return (
@@ -465,12 +469,12 @@ def main() -> int:
             if options.count == 1:
                 text = seeded(seed)
                 print(f"{shrunk(text, outcome) if options.shrink else text}\n{details}")
-            elif outcome != "equal" and not outcome.startswith("refused") and not options.quiet:
+            elif not outcome.startswith(PASSED) and not options.quiet:
                 print(f"seed {seed}: {outcome}", flush=True)
     for outcome, count in counts.most_common():
         seed_of = f"  (shortest: seed {shortest[outcome][1]})" if outcome in shortest else ""
         print(f"{count:6} {outcome}{seed_of}")
-    failed = sum(n for o, n in counts.items() if not o.startswith(("equal", "refused")))
+    failed = sum(n for o, n in counts.items() if not o.startswith(PASSED))
     print(f"{options.count / (time.time() - begun):.1f} programs a second")
     print(f"{options.count - failed} passed, {failed} failed")
     return 1 if failed else 0
