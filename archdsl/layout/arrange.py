@@ -63,9 +63,9 @@ class Arranged:
     def moved(self, dx: float, dy: float) -> "Arranged":
         """The same, shifted."""
         return Arranged(
-            tuple(_moved_node(found, dx, dy) for found in self.placed),
-            tuple(_moved_wire(found, dx, dy) for found in self.wires),
-            tuple(_moved_badge(found, dx, dy) for found in self.badges),
+            tuple(_moved_node(part, dx, dy) for part in self.placed),
+            tuple(_moved_wire(part, dx, dy) for part in self.wires),
+            tuple(_moved_badge(part, dx, dy) for part in self.badges),
             self.frame.moved(dx, dy),
             self.reach.moved(dx, dy),
             self.entry + dx,
@@ -78,20 +78,20 @@ def _moved_point(point: Point, dx: float, dy: float) -> Point:
     return Point(point.x + dx, point.y + dy)
 
 
-def _moved_node(found: Placed, dx: float, dy: float) -> Placed:
-    inner = found.inner.moved(dx, dy) if found.inner else None
-    return Placed(found.node, found.box.moved(dx, dy), inner)
+def _moved_node(placed: Placed, dx: float, dy: float) -> Placed:
+    inner = placed.inner.moved(dx, dy) if placed.inner else None
+    return Placed(placed.node, placed.box.moved(dx, dy), inner)
 
 
-def _moved_wire(found: Wire, dx: float, dy: float) -> Wire:
-    points = tuple(_moved_point(point, dx, dy) for point in found.points)
-    label_at = _moved_point(found.label_at, dx, dy) if found.label_at else None
-    return Wire(found.edge, points, found.arrow, label_at)
+def _moved_wire(wire: Wire, dx: float, dy: float) -> Wire:
+    points = tuple(_moved_point(point, dx, dy) for point in wire.points)
+    label_at = _moved_point(wire.label_at, dx, dy) if wire.label_at else None
+    return Wire(wire.edge, points, wire.arrow, label_at)
 
 
-def _moved_badge(found: PlacedBadge, dx: float, dy: float) -> PlacedBadge:
-    tip = _moved_point(found.tip, dx, dy)
-    return PlacedBadge(found.badge, found.node, found.box.moved(dx, dy), tip)
+def _moved_badge(spot: PlacedBadge, dx: float, dy: float) -> PlacedBadge:
+    tip = _moved_point(spot.tip, dx, dy)
+    return PlacedBadge(spot.badge, spot.node, spot.box.moved(dx, dy), tip)
 
 
 def arrange(
@@ -117,18 +117,18 @@ def arrange(
         else leaf(node, sizes, diagram.roomy)
         for node in diagram.nodes
     }
-    told: dict[str, list[text.Line]] = {}
+    labels_into: dict[str, list[text.Line]] = {}
     for edge in diagram.edges:
-        told.setdefault(edge.target, []).append(edge.label)
+        labels_into.setdefault(edge.target, []).append(edge.label)
     for node in diagram.nodes:
         if node.form in ("box", "pill"):
-            extents[node.id] = signed(extents[node.id], told.get(node.id, []), sizes)
+            extents[node.id] = signed(extents[node.id], labels_into.get(node.id, []), sizes)
     labels = {
         (edge.source, edge.target): text.line_width(edge.label, sizes.small) + 10.0
         for edge in diagram.edges
         if edge.label
     }
-    outs = {name: found.exit - found.entry for name, found in inner.items()}
+    outs = {name: group.exit - group.entry for name, group in inner.items()}
     layers = layered(diagram, extents, sizes.lane if diagram.roomy else 18.0, labels, outs)
     residual = [edge for edge in diagram.edges if edge.form == "residual"]
     plan = route.plan(layers, residual, sizes)
@@ -141,10 +141,10 @@ def arrange(
     placed = tuple(_place(cell, tops, inner) for cell in layers.cells.values())
     wires = labels_at.placed(
         route.wires(plan, tops, bottoms, rows, sizes),
-        [_reach(found) for found in placed if found.node.form != "port"],
+        [_reach(node) for node in placed if node.node.form != "port"],
         sizes,
     )
-    total = sum(found.gaps for found in inner.values()) + len(gaps)
+    total = sum(group.gaps for group in inner.values()) + len(gaps)
     return _framed(placed, wires, sizes, total, title)
 
 
@@ -208,9 +208,9 @@ def _levels(
 def _place(cell: Cell, tops: dict[int, float], inner: dict[str, Arranged]) -> Placed:
     assert cell.node is not None
     top = tops[id(cell)]
-    found = inner.get(cell.node.id)
-    if found is not None:
-        shifted = found.moved(cell.x - found.entry, top - found.frame.y)
+    group = inner.get(cell.node.id)
+    if group is not None:
+        shifted = group.moved(cell.x - group.entry, top - group.frame.y)
         return Placed(cell.node, shifted.frame, shifted)
     body = cell.body or cell.extent
     box = Box(cell.x - body.left, top, body.left + body.right, body.height)
@@ -227,7 +227,7 @@ def _framed(
     """Add the frame around the nodes, and the badges, which stand over its left border."""
     xs = [point.x for wire in wires for point in wire.points]
     ys = [point.y for wire in wires for point in wire.points]
-    boxes = [_reach(found) for found in placed]
+    boxes = [_reach(item) for item in placed]
     if xs:
         boxes.append(Box(min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)))
     boxes += [
@@ -237,21 +237,21 @@ def _framed(
     ]
     ink = around(boxes)
     lanes = max(xs, default=ink.x) >= ink.right - 0.01
-    widths = [badge_width(badge.label, sizes) for found in placed for badge in found.node.badges]
+    widths = [badge_width(badge.label, sizes) for item in placed for badge in item.node.badges]
     left = ink.x - sizes.side
-    for found in placed:
-        for badge in found.node.badges:
+    for item in placed:
+        for badge in item.node.badges:
             wide = badge_width(badge.label, sizes)
-            left = min(left, found.box.x - _BADGE_ARROW - wide / 2)
-            left = min(left, _free(found, placed, wires) - _BADGE_APART - wide / 2)
+            left = min(left, item.box.x - _BADGE_ARROW - wide / 2)
+            left = min(left, _free(item, placed, wires) - _BADGE_APART - wide / 2)
     right = ink.right + (sizes.side * _LANE_SHARE if lanes else sizes.side)
-    ports = [found.box.x for found in placed if found.node.form == "port"]
+    ports = [item.box.x for item in placed if item.node.form == "port"]
     if title and ports:
         left = min(left, ports[-1] - title - 28.0)
     frame = Box(left, ink.y, right - left, ink.height)
-    badges = tuple(spot for found in placed for spot in _badges(found, left, sizes))
-    reach = around([frame, *(found.box for found in badges)]) if widths else frame
-    entry = next((found.box.x for found in placed if found.node.form == "port"), None)
+    badges = tuple(spot for item in placed for spot in _badges(item, left, sizes))
+    reach = around([frame, *(item.box for item in badges)]) if widths else frame
+    entry = next((item.box.x for item in placed if item.node.form == "port"), None)
     middle = _middle(placed)
     return Arranged(
         placed,
@@ -265,10 +265,10 @@ def _framed(
     )
 
 
-def _free(found: Placed, placed: tuple[Placed, ...], wires: tuple[Wire, ...]) -> float:
+def _free(node: Placed, placed: tuple[Placed, ...], wires: tuple[Wire, ...]) -> float:
     """The left end of all that stands or runs at the height of a node's badges."""
-    half = max(found.box.height, len(found.node.badges) * (BADGE_HEIGHT + 5.0)) / 2
-    top, bottom = found.box.middle.y - half, found.box.middle.y + half
+    half = max(node.box.height, len(node.node.badges) * (BADGE_HEIGHT + 5.0)) / 2
+    top, bottom = node.box.middle.y - half, node.box.middle.y + half
     boxes = [other.box.x for other in placed if other.box.y < bottom and other.box.bottom > top]
     passing = [
         min(a.x, b.x)
@@ -276,30 +276,30 @@ def _free(found: Placed, placed: tuple[Placed, ...], wires: tuple[Wire, ...]) ->
         for a, b in itertools.pairwise(wire.points)
         if min(a.y, b.y) < bottom and max(a.y, b.y) > top
     ]
-    return min(*boxes, *passing, found.box.x)
+    return min(*boxes, *passing, node.box.x)
 
 
 def _middle(placed: tuple[Placed, ...]) -> float:
     return placed[0].box.middle.x
 
 
-def _reach(found: Placed) -> Box:
+def _reach(placed: Placed) -> Box:
     """All that a node covers, with what stands over a group's border."""
-    if found.inner is None:
-        return found.box
-    reach = around([found.box, found.inner.reach])
-    over = count_width(found.node)
-    return around([reach, Box(found.box.x - over, found.box.y, over, 0.0)])
+    if placed.inner is None:
+        return placed.box
+    reach = around([placed.box, placed.inner.reach])
+    over = count_width(placed.node)
+    return around([reach, Box(placed.box.x - over, placed.box.y, over, 0.0)])
 
 
-def _badges(found: Placed, border: float, sizes: Sizes) -> list[PlacedBadge]:
+def _badges(placed: Placed, border: float, sizes: Sizes) -> list[PlacedBadge]:
     """A node's badges, one above the other, in the middle of the frame's left border."""
     step = BADGE_HEIGHT + 5.0
-    first = found.box.middle.y - step * (len(found.node.badges) - 1) / 2
+    first = placed.box.middle.y - step * (len(placed.node.badges) - 1) / 2
     spots: list[PlacedBadge] = []
-    for number, badge in enumerate(found.node.badges):
+    for number, badge in enumerate(placed.node.badges):
         middle = first + number * step
         wide = badge_width(badge.label, sizes)
         box = Box(border - wide / 2, middle - BADGE_HEIGHT / 2, wide, BADGE_HEIGHT)
-        spots.append(PlacedBadge(badge, found.node.id, box, Point(found.box.x, middle)))
+        spots.append(PlacedBadge(badge, placed.node.id, box, Point(placed.box.x, middle)))
     return spots

@@ -206,8 +206,8 @@ def _legend(
     x, y = left, top
     for number, kind in enumerate(kinds):
         room = inner - SWATCH
-        said = text.line(f"{kind.count:,} {kind.name}".strip(), "ink", text.SEMIBOLD)
-        lines = text.balanced(said, sizes.small, room)
+        label = text.line(f"{kind.count:,} {kind.name}".strip(), "ink", text.SEMIBOLD)
+        lines = text.balanced(label, sizes.small, room)
         wide = SWATCH + max(text.line_width(line, sizes.small) for line in lines)
         if x > left and x + wide > left + inner:
             x, y = left, placed[-1].box.bottom + 2.0
@@ -224,14 +224,14 @@ def _wrapped(diagram: Diagram, sizes: Sizes, limits: Limits) -> Diagram:
 def _badges_inside(diagram: Diagram) -> Diagram:
     """The diagram with what badges say in their nodes' own lines."""
 
-    def told(node: Node) -> Node:
-        said = tuple(text.line(text.plain(badge.label), "quiet") for badge in node.badges)
+    def written(node: Node) -> Node:
+        words = tuple(text.line(text.plain(badge.label), "quiet") for badge in node.badges)
         inner = _badges_inside(node.inner) if node.inner is not None else None
-        cases = tuple(Case(told(found.node), found.label) for found in node.cases)
-        lines = node.lines if node.cases else node.lines + said
+        cases = tuple(Case(written(case.node), case.label) for case in node.cases)
+        lines = node.lines if node.cases else node.lines + words
         return replace(node, lines=lines, badges=(), inner=inner, cases=cases)
 
-    return replace(diagram, nodes=tuple(told(node) for node in diagram.nodes))
+    return replace(diagram, nodes=tuple(written(node) for node in diagram.nodes))
 
 
 def _narrow(node: Node, sizes: Sizes, limits: Limits) -> Node:
@@ -244,5 +244,5 @@ def _narrow(node: Node, sizes: Sizes, limits: Limits) -> Node:
         part for line in node.lines[1:] for part in text.balanced(line, sizes.small, width)
     )
     inner = _wrapped(node.inner, sizes, limits) if node.inner is not None else None
-    cases = tuple(Case(_narrow(found.node, sizes, limits), found.label) for found in node.cases)
+    cases = tuple(Case(_narrow(case.node, sizes, limits), case.label) for case in node.cases)
     return replace(node, lines=(*title, *more), titles=max(1, len(title)), inner=inner, cases=cases)

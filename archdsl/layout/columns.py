@@ -54,7 +54,7 @@ def _chains(rows: list[list[Cell]]) -> list[list[Cell]]:
             chain = [cell]
             while (above := _only_above(chain[-1])) is not None:
                 chain.append(above)
-            met.update(id(found) for found in chain)
+            met.update(id(member) for member in chain)
             chains.append(chain)
     return chains
 
@@ -101,7 +101,7 @@ def _middle(near: list[tuple[Cell, float]]) -> list[tuple[Cell, float]]:
     """The cell in the middle of an odd number, which a wire can reach straight; else all."""
     if len(near) < 3 or len(near) % 2 == 0:
         return near
-    cell, weight = sorted(near, key=lambda found: found[0].x)[len(near) // 2]
+    cell, weight = sorted(near, key=lambda pair: pair[0].x)[len(near) // 2]
     return [(cell, weight * _STRAIGHT)]
 
 
@@ -138,7 +138,7 @@ def _settle(row: list[Cell], offsets: list[float], upward: bool) -> float:
     for cell, offset in zip(row, offsets, strict=True):
         near = cell.below if upward else cell.above
         weight = sum([share for _, share in near])
-        wish = sum([found.x * share for found, share in near]) / weight if weight else cell.x
+        wish = sum([other.x * share for other, share in near]) / weight if weight else cell.x
         wishes.append((wish - offset, weight or 0.001))
     farthest = 0.0
     for cell, offset, value in zip(row, offsets, rising(wishes), strict=True):

@@ -88,15 +88,15 @@ Grown = Callable[[float], Arranged]
 
 def growing(diagram: Diagram, sizes: Sizes) -> Grown:
     """A tower for every height that is asked for: its gaps grow up to a limit, by half a pixel."""
-    made = {0.0: arrange(diagram, sizes)}
-    plain = made[0.0]
+    towers = {0.0: arrange(diagram, sizes)}
+    plain = towers[0.0]
 
     def grown(height: float) -> Arranged:
         more = max(0.0, height - plain.reach.height) / max(1, plain.gaps)
         more = min(sizes.gap * (_MOST_STRETCH - 1.0), math.floor(2.0 * more) / 2.0)
-        if more not in made:
-            made[more] = arrange(diagram, sizes, sizes.gap + more)
-        return made[more]
+        if more not in towers:
+            towers[more] = arrange(diagram, sizes, sizes.gap + more)
+        return towers[more]
 
     return grown
 
@@ -106,19 +106,19 @@ def has_facts(view: View) -> bool:
     return bool(view.facts.parts or view.facts.rows)
 
 
-def compositions(view: View, found: list[Item], few: bool) -> Iterator[Composition]:
+def compositions(view: View, items: list[Item], few: bool) -> Iterator[Composition]:
     """All ways to arrange the items of a view; one where there are no facts, or not a `few` nodes
     only.
     """
     yield Composition("beside")
-    if not (few and found and has_facts(view)):
+    if not (few and items and has_facts(view)):
         return
     yield Composition("above")
-    yield from (Composition("beside", number) for number in range(1, len(found)))
-    if len(found) > 1:
+    yield from (Composition("beside", number) for number in range(1, len(items)))
+    if len(items) > 1:
         yield Composition("below")
-    loose = tuple(n for n, item in enumerate(found) if not item.about.target)
-    bound = [n for n in range(len(found)) if n not in loose]
+    loose = tuple(n for n, item in enumerate(items) if not item.about.target)
+    bound = [n for n in range(len(items)) if n not in loose]
     if loose and bound:
         yield Composition("second", second=loose)
     for number in bound[1:-1]:
@@ -128,20 +128,20 @@ def compositions(view: View, found: list[Item], few: bool) -> Iterator[Compositi
 
 
 def composed(
-    view: View, grown: Grown, found: list[Item], plan: Composition, sizes: Sizes
+    view: View, grown: Grown, items: list[Item], plan: Composition, sizes: Sizes
 ) -> Composed | None:
     """A composition from top to bottom; None where a leader to the second column would find no gap
     between the items of the first. `grown` is the tower with its gaps grown towards a height.
     """
     tower = grown(0.0)
     left = tower.reach.width + (_STRIP if view.strip else 0.0)
-    second = [found[number] for number in plan.second]
-    panel = _panel(view, plan, left, found, sizes)
+    second = [items[number] for number in plan.second]
+    panel = _panel(view, plan, left, items, sizes)
     under = panel.height + ITEM_GAP
     first = 0 if plan.facts == "above" else plan.moved
     column = [
         replace(item, least=under if number == first else 0.0)
-        for number, item in enumerate(found)
+        for number, item in enumerate(items)
         if number not in plan.second
     ]
     below = under + FACTS_APART if plan.facts == "below" else 0.0
@@ -166,15 +166,15 @@ def composed(
     return Composed(view, plan, tower, spots, panel, subtitle, header, top, height, stood, beside)
 
 
-def _panel(view: View, plan: Composition, left: float, found: list[Item], sizes: Sizes) -> Panel:
+def _panel(view: View, plan: Composition, left: float, items: list[Item], sizes: Sizes) -> Panel:
     """The size of the facts: narrow at the margin, as wide as what they stand above or below."""
     match plan.facts:
         case "below":
             width = max(_WIDE_FACTS, left)
         case "above":
-            width = max([_WIDE_FACTS, *(item.width for item in found)])
+            width = max([_WIDE_FACTS, *(item.width for item in items)])
         case "second":
-            width = max([FACTS_WIDTH, *(found[number].width for number in plan.second)])
+            width = max([FACTS_WIDTH, *(items[number].width for number in plan.second)])
         case _:
             width = FACTS_WIDTH
     split = width >= _WIDE_FACTS
@@ -200,9 +200,9 @@ def _stood(
         replace(item, wish=wish(item.about.target, spots), least=top + item.least)
         for item in column
     ]
-    found = tops(settled, top, height)
-    ends = [*(y - ITEM_GAP for y in found[1:]), top + height]
-    return tuple(map(Stood, settled, found, ends))
+    heights = tops(settled, top, height)
+    ends = [*(y - ITEM_GAP for y in heights[1:]), top + height]
+    return tuple(map(Stood, settled, heights, ends))
 
 
 def _second(
@@ -227,5 +227,5 @@ def _second(
             return None
         places.append(Stood(item, y, bottom, through))
         top = y + item.height + ITEM_GAP
-    ends = (*(found.y - ITEM_GAP for found in places[1:]), bottom)
-    return tuple(replace(found, room=end) for found, end in zip(places, ends, strict=False))
+    ends = (*(stood.y - ITEM_GAP for stood in places[1:]), bottom)
+    return tuple(replace(stood, room=end) for stood, end in zip(places, ends, strict=False))

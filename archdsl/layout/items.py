@@ -37,14 +37,14 @@ class Item:
 
 def items(view: View, spots: dict[str, Box], sizes: Sizes) -> list[Item]:
     """Insets and callouts with their sizes, from the highest target to the lowest."""
-    found = [_inset(inset, spots, sizes) for inset in view.insets]
-    found += [_callout(callout, spots) for callout in view.callouts]
-    return sorted(found, key=lambda item: (round(item.wish), -_right(item.about.target, spots)))
+    both = [_inset(inset, spots, sizes) for inset in view.insets]
+    both += [_callout(callout, spots) for callout in view.callouts]
+    return sorted(both, key=lambda item: (round(item.wish), -_right(item.about.target, spots)))
 
 
 def _callout(callout: Callout, spots: dict[str, Box]) -> Item:
     lines = text.balanced(callout.text, CALLOUT_SIZE, _REMARK)
-    width = max((text.line_width(found, CALLOUT_SIZE) for found in lines), default=0.0) + 16.0
+    width = max((text.line_width(line, CALLOUT_SIZE) for line in lines), default=0.0) + 16.0
     height = 18.0 * len(lines) + 8.0
     return Item(callout, width, height, wish(callout.target, spots), lines=lines)
 
@@ -100,8 +100,8 @@ def tops(column: list[Item], top: float, height: float) -> list[float]:
         for item, offset in zip(column, offsets, strict=True)
     ]
     free = [min(top + room, max(top, value)) for value in rising(wishes)]
-    found: list[float] = []
+    edges: list[float] = []
     for item, value, offset in zip(column, free, offsets, strict=True):
-        least = found[-1] + column[len(found) - 1].height + ITEM_GAP if found else top
-        found.append(max(value + offset, item.least, least))
-    return found
+        least = edges[-1] + column[len(edges) - 1].height + ITEM_GAP if edges else top
+        edges.append(max(value + offset, item.least, least))
+    return edges

@@ -31,28 +31,30 @@ def placed(wires: Sequence[Wire], boxes: Sequence[Box], sizes: Sizes) -> tuple[W
     """The wires with their labels' places. `boxes`: what no label may touch."""
     if not any(wire.edge.label for wire in wires):
         return tuple(wires)
-    taken = [*boxes, *(piece for wire in wires for piece in _pieces(wire))]
+    occupied = [*boxes, *(piece for wire in wires for piece in _pieces(wire))]
     order = sorted(
         (number for number, wire in enumerate(wires) if wire.edge.label),
         key=lambda number: (-_crowd(wires, number), number),
     )
-    found: dict[int, Wire] = {}
+    labelled: dict[int, Wire] = {}
     for number in order:
         wire = wires[number]
         for label in dict.fromkeys((wire.edge.label, sign(wire.edge.label))):
             wide = text.line_width(label, sizes.small)
             places = ((at, label_box(at, wide, sizes).grown(_AIR)) for at in _spots(wire, wide))
-            free = ((at, box) for at, box in places if not _touches(box, taken))
+            free = ((at, box) for at, box in places if not _touches(box, occupied))
             spot, box = next(free, (None, None)) if label else (None, None)
             if box is not None:
-                found[number] = replace(wire, edge=replace(wire.edge, label=label), label_at=spot)
-                taken.append(box)
+                labelled[number] = replace(
+                    wire, edge=replace(wire.edge, label=label), label_at=spot
+                )
+                occupied.append(box)
                 break
-    return tuple(found.get(number, wire) for number, wire in enumerate(wires))
+    return tuple(labelled.get(number, wire) for number, wire in enumerate(wires))
 
 
-def _touches(box: Box, taken: Sequence[Box]) -> bool:
-    return any(box.overlaps(other, -0.01) for other in taken)
+def _touches(box: Box, occupied: Sequence[Box]) -> bool:
+    return any(box.overlaps(other, -0.01) for other in occupied)
 
 
 def label_box(spot: Point, wide: float, sizes: Sizes) -> Box:

@@ -180,9 +180,9 @@ def _order(rows: list[list[Cell]]) -> None:
         upward = sweep % 2 == 0
         for row in rows if upward else reversed(rows):
             _sort_by_neighbours(row, rows, upward)
-        found = _crossings(rows)
-        if found < fewest:
-            best, fewest = [list(row) for row in rows], found
+        crossings = _crossings(rows)
+        if crossings < fewest:
+            best, fewest = [list(row) for row in rows], crossings
     for row, order in zip(rows, best, strict=True):
         row[:] = order
 
@@ -212,7 +212,7 @@ def _sort_by_neighbours(row: list[Cell], rows: list[list[Cell]], upward: bool) -
     place = {id(cell): float(number) for number, cell in enumerate(rows[other])}
     means: dict[int, float] = {}
     for number, cell in enumerate(row):
-        near = [place[id(found)] for found, _ in (cell.below if upward else cell.above)]
+        near = [place[id(neighbour)] for neighbour, _ in (cell.below if upward else cell.above)]
         means[id(cell)] = sum(near) / len(near) if near else float(number)
     row.sort(key=lambda cell: means[id(cell)])
 
@@ -224,8 +224,8 @@ def _crossings(rows: list[list[Cell]]) -> int:
         if len(low) < 2 and len(high) < 2:
             continue
         place = {id(cell): number for number, cell in enumerate(high)}
-        ends = [[place[id(found)] for found, _ in cell.above] for cell in low]
-        total += _inversions([end for found in ends for end in sorted(found)])
+        ends = [[place[id(other)] for other, _ in cell.above] for cell in low]
+        total += _inversions([end for layer_ends in ends for end in sorted(layer_ends)])
     return total
 
 

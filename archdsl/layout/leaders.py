@@ -33,10 +33,10 @@ class Leader:
     points: tuple[Point, ...]
 
 
-def positions(found: Arranged, sizes: Sizes) -> dict[str, Box]:
+def positions(tower: Arranged, sizes: Sizes) -> dict[str, Box]:
     """The box of every node, also inside groups and choices, by id."""
     boxes: dict[str, Box] = {}
-    for placed in found.placed:
+    for placed in tower.placed:
         boxes[placed.node.id] = placed.box
         if placed.inner is not None:
             boxes |= positions(placed.inner, sizes)
@@ -49,44 +49,44 @@ def case_boxes(placed: Placed, sizes: Sizes) -> list[tuple[str, Box]]:
     boxes: list[tuple[str, Box]] = []
     x, y = placed.box.x + CHOICE_PADDING, placed.box.y + CHOICE_PADDING
     stacked = is_stacked(placed.node, sizes)
-    for found in placed.node.cases:
-        width, height = case(found, sizes)
+    for block in placed.node.cases:
+        width, height = case(block, sizes)
         top = y + CHOICE_LABEL
         if stacked:
             width = placed.box.width - 2 * CHOICE_PADDING
             y = top + height + CHOICE_PADDING
         else:
             height = placed.box.bottom - CHOICE_PADDING - top
-        boxes.append((found.node.id, Box(x, top, width, height)))
+        boxes.append((block.node.id, Box(x, top, width, height)))
         x += 0.0 if stacked else width + CHOICE_PADDING
     return boxes
 
 
-def levels(found: Arranged) -> Iterator[tuple[Point, Point]]:
+def levels(tower: Arranged) -> Iterator[tuple[Point, Point]]:
     """The level pieces of all wires, in groups too."""
-    for wire in found.wires:
+    for wire in tower.wires:
         yield from ((a, b) for a, b in itertools.pairwise(wire.points) if abs(a.y - b.y) < 0.01)
-    for placed in found.placed:
+    for placed in tower.placed:
         if placed.inner is not None:
             yield from levels(placed.inner)
 
 
-def tips(found: Arranged) -> Iterator[Point]:
+def tips(tower: Arranged) -> Iterator[Point]:
     """The ends of all wires, in groups too."""
-    yield from (wire.points[-1] for wire in found.wires)
-    for placed in found.placed:
+    yield from (wire.points[-1] for wire in tower.wires)
+    for placed in tower.placed:
         if placed.inner is not None:
             yield from tips(placed.inner)
 
 
-def labels(found: Arranged, sizes: Sizes) -> Iterator[Box]:
+def labels(tower: Arranged, sizes: Sizes) -> Iterator[Box]:
     """The boxes of what stands beside wires, in groups too."""
-    for wire in found.wires:
+    for wire in tower.wires:
         if wire.label_at is not None:
             x, y = wire.label_at
             width = text.line_width(wire.edge.label, sizes.small)
             yield Box(x, y - sizes.small, width, 1.3 * sizes.small)
-    for placed in found.placed:
+    for placed in tower.placed:
         if placed.inner is not None:
             yield from labels(placed.inner, sizes)
 
@@ -121,29 +121,29 @@ def leaders(
     column of frames at `column`.
     """
     ground = _Ground(spots, tuple(levels(tower)), tuple(tips(tower)), tuple(labels(tower, sizes)))
-    found: list[tuple[End, tuple[Point, ...], Point]] = []
+    ways: list[tuple[End, tuple[Point, ...], Point]] = []
     below: list[float] = []
     for end in ends:
         if end.source in spots:
             way = _way_out(ground, end.source, below)
             below += [point.y for point in way[1:2]]
-            found.append((end, way, Point(end.box.x, _arrival(end, way[-1].y))))
+            ways.append((end, way, Point(end.box.x, _arrival(end, way[-1].y))))
     bent = [
         number
-        for number, (end, way, tip) in enumerate(found)
+        for number, (end, way, tip) in enumerate(ways)
         if end.through is not None or _is_steep(way, tip, end.source, spots)
     ]
-    tracks = _tracks({n: (found[n][1][-1].y, found[n][2].y) for n in bent}, tower, column)
-    made: list[Leader] = []
-    for number, (end, way, tip) in enumerate(found):
+    tracks = _tracks({n: (ways[n][1][-1].y, ways[n][2].y) for n in bent}, tower, column)
+    drawn: list[Leader] = []
+    for number, (end, way, tip) in enumerate(ways):
         if number in tracks and abs(way[-1].y - tip.y) > 0.5:
             x = tracks[number]
             way = (*way, Point(x, way[-1].y), Point(x, tip.y))
-        made.append(Leader(end.source, end.target, (*way, tip)))
-    return tuple(made)
+        drawn.append(Leader(end.source, end.target, (*way, tip)))
+    return tuple(drawn)
 
 
-def _way_out(ground: _Ground, source: str, taken: list[float]) -> tuple[Point, ...]:
+def _way_out(ground: _Ground, source: str, used: list[float]) -> tuple[Point, ...]:
     """The points of a leader up to where nothing of the tower is in its way: the middle of a
     node's right edge, a place above it where a wire arrives there, or a way below what stands
     right of it, clear of arrows and labels, at none of the heights that are `taken`.
@@ -164,7 +164,7 @@ def _way_out(ground: _Ground, source: str, taken: list[float]) -> tuple[Point, .
 
     def clear(below: float) -> bool:
         a, b = Point(x, below), Point(x + _FAR, below)
-        apart = all(abs(below - other) >= _APART for other in taken)
+        apart = all(abs(below - other) >= _APART for other in used)
         return apart and not any(crosses(a, b, label) for label in ground.labels)
 
     below = next(filter(clear, heights), near)
@@ -210,14 +210,14 @@ def _tracks(
     left = tower.reach.right
     tracks: dict[int, float] = {}
     for group in (up, down):
-        for number, found in enumerate(group):
-            tracks[found] = left + (column - left) * (number + 1) / (len(group) + 1)
+        for number, leader in enumerate(group):
+            tracks[leader] = left + (column - left) * (number + 1) / (len(group) + 1)
     return tracks
 
 
-def clashes(found: tuple[Leader, ...]) -> int:
+def clashes(leaders: tuple[Leader, ...]) -> int:
     """How many pairs of leaders cross or share a piece of their way."""
-    pieces = [segments(leader.points) for leader in found]
+    pieces = [segments(leader.points) for leader in leaders]
     return sum(
         any(_meet(*one, *other) for one, other in itertools.product(a, b))
         for a, b in itertools.combinations(pieces, 2)

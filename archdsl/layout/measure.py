@@ -39,8 +39,8 @@ def centred(width: float, height: float) -> Extent:
 def label_width(node: Node, sizes: Sizes) -> float:
     """Width of a node's label, its title in the body size and the other lines small."""
     widths = [
-        text.line_width(found, sizes.body if number < node.titles else sizes.small)
-        for number, found in enumerate(node.lines)
+        text.line_width(line, sizes.body if number < node.titles else sizes.small)
+        for number, line in enumerate(node.lines)
     ]
     return max(widths, default=0.0)
 
@@ -102,11 +102,11 @@ def box(node: Node, sizes: Sizes, roomy: bool) -> tuple[float, float]:
     return max(least, label_width(node, sizes) + 2 * _PADDING), round(height)
 
 
-def case(found: Case, sizes: Sizes) -> tuple[float, float]:
+def case(block: Case, sizes: Sizes) -> tuple[float, float]:
     """Width and height of the box of one of a choice's blocks."""
-    width = label_width(found.node, sizes) + 2 * 12.0
-    over = text.line_width(found.label, sizes.small)
-    shown = replace(found.node, badges=())  # which stand beside the choice
+    width = label_width(block.node, sizes) + 2 * 12.0
+    over = text.line_width(block.label, sizes.small)
+    shown = replace(block.node, badges=())  # which stand beside the choice
     return max(76.0, width, over + 8.0), box(shown, sizes, roomy=True)[1]
 
 
@@ -114,22 +114,22 @@ def choice(node: Node, sizes: Sizes) -> tuple[float, float]:
     """Width and height of a choice: its blocks side by side in a frame, each under its count; or
     one above the other.
     """
-    boxes = [case(found, sizes) for found in node.cases]
+    boxes = [case(block, sizes) for block in node.cases]
     width = _beside(boxes)
     if width > sizes.choice:
-        width = max(found[0] for found in boxes) + 2 * CHOICE_PADDING
+        width = max(block[0] for block in boxes) + 2 * CHOICE_PADDING
         return width, CHOICE_PADDING + sum(h + CHOICE_LABEL + CHOICE_PADDING for _, h in boxes)
-    return width, max(found[1] for found in boxes) + 2 * CHOICE_PADDING + CHOICE_LABEL
+    return width, max(block[1] for block in boxes) + 2 * CHOICE_PADDING + CHOICE_LABEL
 
 
 def is_stacked(node: Node, sizes: Sizes) -> bool:
     """Whether the blocks of a choice stand one above the other."""
-    return _beside([case(found, sizes) for found in node.cases]) > sizes.choice
+    return _beside([case(block, sizes) for block in node.cases]) > sizes.choice
 
 
 def _beside(boxes: list[tuple[float, float]]) -> float:
     """Width of the blocks of a choice side by side."""
-    return sum(found[0] for found in boxes) + CHOICE_PADDING * (len(boxes) + 1)
+    return sum(extent[0] for extent in boxes) + CHOICE_PADDING * (len(boxes) + 1)
 
 
 def badge_width(label: text.Line, sizes: Sizes) -> float:

@@ -83,9 +83,9 @@ def page(view: View, sizes: Sizes) -> Page:
     """Arrange a card at its natural size."""
     grown = growing(view.tower, sizes)
     tower = grown(0.0)
-    view, found = _fitting(view, tower, sizes)
-    plans = compositions(view, found, tower.gaps < _MANY_GAPS)
-    tried = (composed(view, grown, found, plan, sizes) for plan in plans)
+    view, placed = _fitting(view, tower, sizes)
+    plans = compositions(view, placed, tower.gaps < _MANY_GAPS)
+    tried = (composed(view, grown, placed, plan, sizes) for plan in plans)
     return min((_page(way, sizes) for way in tried if way is not None), key=_cost)
 
 
@@ -94,32 +94,32 @@ def _fitting(view: View, tower: Arranged, sizes: Sizes) -> tuple[View, list[Item
     where all to which leaders go, or all others, would be much higher than it.
     """
     spots = positions(tower, sizes)
-    found = items(view, spots, sizes)
+    placed = items(view, spots, sizes)
     most = _MOST_HEIGHT * max(tower.reach.height, _LEAST_HEIGHT)
     while True:
-        bound = [item for item in found if item.about.target]
-        loose = [item for item in found if not item.about.target]
+        bound = [item for item in placed if item.about.target]
+        loose = [item for item in placed if not item.about.target]
         fits = needed(bound) <= most and needed(loose) <= most
         if fits or len(view.insets) < 2 or not view.insets[-1].optional:
             break
         view = replace(view, insets=view.insets[:-1])
-        found = items(view, spots, sizes)
-    return view, found
+        placed = items(view, spots, sizes)
+    return view, placed
 
 
-def _cost(found: Page) -> float:
+def _cost(page: Page) -> float:
     """The paper that a composition takes, what of it is white above and below the tower, and what
     its shape and its leaders cost a reader.
     """
-    slant = sum(abs(leader.points[0].y - leader.points[-1].y) for leader in found.leaders)
-    shape = max(1.0, found.width / found.height / _WIDE, found.height / found.width / _HIGH)
-    tower = found.tower.reach
-    white = found.height - found.header.bottom - tower.height
-    if found.facts.x < tower.right:
-        white -= found.facts.height
+    slant = sum(abs(leader.points[0].y - leader.points[-1].y) for leader in page.leaders)
+    shape = max(1.0, page.width / page.height / _WIDE, page.height / page.width / _HIGH)
+    tower = page.tower.reach
+    white = page.height - page.header.bottom - tower.height
+    if page.facts.x < tower.right:
+        white -= page.facts.height
     lost = _WHITE_COST * max(0.0, white) * tower.width
-    clash = _CLASH_COST * clashes(found.leaders)
-    return found.width * found.height * shape + lost + _SLANT_COST * slant + clash
+    clash = _CLASH_COST * clashes(page.leaders)
+    return page.width * page.height * shape + lost + _SLANT_COST * slant + clash
 
 
 def _page(way: Composed, sizes: Sizes) -> Page:
@@ -183,8 +183,8 @@ def _facts(way: Composed, column: float, sizes: Sizes) -> tuple[Box, float]:
     upper = [stood.item.width for stood in way.column if not _is_under(way, stood)]
     lower = [stood.item.width for stood in way.column if _is_under(way, stood)]
     title = min(text.width(way.view.title, sizes.title, text.BOLD), _MOST_TITLE)
-    said = max(title, *(text.line_width(line, sizes.body + 0.5) for line in way.subtitle))
-    heads = (sizes.margin + said + 2.0, *(column + width for width in lower))
+    head = max(title, *(text.line_width(line, sizes.body + 0.5) for line in way.subtitle))
+    heads = (sizes.margin + head + 2.0, *(column + width for width in lower))
     edge = column + max(upper) if upper else column
     if not has_facts(way.view):
         right = max(edge if upper else tower.reach.right, *heads)

@@ -82,11 +82,11 @@ def fact_lines(
     leaves no room for the value is broken before it, so that no number is cut.
     """
     size = sizes.body - 1.0
-    said = text.line(fact.value, "ink", text.SEMIBOLD)
-    names = text.balanced(text.line(fact.name), size, width - text.widest(said, size) - NAME_GAP)
+    shown = text.line(fact.value, "ink", text.SEMIBOLD)
+    names = text.balanced(text.line(fact.name), size, width - text.widest(shown, size) - NAME_GAP)
     *before, last = names or ((),)
     room = width - text.line_width(last, size) - NAME_GAP
-    first, *more = text.balanced(said, size, room) or ((),)
+    first, *more = text.balanced(shown, size, room) or ((),)
     return *((name, ()) for name in before), (last, first), *(((), value) for value in more)
 
 
@@ -111,8 +111,8 @@ def legend(
     """The kinds of layers below each other, no wider than `width`."""
     placed: list[PlacedKind] = []
     for number, kind in enumerate(kinds):
-        said = text.line(f"{kind.count:,} {kind.name}".strip(), "ink", text.SEMIBOLD)
-        lines = text.wrap(said, sizes.small, width - SWATCH)
+        label = text.line(f"{kind.count:,} {kind.name}".strip(), "ink", text.SEMIBOLD)
+        lines = text.wrap(label, sizes.small, width - SWATCH)
         box = Box(left, top, width, LEGEND_LINE * len(lines))
         placed.append(PlacedKind(kind, number, box, lines))
         top = box.bottom + 3.0

@@ -96,16 +96,18 @@ def plan(layers: Layers, residual: list[Edge], sizes: Sizes) -> Plan:
     routes = [Route(edge, course) for edge, course in layers.courses]
     for route in routes:
         entered[id(route.course[-1])].append(route)
-    taken = {edge.target for edge in residual}
+    doubled = {edge.target for edge in residual}
     labels = {
         id(route): text.line_width(route.edge.label, sizes.small) + 10.0 + LABEL_APART
         for route in routes
         if route.edge.label
     }
     signs = {id(r): sign_step(r.edge.label, sizes) for r in routes if sign(r.edge.label)}
-    for found in entered.values():
-        _enter(found, layers, taken, labels, signs)
-    met = {cell for cell, found in entered.items() if sum(not r.edge.entry for r in found) > 1}
+    for arriving in entered.values():
+        _enter(arriving, layers, doubled, labels, signs)
+    met = {
+        cell for cell, arriving in entered.items() if sum(not r.edge.entry for r in arriving) > 1
+    }
     for route in routes:
         _jogs(route, met)
     lanes = _lanes(layers, residual, sizes)
@@ -123,7 +125,7 @@ def _widen(layers: Layers) -> None:
         for number, cell in enumerate(row):
             if cell.node is None or not cell.node.wide or not cell.below:
                 continue
-            columns = [found.x for found, _ in cell.below]
+            columns = [other.x for other, _ in cell.below]
             left, right = min(columns) - 34.0, max(columns) + 34.0
             if number:
                 left = max(left, row[number - 1].right + 12.0)
@@ -137,7 +139,7 @@ def _widen(layers: Layers) -> None:
 def _enter(
     routes: list[Route],
     layers: Layers,
-    taken: set[str],
+    doubled: set[str],
     labels: dict[int, float],
     signs: dict[int, float],
 ) -> None:
@@ -148,7 +150,7 @@ def _enter(
     node = target.node
     assert node is not None
     if node.form == "operator":
-        sides = {1} if node.id in taken else set()
+        sides = {1} if node.id in doubled else set()
         for route in routes:
             away = _leaves(route.course[-2]) - target.x
             side = (away > 0) - (away < 0)
@@ -247,7 +249,7 @@ def _lanes(layers: Layers, residual: list[Edge], sizes: Sizes) -> list[Route]:
     ]
     base = max((cell.right for cell in passed), default=0.0) + sizes.lane * 0.9
     levels: list[list[tuple[int, int]]] = []
-    for _, route in sorted(enumerate(routes), key=lambda found: _length(found[1])):
+    for _, route in sorted(enumerate(routes), key=lambda numbered: _length(numbered[1])):
         low, high = route.course[0].layer, route.course[1].layer
         level = next(
             (n for n, used in enumerate(levels) if all(high <= a or b <= low for a, b in used)),
@@ -327,14 +329,14 @@ def _below(nets: dict[tuple[str, int], list[Piece]]) -> dict[tuple[str, int], se
     for net, pieces in nets.items():
         for piece in pieces:
             rising[round(piece.start / _COLUMN)].append((piece.start, net))
-    found: dict[tuple[str, int], set[tuple[str, int]]] = {net: set() for net in nets}
+    under: dict[tuple[str, int], set[tuple[str, int]]] = {net: set() for net in nets}
     for net, pieces in nets.items():
         for piece in pieces:
             column = round(piece.end / _COLUMN)
             for start, other in (pair for at in (-1, 0, 1) for pair in rising[column + at]):
                 if other != net and abs(start - piece.end) < _COLUMN:
-                    found[net].add(other)
-    return found
+                    under[net].add(other)
+    return under
 
 
 def _reach(pieces: list[Piece]) -> tuple[float, float]:
@@ -342,22 +344,22 @@ def _reach(pieces: list[Piece]) -> tuple[float, float]:
     return min(ends), max(ends)
 
 
-def gap_height(found: Plan, gap: int, sizes: Sizes, least: float) -> float:
+def gap_height(plan: Plan, gap: int, sizes: Sizes, least: float) -> float:
     """Height of a gap in pixels: room for its tracks, an arrow and perhaps a label."""
-    tracks = found.tracks[gap]
+    tracks = plan.tracks[gap]
     needed = _FIRST_TRACK + (tracks - 1) * sizes.track + _ARROW_ROOM if tracks else 0.0
-    if gap in found.labelled:
+    if gap in plan.labelled:
         needed = max(least, needed) + (_LABEL_ROOM - _ARROW_ROOM if tracks else 8.0)
     return max(least, needed)
 
 
 def wires(
-    found: Plan, tops: dict[int, float], bottoms: dict[int, float], rows: list[float], sizes: Sizes
+    plan: Plan, tops: dict[int, float], bottoms: dict[int, float], rows: list[float], sizes: Sizes
 ) -> list[Wire]:
     """The wires' corners. `tops` and `bottoms` are those of cells, by identity; `rows` the layers'
     tops.
     """
-    return [_drawn(route, tops, bottoms, rows, sizes) for route in found.routes]
+    return [_drawn(route, tops, bottoms, rows, sizes) for route in plan.routes]
 
 
 def _drawn(

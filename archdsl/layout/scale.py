@@ -76,11 +76,13 @@ def to_scale(models: tuple[ScaledModel, ...], sizes: Sizes) -> Scaled:
     top = HEADER
     right = 0.0
     for row in rows:
-        height = max(found.box.height for found in row)
+        height = max(placed_model.box.height for placed_model in row)
         x = sizes.margin
-        for found in row:
-            placed.append(_moved(found, x - found.box.x, top + height - found.box.bottom))
-            x += _width(found, sizes) + _GAP
+        for placed_model in row:
+            placed.append(
+                _moved(placed_model, x - placed_model.box.x, top + height - placed_model.box.bottom)
+            )
+            x += _width(placed_model, sizes) + _GAP
         right = max(right, x - _GAP)
         top += height + FOOT + _ROW_GAP
     bar_params = _round(area * layer * _BAR_LAYERS * 90.0)
@@ -136,24 +138,24 @@ def _placed(model: ScaledModel, layer: float, area: float) -> PlacedModel:
     )
 
 
-def said(model: ScaledModel, factor: int) -> tuple[str, ...]:
+def captions(model: ScaledModel, factor: int) -> tuple[str, ...]:
     """The lines below a model: its name, its parameters, its layers, how much wider it is drawn."""
     layers = f"{model.layers:,} layers" if model.layers != 1 else "1 layer"
     more = (f"drawn {factor:,} × wider",) if factor > 1 else ()
-    return model.name, model.said, layers, *more
+    return model.name, model.size, layers, *more
 
 
-def _width(found: PlacedModel, sizes: Sizes) -> float:
+def _width(model: PlacedModel, sizes: Sizes) -> float:
     """The width of a model with the lines below it."""
-    lines = said(found.model, found.factor)
+    lines = captions(model.model, model.factor)
     name = text.width(lines[0], sizes.body, text.SEMIBOLD)
-    return max([found.box.width, name, *(text.width(line, sizes.small) for line in lines[1:])])
+    return max([model.box.width, name, *(text.width(line, sizes.small) for line in lines[1:])])
 
 
-def _rows(found: list[PlacedModel], sizes: Sizes) -> list[list[PlacedModel]]:
+def _rows(models: list[PlacedModel], sizes: Sizes) -> list[list[PlacedModel]]:
     rows: list[list[PlacedModel]] = [[]]
     at = 0.0
-    for model in found:
+    for model in models:
         wide = _width(model, sizes) + _GAP
         if rows[-1] and at + wide > _PAGE:
             rows.append([])
@@ -163,14 +165,14 @@ def _rows(found: list[PlacedModel], sizes: Sizes) -> list[list[PlacedModel]]:
     return rows
 
 
-def _moved(found: PlacedModel, dx: float, dy: float) -> PlacedModel:
+def _moved(model: PlacedModel, dx: float, dy: float) -> PlacedModel:
     return PlacedModel(
-        found.model,
-        found.box.moved(dx, dy),
-        tuple(PlacedPart(p.part, p.box.moved(dx, dy)) for p in found.parts),
-        tuple(level + dy for level in found.levels),
-        found.true.moved(dx, dy) if found.true is not None else None,
-        found.factor,
+        model.model,
+        model.box.moved(dx, dy),
+        tuple(PlacedPart(p.part, p.box.moved(dx, dy)) for p in model.parts),
+        tuple(level + dy for level in model.levels),
+        model.true.moved(dx, dy) if model.true is not None else None,
+        model.factor,
     )
 
 

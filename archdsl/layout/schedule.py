@@ -22,15 +22,15 @@ def strip_box(view: View, tower: Arranged, sizes: Sizes) -> Box | None:
     """The strip's cells: as high as the model's frame, no cell higher than a line of text."""
     if view.strip is None:
         return None
-    framed = [found.box for found in tower.placed if found.node.form == "group"]
-    frame = around(framed or [found.box for found in tower.placed])
+    framed = [placed.box for placed in tower.placed if placed.node.form == "group"]
+    frame = around(framed or [placed.box for placed in tower.placed])
     pitch = min(_MOST_PITCH, (frame.height - 8.0) / max(1, len(view.strip.cells)))
     height = pitch * len(view.strip.cells)
     groups = [
         spot.box
-        for found in tower.placed
-        if found.inner is not None
-        for spot in found.inner.placed
+        for placed in tower.placed
+        if placed.inner is not None
+        for spot in placed.inner.placed
         if spot.node.form == "group"
     ]
     middle = around(groups).middle.y if groups else frame.middle.y
@@ -38,9 +38,9 @@ def strip_box(view: View, tower: Arranged, sizes: Sizes) -> Box | None:
     box = Box(sizes.margin + 12.0, top, STRIP_WIDTH, height)
     low = replace(box, y=frame.bottom - height)
     names = (f"{kind.count:,} {kind.name}" for kind in view.strip.kinds)
-    said = SWATCH + max(text.width(name, sizes.small, text.SEMIBOLD) for name in names)
+    widest = SWATCH + max(text.width(name, sizes.small, text.SEMIBOLD) for name in names)
     room = legend_width(tower, box, sizes)
-    if height > _NEARLY * frame.height or room < min(said, _LEAST_LEGEND):
+    if height > _NEARLY * frame.height or room < min(widest, _LEAST_LEGEND):
         return low  # where the legend has room below
     return box
 
@@ -48,7 +48,7 @@ def strip_box(view: View, tower: Arranged, sizes: Sizes) -> Box | None:
 def legend_width(tower: Arranged, strip: Box, sizes: Sizes) -> float:
     """How wide the legend may be: to the next that stands or runs at its height."""
     top, bottom = strip.bottom + 2.0, strip.bottom + _LEGEND_HEIGHT
-    boxes = [found.inner.reach if found.inner else found.box for found in tower.placed]
+    boxes = [placed.inner.reach if placed.inner else placed.box for placed in tower.placed]
     boxes += [
         Box(min(a.x, b.x), min(a.y, b.y), abs(a.x - b.x), abs(a.y - b.y))
         for wire in tower.wires

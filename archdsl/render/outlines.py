@@ -74,13 +74,13 @@ class Outlines:
 
     def _glyph(self, character: str, weight: int) -> str:
         """The id of a glyph, "" for one without ink; it is defined where it is first used."""
-        found = self.known.get((character, weight))
-        if found is None:
+        glyph = self.known.get((character, weight))
+        if glyph is None:
             drawn = outline(character, weight)
-            found = f"{self.prefix}glyph-{weight}-{ord(character):x}" if drawn else ""
+            glyph = f"{self.prefix}glyph-{weight}-{ord(character):x}" if drawn else ""
             if drawn:
                 path = self.drawing.path(drawn)
-                path["id"] = found
+                path["id"] = glyph
                 self.drawing.defs.add(path)
-            self.known[character, weight] = found
-        return found
+            self.known[character, weight] = glyph
+        return glyph

@@ -62,10 +62,10 @@ def _undated(base: Any, title: str) -> Any:
 
     class Undated(base):  # type: ignore[misc]
         def _create_surface(self, width: float, height: float) -> Any:
-            made, width, height = super()._create_surface(width, height)
-            made.set_metadata(constants.PDF_METADATA_TITLE, title)
-            made.set_metadata(constants.PDF_METADATA_CREATE_DATE, _DATE)
-            return made, width, height
+            surface, width, height = super()._create_surface(width, height)
+            surface.set_metadata(constants.PDF_METADATA_TITLE, title)
+            surface.set_metadata(constants.PDF_METADATA_CREATE_DATE, _DATE)
+            return surface, width, height
 
     return Undated
 

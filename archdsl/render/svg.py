@@ -78,7 +78,7 @@ def _night(night: Mapping[str, str], day: Mapping[str, str], scope: str) -> str:
 def _links(items: tuple[Item, ...]) -> bool:
     """Whether something in the picture leads to a page."""
     groups = [item for item in items if isinstance(item, Group)]
-    return any(_SAFE_LINK.match(found.link) or _links(found.items) for found in groups)
+    return any(_SAFE_LINK.match(group.link) or _links(group.items) for group in groups)
 
 
 def pixels(length: str) -> float:
@@ -86,10 +86,10 @@ def pixels(length: str) -> float:
 
     Raises ValueError for anything that is not a positive number with mm, cm, in, pt or px.
     """
-    found = _LENGTH.match(length)
-    if found is None or float(found[1]) <= 0:
+    match = _LENGTH.match(length)
+    if match is None or float(match[1]) <= 0:
         raise ValueError(f"{length!r} is no length: write a number with mm, cm, in, pt or px")
-    return float(found[1]) * _UNITS[found[2] or "px"]
+    return float(match[1]) * _UNITS[match[2] or "px"]
 
 
 def size(scene: Scene, width: str | None, scale: float) -> tuple[str, str]:
@@ -100,9 +100,9 @@ def size(scene: Scene, width: str | None, scale: float) -> tuple[str, str]:
     if width is None:
         return _number(scene.width * scale), _number(scene.height * scale)
     pixels(width)
-    found = _LENGTH.match(width)
-    assert found is not None
-    number, unit = float(found[1]) * scale, found[2] or "px"
+    match = _LENGTH.match(width)
+    assert match is not None
+    number, unit = float(match[1]) * scale, match[2] or "px"
     return f"{_number(number)}{unit}", f"{number * scene.height / scene.width:.3f}{unit}"
 
 
@@ -164,76 +164,76 @@ class _Pen:
             case Group():
                 return self._group(item)
             case Rect(box=box):
-                made = self.drawing.rect(
+                shape = self.drawing.rect(
                     (_number(box.x), _number(box.y)), (_number(box.width), _number(box.height))
                 )
                 if item.radius:
-                    made["rx"] = _number(min(item.radius, box.width / 2, box.height / 2))
+                    shape["rx"] = _number(min(item.radius, box.width / 2, box.height / 2))
             case Circle(centre=centre):
-                made = self.drawing.circle(
+                shape = self.drawing.circle(
                     (_number(centre.x), _number(centre.y)), _number(item.radius)
                 )
             case Path():
-                made = self.drawing.path(_commands(item))
-                made["stroke-linejoin"] = "round"
+                shape = self.drawing.path(_commands(item))
+                shape["stroke-linejoin"] = "round"
             case Text():
                 return self._text(item)
-        self._paint(made, item)
-        return made
+        self._paint(shape, item)
+        return shape
 
     def _group(self, group: Group) -> Any:
-        made = self.drawing.g()
+        element = self.drawing.g()
         if group.id:
-            made["id"] = self.prefix + _safe_id(group.id)
+            element["id"] = self.prefix + _safe_id(group.id)
         if group.kind:
-            made["class"] = f"archdsl-{_safe_id(group.kind)}"  # a page has an own `header`
+            element["class"] = f"archdsl-{_safe_id(group.kind)}"  # a page has an own `header`
         if group.title:
-            made.set_desc(clean(group.title))
+            element.set_desc(clean(group.title))
         for item in group.items:
             if not isinstance(item, Text) or item.runs:  # a row of facts may have no value
-                made.add(self.element(item))
+                element.add(self.element(item))
         if not _SAFE_LINK.match(group.link):
-            return made
+            return element
         anchor = self.drawing.a(group.link)
-        anchor.add(made)
+        anchor.add(element)
         return anchor
 
-    def _paint(self, made: Any, shape: Rect | Circle | Path) -> None:
-        made["fill"] = self.palette[shape.fill] if shape.fill else "none"
+    def _paint(self, element: Any, shape: Rect | Circle | Path) -> None:
+        element["fill"] = self.palette[shape.fill] if shape.fill else "none"
         if self.classes:
             names = [f"f-{shape.fill}"] if shape.fill else []
             names += [f"s-{shape.stroke}"] if shape.stroke else []
             if names:
-                made["class"] = " ".join(names)
+                element["class"] = " ".join(names)
         if shape.stroke:
-            made["stroke"] = self.palette[shape.stroke]
-            made["stroke-width"] = f"{shape.width:g}"
+            element["stroke"] = self.palette[shape.stroke]
+            element["stroke-width"] = f"{shape.width:g}"
         if isinstance(shape, (Rect, Path)) and shape.dash:
-            made["stroke-dasharray"] = " ".join(f"{length:g}" for length in shape.dash)
+            element["stroke-dasharray"] = " ".join(f"{length:g}" for length in shape.dash)
 
     def _text(self, shape: Text) -> Any:
         """One element a line; a run of another tone or weight is a span with a place of its own."""
         if self.outlines is not None:
             return self._outlined(shape, self.outlines)
-        made = self.drawing.text("")
-        made["y"] = _number(shape.origin.y)
-        made["font-size"] = f"{shape.size:g}"
-        made["x"] = _number(shape.origin.x)
+        element = self.drawing.text("")
+        element["y"] = _number(shape.origin.y)
+        element["font-size"] = f"{shape.size:g}"
+        element["x"] = _number(shape.origin.x)
         if len(shape.runs) == 1:
-            made.text = text.printable(shape.runs[0].text)
+            element.text = text.printable(shape.runs[0].text)
             if shape.anchor != "start":
-                made["text-anchor"] = shape.anchor
-            self._style(made, shape.runs[0])
-            return made
-        made["x"] = _number(shape.left)
+                element["text-anchor"] = shape.anchor
+            self._style(element, shape.runs[0])
+            return element
+        element["x"] = _number(shape.left)
         if "  " in text.plain(shape.runs):
-            made["xml:space"] = "preserve"
+            element["xml:space"] = "preserve"
         for run, x in _spans(shape):
             span = self.drawing.tspan(text.printable(run.text))
             span["x"], span["y"] = _number(x), _number(shape.origin.y)
             self._style(span, run)
-            made.add(span)
-        return made
+            element.add(span)
+        return element
 
     def _outlined(self, shape: Text, outlines: Outlines) -> Any:
         """A line as shapes, labelled with what it says."""
@@ -242,54 +242,54 @@ class _Pen:
         line["aria-label"] = text.printable(text.plain(shape.runs))
         for run, x in _spans(shape):
             shown = text.printable(run.text)
-            made = outlines.run(shown, shape.size, run.weight, x, shape.origin.y)
-            self._colour(made, run)
-            line.add(made)
+            glyphs = outlines.run(shown, shape.size, run.weight, x, shape.origin.y)
+            self._colour(glyphs, run)
+            line.add(glyphs)
         return line
 
-    def _colour(self, made: Any, run: text.Run) -> None:
-        made["fill"] = self.palette[run.tone]
+    def _colour(self, element: Any, run: text.Run) -> None:
+        element["fill"] = self.palette[run.tone]
         if self.classes:
-            made["class"] = f"f-{run.tone}"
+            element["class"] = f"f-{run.tone}"
 
-    def _style(self, made: Any, run: text.Run) -> None:
-        self._colour(made, run)
+    def _style(self, element: Any, run: text.Run) -> None:
+        self._colour(element, run)
         if self.fonts == "split":
-            made["font-family"] = own_family(run.weight)
+            element["font-family"] = own_family(run.weight)
         elif run.weight != text.REGULAR:
-            made["font-weight"] = str(run.weight)
+            element["font-weight"] = str(run.weight)
 
 
 def _spans(shape: Text) -> list[tuple[text.Run, float]]:
     """Runs and where each starts. A leading space goes to the run before: at a start it would be
     lost.
     """
-    found: list[tuple[text.Run, float]] = []
+    spans: list[tuple[text.Run, float]] = []
     x = shape.left
     for run in shape.runs:
         bare = run.text.lstrip(" ")
         lead = run.text[: len(run.text) - len(bare)]
-        if found and lead:
-            last, start = found[-1]
-            found[-1] = text.Run(last.text + lead, last.tone, last.weight), start
+        if spans and lead:
+            last, start = spans[-1]
+            spans[-1] = text.Run(last.text + lead, last.tone, last.weight), start
         x += text.width(lead, shape.size, run.weight)
         if bare:
-            found.append((text.Run(bare, run.tone, run.weight), x))
+            spans.append((text.Run(bare, run.tone, run.weight), x))
         x += text.width(bare, shape.size, run.weight)
-    return found
+    return spans
 
 
 def _commands(path: Path) -> str:
     """An SVG path of straight lines, level and upright ones in short form."""
     first, *rest = path.points
-    said = [f"M{_number(first.x)} {_number(first.y)}"]
+    commands = [f"M{_number(first.x)} {_number(first.y)}"]
     before = first
     for point in rest:
         if _number(point.x) == _number(before.x):
-            said.append(f"V{_number(point.y)}")
+            commands.append(f"V{_number(point.y)}")
         elif _number(point.y) == _number(before.y):
-            said.append(f"H{_number(point.x)}")
+            commands.append(f"H{_number(point.x)}")
         else:
-            said.append(f"L{_number(point.x)} {_number(point.y)}")
+            commands.append(f"L{_number(point.x)} {_number(point.y)}")
         before = point
-    return "".join(said) + ("Z" if path.closed else "")
+    return "".join(commands) + ("Z" if path.closed else "")

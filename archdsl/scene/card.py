@@ -22,10 +22,10 @@ def card(view: View, theme: Theme) -> Scene:
     items: list[Item] = [_paper(page.width, page.height), _header(page, sizes)]
     if page.strip is not None and view.strip is not None:
         items.append(panel.strip(view.strip, page.strip, page.legend, sizes))
-    items.extend(_inset_frame(found) for found in page.insets)
+    items.extend(_inset_frame(part) for part in page.insets)
     items.append(Group(tuple(draw.diagram(page.tower, sizes, _whole(view))), "tower", "tower"))
-    items.extend(_inset(found, sizes) for found in page.insets)
-    items.extend(_callout(found) for found in page.callouts)
+    items.extend(_inset(part, sizes) for part in page.insets)
+    items.extend(_callout(part) for part in page.callouts)
     items.extend(_leaders(page))
     if view.facts.parts or view.facts.rows:
         items.append(panel.facts(view.facts, page.facts, sizes, page.split))
@@ -78,29 +78,29 @@ def _column(view: View, theme: Theme) -> Scene:
     """Title, tower, layers and facts below each other, as many of them as the view has."""
     from archdsl.layout.column import column
 
-    found = column(view)
-    sizes = found.sizes
-    left, right = sizes.margin, found.width - sizes.margin
+    laid = column(view)
+    sizes = laid.sizes
+    left, right = sizes.margin, laid.width - sizes.margin
     title = text.fitted(view.title, sizes.title, right - left, text.BOLD)
     header: list[Item] = [Text(Point(left, 34.0), text.line(title, "ink", text.BOLD), sizes.title,
                                id="title")]  # fmt: skip
     header += [
         Text(Point(left, 56.0 + 18.0 * number), runs, sizes.body)
-        for number, runs in enumerate(found.subtitle)
+        for number, runs in enumerate(laid.subtitle)
     ]
-    rule = (Point(left, found.rule), Point(right, found.rule))
+    rule = (Point(left, laid.rule), Point(right, laid.rule))
     header.append(Path(rule, stroke="rule", width=1.0))
     items: list[Item] = [
-        _paper(found.width, found.height),
+        _paper(laid.width, laid.height),
         Group(tuple(header), "header", "header", "", view.link),
     ]
-    if found.tower is not None:
-        items.append(Group(tuple(draw.diagram(found.tower, sizes, _whole(view))), "tower", "tower"))
-    if found.strip is not None and view.strip is not None:
-        items.append(panel.level_strip(view.strip, found.strip, found.legend, sizes))
-    if found.facts is not None:
-        items.append(panel.facts(view.facts, found.facts, sizes, split=True))
-    return _scene(view, theme, found.width, found.height, items, found.millimetres)
+    if laid.tower is not None:
+        items.append(Group(tuple(draw.diagram(laid.tower, sizes, _whole(view))), "tower", "tower"))
+    if laid.strip is not None and view.strip is not None:
+        items.append(panel.level_strip(view.strip, laid.strip, laid.legend, sizes))
+    if laid.facts is not None:
+        items.append(panel.facts(view.facts, laid.facts, sizes, split=True))
+    return _scene(view, theme, laid.width, laid.height, items, laid.millimetres)
 
 
 def _whole(view: View) -> str:
@@ -109,39 +109,41 @@ def _whole(view: View) -> str:
     return f"{view.title} · {params:,} parameters" if params else view.title
 
 
-def _inset_frame(found: PlacedInset) -> Group:
-    stroke = "accent" if found.inset.tone == "accent" else "quiet"
-    frame = Rect(found.box, 14.0, "paper", stroke, 1.3, DOTTED, found.inset.id)
-    return Group((frame,), f"{found.inset.id}.frame", "group", text.plain(found.inset.title))
+def _inset_frame(placed: PlacedInset) -> Group:
+    stroke = "accent" if placed.inset.tone == "accent" else "quiet"
+    frame = Rect(placed.box, 14.0, "paper", stroke, 1.3, DOTTED, placed.inset.id)
+    return Group((frame,), f"{placed.inset.id}.frame", "group", text.plain(placed.inset.title))
 
 
-def _inset(found: PlacedInset, sizes: Sizes) -> Group:
-    x, y = found.box.x + INSET_PADDING, found.box.y + INSET_PADDING + HEADING * text.CAPITAL
-    items: list[Item] = [Text(Point(x, y), found.inset.title, HEADING, inside=found.inset.id)]
-    for number, runs in enumerate(found.subtitle):
+def _inset(placed: PlacedInset, sizes: Sizes) -> Group:
+    x, y = placed.box.x + INSET_PADDING, placed.box.y + INSET_PADDING + HEADING * text.CAPITAL
+    items: list[Item] = [Text(Point(x, y), placed.inset.title, HEADING, inside=placed.inset.id)]
+    for number, runs in enumerate(placed.subtitle):
         spot = Point(x, y + 20.0 + 17.0 * number)
-        items.append(Text(spot, runs, sizes.small + 1.0, inside=found.inset.id))
-    items.extend(draw.diagram(found.diagram, sizes))
-    return Group(tuple(items), f"{found.inset.id}.inset", "inset")
+        items.append(Text(spot, runs, sizes.small + 1.0, inside=placed.inset.id))
+    items.extend(draw.diagram(placed.diagram, sizes))
+    return Group(tuple(items), f"{placed.inset.id}.inset", "inset")
 
 
-def _callout(found: PlacedCallout) -> Group:
-    box = found.box
+def _callout(placed: PlacedCallout) -> Group:
+    box = placed.box
     texts = tuple(
         Text(
             Point(box.x + 8.0, box.y + 16.0 + 18.0 * number),
             runs,
             CALLOUT_SIZE,
-            inside=found.callout.id,
+            inside=placed.callout.id,
         )
-        for number, runs in enumerate(found.lines)
+        for number, runs in enumerate(placed.lines)
     )
-    return Group((Rect(box, id=found.callout.id), *texts), f"{found.callout.id}.callout", "callout")
+    return Group(
+        (Rect(box, id=placed.callout.id), *texts), f"{placed.callout.id}.callout", "callout"
+    )
 
 
 def _leaders(page: Page) -> list[Item]:
-    accented = {found.inset.id for found in page.insets if found.inset.tone == "accent"}
-    accented |= {found.callout.id for found in page.callouts}
+    accented = {placed.inset.id for placed in page.insets if placed.inset.tone == "accent"}
+    accented |= {placed.callout.id for placed in page.callouts}
     return [
         Path(
             leader.points,

@@ -29,23 +29,23 @@ _KEPT = (5.0, 3.0)
 """Dashes of what is cached: it differs from other boxes by more than its hue."""
 
 
-def diagram(found: Arranged, sizes: Sizes, whole: str = "") -> list[Item]:
+def diagram(arranged: Arranged, sizes: Sizes, whole: str = "") -> list[Item]:
     """A diagram: frames first, then wires, then what stands on them.
 
     `whole`: the tooltip of a frame that has no words of its own, which is the whole model's.
     """
     items: list[Item] = []
-    for placed in found.placed:
+    for placed in arranged.placed:
         if placed.inner is not None:
             items.extend(_frame(placed, sizes, whole))
-    for wired in found.wires:
+    for wired in arranged.wires:
         items.extend(wire(wired, sizes))
-    for placed in found.placed:
+    for placed in arranged.placed:
         if placed.inner is not None:
             items.extend(diagram(placed.inner, sizes, whole))
         elif placed.node.form != "port":
             items.append(node(placed, sizes))
-    for badge in found.badges:
+    for badge in arranged.badges:
         items.extend(_badge(badge, sizes))
     return items
 
@@ -65,23 +65,23 @@ def arrow(tip: Point, before: Point, paint: str = "ink") -> Path:
     return Path(corners, fill=paint, closed=True)
 
 
-def wire(found: Wire, sizes: Sizes) -> list[Item]:
+def wire(placed: Wire, sizes: Sizes) -> list[Item]:
     """A wire with its arrow and its label."""
-    forks = found.edge.form == "residual"
+    forks = placed.edge.form == "residual"
     items: list[Item] = [
         Path(
-            found.points,
+            placed.points,
             use="wire",
             stroke="ink",
             width=sizes.line,
-            source="" if forks else found.edge.source,
-            target=found.edge.target,
+            source="" if forks else placed.edge.source,
+            target=placed.edge.target,
         )
     ]
-    if found.arrow and len(found.points) > 1:
-        items.append(arrow(found.points[-1], found.points[-2]))
-    if found.label_at is not None:
-        items.append(Text(found.label_at, found.edge.label, sizes.small))
+    if placed.arrow and len(placed.points) > 1:
+        items.append(arrow(placed.points[-1], placed.points[-2]))
+    if placed.label_at is not None:
+        items.append(Text(placed.label_at, placed.edge.label, sizes.small))
     return items
 
 
@@ -98,44 +98,44 @@ def _frame(placed: Placed, sizes: Sizes, whole: str) -> list[Item]:
     if placed.node.lines:
         spot = Point(placed.box.x + 16.0, placed.box.y + 20.0)
         shapes.append(Text(spot, placed.node.lines[0], sizes.small, inside=placed.node.id))
-    said = _said(placed.node) or whole
-    return [Group(tuple(shapes), f"{placed.node.id}.frame", "group", said)]
+    tooltip = _tooltip(placed.node) or whole
+    return [Group(tuple(shapes), f"{placed.node.id}.frame", "group", tooltip)]
 
 
-def _said(found: Node) -> str:
+def _tooltip(node: Node) -> str:
     """A node's tooltip: what is known of it, or else what is written on it."""
-    return found.tooltip or " · ".join(text.plain(line) for line in found.lines)
+    return node.tooltip or " · ".join(text.plain(line) for line in node.lines)
 
 
 def node(placed: Placed, sizes: Sizes) -> Group:
     """A node with its label."""
-    found, box = placed.node, placed.box
+    shown, box = placed.node, placed.box
     shapes: list[Item]
-    match found.form:
+    match shown.form:
         case "operator":
-            shapes = _operator(found, box, sizes)
+            shapes = _operator(shown, box, sizes)
         case "terminal":
-            shapes = _terminal(found, box, sizes)
+            shapes = _terminal(shown, box, sizes)
         case "pill":
-            shapes = _labelled(found, box, box.height / 2, sizes)
+            shapes = _labelled(shown, box, box.height / 2, sizes)
         case "choice":
             shapes = _choice(placed, sizes)
         case _:
-            shapes = _labelled(found, box, 9.0 if len(found.lines) > 1 else 8.0, sizes)
-    return Group(tuple(shapes), found.id, found.form, _said(found), found.link)
+            shapes = _labelled(shown, box, 9.0 if len(shown.lines) > 1 else 8.0, sizes)
+    return Group(tuple(shapes), shown.id, shown.form, _tooltip(shown), shown.link)
 
 
-def _labelled(found: Node, box: Box, radius: float, sizes: Sizes) -> list[Item]:
-    fill, stroke = _FILLS[found.tone]
-    width = 1.4 if found.tone in ("soft", "cached", "shared") else 1.2
-    dash = _KEPT if found.tone == "cached" else ()
+def _labelled(node: Node, box: Box, radius: float, sizes: Sizes) -> list[Item]:
+    fill, stroke = _FILLS[node.tone]
+    width = 1.4 if node.tone in ("soft", "cached", "shared") else 1.2
+    dash = _KEPT if node.tone == "cached" else ()
     inner: list[Item] = []
-    if found.tone == "shared":
+    if node.tone == "shared":
         inner.append(Rect(box.grown(-3.0), max(2.0, radius - 3.0), None, stroke, 0.8))
     return [
-        Rect(box, radius, fill, stroke, width, dash, id=found.id),
+        Rect(box, radius, fill, stroke, width, dash, id=node.id),
         *inner,
-        *_label(found.lines, box, found.id, sizes, found.tone == "strong", found.titles),
+        *_label(node.lines, box, node.id, sizes, node.tone == "strong", node.titles),
     ]
 
 
@@ -148,10 +148,12 @@ def _label(
     titles: int = 1,
 ) -> list[Item]:
     """Lines in the middle of a box: the title's in the body size, the others small."""
-    found = list(lines)
-    at = box.middle.y - label_height(len(found), sizes, titles) / 2 + text.CAPITAL * sizes.body
+    shown_lines = list(lines)
+    at = (
+        box.middle.y - label_height(len(shown_lines), sizes, titles) / 2 + text.CAPITAL * sizes.body
+    )
     texts: list[Item] = []
-    for number, runs in enumerate(found):
+    for number, runs in enumerate(shown_lines):
         size = sizes.body if number < titles else sizes.small
         shown = tuple(
             text.Run(
@@ -164,14 +166,14 @@ def _label(
     return texts
 
 
-def _operator(found: Node, box: Box, sizes: Sizes) -> list[Item]:
+def _operator(node: Node, box: Box, sizes: Sizes) -> list[Item]:
     """A circle with its mark: strokes for sum and product, a letter for others."""
     middle, radius = box.middle, box.width / 2
-    circle = Circle(middle, radius, "surface", "ink", sizes.line, found.id)
+    circle = Circle(middle, radius, "surface", "ink", sizes.line, node.id)
     strokes: list[Item]
     x, y = middle
     slant = _MARK * 0.75
-    match found.mark:
+    match node.mark:
         case "+":
             lines = [((x - _MARK, y), (x + _MARK, y)), ((x, y - _MARK), (x, y + _MARK))]
         case "×":
@@ -186,48 +188,48 @@ def _operator(found: Node, box: Box, sizes: Sizes) -> list[Item]:
             spot = Point(x, y + text.CAPITAL * size / 2)
             return [
                 circle,
-                Text(spot, text.line(found.mark, "ink", text.SEMIBOLD), size, "middle", found.id),
+                Text(spot, text.line(node.mark, "ink", text.SEMIBOLD), size, "middle", node.id),
             ]
     strokes = [Path((Point(*a), Point(*b)), stroke="ink", width=sizes.line) for a, b in lines]
     return [circle, *strokes]
 
 
-def _terminal(found: Node, box: Box, sizes: Sizes) -> list[Item]:
+def _terminal(node: Node, box: Box, sizes: Sizes) -> list[Item]:
     at = box.y + (box.height + text.CAPITAL * sizes.body) / 2
     return [
-        Text(Point(box.middle.x, at), runs, sizes.body, "middle", id=found.id)
-        for runs in found.lines[:1]
+        Text(Point(box.middle.x, at), runs, sizes.body, "middle", id=node.id)
+        for runs in node.lines[:1]
     ]
 
 
 def _choice(placed: Placed, sizes: Sizes) -> list[Item]:
     """The blocks of which each layer has one, in a frame, each under its count."""
     items: list[Item] = [Rect(placed.box, 13.0, "surface", "quiet", 1.1, id=placed.node.id)]
-    for found, (name, box) in zip(placed.node.cases, case_boxes(placed, sizes), strict=True):
+    for block, (name, box) in zip(placed.node.cases, case_boxes(placed, sizes), strict=True):
         spot = Point(box.middle.x, box.y - CHOICE_LABEL / 2 + 3.0)
-        shapes = _labelled(found.node, box, 8.0, sizes)
-        items.append(Text(spot, found.label, sizes.small, "middle", placed.node.id))
-        items.append(Group(tuple(shapes), name, "box", _said(found.node), found.node.link))
+        shapes = _labelled(block.node, box, 8.0, sizes)
+        items.append(Text(spot, block.label, sizes.small, "middle", placed.node.id))
+        items.append(Group(tuple(shapes), name, "box", _tooltip(block.node), block.node.link))
     return items
 
 
-def _badge(found: PlacedBadge, sizes: Sizes) -> list[Item]:
-    box = found.box
-    start = Point(box.right, found.tip.y)
-    name = found.badge.id
+def _badge(placed: PlacedBadge, sizes: Sizes) -> list[Item]:
+    box = placed.box
+    start = Point(box.right, placed.tip.y)
+    name = placed.badge.id
     pill: tuple[Item, ...] = (
         Rect(box, box.height / 2, "surface", "ink", 1.3, id=name),
-        *_label((found.badge.label,), box, name, sizes, on_strong=False),
+        *_label((placed.badge.label,), box, name, sizes, on_strong=False),
     )
     return [
         Path(
-            (start, found.tip),
+            (start, placed.tip),
             use="wire",
             stroke="ink",
             width=sizes.line,
             source=name,
-            target=found.node,
+            target=placed.node,
         ),
-        arrow(found.tip, start),
-        Group(pill, name, "badge", found.badge.tooltip or text.plain(found.badge.label)),
+        arrow(placed.tip, start),
+        Group(pill, name, "badge", placed.badge.tooltip or text.plain(placed.badge.label)),
     ]

@@ -28,64 +28,66 @@ from archdsl.view.words import short
 _STRIPE = 4.0
 
 
-def strip(found: Strip, box: Box, kinds: tuple[PlacedKind, ...], sizes: Sizes) -> Group:
+def strip(schedule: Strip, box: Box, kinds: tuple[PlacedKind, ...], sizes: Sizes) -> Group:
     """One cell a layer, from the first below; thin cells of one kind run together."""
-    count = len(found.cells)
+    count = len(schedule.cells)
     pitch = box.height / count
     gap = 2.0 if pitch >= 6.0 else 0.0
     items: list[Item] = []
-    for first, last in _runs(found.cells) if gap == 0.0 else [(n, n + 1) for n in range(count)]:
+    for first, last in _runs(schedule.cells) if gap == 0.0 else [(n, n + 1) for n in range(count)]:
         top = box.bottom - last * pitch + gap / 2
         cell = Box(box.x, top, box.width, (last - first) * pitch - gap)
-        items.append(_cell(cell, found, first, last))
-    for layer, y in _numbered(found, [box.bottom - (n + 0.5) * pitch for n in range(count)], sizes):
+        items.append(_cell(cell, schedule, first, last))
+    for layer, y in _numbered(
+        schedule, [box.bottom - (n + 0.5) * pitch for n in range(count)], sizes
+    ):
         spot = Point(box.right + 6.0, y + text.CAPITAL * sizes.small / 2)
         items.append(Text(spot, text.line(f"{layer + 1:,}", "quiet"), sizes.small))
     middle = box.middle.x
-    if len(found.kinds) > 1:
+    if len(schedule.kinds) > 1:
         spot = Point(middle, box.y - 9.0)
         items.append(Text(spot, text.line("layers", "quiet"), sizes.small, "middle"))
-    items.extend(_legend(found, kinds, sizes))
+    items.extend(_legend(schedule, kinds, sizes))
     return Group(tuple(items), "strip", "strip")
 
 
-def level_strip(found: Strip, box: Box, kinds: tuple[PlacedKind, ...], sizes: Sizes) -> Group:
+def level_strip(schedule: Strip, box: Box, kinds: tuple[PlacedKind, ...], sizes: Sizes) -> Group:
     """One cell a layer, from the first at the left, numbers above and the legend below."""
-    count = len(found.cells)
+    count = len(schedule.cells)
     pitch = box.width / count
     gap = 1.6 if pitch >= 5.0 else 0.0
     items: list[Item] = []
-    for first, last in _runs(found.cells) if gap == 0.0 else [(n, n + 1) for n in range(count)]:
+    for first, last in _runs(schedule.cells) if gap == 0.0 else [(n, n + 1) for n in range(count)]:
         left = box.x + first * pitch + gap / 2
         cell = Box(left, box.y, (last - first) * pitch - gap, box.height)
-        items.append(_cell(cell, found, first, last))
-    taken = -100.0
-    wanted = [0, count - 1, *(first for first, _ in _runs(found.cells))]
+        items.append(_cell(cell, schedule, first, last))
+    occupied = -100.0
+    wanted = [0, count - 1, *(first for first, _ in _runs(schedule.cells))]
     for layer in sorted({*wanted[:2], *(wanted[2:] if len(wanted) <= 8 else [])}):
         x = box.x + (layer + 0.5) * pitch
         shown = text.line(f"{layer + 1:,}", "quiet")
         wide = text.line_width(shown, sizes.small)
         x = min(max(x, box.x + wide / 2), max(box.right - wide / 2, box.x + wide / 2))
-        if x - wide / 2 > taken + 4.0:
+        if x - wide / 2 > occupied + 4.0:
             items.append(Text(Point(x, box.y - 5.0), shown, sizes.small, "middle"))
-            taken = x + wide / 2
-    items.extend(_legend(found, kinds, sizes))
+            occupied = x + wide / 2
+    items.extend(_legend(schedule, kinds, sizes))
     return Group(tuple(items), "strip", "strip")
 
 
-def _legend(found: Strip, kinds: tuple[PlacedKind, ...], sizes: Sizes) -> Iterator[Item]:
+def _legend(schedule: Strip, kinds: tuple[PlacedKind, ...], sizes: Sizes) -> Iterator[Item]:
     """Swatches and lines of the kinds of layers."""
     for placed in kinds:
         swatch = Box(placed.box.x, placed.box.y + 2.0, 10.0, 10.0)
-        yield _cell(swatch, found, found.cells.index(placed.number))
-        for number, said in enumerate(placed.lines):
+        yield _cell(swatch, schedule, schedule.cells.index(placed.number))
+        for number, line in enumerate(placed.lines):
             y = placed.box.y + 11.0 + LEGEND_LINE * number
-            yield Text(Point(placed.box.x + SWATCH, y), said, sizes.small)
+            yield Text(Point(placed.box.x + SWATCH, y), line, sizes.small)
 
 
-def _cell(box: Box, found: Strip, first: int, last: int = 0) -> Group:
+def _cell(box: Box, schedule: Strip, first: int, last: int = 0) -> Group:
     """Layers of one kind, from `first` up to the one before `last`, or the swatch of their kind."""
-    kind = found.kinds[found.cells[first]]
+    kind = schedule.kinds[schedule.cells[first]]
     inner = painted(box, kind.tone, kind.hatched, min(2.0, box.height / 4, box.width / 4))
     if last == 0:
         where = f"{kind.count:,} layers" if kind.count > 1 else "1 layer"
@@ -121,12 +123,12 @@ def _runs(cells: tuple[int, ...]) -> list[tuple[int, int]]:
     return runs
 
 
-def _numbered(found: Strip, places: list[float], sizes: Sizes) -> list[tuple[int, float]]:
+def _numbered(schedule: Strip, places: list[float], sizes: Sizes) -> list[tuple[int, float]]:
     """The first and the last layer and those where another kind begins, with their places; none
     nearer to another than a line of text.
     """
-    starts = [first for first, _ in _runs(found.cells)]
-    wanted = [0, len(found.cells) - 1, *(starts if len(starts) <= 4 else [])]
+    starts = [first for first, _ in _runs(schedule.cells)]
+    wanted = [0, len(schedule.cells) - 1, *(starts if len(starts) <= 4 else [])]
     kept: list[tuple[int, float]] = []
     for layer in wanted:
         if all(abs(places[layer] - other) >= sizes.small + 2.0 for _, other in kept):
@@ -134,36 +136,36 @@ def _numbered(found: Strip, places: list[float], sizes: Sizes) -> list[tuple[int
     return kept
 
 
-def facts(found: Panel, box: Box, sizes: Sizes, split: bool) -> Group:
+def facts(panel: Panel, box: Box, sizes: Sizes, split: bool) -> Group:
     """Where the parameters are, then two quiet columns of names and values, then the sources.
 
     In a split panel rows stand right of the parts.
     """
     items: list[Item] = []
     y = box.y
-    if found.parts:
+    if panel.parts:
         heading = text.line("Where the parameters are", "ink", text.SEMIBOLD)
         items.append(Text(Point(box.x, y + 14.0), heading, sizes.body))
-        items.extend(_bar(found.parts, Box(box.x, y + 26.0, box.width, 16.0)))
+        items.extend(_bar(panel.parts, Box(box.x, y + 26.0, box.width, 16.0)))
         y += FACTS_HEAD
     if split:
         wide = split_column(box.width)
         left = Box(box.x, y, wide, box.height)
-        groups = row_columns(found, sizes, box.width)
+        groups = row_columns(panel, sizes, box.width)
         for number, rows in enumerate(groups):
             after = (len(groups) - number - 1) * (wide + FACTS_GAP)
             items.extend(_rows(rows, Box(box.right - wide - after, y, wide, 0.0), sizes)[0])
-        shown, y = _parts(found, left, sizes)
+        shown, y = _parts(panel, left, sizes)
         items.extend(shown)
-        items.extend(_sources(found, Box(left.x, y + 10.0, left.width, 0.0), sizes))
+        items.extend(_sources(panel, Box(left.x, y + 10.0, left.width, 0.0), sizes))
         return Group(tuple(items), "facts", "facts")
-    shown, y = _parts(found, Box(box.x, y, box.width, 0.0), sizes)
+    shown, y = _parts(panel, Box(box.x, y, box.width, 0.0), sizes)
     items.extend(shown)
     y += 8.0
     items.append(_rule(box, y))
-    shown, y = _rows(found.rows, Box(box.x, y + 10.0, box.width, 0.0), sizes)
+    shown, y = _rows(panel.rows, Box(box.x, y + 10.0, box.width, 0.0), sizes)
     items.extend(shown)
-    items.extend(_sources(found, Box(box.x, y, box.width, 0.0), sizes))
+    items.extend(_sources(panel, Box(box.x, y, box.width, 0.0), sizes))
     return Group(tuple(items), "facts", "facts")
 
 
@@ -171,13 +173,13 @@ def _rule(box: Box, y: float) -> Path:
     return Path((Point(box.x, y), Point(box.right, y)), stroke="rule", width=1.0)
 
 
-def _parts(found: Panel, box: Box, sizes: Sizes) -> tuple[list[Item], float]:
+def _parts(panel: Panel, box: Box, sizes: Sizes) -> tuple[list[Item], float]:
     """The legend of the bar, and the y below it."""
     items: list[Item] = []
     y = box.y
-    for part in found.parts:
+    for part in panel.parts:
         swatch = painted(Box(box.x, y, 11.0, 11.0), part.tone, part.hatched, 2.5)
-        items.append(Group(tuple(swatch), title=_share(part, found.parts)))
+        items.append(Group(tuple(swatch), title=_share(part, panel.parts)))
         items.extend(_row(part.name, short(part.params), box, y, PART_INDENT, "ink", sizes))
         y += PART_ROW
     return items, y
@@ -196,18 +198,18 @@ def _rows(rows: tuple[Row, ...], box: Box, sizes: Sizes) -> tuple[list[Item], fl
     return items, y
 
 
-def _sources(found: Panel, box: Box, sizes: Sizes) -> list[Item]:
+def _sources(panel: Panel, box: Box, sizes: Sizes) -> list[Item]:
     """Where the numbers are from, under a rule; a source that has a page leads there."""
-    if not found.sources:
+    if not panel.sources:
         return []
     items: list[Item] = [_rule(box, box.y)]
     y = box.y + 3.0
-    for source in found.sources:
+    for source in panel.sources:
         lines: list[Item] = []
         for shown in source_lines(source, sizes, box.width):
             y += FACT_LINE
             lines.append(Text(Point(box.x, y), shown, sizes.small))
-        items.append(Group(tuple(lines), "", "source", "", found.link))
+        items.append(Group(tuple(lines), "", "source", "", panel.link))
     return items
 
 
@@ -218,13 +220,13 @@ def _row(
     size = sizes.body - 1.0
     baseline = y + 10.0
     room = box.width - indent - text.width(name, size) - (NAME_GAP if name else 0.0)
-    said: list[Item] = []
+    texts: list[Item] = []
     if name:
-        said.append(Text(Point(box.x + indent, baseline), text.line(name, tone), size))
+        texts.append(Text(Point(box.x + indent, baseline), text.line(name, tone), size))
     if value:
         shown = text.line(text.fitted(value, size, room, text.SEMIBOLD), "ink", text.SEMIBOLD)
-        said.append(Text(Point(box.right, baseline), shown, size, "end"))
-    return said
+        texts.append(Text(Point(box.right, baseline), shown, size, "end"))
+    return texts
 
 
 def _bar(parts: tuple[Part, ...], box: Box) -> list[Item]:

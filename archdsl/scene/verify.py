@@ -86,7 +86,7 @@ def illegible(pairs: Iterable[tuple[str, str]], palette: Mapping[str, str]) -> l
 
 
 def _texts_apart(picture: _Picture) -> Iterator[str]:
-    order = sorted(picture.boxes, key=lambda found: found[1].y)
+    order = sorted(picture.boxes, key=lambda pair: pair[1].y)
     for number, (one, box) in enumerate(order):
         for other, below in itertools.islice(order, number + 1, None):
             if below.y >= box.bottom:
@@ -96,12 +96,12 @@ def _texts_apart(picture: _Picture) -> Iterator[str]:
 
 
 def _labels_inside(picture: _Picture) -> Iterator[str]:
-    for found in picture.texts:
-        if not found.inside:
+    for label in picture.texts:
+        if not label.inside:
             continue
-        owner = picture.named.get(found.inside)
-        if owner is None or not owner.box.holds(found.box, -1.0):
-            yield f"{text.plain(found.runs)!r} is not inside {found.inside!r}"
+        owner = picture.named.get(label.inside)
+        if owner is None or not owner.box.holds(label.box, -1.0):
+            yield f"{text.plain(label.runs)!r} is not inside {label.inside!r}"
 
 
 def _ends_on_ports(picture: _Picture) -> Iterator[str]:
@@ -144,19 +144,19 @@ def _on_a_border(end: Point, picture: _Picture) -> bool:
 
 
 def _texts_free_of_lines(picture: _Picture) -> Iterator[str]:
-    inked = [(found, box.grown(-0.2)) for found, box in picture.boxes]
+    inked = [(label, box.grown(-0.2)) for label, box in picture.boxes]
     for line in picture.lines:
         for a, b in segments(line.points):
-            for found, box in inked:
+            for label, box in inked:
                 if crosses(a, b, box):
-                    yield f"a {line.use} runs through {text.plain(found.runs)!r}"
+                    yield f"a {line.use} runs through {text.plain(label.runs)!r}"
 
 
 def _boxes_free_of_lines(picture: _Picture) -> Iterator[str]:
     """No wire or leader through a box with a label, or through an operator, other than at
     its ends.
     """
-    labelled = {found.inside for found in picture.texts if found.inside}
+    labelled = {label.inside for label in picture.texts if label.inside}
     solid = [
         (shape, shape.box.grown(-1.0))
         for name, shape in picture.named.items()
@@ -223,10 +223,10 @@ def _texts_legible(picture: _Picture) -> Iterator[str]:
     palettes = [picture.scene.palette]
     if picture.scene.night is not None:
         palettes.append(picture.scene.night)
-    for said, tone, ground in _inked(picture):
+    for words, tone, ground in _inked(picture):
         for palette in palettes:
             for what in illegible([(tone, ground)], palette):
-                yield f"{said!r}: {what}"
+                yield f"{words!r}: {what}"
 
 
 def _inked(picture: _Picture) -> Iterator[tuple[str, str, str]]:

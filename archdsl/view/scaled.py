@@ -29,11 +29,11 @@ class Run:
 class ScaledModel:
     """A model: its runs of layers from the first on, and what stands around them (embedding, head).
 
-    `params`: all of them, each once. `layers`: how many there are.
+    `size`: its parameters in words. `params`: all of them, each once. `layers`: how many there are.
     """
 
     name: str
-    said: str
+    size: str
     params: int
     layers: int
     runs: tuple[Run, ...]
