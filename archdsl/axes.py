@@ -103,16 +103,16 @@ def size(item: Item) -> Dim:
 
 def factors(items: tuple[Item, ...]) -> tuple[Factor | RestFactor, ...]:
     """The innermost factors in order; a cut counts as its first piece's."""
-    found: list[Factor | RestFactor] = []
+    flat: list[Factor | RestFactor] = []
     for item in items:
         match item:
             case Merge(inner):
-                found.extend(factors(inner))
+                flat.extend(factors(inner))
             case Cut(parts):
-                found.extend(factors(parts[0]))
+                flat.extend(factors(parts[0]))
             case _:
-                found.append(item)
-    return tuple(found)
+                flat.append(item)
+    return tuple(flat)
 
 
 def cuts(items: tuple[object, ...]) -> Iterator[Cut]:

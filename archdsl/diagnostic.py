@@ -143,13 +143,13 @@ class Diagnostics:
         """Reports an error."""
         self.put(Diagnostic(code, message, span, note, tuple(labels), help, frames, name))
 
-    def put(self, found: Diagnostic) -> None:
+    def put(self, diagnostic: Diagnostic) -> None:
         """Appends a diagnostic, unless there is one of its code at its place."""
         self.reports += 1
-        key = (found.code, found.message if found.span is None else found.span)
+        key = (diagnostic.code, diagnostic.message if diagnostic.span is None else diagnostic.span)
         if key not in self._seen and len(self.items) < MAX_SHOWN:
             self._seen.add(key)
-            self.items.append(found)
+            self.items.append(diagnostic)
 
     def __len__(self) -> int:
         return self.reports
@@ -165,8 +165,8 @@ class SpecError(Exception):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """A help line with the nearest spelling, or an empty string."""
-    found = difflib.get_close_matches(name, sorted(set(known)), n=1, cutoff=0.6)
-    return f"did you mean {found[0]}?" if found else ""
+    matches = difflib.get_close_matches(name, sorted(set(known)), n=1, cutoff=0.6)
+    return f"did you mean {matches[0]}?" if matches else ""
 
 
 def to_json(records: Iterable[Mapping[str, object]]) -> str:

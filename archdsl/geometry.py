@@ -74,9 +74,9 @@ class Box:
 
 def around(boxes: Iterable[Box]) -> Box:
     """The smallest box that holds all of `boxes`, of which there is at least one."""
-    found = list(boxes)
-    left, top = min(box.x for box in found), min(box.y for box in found)
-    right, bottom = max(box.right for box in found), max(box.bottom for box in found)
+    boxes = list(boxes)
+    left, top = min(box.x for box in boxes), min(box.y for box in boxes)
+    right, bottom = max(box.right for box in boxes), max(box.bottom for box in boxes)
     return Box(left, top, right - left, bottom - top)
 
 

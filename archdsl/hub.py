@@ -101,11 +101,11 @@ def _imported(
         diagnostics.add("hub-config", "quantised configurations are not imported", None, name=file,
                         help="import the configuration of the original weights")  # fmt: skip
         return None
-    found = _hub(kind, file, diagnostics)
+    match = _hub(kind, file, diagnostics)
     record = _record(config, file, diagnostics)
-    if found is None or record is None:
+    if match is None or record is None:
         return None
-    unit, hub, stem = found
+    unit, hub, stem = match
     if not _covered(config, hub, file, diagnostics):
         return None
     settings = _settings(unit, hub, record, diagnostics)
@@ -127,12 +127,12 @@ def _hub(kind: str, file: str, diagnostics: Diagnostics) -> tuple[Unit, s.HubDec
             names = [t.value for t in hub.types]
             known.extend(names)
             if unit is not None and kind in names:
-                for found in own.items:
-                    diagnostics.put(found)
+                for diagnostic in own.items:
+                    diagnostics.put(diagnostic)
                 return unit, hub, path.stem
         wrong += own.items
-    for found in wrong:
-        diagnostics.put(found)
+    for diagnostic in wrong:
+        diagnostics.put(diagnostic)
     hint = nearest(kind, known) or f"known are {', '.join(sorted(known))}"
     message = f"no spec knows the model_type {printable(kind)}"
     diagnostics.add("hub-config", message, None, name=file, help=hint)
@@ -186,15 +186,15 @@ def _covered(
     config: Mapping[str, Any], hub: s.HubDecl, file: str, diagnostics: Diagnostics
 ) -> bool:
     """Whether every key is mapped, required or ignored."""
-    said = {path for rule in hub.config for path in _mentions(rule)}
+    covered = {path for rule in hub.config for path in _mentions(rule)}
     left = []
     for leaf in _leaves(config):
-        mentioned = any(leaf[: n + 1] in said for n in range(len(leaf)))
+        mentioned = any(leaf[: n + 1] in covered for n in range(len(leaf)))
         harmless = leaf[0] in BOOKKEEPING and not (leaf[0] in NETWORK_IF_SET and config[leaf[0]])
         if not mentioned and not harmless:
             left.append(".".join(leaf))
     for key in left[:10]:
-        near = nearest(key, [".".join(p) for p in said])
+        near = nearest(key, [".".join(p) for p in covered])
         diagnostics.add(
             "hub-config",
             f"nothing says what {printable(key)} does to the network",
@@ -301,7 +301,7 @@ def _spec(
     file: str,
 ) -> str:
     block = unit.blocks[hub.model.name]
-    said = {k: _say(v) for k, v in settings.items() if not _is_default(block, k, v, settings)}
+    arguments = {k: _say(v) for k, v in settings.items() if not _is_default(block, k, v, settings)}
     uses = {f"specs.{stem}": {hub.model.name}}
     for value in settings.values():
         for used in _blocks(value):
@@ -312,18 +312,18 @@ def _spec(
     context = config.get("max_position_embeddings") or config.get("n_positions")
     lines = [f"# Imported from {printable(Path(file).name)}: {hub.types[0].value}."]
     lines += [f"use {path}: {', '.join(sorted(names))}" for path, names in sorted(uses.items())]
-    lines += ["", *_call(f"variant {identifier(title)} = {hub.model.name}", said)]
+    lines += ["", *_call(f"variant {identifier(title)} = {hub.model.name}", arguments)]
     lines.append(f"  name: {quoted(title)}")
     if isinstance(context, int) and not isinstance(context, bool) and context > 0:
         lines.append(f"  context: {context}")
     return "\n".join([*lines, "}", ""])
 
 
-def _call(head: str, said: dict[str, str]) -> list[str]:
+def _call(head: str, arguments: dict[str, str]) -> list[str]:
     """`head(a: 1, ...) {`, broken at 100 columns."""
     lines, line = [], f"{head}("
     pad = " " * len(line)
-    items = list(said.items())
+    items = list(arguments.items())
     for i, (key, text) in enumerate(items):
         part = f"{key}: {text}" + ("," if i + 1 < len(items) else "")
         if len(line) + len(part) > 98 and line.strip() != head + "(":
@@ -336,8 +336,8 @@ def _call(head: str, said: dict[str, str]) -> list[str]:
 def identifier(text: str) -> str:
     """A name for a variant: letters and digits only, whatever the text holds."""
     parts = re.findall(r"[A-Za-z0-9]+", text.rpartition("/")[2])
-    found = "".join(p[:1].upper() + p[1:] for p in parts)[:60]
-    return found if found and found[0].isalpha() else f"Model{found}"
+    word = "".join(p[:1].upper() + p[1:] for p in parts)[:60]
+    return word if word and word[0].isalpha() else f"Model{word}"
 
 
 def quoted(text: str) -> str:
@@ -389,8 +389,8 @@ def _say_real(real: Real) -> str:
 
 def _argument(name: str, value: Value) -> str:
     """`base: 10_000`, or only the name of a setting that is passed on under its own name."""
-    said = _say(value)
-    return said if said == name else f"{name}: {said}"
+    text = _say(value)
+    return text if text == name else f"{name}: {text}"
 
 
 def _say_list(values: tuple[Value, ...]) -> str:

@@ -31,14 +31,14 @@ def settings(module: Module) -> list[str]:
     outside = _input_axes(module)
     words = chosen(module)
     banks = [child for child in module.children if child.top_k is not None] if words else []
-    said = {n for bank in banks for n in (bank.length, bank.top_k)}
+    shown = {n for bank in banks for n in (bank.length, bank.top_k)}
     for setting in module.settings:
         value = setting.value
         if setting.kind not in ("dim", "count") or not isinstance(value, int):
             continue
-        if setting.name in outside or value in said or value == 0:
+        if setting.name in outside or value in shown or value == 0:
             continue
-        said.add(value)
+        shown.add(value)
         words.append(counted(setting.name, value))
     for child in module.children:
         for _, inner in child.modules:
@@ -61,8 +61,8 @@ def chosen(module: Module) -> list[str]:
         if child not in banks
         for _, inner in child.modules
     )
-    found = [f"{bank.top_k} of {bank.length:,} experts" for bank in banks]
-    return [", ".join([*found, *([f"{shared} shared"] if shared else [])])]
+    banked = [f"{bank.top_k} of {bank.length:,} experts" for bank in banks]
+    return [", ".join([*banked, *([f"{shared} shared"] if shared else [])])]
 
 
 def selection(module: Module) -> list[str]:
@@ -85,12 +85,14 @@ def differences(modules: list[Module]) -> list[list[str]]:
 
     Of layers with a window and layers without: "window 1,024" and "no window".
     """
-    found: list[list[str]] = []
+    words: list[list[str]] = []
     called: dict[str, list[Setting]] = {}
     for module in modules:
         for setting in module.settings:
             called.setdefault(setting.name, []).append(setting)
-    differ = {name for name, told in called.items() if len({(s.value, s.inner) for s in told}) > 1}
+    differ = {
+        name for name, named in called.items() if len({(s.value, s.inner) for s in named}) > 1
+    }
     for module in modules:
         numbers: list[str] = []
         blocks: list[str] = []
@@ -112,8 +114,8 @@ def differences(modules: list[Module]) -> list[list[str]]:
             elif setting.kind == "bool":
                 word = phrase(setting.name)
                 numbers.append(word if setting.value else f"not {word}")
-        found.append(numbers + blocks)
-    return found
+        words.append(numbers + blocks)
+    return words
 
 
 def kind_names(modules: list[Module]) -> list[str]:
@@ -138,19 +140,19 @@ def kind_name(module: Module, others: list[Module], most: int = 2) -> str:
     }
     titles = [other.title for other in others]
     usual = max(titles, key=titles.count)
-    said = [module.title] if module.title != usual else []
+    words = [module.title] if module.title != usual else []
     for path, inner in here:
         if len({m.title for m in same[path]}) > 1 and inner.role in COMPUTING:
-            said.append(inner.title)
+            words.append(inner.title)
             same[path] = [m for m in same[path] if m.title == inner.title]
     for path, inner in here:
         if inner.role in COMPUTING and len({m.id for m in same[path]}) > 1:
-            told = next(
+            differing = next(
                 (d for m, d in zip(same[path], differences(same[path]), strict=True) if m is inner),
                 [],
             )
-            said += told[:1]
-    return ", ".join(list(dict.fromkeys(said))[:most]) or module.title
+            words += differing[:1]
+    return ", ".join(list(dict.fromkeys(words))[:most]) or module.title
 
 
 def _speaks(setting: Setting) -> bool:
@@ -160,9 +162,9 @@ def _speaks(setting: Setting) -> bool:
 
 def counted(name: str, value: int) -> str:
     """A dimension with its name: "32 heads", "head width 128"."""
-    said = phrase(name)
+    words = phrase(name)
     plural = name.endswith("s") and not name.startswith("d_")
-    return f"{value:,} {said}" if plural else f"{said} {value:,}"
+    return f"{value:,} {words}" if plural else f"{words} {value:,}"
 
 
 def _input_axes(module: Module) -> set[str]:
@@ -241,7 +243,7 @@ def repeats(runs: list[tuple[int, str]]) -> Runs:
     """What stands several times in a row, once with its number; of several ways to say it the one
     that takes in the most.
     """
-    found: list[tuple[int, str | Runs]] = []
+    grouped: list[tuple[int, str | Runs]] = []
     at = 0
     while at < len(runs):
         period, times = 1, 1
@@ -251,9 +253,9 @@ def repeats(runs: list[tuple[int, str]]) -> Runs:
                 again += 1
             if again > 1 and again * size > times * period:
                 period, times = size, again
-        found.append((times, tuple(runs[at : at + period])) if times > 1 else runs[at])
+        grouped.append((times, tuple(runs[at : at + period])) if times > 1 else runs[at])
         at += period * times
-    return tuple(found)
+    return tuple(grouped)
 
 
 def told(runs: Runs) -> str:

@@ -139,8 +139,8 @@ def drawn(variant: Variant, ask: Shown, theme: str = "light", width: str | None 
         paper = pixels(width) / 96.0 * 25.4
 
     def seen(ask: Shown) -> View:
-        found = view(variant.model, variant.facts, ask)
-        return replace(found, millimetres=paper) if found.kind in COLUMNS else found
+        picture = view(variant.model, variant.facts, ask)
+        return replace(picture, millimetres=paper) if picture.kind in COLUMNS else picture
 
     shown = seen(ask)
     colours = themes.THEMES[theme](shown.accent or shown.family)
@@ -227,8 +227,8 @@ def check_source(source: Source, only: str | None = None, tiny: bool = True) -> 
         if not any(d.code == "recursion" for d in generic.items):
             concrete.add("too-large", "this spec is too deep or too large", Span(source, 0, 1),
                      help="bind inner parts to names")  # fmt: skip
-    found = in_order([*before.items, *without_echoes(generic.items, concrete.items)], source)
-    return Checked(unit, tuple(variants), found)
+    diagnostics = in_order([*before.items, *without_echoes(generic.items, concrete.items)], source)
+    return Checked(unit, tuple(variants), diagnostics)
 
 
 def _check_tiny(variants: list[Variant], diagnostics: Diagnostics) -> None:
@@ -237,9 +237,9 @@ def _check_tiny(variants: list[Variant], diagnostics: Diagnostics) -> None:
         first = next(v for v in variants if v.model.family == family)
         inner = Diagnostics()
         elaborate.tiny(first.unit, first.model, inner)
-        for found in inner.items:
-            frames = (*found.frames, f"the tiny size of {family}")
-            diagnostics.put(replace(found, frames=frames))
+        for diagnostic in inner.items:
+            frames = (*diagnostic.frames, f"the tiny size of {family}")
+            diagnostics.put(replace(diagnostic, frames=frames))
 
 
 def without_echoes(
@@ -251,8 +251,8 @@ def without_echoes(
     everything else is told once, as the generic check said it.
     """
     numbers = list(concrete)
-    told = {d.span for d in numbers if d.span is not None}
-    kept = [d for d in generic if d.code not in _GENERIC_ONLY_IF_ALONE or d.span not in told]
+    in_numbers = {d.span for d in numbers if d.span is not None}
+    kept = [d for d in generic if d.code not in _GENERIC_ONLY_IF_ALONE or d.span not in in_numbers]
     places = {d.span for d in kept if d.span is not None}
     circles = any(d.code == "recursion" for d in kept)  # told where they close, by name
     return kept + [

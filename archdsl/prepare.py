@@ -19,12 +19,12 @@ from archdsl.resolver import PREPARED, prepare_std
 
 def prepare() -> list[Path]:
     """Writes both files, each in one step, and returns their paths."""
-    made = {tables.PREPARED: tables.prepare(), PREPARED: prepare_std()}
-    for path, data in made.items():
+    contents = {tables.PREPARED: tables.prepare(), PREPARED: prepare_std()}
+    for path, data in contents.items():
         fresh = path.with_suffix(".new")
         fresh.write_bytes(data)
         fresh.replace(path)
-    return list(made)
+    return list(contents)
 
 
 if __name__ == "__main__":

@@ -29,16 +29,16 @@ T = TypeVar("T")
 @dataclass_transform(frozen_default=True)
 def record(cls: type[T]) -> type[T]:
     """A class of immutable values, which are equal when all their fields are."""
-    made = _made(cls)
-    if fields(made):
-        key = attrgetter(*fields(made))
+    slotted = _made(cls)
+    if fields(slotted):
+        key = attrgetter(*fields(slotted))
         equal, hashed = _comparing(key)
     else:
         equal, hashed = _same_class, _hash_of_class
     for name, method in (("__eq__", equal), ("__hash__", hashed)):
         if name not in cls.__dict__:
-            setattr(made, name, method)
-    return made
+            setattr(slotted, name, method)
+    return slotted
 
 
 @dataclass_transform(frozen_default=True, eq_default=False)
@@ -47,12 +47,12 @@ def entity(cls: type[T]) -> type[T]:
     return _made(cls)
 
 
-def fields(made: object) -> tuple[str, ...]:
+def fields(value: object) -> tuple[str, ...]:
     """The names of the fields of a record, an entity or a class of them, in order; of anything
     else, none.
     """
-    found: tuple[str, ...] = getattr(made, "__match_args__", ())
-    return found
+    names: tuple[str, ...] = getattr(value, "__match_args__", ())
+    return names
 
 
 if TYPE_CHECKING:  # type checkers know what the fields of each class take, for dataclasses too
@@ -84,10 +84,10 @@ def _made(cls: type[T]) -> type[T]:
         "__reduce__": _reduce,
     }
     body.setdefault("__repr__", _repr)
-    made: Any = type(cls.__name__, (), body)
+    slotted: Any = type(cls.__name__, (), body)
     if names:
-        made.__init__ = _init(made, names, defaults)
-    return made  # type: ignore[no-any-return]
+        slotted.__init__ = _init(slotted, names, defaults)
+    return slotted  # type: ignore[no-any-return]
 
 
 def _init(cls: Any, names: tuple[str, ...], defaults: tuple[Any, ...]) -> Any:

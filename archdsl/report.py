@@ -75,12 +75,12 @@ def _names(revision: str) -> list[str]:
     return [Path(name).stem for name in listed.split() if name.endswith(".svg")]
 
 
-def page(found: list[Change]) -> str:
+def page(changed: list[Change]) -> str:
     """The report as HTML."""
-    body = "".join(map(_section, found)) or "<p>No card has changed.</p>"
+    body = "".join(map(_section, changed)) or "<p>No card has changed.</p>"
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Render report</title>'
-        f"<style>{_STYLE}</style><h1>Render report</h1><p>{len(found)} changed</p>{body}</html>\n"
+        f"<style>{_STYLE}</style><h1>Render report</h1><p>{len(changed)} changed</p>{body}</html>\n"
     )
 
 
@@ -92,8 +92,8 @@ def _section(change: Change) -> str:
         f"<figure><figcaption>{caption}</figcaption>{picture or '<p>none</p>'}</figure>"
         for caption, picture in pictures
     )
-    said = html.escape(change.name)
-    return f'<h2 id="{said}">{said}</h2><div class="row">{figures}</div>{_words(change)}'
+    name = html.escape(change.name)
+    return f'<h2 id="{name}">{name}</h2><div class="row">{figures}</div>{_words(change)}'
 
 
 def _image(svg: str | None) -> str:
@@ -118,7 +118,7 @@ def _words(change: Change) -> str:
 def _lines(svg: str | None) -> list[str]:
     if svg is None:
         return []
-    return ["".join(found.itertext()) for found in ET.fromstring(svg).iter(_TEXT)]
+    return ["".join(element.itertext()) for element in ET.fromstring(svg).iter(_TEXT)]
 
 
 def main(arguments: list[str]) -> None:
@@ -130,10 +130,10 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, help="the HTML page to write")
     parser.add_argument("--against", default="HEAD", help="git revision to compare with")
     options = parser.parse_args(arguments)
-    found = list(changes(options.specs, options.against))
+    changed = list(changes(options.specs, options.against))
     options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(page(found), encoding="utf-8")
-    print(f"{len(found)} changed: {options.output}")
+    options.output.write_text(page(changed), encoding="utf-8")
+    print(f"{len(changed)} changed: {options.output}")
 
 
 if __name__ == "__main__":

@@ -89,8 +89,8 @@ class Library:
     @property
     def own(self) -> list[Unit]:
         """The file that the run is about and what it imports, without the standard library."""
-        found = [u for u in self.units.values() if u is not None]
-        return [u for u in found if u is self.main or not u.from_std]
+        units = [u for u in self.units.values() if u is not None]
+        return [u for u in units if u is self.main or not u.from_std]
 
     def _parse(self, path: Path, name: str) -> s.File | None:
         source = read(path, name, self.diagnostics)

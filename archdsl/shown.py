@@ -204,7 +204,7 @@ def plain_path(path: Path | str) -> Path:
 def _leads(model: Model, paths: Iterable[Path], name: str, module: Module) -> bool:
     """Whether one of the paths leads to this module by this name."""
     near = [path for path in paths if plain_path(path) == plain_path(name)]
-    return any(module.id in {found.id for found in reached(model, path)} for path in near)
+    return any(module.id in {target.id for target in reached(model, path)} for path in near)
 
 
 def reached(model: Model, path: Path) -> tuple[Module, ...]:
@@ -247,11 +247,11 @@ def ways(model: Model, path: Path | None) -> str:
 
 def _all_paths(model: Model) -> list[str]:
     """The first paths of the model, of one and of two steps."""
-    found: dict[str, None] = {}
+    paths: dict[str, None] = {}
     for child in model.root.children:
-        found.setdefault(child.name)
+        paths.setdefault(child.name)
         for _, module in child.modules:
             for inner in module.children:
                 if not inner.inline:
-                    found.setdefault(f"{child.name}.{inner.name}")
-    return list(found)[:_MOST_PATHS]
+                    paths.setdefault(f"{child.name}.{inner.name}")
+    return list(paths)[:_MOST_PATHS]

@@ -114,7 +114,7 @@ def wrap(runs: Line, size: float, limit: float) -> tuple[Line, ...]:
             else:
                 used = extent
             lines[-1].extend(word)
-    return tuple(_joined(found) for found in lines if found)
+    return tuple(_joined(line) for line in lines if line)
 
 
 def _items(words: list[Line]) -> list[tuple[Run | None, list[Line]]]:
@@ -173,7 +173,7 @@ def _words(runs: Line) -> list[Line]:
 def _joined(runs: list[Run]) -> Line:
     """Neighbours of the same tone and weight as one run."""
     groups = groupby(runs, lambda run: (run.tone, run.weight))
-    return tuple(Run("".join(run.text for run in found), *kind) for kind, found in groups)
+    return tuple(Run("".join(run.text for run in group), *kind) for kind, group in groups)
 
 
 def fitted(text: str, size: float, limit: float, weight: Weight = REGULAR) -> str:

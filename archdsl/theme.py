@@ -190,8 +190,8 @@ def printed(_: str) -> Theme:
 
 def auto(family: str) -> Theme:
     """Light, and dark where the reader's system asks for it (CSS `prefers-color-scheme`)."""
-    made = light(family)
-    return Theme("auto", made.colours, made.sizes, dark(family).colours)
+    day = light(family)
+    return Theme("auto", day.colours, day.sizes, dark(family).colours)
 
 
 THEMES = {"light": light, "dark": dark, "print": printed, "auto": auto}

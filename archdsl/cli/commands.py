@@ -74,8 +74,8 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         if debug:
             raise
-        said = printable(f"{type(error).__name__}: {error}")[:200]
-        message = f"a mistake of the program itself ({said}); `archdsl --debug ...` tells where"
+        reason = printable(f"{type(error).__name__}: {error}")[:200]
+        message = f"a mistake of the program itself ({reason}); `archdsl --debug ...` tells where"
         print(f"archdsl: {message}", file=sys.stderr)
         return 1
     return 0
@@ -98,19 +98,19 @@ def cli(debug: bool) -> None:
 @_FORMAT
 def check(specs: tuple[str, ...], form: str) -> None:
     """Check specs: types, shapes, conditions and expected facts."""
-    found: list[Diagnostic] = []
+    diagnostics: list[Diagnostic] = []
     for target in targets(specs):
         result = checked(target, tiny=True)
-        found.extend(result.diagnostics)
+        diagnostics.extend(result.diagnostics)
         if form == "text":
             tell(result.diagnostics, form, sys.stderr)
             if not result.diagnostics:
                 count = len(result.variants)
                 print(f"{printable(target.name)}: ok, {count} variant{'s' if count != 1 else ''}")
     if form == "json":
-        tell(found, form, sys.stdout)
-    if found:
-        raise Stop(1, _counted(len(found)) if form == "text" else "")
+        tell(diagnostics, form, sys.stdout)
+    if diagnostics:
+        raise Stop(1, _counted(len(diagnostics)) if form == "text" else "")
 
 
 @cli.command()
@@ -247,9 +247,9 @@ def render(
         raise usage("several specs need a folder as output, or --to-scale")
     target = the_target(specs[0])
     variant = the_variant(target, _sound(target, form))
-    made, remark = _drawn(variant, type, shown)
+    picture, remark = _drawn(variant, type, shown)
     _say(variant.model.id, remark)
-    write(output, made)
+    write(output, picture)
 
 
 def _is_folder(path: str) -> bool:
@@ -262,10 +262,10 @@ def _render_folder(
     specs: tuple[str, ...], form: str, path: Path, types: tuple[str, ...], look: Look
 ) -> None:
     """Every variant of every spec that checks; specs with errors leave their files as they are."""
-    found = targets(specs)
-    folder, progress, wrong = Folder(path, look), Progress(len(found)), 0
+    chosen = targets(specs)
+    folder, progress, wrong = Folder(path, look), Progress(len(chosen)), 0
     places: dict[str, str] = {}
-    for target in found:
+    for target in chosen:
         progress.step(printable(target.name))
         result = checked(target)
         if result.diagnostics:
@@ -286,15 +286,15 @@ def _render_folder(
     remark = f"{path.as_posix()}: {folder.written} written, {folder.kept} unchanged"
     print(printable(remark), file=sys.stderr)
     if wrong:
-        raise Stop(1, f"{wrong} of {len(found)} specs with errors")
+        raise Stop(1, f"{wrong} of {len(chosen)} specs with errors")
 
 
 def _scaled(specs: tuple[str, ...], form: str, type: str, look: Look) -> bytes:
     """All variants of the specs in one picture to scale."""
     from archdsl.pipeline import to_scale
 
-    found = [variant for target in targets(specs) for variant in _sound(target, form).variants]
-    return _guarded(lambda: written(to_scale(found, look.theme), type, look))
+    variants = [variant for target in targets(specs) for variant in _sound(target, form).variants]
+    return _guarded(lambda: written(to_scale(variants, look.theme), type, look))
 
 
 @cli.command()
@@ -311,8 +311,8 @@ def cards(paper: str, form: str, types: tuple[str, ...], text: str) -> None:
     folder archdsl-cards. What has not changed is not drawn again. A card that cannot be drawn does
     not keep the others from it.
     """
-    found, wrong, code = requests(limited(paper, paper), paper), 0, 0
-    for request in found:
+    asked_for, wrong, code = requests(limited(paper, paper), paper), 0, 0
+    for request in asked_for:
         folder = Path(request.folder)
         try:
             look = replace(_guarded(request.look), text=text)
@@ -326,7 +326,7 @@ def cards(paper: str, form: str, types: tuple[str, ...], text: str) -> None:
             with suppress(OSError):
                 (folder / f"{request.variant}.{type}").touch(exist_ok=True)
     if wrong:
-        raise Stop(code, f"{wrong} of {len(found)} cards could not be drawn")
+        raise Stop(code, f"{wrong} of {len(asked_for)} cards could not be drawn")
 
 
 _OUTPUT = click.option(

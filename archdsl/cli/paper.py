@@ -64,8 +64,8 @@ def requests(data: bytes, name: str) -> list[Request]:
     """What a file asks for, each card once. Raises Stop for what is no request."""
     try:
         text = data.decode("utf-8").strip()
-        found = json.loads(text) if text.startswith("[") else map(json.loads, text.splitlines())
-        return list(dict.fromkeys(_request(item, name) for item in found))
+        items = json.loads(text) if text.startswith("[") else map(json.loads, text.splitlines())
+        return list(dict.fromkeys(_request(item, name) for item in items))
     except (ValueError, RecursionError) as error:
         raise usage(f"{name} is no list of cards: {error}") from error
 

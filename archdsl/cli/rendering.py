@@ -137,12 +137,12 @@ class Folder:
 
 def _read(path: Path) -> dict[str, list[str]]:
     try:
-        found = json.loads(path.read_text("utf-8"))
+        entries = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
-    if not isinstance(found, dict):
+    if not isinstance(entries, dict):
         return {}
-    return {k: v for k, v in found.items() if isinstance(v, list) and len(v) == 3}
+    return {k: v for k, v in entries.items() if isinstance(v, list) and len(v) == 3}
 
 
 def digest(checked: Checked, variant: str, look: Look) -> str:
@@ -170,13 +170,13 @@ def program() -> str:
     import hashlib
     from importlib import metadata
 
-    made = hashlib.sha256()
+    digest = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*")):
         if path.suffix in (".py", ".ttf", ".woff2"):
-            made.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
+            digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
     for library in ("svgwrite", "resvg-py", "cairosvg", "fonttools"):
         try:
-            made.update(f"{library} {metadata.version(library)}\0".encode())
+            digest.update(f"{library} {metadata.version(library)}\0".encode())
         except metadata.PackageNotFoundError:
-            made.update(f"{library} is missing\0".encode())
-    return made.hexdigest()
+            digest.update(f"{library} is missing\0".encode())
+    return digest.hexdigest()

@@ -37,10 +37,10 @@ def targets(words: tuple[str, ...]) -> list[Target]:
 
     Raises Stop for a path that is not there and for a folder without specs.
     """
-    found = [target for word in words for target in _target(word)]
-    if sum(target.path is None for target in found) > 1:
+    meant = [target for word in words for target in _target(word)]
+    if sum(target.path is None for target in meant) > 1:
         raise usage("standard input can be read only once")
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(meant))
 
 
 def _target(word: str) -> Iterator[Target]:
@@ -74,26 +74,26 @@ def _below(folder: Path) -> list[Path]:
     def unreadable(error: OSError) -> None:
         raise error
 
-    found = []
+    paths = []
     for place, _, names in os.walk(folder, onerror=unreadable):
-        found += [Path(place, name) for name in names if name.endswith(".arch")]
-    return sorted(path for path in found if path.is_file())
+        paths += [Path(place, name) for name in names if name.endswith(".arch")]
+    return sorted(path for path in paths if path.is_file())
 
 
 def checked(target: Target, *, tiny: bool = False) -> Checked:
     """The check of a target. Raises Stop where it has no such variant."""
     if target.path is not None:
-        found = check_path(target.path, target.name, only=target.variant, tiny=tiny)
+        result = check_path(target.path, target.name, only=target.variant, tiny=tiny)
     else:
         diagnostics = Diagnostics()
         source = _stdin(diagnostics)
         if source is None:
             return Checked(None, (), tuple(diagnostics.items))
-        found = check_source(source, only=target.variant, tiny=tiny)
-    missing = target.variant is not None and target.variant not in found.names
-    if missing and not found.diagnostics:
-        raise usage(_no_variant(target, found))
-    return found
+        result = check_source(source, only=target.variant, tiny=tiny)
+    missing = target.variant is not None and target.variant not in result.names
+    if missing and not result.diagnostics:
+        raise usage(_no_variant(target, result))
+    return result
 
 
 def _stdin(diagnostics: Diagnostics) -> Source | None:
@@ -114,31 +114,31 @@ def reformatted(target: Target) -> tuple[str, str]:
     return source.text, formatted(source)
 
 
-def _no_variant(target: Target, found: Checked) -> str:
+def _no_variant(target: Target, result: Checked) -> str:
     assert target.variant is not None
-    if not found.names:
+    if not result.names:
         return f"{target.name} declares no variant"
-    said = nearest(target.variant, found.names) or f"it has {_listed(found.names)}"
-    return f"{target.name} has no variant {target.variant}: {said}"
+    hint = nearest(target.variant, result.names) or f"it has {_listed(result.names)}"
+    return f"{target.name} has no variant {target.variant}: {hint}"
 
 
-def the_variant(target: Target, found: Checked) -> Variant:
+def the_variant(target: Target, result: Checked) -> Variant:
     """The only variant of a spec without errors. Raises Stop where there are none or several."""
-    if len(found.variants) == 1:
-        return found.variants[0]
+    if len(result.variants) == 1:
+        return result.variants[0]
     name = target.name
-    if not found.variants:
+    if not result.variants:
         raise usage(f"{name} declares no variant")
-    names = tuple(v.model.id for v in found.variants)
+    names = tuple(v.model.id for v in result.variants)
     raise usage(f"{name} has {len(names)} variants: name one, {name}:{names[0]} ({_listed(names)})")
 
 
 def the_target(word: str) -> Target:
     """The only spec that a word means. Raises Stop for a folder of several."""
-    found = targets((word,))
-    if len(found) > 1:
-        raise usage(f"{word} has {len(found)} specs: name one")
-    return found[0]
+    meant = targets((word,))
+    if len(meant) > 1:
+        raise usage(f"{word} has {len(meant)} specs: name one")
+    return meant[0]
 
 
 def _listed(names: tuple[str, ...]) -> str:

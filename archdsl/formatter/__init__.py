@@ -49,10 +49,10 @@ def formatted(source: Source) -> str:
     """The canonical form of a text. Raises SpecError where it does not parse."""
     text = source.text
     for _ in range(_PASSES):
-        made = _once(Source(source.name, text, source.path))
-        if made == text:
+        shaped = _once(Source(source.name, text, source.path))
+        if shaped == text:
             break
-        text = made
+        text = shaped
     assert _meaning(text) == _meaning(source.text), "the formatter lost a token"
     return text
 
@@ -67,10 +67,10 @@ def _once(source: Source) -> str:
 
 def _meaning(text: str) -> list[str]:
     """The tokens of a text, comments last: they may move by a token, nothing else may."""
-    found = _TOKENS.findall(text)
-    code = [t for t in found if not t.startswith("#")]
+    tokens = _TOKENS.findall(text)
+    code = [t for t in tokens if not t.startswith("#")]
     kept = [t for t, n in zip_longest(code, code[1:]) if t != "," or n not in (")", "]")]
-    return kept + [t.rstrip() for t in found if t.startswith("#")]
+    return kept + [t.rstrip() for t in tokens if t.startswith("#")]
 
 
 class _Printer:
@@ -131,10 +131,10 @@ class _Printer:
                 head = f"variant {name.name} = "
                 self.put(head + self.expr(value, len(head), 0, 2))
                 self.braces(value.span.end, item.span.end - 1, facts, self.plain(self.fact), 0)
-            case s.CardDecl(variant, found):
+            case s.CardDecl(variant, directives):
                 self.put(f"card {variant.name}")
                 show = self.plain(self.directive)
-                self.braces(variant.span.end, item.span.end - 1, found, show, 0)
+                self.braces(variant.span.end, item.span.end - 1, directives, show, 0)
             case s.HubDecl():
                 self.hub(item)
 
@@ -155,9 +155,9 @@ class _Printer:
     def tiny(self, tiny: s.TinyDecl) -> None:
         """As few lines as it takes: the sizes of a small model are read at a glance."""
         head = f"tiny {tiny.model.name}"
-        said = [f"{e.name.name}: {flat(e.value)}" for e in tiny.entries]
-        inner = "  ".join(said)
-        if not said or self.notes.within(tiny.span):
+        entries = [f"{e.name.name}: {flat(e.value)}" for e in tiny.entries]
+        inner = "  ".join(entries)
+        if not entries or self.notes.within(tiny.span):
             self.put(head)
             self.braces(
                 tiny.model.span.end, tiny.span.end - 1, tiny.entries, self.plain(self.fact), 0
@@ -165,7 +165,7 @@ class _Printer:
         elif len(head) + len(inner) + 5 <= WIDTH:
             self.put(f"{head} {{ {inner} }}")
         else:
-            self.put(f"{head} {{\n{_rows(said)}\n}}")
+            self.put(f"{head} {{\n{_rows(entries)}\n}}")
 
     def hub(self, hub: s.HubDecl) -> None:
         head = f"hub {hub.model.name} "
@@ -224,15 +224,15 @@ class _Printer:
 
     def runs(self, items: Sequence[Any]) -> list[list[Any]]:
         """Items without a comment or an empty line between them."""
-        found: list[list[Any]] = []
+        groups: list[list[Any]] = []
         for item in items:
-            before = found[-1][-1].span.end if found else 0
+            before = groups[-1][-1].span.end if groups else 0
             gap = self.notes.text[before : item.span.start]
-            if found and "#" not in gap and gap.count("\n") < 2:
-                found[-1].append(item)
+            if groups and "#" not in gap and gap.count("\n") < 2:
+                groups[-1].append(item)
             else:
-                found.append([item])
-        return found
+                groups.append([item])
+        return groups
 
     def above(self, position: int, indent: int) -> None:
         """The comments and the empty line above something."""
@@ -256,8 +256,8 @@ class _Printer:
         self.fresh = True
         self.rows(body, self.statements, indent + STEP)
         self.out.append(" " * indent + "}")
-        made, self.out = "\n".join(self.out), outer
-        return made
+        lines, self.out = "\n".join(self.out), outer
+        return lines
 
     # Lines of bodies.
 
@@ -295,11 +295,11 @@ class _Printer:
                 ):
                     return f"{lead.rstrip()}\n{' ' * (indent + STEP)}{flat(value)}{when}"
                 return lead + self.expr(value, indent + len(lead), indent, len(when)) + when
-            case s.CacheStatement(found, limit, extent):
+            case s.CacheStatement(bound, limit, extent):
                 size = f" {limit} {flat(extent)}" if extent is not None else ""
-                return f"cache {names(found)}{size}"
-            case s.GiveStatement(found):
-                return f"give {names(found)}"
+                return f"cache {names(bound)}{size}"
+            case s.GiveStatement(bound):
+                return f"give {names(bound)}"
             case s.Result(keyword, values):
                 lead = f"{keyword} "
                 if len(values) > 1:
@@ -327,17 +327,17 @@ class _Printer:
     def rules(self, run: Sequence[Any], indent: int) -> list[str]:
         """Lines of `hub ... config`, their arrows aligned."""
         wide = max((len(x.name.name) for x in run if isinstance(x, s.Mapping)), default=0)
-        found = []
+        lines = []
         for x in run:
             match x:
                 case s.Mapping(name, value):
                     lead = f"{name.name:{wide}} <- "
-                    found.append(lead + self.expr(value, indent + len(lead), indent))
+                    lines.append(lead + self.expr(value, indent + len(lead), indent))
                 case s.Require(value):
-                    found.append("require " + self.expr(value, indent + 8, indent))
+                    lines.append("require " + self.expr(value, indent + 8, indent))
                 case s.Ignore(keys):
-                    found.append("ignore " + self.row(keys, lambda k, _: flat(k), indent + 7))
-        return found
+                    lines.append("ignore " + self.row(keys, lambda k, _: flat(k), indent + 7))
+        return lines
 
     def weights(self, run: Sequence[s.WeightMap | s.Skip], indent: int) -> list[str]:
         """Lines of `hub ... weights`, the arrows of those with one target aligned."""
@@ -355,9 +355,9 @@ class _Printer:
         if indent + len(lead) + len(sources) <= WIDTH and not self.notes.within(x.span):
             return lead + sources
         column = indent + STEP + 3
-        said = self.row(x.targets, lambda t, _: _target(t), indent)
+        left = self.row(x.targets, lambda t, _: _target(t), indent)
         tail = self.row(x.sources, lambda t, _: t.span.text, column, len(pattern))
-        return f"{said}\n{' ' * (indent + STEP)}<- {tail}{pattern}"
+        return f"{left}\n{' ' * (indent + STEP)}<- {tail}{pattern}"
 
 
 def _is_part(x: s.Statement) -> bool:
@@ -381,12 +381,12 @@ def _left(x: s.Statement) -> str:
 
 def _target(t: s.Target) -> str:
     """`layers[i].mix.w`: the text before a step tells an index from a name."""
-    said, end = t.name.name, t.name.span.end
+    path, end = t.name.name, t.name.span.end
     for step in t.steps:
         between = re.sub(r"#[^\n]*", "", step.span.source.text[end : step.span.start])
-        said += f"[{flat(step)}]" if "[" in between else f".{flat(step)}"
+        path += f"[{flat(step)}]" if "[" in between else f".{flat(step)}"
         end = step.span.end
-    return said
+    return path
 
 
 def _rows(texts: list[str]) -> str:

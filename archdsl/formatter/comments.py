@@ -32,13 +32,13 @@ class Comments:
 
     def leading(self, position: int) -> list[str]:
         """As `before`, with "" for an empty line before a comment or before the position."""
-        found = []
+        lines = []
         while self.number < len(self.left) and self.starts[self.number] < position:
             comment = self.left[self.number]
-            found += [""] if self.blank(comment.span.start) else []
-            found.append(comment.text.rstrip())
+            lines += [""] if self.blank(comment.span.start) else []
+            lines.append(comment.text.rstrip())
             self.number, self.end = self.number + 1, comment.span.end
-        return [*found, ""] if self.blank(position) else found
+        return [*lines, ""] if self.blank(position) else lines
 
     def blank(self, position: int) -> bool:
         """Whether an empty line lies between what was printed and a position."""

@@ -75,14 +75,14 @@ def argument(a: s.Arg) -> str:
     return f"{a.name.name}: {flat(a.value)}"
 
 
-def names(found: Sequence[s.Name]) -> str:
+def names(listed: Sequence[s.Name]) -> str:
     """Names with commas between."""
-    return ", ".join(n.name for n in found)
+    return ", ".join(n.name for n in listed)
 
 
-def states(found: Sequence[s.State]) -> str:
+def states(declared: Sequence[s.State]) -> str:
     """The states of a scan or a loop."""
-    return ", ".join(f"{x.name.name}: {type_text(x.type)} = {flat(x.initial)}" for x in found)
+    return ", ".join(f"{x.name.name}: {type_text(x.type)} = {flat(x.initial)}" for x in declared)
 
 
 def axes(pattern: s.Pattern) -> str:
@@ -115,8 +115,8 @@ def type_text(t: s.TypeExpr) -> str:
 
 def results(types: Sequence[s.TypeExpr], brackets: bool) -> str:
     """The types behind an arrow."""
-    said = ", ".join(map(type_text, types))
-    return f"({said})" if brackets else said
+    listed = ", ".join(map(type_text, types))
+    return f"({listed})" if brackets else listed
 
 
 def kind(k: s.Kind) -> str:
@@ -250,12 +250,12 @@ def _operands(e: s.Binary, op: str) -> list[tuple[str, s.Expr]]:
     if op in ("^", "??"):
         return [("", e.left), (f"{op} ", e.right)]
     level = next((ops for ops in _LEVELS if op in ops), (op,))
-    found: list[tuple[str, s.Expr]] = []
+    operands: list[tuple[str, s.Expr]] = []
     here: s.Expr = e
     while isinstance(here, s.Binary) and here.op in level:
-        found.append((here.op + " ", here.right))
+        operands.append((here.op + " ", here.right))
         here = here.left
-    return [("", here), *reversed(found)]
+    return [("", here), *reversed(operands)]
 
 
 def _chain(

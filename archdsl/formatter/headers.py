@@ -58,8 +58,8 @@ def header(b: s.BlockDecl, notes: Comments, body: Body) -> str:
     last = inputs[inputs.rfind("\n") + 1 :] if "\n" in inputs else " " * column + inputs
     if len(last) + 3 + len(out) > WIDTH:
         bracketed = out.endswith(")")
-        said = parts(b.outputs, result, Place(column + 2 + bracketed, 0, 3), notes)
-        out = f"{pad}-> " + (f"({said})" if bracketed else said)
+        outputs = parts(b.outputs, result, Place(column + 2 + bracketed, 0, 3), notes)
+        out = f"{pad}-> " + (f"({outputs})" if bracketed else outputs)
     return f"{start}({settings}){pad}({inputs}){out}"
 
 
@@ -77,8 +77,8 @@ def _broken_setting(x: s.SettingDecl, place: Place, notes: Comments, body: Body)
 
 
 def _setting(x: s.SettingDecl) -> str:
-    said = f": {kind(x.kind)}" if x.kind is not None else ""
-    return f"{x.name.name}{said}" + (f" = {flat(x.default)}" if x.default is not None else "")
+    annotation = f": {kind(x.kind)}" if x.kind is not None else ""
+    return f"{x.name.name}{annotation}" + (f" = {flat(x.default)}" if x.default is not None else "")
 
 
 def input_text(x: s.InputDecl) -> str:
@@ -93,19 +93,19 @@ def _bracketed(b: s.BlockDecl, text: str) -> bool:
 
 def clauses(b: s.BlockDecl) -> list[str]:
     """What stands between the results of a block and its body, a line each."""
-    found = []
+    lines = []
     if b.role is not None:
         titles = [b.role.title.span.text] if b.role.title else []
         titles += [f"{t.span.text} when {flat(c)}" for t, c in b.role.others]
-        found.append(_filled(f"as {b.role.name.name} ", titles))
+        lines.append(_filled(f"as {b.role.name.name} ", titles))
     if b.given:
-        found.append(_filled("given ", [input_text(x) for x in b.given]))
+        lines.append(_filled("given ", [input_text(x) for x in b.given]))
     if b.where:
-        found.append(_filled("where ", [flat(x) for x in b.where]))
+        lines.append(_filled("where ", [flat(x) for x in b.where]))
     if b.lowers is not None:
         when = f" when {flat(b.lowers.when)}" if b.lowers.when is not None else ""
-        found.append(f"lowers {b.lowers.intrinsic.name}{when}")
-    return found
+        lines.append(f"lowers {b.lowers.intrinsic.name}{when}")
+    return lines
 
 
 def _filled(lead: str, texts: Sequence[str]) -> str:

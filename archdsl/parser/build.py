@@ -265,11 +265,11 @@ class _Builder:
 
     def doc(self, at: Span) -> str:
         """The `##` lines right above a declaration."""
-        number, found = at.line - 1, []
+        number, lines = at.line - 1, []
         while number >= 1 and self.source.line(number).startswith("##"):
-            found.append(self.source.line(number)[2:].strip())
+            lines.append(self.source.line(number)[2:].strip())
             number -= 1
-        return "\n".join(reversed(found))
+        return "\n".join(reversed(lines))
 
     def block(self, tree: Tree, at: Span) -> s.BlockDecl:
         keyword, name, config, inputs, outputs, *rest = tree.children
@@ -380,12 +380,12 @@ class _Builder:
 
     def target(self, tree: Tree) -> s.Target:
         name, *steps = tree.children
-        found: list[s.Name | s.Expr] = []
+        path: list[s.Name | s.Expr] = []
         for step in steps:
             assert isinstance(step, Tree)
             child = step.children[0]
-            found.append(self.name(child) if step.data == "step_name" else self.expr(child))
-        return s.Target(self.name(name), tuple(found), self.span(tree))
+            path.append(self.name(child) if step.data == "step_name" else self.expr(child))
+        return s.Target(self.name(name), tuple(path), self.span(tree))
 
 
 def _is_kind(node: Node) -> bool:

@@ -106,10 +106,10 @@ def look_over(source: Source, diagnostics: Diagnostics) -> bool:
 
 def _hidden(source: Source, start: int, text: str, diagnostics: Diagnostics) -> None:
     """Reports the first character of a text in quotes that no reader sees."""
-    found = _HIDDEN.search(text)
-    if found is not None:
-        here = start + found.start()
-        message = f"a text in quotes holds the invisible character U+{ord(found.group()):04X}"
+    match = _HIDDEN.search(text)
+    if match is not None:
+        here = start + match.start()
+        message = f"a text in quotes holds the invisible character U+{ord(match.group()):04X}"
         help = "remove it; a line break is written \\n"
         diagnostics.add("syntax", message, Span(source, here, here + 1), help=help)
 
@@ -176,12 +176,12 @@ def explain(
     """One diagnostic for an error that was raised on the text from `start` to `end`."""
     here, token = start + error.position, error.token
     if token is None:
-        found = source.text[here : here + 1]
-        if found == '"':
+        character = source.text[here : here + 1]
+        if character == '"':
             message, help = "a text in quotes that does not end on its line", 'close it with a `"`'
         else:
-            message = f"`{printable(found)}` has no meaning here"
-            help = _SIGNS.get(found) or _expected(error.expected)
+            message = f"`{printable(character)}` has no meaning here"
+            help = _SIGNS.get(character) or _expected(error.expected)
         diagnostics.add("syntax", message, Span(source, here, here + 1), help=help)
         return
     help = _hint(token, error.expected) or _expected(error.expected)
@@ -229,8 +229,8 @@ def _begun(source: Source, start: int, here: int, expected: frozenset[str]) -> S
 
 def _word_before(source: Source, start: int, here: int) -> Span | None:
     """The last word of a declaration before a place."""
-    found = list(_WORD.finditer(source.text, start, here))
-    names = [m for m in found if m.group()[0] not in '#"']
+    words = list(_WORD.finditer(source.text, start, here))
+    names = [m for m in words if m.group()[0] not in '#"']
     return Span(source, *names[-1].span()) if names else None
 
 

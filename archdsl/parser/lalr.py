@@ -105,8 +105,8 @@ def parse(tables: Tables, text: str) -> Tree:
         while True:
             action = actions[states[-1]].get(symbol)
             if action is None:
-                found = token if token is not None else _made(END, "", length)
-                raise Unexpected(position, found, accepted(tables, states))
+                unexpected = token if token is not None else _made(END, "", length)
+                raise Unexpected(position, unexpected, accepted(tables, states))
             if action >= 0:
                 break
             _reduce(rules[~action], states, values, actions, position)
@@ -174,15 +174,15 @@ def _goes_on(tables: Tables, states: list[int], symbol: str) -> bool:
 
 
 def _blank_end(text: str, position: int) -> int:
-    found = _BLANK.match(text, position)
-    return position if found is None else found.end()
+    match = _BLANK.match(text, position)
+    return position if match is None else match.end()
 
 
 def _token(tables: Tables, text: str, position: int, states: list[int]) -> Token:
     """The token at a position, of a terminal that is allowed there; raises Unexpected for none."""
-    found = _match(tables, text, position, tables.actions[states[-1]])
-    if found is not None:
-        return found
+    token = _match(tables, text, position, tables.actions[states[-1]])
+    if token is not None:
+        return token
     raise Unexpected(position, _match(tables, text, position, None), accepted(tables, states))
 
 
@@ -197,9 +197,9 @@ def _match(
                 return _made(name, piece, position)
     for name, pattern in tables.compiled:
         if allowed is None or name in allowed:
-            found = pattern.match(text, position)
-            if found is not None:
-                return _made(name, found.group(), position)
+            match = pattern.match(text, position)
+            if match is not None:
+                return _made(name, match.group(), position)
     return None
 
 

@@ -74,8 +74,8 @@ def make() -> Tables:
     """The tables of the grammar. States are numbered as they are reached, symbols in order."""
     import lark
 
-    made = lark.Lark(grammar_path().read_text("utf-8"), parser="lalr")
-    table: Any = made.parser.parser._parse_table
+    parser = lark.Lark(grammar_path().read_text("utf-8"), parser="lalr")
+    table: Any = parser.parser.parser._parse_table
     rules: dict[Any, int] = {}
     numbers = {table.start_states["start"]: 0}
     pending = [table.start_states["start"]]
@@ -92,7 +92,7 @@ def make() -> Tables:
                 pending.append(target)
             row[symbol] = numbers[target]
         actions.append(row)
-    words, patterns = _terminals(list(made.terminals))
+    words, patterns = _terminals(list(parser.terminals))
     final = numbers[table.end_states["start"]]
     return Tables(actions, [_rule(r) for r in rules], 0, final, words, patterns)
 
