@@ -6,14 +6,26 @@ you like without hypothesis, `--seed N --count 1` shows one of them.
 
 import random
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from random_programs import MISTAKES, PASSED, checked_program, mistaken, program, seeded, tried
+from random_programs import (
+    MISTAKES,
+    PASSED,
+    checked_program,
+    mistaken,
+    outcome_of,
+    program,
+    seeded,
+    tried,
+)
 
 DRAWN = settings.default.max_examples if settings.default else 100
 EXAMPLES = 2 * DRAWN if DRAWN <= 100 else DRAWN
-MISTAKEN = 20 * len(MISTAKES)
+SEEDS, TOGETHER = 1800, 100
+"""Programs that `make test` runs by their seeds, and how many make one test."""
+MISTAKEN = 10 * len(MISTAKES)
 """Programs with a mistake in them."""
 REFUSED = {"unsupported"}
 """The codes with which a drawn program may be refused: it has no mistake in its types."""
@@ -36,6 +48,14 @@ def programs(draw: st.DrawFn) -> str:
 def test_what_checks_is_equal_everywhere(text: str) -> None:
     outcome, details = tried(text)
     assert outcome.startswith(PASSED), f"{details}\n\n{text}"
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, TOGETHER))
+def test_programs_by_their_seeds(first: int) -> None:
+    """Seeds can be run again one by one, as `random_programs.py --seed N --count 1`."""
+    for seed in range(first, first + TOGETHER):
+        _, _, outcome, details = outcome_of(seed)
+        assert outcome.startswith(PASSED), f"seed {seed}: {details}"
 
 
 def test_few_are_refused_and_for_known_reasons() -> None:
