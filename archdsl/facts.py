@@ -37,7 +37,8 @@ from archdsl.nodes import (
     Window,
 )
 from archdsl.record import record
-from archdsl.stream import Flow, flow, needed_inside, results_read
+from archdsl.stream import Flow, flow, needed_inside, results_read, streaming_inputs
+from archdsl.symbols import BATCH, STREAM, TIME, ModelSymbol
 from archdsl.types import TensorType
 
 KV_BYTES = 2
@@ -46,7 +47,6 @@ KV_BYTES = 2
 STATE_BYTES = {"float": 2, "float32": 4, "int": 8, "bool": 1}
 """Bytes of a number of a state, by its dtype."""
 
-_TIME = Dim.symbol("T")
 _ONCE = Dim.number(1)
 
 
@@ -250,8 +250,8 @@ class Facts:
             match node.form:
                 case Window(size) if module.streams:
                     axes = list(node.type.axes)
-                    axes[axes.index(_TIME) + 1] = size - 1
-                    kept = [TensorType(node.type.dtype, tuple(a for a in axes if a != _TIME))]
+                    axes[axes.index(TIME) + 1] = size - 1
+                    kept = [TensorType(node.type.dtype, tuple(a for a in axes if a != TIME))]
                 case Scan(body) if module.streams:
                     kept = list(body.state_types)
                 case Apply(child) as form:
@@ -263,7 +263,7 @@ class Facts:
 
     def _one(self, module: Module, t: TensorType) -> list[Dim]:
         """The axes of a tensor for one sequence."""
-        return [a for a in self.model.shape(module, t) if a.name != "B"]
+        return [a for a in self.model.shape(module, t) if a.name != BATCH]
 
     def _steps(
         self, module: Module, nodes: tuple[Node, ...] | None = None, times: Dim = _ONCE
@@ -274,7 +274,7 @@ class Facts:
         for i, node in enumerate(beside):
             yield times, node, beside
             if node.body is not None:
-                rounds = node.form.rounds if isinstance(node.form, Loop) else _TIME
+                rounds = node.form.rounds if isinstance(node.form, Loop) else TIME
                 often = times * self.model.number(module, rounds)
                 read = results_read(beside) if read is None else read
                 needed = needed_inside(node, read.get(i, set()))
@@ -331,7 +331,7 @@ class Facts:
         """FLOPs of so many tokens of one sequence that see `context` keys."""
         flops = self._flops(self.model.root)
         one = {name: Dim.number(context) for name in flops.symbols()}
-        one |= {"B": Dim.number(1), "T": Dim.number(tokens)}
+        one |= {BATCH: Dim.number(1), STREAM: Dim.number(tokens)}
         return _number(substitute(flops, one))
 
     def _flops(self, module: Module) -> Dim:
@@ -408,8 +408,7 @@ class Facts:
     @cached_property
     def streams(self) -> bool:
         """Whether an input of the model grows token by token."""
-        inputs = (self.model.root.nodes[number] for number in self.model.root.inputs)
-        return any(_TIME in value.type.axes for value in inputs)
+        return bool(streaming_inputs(self.model))
 
     @property
     def width(self) -> int | None:
@@ -574,8 +573,8 @@ FACTS: tuple[Fact, ...] = (
          card="flops", label="FLOPs"),
     Fact("context", "entries", lambda _, n: n, recorded=False, card="context", label="context"),
     Fact("width", "entries", lambda f, _: f.width, recorded=False, card="width", label="width"),
-    Fact("vocab", "entries", lambda f, _: f.model.numbers.get("$vocab"), recorded=False,
-         card="vocab", label="vocabulary"),
+    Fact("vocab", "entries", lambda f, _: f.model.numbers.get(ModelSymbol("vocab")),
+         recorded=False, card="vocab", label="vocabulary"),
     Fact("license", "text", lambda f, _: f.model.about.get("license"), recorded=False,
          card="license", label="licence"),
     Fact("after", "text", lambda f, _: f.model.about.get("after"), recorded=False, card="after",

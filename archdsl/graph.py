@@ -5,8 +5,8 @@ parameters, its children and its body as nodes in topological order. Equal appli
 module: a stack of 61 equal layers has one module and a count, so nothing here grows with depth.
 
 Shapes are kept in the block's own symbols, for they read well in code and on cards. `symbols` of a
-module says what each symbol is in terms of the model's settings (`$d`) and streamed axes (`$B`,
-`$T`, `$S`), and `Model.numbers` what those are:
+module says what each symbol is in terms of the model's settings (`$d`) and axes (`$B`, `$T`, `$S`),
+and `Model.numbers` what those are:
 
     node.types[0]                  [B, heads, T, d_head]
     model.shape(module, type)      (B, 32, T, 128)
@@ -20,10 +20,11 @@ from dataclasses import dataclass, field
 from archdsl.axes import Plan
 from archdsl.dims import Dim, substitute
 from archdsl.nodes import Apply, Mixture, Node
-from archdsl.reals import Real, evaluate
+from archdsl.reals import Real, evaluate, whole
 from archdsl.reals import replace as replace_reals
 from archdsl.record import entity, record
 from archdsl.source import Span
+from archdsl.symbols import ModelSymbol, streams, unmarked
 from archdsl.types import Axis, Rest, TensorType
 
 
@@ -210,8 +211,8 @@ class Module:
 
     @property
     def streams(self) -> bool:
-        """Whether the axis T of the block is the streamed one, and no encoder's."""
-        return self.symbols.get("T", Dim.symbol("$T")).name == "$T"
+        """Whether tokens stream through the block."""
+        return streams(self.symbols)
 
     def child(self, name: str) -> Child:
         """The child of that name; raises KeyError."""
@@ -285,7 +286,7 @@ class Model:
     id: str
     family: str
     root: Module
-    numbers: Mapping[str, float]
+    numbers: Mapping[ModelSymbol, float]
     about: Mapping[str, str | int]
     expectations: tuple[Expectation, ...] = ()
     card: tuple[CardDirective, ...] = ()
@@ -293,7 +294,7 @@ class Model:
     doc: str = ""
     span: Span | None = None
     modules: tuple[Module, ...] = field(default=(), repr=False)
-    unrolled: frozenset[str] = frozenset()
+    unrolled: frozenset[ModelSymbol] = frozenset()
 
     @property
     def name(self) -> str:
@@ -306,10 +307,8 @@ class Model:
 
     def _known(self, name: str) -> Dim:
         """The number behind a symbol of the model, or the axis of that name."""
-        value = self.numbers.get(name)
-        if value is None or value != int(value):
-            return Dim.symbol(name.lstrip("$"))
-        return Dim.number(int(value))
+        number = whole(self.numbers.get(name)) if isinstance(name, ModelSymbol) else None
+        return Dim.symbol(unmarked(name)) if number is None else number
 
     def shape(self, module: Module, t: TensorType) -> tuple[Dim, ...]:
         """The axes of a type as numbers, `...` filled in."""
@@ -320,4 +319,4 @@ class Model:
 
     def real(self, module: Module, r: Real) -> float | None:
         """A real expression in a module's symbols as a number."""
-        return evaluate(replace_reals(r, module.symbols, module.reals), dict(self.numbers))
+        return evaluate(replace_reals(r, module.symbols, module.reals), self.numbers)

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from archdsl.graph import Child, Model, Module, Segment
 from archdsl.nodes import Apply, Input, Item, Loop, Mixture, Node, Scan, reordered
 from archdsl.record import replace
+from archdsl.symbols import BATCH, SEEN, STREAM, TIME
 from archdsl.types import TensorType
 
 STATIC, ONCE, STREAMED = 0, 1, 2
@@ -60,8 +61,8 @@ class Flow:
         """The level that the axes of a type alone decide."""
         level = STATIC
         for axis in self.model.shape(module, t):
-            names = axis.symbols() - {"B"}
-            if names & {"T", "S"}:
+            names = axis.symbols() - {BATCH}
+            if names & {STREAM, SEEN}:
                 return STREAMED
             level = max(level, ONCE if names else STATIC)
         return level
@@ -111,6 +112,13 @@ def flow(model: Model) -> Flow:
     for module in sorted(modules(root), key=lambda m: -m.id):
         _pass_on(found, module, module.nodes, found.levels(module))
     return found
+
+
+def streaming_inputs(model: Model) -> list[tuple[int, int]]:
+    """The inputs of a model that grow token by token, and which of their axes does."""
+    root = model.root
+    types = [root.nodes[i].type for i in root.inputs]
+    return [(which, t.axes.index(TIME)) for which, t in enumerate(types) if TIME in t.axes]
 
 
 def modules(root: Module) -> list[Module]:

@@ -50,6 +50,7 @@ from archdsl.nodes import (
 )
 from archdsl.reals import evaluate
 from archdsl.reals import replace as replace_reals
+from archdsl.symbols import ModelSymbol
 from archdsl.types import Rest, TensorType
 
 Value = Tensor | tuple[Tensor, ...]
@@ -268,7 +269,7 @@ class Interpreter:
         if isinstance(value, Dim):
             return torch.tensor(self.size(module, value), dtype=torch.int64)
         rooted = replace_reals(value, module.symbols, module.reals)  # type: ignore[arg-type]
-        free = {f"${name}": length for name, length in self.lengths.items()}
+        free = {ModelSymbol(name): length for name, length in self.lengths.items()}
         found = evaluate(rooted, {**self.model.numbers, **free})
         assert found is not None
         return torch.tensor(found, dtype=torch.float64)

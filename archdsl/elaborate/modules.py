@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from archdsl import syntax as s
 from archdsl.check import body, context, expressions, interface, statics
-from archdsl.check.scope import SEEN, STREAM, Numbers, Scope, words
+from archdsl.check.scope import Numbers, Scope, words
 from archdsl.check.values import Block, Float, Int, Items, Recipe, Slot, Truth, Value, Word
 from archdsl.diagnostic import Diagnostics
 from archdsl.dims import Dim
@@ -21,6 +21,7 @@ from archdsl.nodes import Input
 from archdsl.reals import Lit
 from archdsl.record import replace
 from archdsl.source import Span
+from archdsl.symbols import SEEN, ModelSymbol, seen
 from archdsl.types import TensorType
 
 _Key = tuple[Recipe, tuple[TensorType, ...]]
@@ -39,7 +40,7 @@ class Elaborator:
     """The modules of one model; `numbers` maps the model's symbols (`$d`) to their values."""
 
     diagnostics: Diagnostics
-    numbers: Mapping[str, float]
+    numbers: Mapping[ModelSymbol, float]
     modules: dict[_Key, list[tuple[_Context, Module | None]]] = field(default_factory=dict)
     made: int = 0
     shared: dict[Binding, Module] = field(default_factory=dict)
@@ -244,12 +245,8 @@ def _bind_axes(scope: Scope, written: s.TypeExpr, t: TensorType) -> None:
 def bind_seen(scope: Scope) -> None:
     """S is what was seen of T; a cache on an axis that does not stream keeps nothing back."""
     assert scope.numbers is not None
-    symbols = scope.numbers.symbols
-    if SEEN in scope.names:
-        return
-    stream = symbols.get(STREAM)
-    streamed = stream is None or stream.name == f"${STREAM}"
-    symbols[SEEN] = Dim.symbol(f"${SEEN}") if streamed or stream is None else stream
+    if SEEN not in scope.names:
+        scope.numbers.symbols[SEEN] = seen(scope.numbers.symbols)
 
 
 def _run_time_checks(scope: Scope, decl: s.BlockDecl) -> tuple[Check, ...]:

@@ -31,6 +31,7 @@ from archdsl.emit.uses import Handed, StoredConfig
 from archdsl.graph import Child, Module
 from archdsl.nodes import Apply, Cache, Mixture, Node, items_of
 from archdsl.reals import OfDim, Real, evaluate
+from archdsl.symbols import SEEN
 
 if TYPE_CHECKING:
     from archdsl.emit.body import Writer
@@ -40,7 +41,7 @@ def cached(w: Writer, i: int, node: Node, cache: Cache, arg: Text) -> Text:
     """What was kept of a tensor so far, and it."""
     name = w.fresh(i, node.name)
     axis = next(
-        j for j, a in enumerate(node.type.axes) if isinstance(a, Dim) and "S" in a.symbols()
+        j for j, a in enumerate(node.type.axes) if isinstance(a, Dim) and SEEN in a.symbols()
     )
     function, extent = "keep", Text("")
     if cache.last is not None:

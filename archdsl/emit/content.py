@@ -21,6 +21,7 @@ from archdsl.graph import Binding, Child, Module, Param, Segment
 from archdsl.nodes import Apply, Kept, Loop, Mixture, Node, Positions, Scan, Window, every_node
 from archdsl.record import replace
 from archdsl.stream import modules
+from archdsl.symbols import AXES, SEEN, counts_seen, counts_tokens
 
 
 def grouped(plan: Plan) -> None:
@@ -259,14 +260,15 @@ def _plain(node: Node) -> tuple[object, ...]:
 
 def _surroundings(plan: Plan, module: Module) -> tuple[object, ...]:
     """What is decided of a module from outside, and its text shows."""
+    symbols = module.symbols
     positions = tuple(
-        (p.streams_along(module, n.form.axis), p.is_seen(module, n.form.axis))
+        (counts_tokens(symbols, n.form.axis), counts_seen(symbols, n.form.axis))
         for n in every_node(module.nodes)
         if isinstance(n.form, Positions)
     )
     # What is kept of an input that does not stream is as long as the model's settings say.
     lengths = (
-        tuple((n, module.symbols.get(n)) for n in p.free_axes(module) if n not in ("B", "T", "S"))
+        tuple((n, symbols.get(n)) for n in p.free_axes(module) if n not in AXES)
         if p.keeps_itself(module)
         else ()
     )
@@ -299,5 +301,5 @@ def _depends_on_stream(module: Module) -> bool:
     if any(isinstance(n.form, Kept) for n in nodes):
         return True
     axes = (a for n in nodes for t in n.types for a in t.axes)
-    says_seen = any(isinstance(a, Dim) and "S" in a.symbols() for a in axes)
-    return says_seen and "S" not in p.free_axes(module)
+    says_seen = any(isinstance(a, Dim) and SEEN in a.symbols() for a in axes)
+    return says_seen and SEEN not in p.free_axes(module)

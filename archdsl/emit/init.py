@@ -24,6 +24,7 @@ from archdsl.emit.uses import MATH, Handed, OfBlock, StoredConfig, Uses
 from archdsl.graph import Child, Initial, Module, Param, Segment
 from archdsl.reals import Lit
 from archdsl.record import record
+from archdsl.symbols import ModelSymbol
 
 
 @record
@@ -89,8 +90,8 @@ class InitLook:
     frame: Frame
 
     def __call__(self, name: str) -> Text:
-        """A setting of the block, or `$d` of the model."""
-        if name.startswith("$"):
+        """A setting of the block, or one of the model."""
+        if isinstance(name, ModelSymbol):
             return of_config(name)
         if name not in p.setting_names(self.frame.group.module):
             number = self.plan.model.number(self.frame.group.module, Dim.symbol(name))

@@ -12,9 +12,10 @@ from archdsl.emit.body import Writer
 from archdsl.emit.lines import Line, line
 from archdsl.emit.masks import causal, everything
 from archdsl.emit.names import safe
-from archdsl.emit.plan import is_seen, shares_heads, streamed
+from archdsl.emit.plan import shares_heads, streamed
 from archdsl.emit.spell import START, Text, calling, listed, spelt
 from archdsl.nodes import Positions, Scan, Window
+from archdsl.symbols import counts_seen
 
 
 def kernel(writer: Writer) -> list[Line]:
@@ -99,7 +100,7 @@ def _attention(writer: Writer, names: list[str]) -> list[Line]:
     tokens = spelt("{}, {} + T", START, START) if begins else Text("T")
     now = spelt("torch.arange({}, device={}.device)", tokens, q)
     axes = [n.form.axis for n in module.nodes if isinstance(n.form, Positions)]
-    seen_now = any(is_seen(module, axis) for axis in axes)
+    seen_now = any(counts_seen(module.symbols, axis) for axis in axes)
     first = spelt("{} + T - S, {} + T", START, START) if seen_now else Text("S")
     seen = spelt("torch.arange({}, device={}.device)", first, q)
     lengths = line("T, S = {}.shape[2], {}.shape[2]", q, k)

@@ -20,6 +20,7 @@ from archdsl.emit.spell import (
 from archdsl.graph import Module
 from archdsl.nodes import Cache, Node, Scan, Window, every_node
 from archdsl.record import record
+from archdsl.symbols import BATCH, SEEN, is_open
 
 
 def new_cache_lines(plan: p.Plan, writer: Writer) -> list[Line]:
@@ -83,23 +84,23 @@ def places_kept(plan: p.Plan, module: Module, writer: Writer) -> Places:
 
 def _sizes(writer: Writer) -> dict[str, Text]:
     """The lengths of axes that inputs bring, where there is no input: from the Config."""
-    found = {"B": Text("batch")}
+    found = {BATCH: Text("batch")}
     for name in p.free_axes(writer.module):
         value = writer.module.symbols.get(name)
-        if value is not None and not {"$B", "$T", "$S"} & value.symbols():
+        if value is not None and not is_open(value):
             found[name] = root(value).at(PLUS)
     return found
 
 
 def _places(node: Node, cache: Cache, writer: Writer) -> Text:
-    special = {**_sizes(writer), "S": Text("length")}
+    special = {**_sizes(writer), SEEN: Text("length")}
     if cache.every is not None:
-        special["S"] = spelt("length // {}", writer.dim(cache.every).at(ATOM))
+        special[SEEN] = spelt("length // {}", writer.dim(cache.every).at(ATOM))
     if cache.last is not None:
-        special["S"] = spelt("min(length, {})", writer.dim(cache.last))
+        special[SEEN] = spelt("min(length, {})", writer.dim(cache.last))
     sizes = []
     for axis in node.type.axes:
         if isinstance(axis, Dim):
-            name = "S" if "S" in axis.symbols() else axis.name or ""
+            name = SEEN if SEEN in axis.symbols() else axis.name or ""
             sizes.append(special.get(name) or writer.dim(axis))
     return listed(sizes)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from archdsl.dims import Dim, Opaque
+from archdsl.dims import Dim
 from archdsl.elaborate import verified
 from archdsl.emit.masks import everything
 from archdsl.emit.names import safe, unused
@@ -34,6 +34,7 @@ from archdsl.reals import Apply as RealApply
 from archdsl.reals import OfDim, Real, Ref
 from archdsl.record import record
 from archdsl.stream import Flow, flow, in_order
+from archdsl.symbols import AXES, counts_tokens
 from archdsl.types import Rest, TensorType
 
 
@@ -204,17 +205,8 @@ def fresh(name: str, taken: set[str]) -> str:
 
 
 def streamed(module: Module, node: Node) -> bool:
-    """Whether a node is `positions` of the streamed axis."""
-    return isinstance(node.form, Positions) and streams_along(module, node.form.axis)
-
-
-def streams_along(module: Module, axis: Dim) -> bool:
-    """Whether an axis is the streamed one, which begins at an offset."""
-    return "$T" in _rooted(module, axis)
-
-
-def _rooted(module: Module, d: Dim) -> set[str]:
-    return {s for name in d.symbols() for s in module.symbols.get(name, Dim.symbol(name)).symbols()}
+    """Whether a node is `positions` of the streamed axis, which begins at an offset."""
+    return isinstance(node.form, Positions) and counts_tokens(module.symbols, node.form.axis)
 
 
 def make(model: Model, lower: bool) -> Plan:
@@ -278,24 +270,9 @@ def shares_heads(module: Module) -> bool:
     return module.symbols.get("H") != module.symbols.get("G")
 
 
-def is_seen(module: Module, axis: Dim) -> bool:
-    """Whether an axis is all that was seen of the streamed one."""
-    behind = [module.symbols.get(n, Dim.symbol(n)) for n in axis.symbols()]
-    return not entries(axis) and any("$S" in d.symbols() and not entries(d) for d in behind)
-
-
-def entries(d: Dim) -> bool:
-    """Whether an axis counts entries for several tokens each: `S // 4`."""
-    return any(
-        isinstance(atom, Opaque) and (atom.op == "//" or entries(atom.a) or entries(atom.b))
-        for monomial, _ in d.terms
-        for atom, _ in monomial
-    )
-
-
 def needs_lengths(module: Module) -> bool:
     """Whether what a block keeps has axes that only its inputs know."""
-    known = {*setting_names(module), "B", "T", "S"}
+    known = AXES.union(setting_names(module))
     kept: list[TensorType] = []
     for node in every_node(module.nodes):
         match node.form:

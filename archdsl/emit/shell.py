@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from archdsl.emit import at_once, content, plan, running
+from archdsl.emit import at_once, content, plan, running, trial
 from archdsl.emit.arguments import frame
 from archdsl.emit.body import Writer
 from archdsl.emit.checkpoint import checkpoint_lines, ties
@@ -27,6 +27,8 @@ from archdsl.emit.uses import Helper, Import, OfModel, StoredConfig, Uses
 from archdsl.emit.wrap import wrap
 from archdsl.facts import Facts
 from archdsl.graph import Model, Module
+from archdsl.stream import streaming_inputs
+from archdsl.symbols import BATCH, SEEN, STREAM, ModelSymbol
 from archdsl.types import Rest
 
 _IMPORTS = """from __future__ import annotations
@@ -64,7 +66,7 @@ def emit(model: Model, tiny: Model | None = None, lower: bool = True) -> str:
             blocks += [*plain("\n"), *unit_lines(unit)]
     loading = checkpoint_lines(model)
     root = _model(made, tiny, StoredConfig() in uses_of(loading))
-    streams = bool(running.streams(model))
+    streams = bool(streaming_inputs(model))
     tail = (running if streams else at_once).main(model, tiny, _vocab(model))
     uses = uses_of([*blocks, *root, *loading, *tail])
     helpers = [
@@ -106,7 +108,11 @@ def _header(model: Model) -> list[Line]:
 
 def _legend(model: Model) -> str:
     """What the letters mean, in the order of the alphabet."""
-    meaning: dict[str, set[str]] = {"B": {"batch"}, "T": {"tokens"}, "S": {"tokens seen so far"}}
+    meaning: dict[str, set[str]] = {
+        BATCH: {"batch"},
+        STREAM: {"tokens"},
+        SEEN: {"tokens seen so far"},
+    }
     for module in _modules(model.root):
         for node in module.nodes:
             for t in node.types:
@@ -144,19 +150,19 @@ def _config(model: Model, tiny: Model | None, uses: Uses) -> list[Line]:
     """The settings that the rest of the file reads: those of a block that is written for their
     values are none.
     """
-    names = [n for n in model.numbers if OfModel(n) in uses]
+    symbols = [symbol for symbol in model.numbers if OfModel(symbol.name) in uses]
     block = [
         *documented(f"The settings of {comment(model.name)}.", 1),
         line(""),
         *(
-            line("{}: {} = {}", safe(n[1:]), _kind(model, n), _value(model.numbers[n]))
-            for n in names
+            line("{}: {} = {}", safe(n.name), _kind(model, n), _value(model.numbers[n]))
+            for n in symbols
         ),
     ]
     if tiny is not None:
         small = [
-            f"{safe(n[1:])}={_value(tiny.numbers[n])}"
-            for n in names
+            f"{safe(n.name)}={_value(tiny.numbers[n])}"
+            for n in symbols
             if n in tiny.numbers and tiny.numbers[n] != model.numbers[n]
         ]
         made = [
@@ -168,8 +174,8 @@ def _config(model: Model, tiny: Model | None, uses: Uses) -> list[Line]:
     return [line("@dataclass(frozen=True)"), line("class Config:", block=block)]
 
 
-def _kind(model: Model, name: str) -> str:
-    return "int" if isinstance(model.numbers[name], int) else "float"
+def _kind(model: Model, symbol: ModelSymbol) -> str:
+    return "int" if isinstance(model.numbers[symbol], int) else "float"
 
 
 def _value(value: float) -> str:
@@ -180,8 +186,7 @@ def _vocab(model: Model) -> str | None:
     """The setting that says how many tokens there are: the last axis of the result."""
     root = model.root
     axes = root.nodes[root.outputs[0]].type.axes
-    name = axes[-1].name if axes else None
-    return f"${name}" if name else None
+    return axes[-1].name if axes else None
 
 
 def _model(made: Plan, tiny: Model | None, stored: bool) -> list[Line]:
@@ -190,7 +195,7 @@ def _model(made: Plan, tiny: Model | None, stored: bool) -> list[Line]:
     around = frame(made, made.of[module.id, False])
     writer, body = forward_of(made, around, store="kept")
     tables = table_lines(made, around)
-    if running.streams(made.model):
+    if streaming_inputs(made.model):
         forward = _forward(made, writer, body, tiny)
     else:
         forward = at_once.forward(made, around, body)
@@ -212,7 +217,7 @@ def _forward(made: Plan, writer: Writer, body: tuple[Line, ...], tiny: Model | N
     """`forward`, which may continue what a cache holds, and what belongs to it."""
     names = writer.frame.inputs
     inputs = ["self", *(f"{name}: Tensor" for name in names), "cache: Cache | None = None"]
-    which, axis = running.streamed(made.model)
+    which, axis = streaming_inputs(made.model)[0]
     said = "Logits for every position. With a cache, the tokens follow those seen before."
     *statements, last = body
     length = f"{names[which]}.shape[{axis}]"
@@ -257,8 +262,8 @@ def _kept(made: Plan, writer: Writer) -> list[Line]:
 
 def _limits(made: Plan, around: Frame, tokens: str) -> list[Line]:
     """Conditions on the number of tokens, as the spec states them, and the room in the cache."""
-    which, axis = running.streamed(made.model)
-    batch = running.batch_axis(made.model.root.nodes[made.model.root.inputs[which]].type)
+    which, axis = streaming_inputs(made.model)[0]
+    batch = trial.batch_axis(made.model.root.nodes[made.model.root.inputs[which]].type)
     message = 'f"the cache has room for {cache.length} tokens"'
     full = line("if cache is not None and start + {}.shape[{}] > cache.length:", tokens, axis,
                 block=[line("raise ValueError({})", message)])  # fmt: skip

@@ -13,9 +13,10 @@ from archdsl.emit.limits import conditions
 from archdsl.emit.spell import Text, listed, of_config, spell_dim, spelt
 from archdsl.graph import Check, Model, Module
 from archdsl.nodes import Apply, Gather
+from archdsl.symbols import BATCH, SEEN, STREAM
 from archdsl.types import TensorType
 
-BATCH = 2
+EXAMPLES = 2
 """Examples side by side."""
 
 _STREAMED = (16, *range(15, 0, -1), *range(17, 65))
@@ -36,7 +37,7 @@ def lengths(model: Model, tiny: Model | None, stream: str = "") -> tuple[dict[st
     checks = conditions(model)
     free = _free(model)
     tried = {name: _STREAMED if name == stream else _OTHER for name in free}
-    tried |= {"B": (BATCH, 1)} if "B" in free else {}
+    tried |= {BATCH: (EXAMPLES, 1)} if BATCH in free else {}
     whole: dict[str, int] | None = None
     for sizes in islice(product(*tried.values()), _TRIED):
         found = dict(zip(tried, sizes, strict=True))
@@ -62,7 +63,7 @@ def _free(model: Model) -> list[str]:
 
 def _meets(model: Model, checks: tuple[Check, ...], found: Mapping[str, int]) -> bool:
     sizes = {name: Dim.number(length) for name, length in found.items()}
-    sizes["S"] = sizes.get("T", Dim())
+    sizes[SEEN] = sizes.get(STREAM, Dim())
     for check in checks:
         left, right = (
             model.number(model.root, substitute(side, sizes)).value
@@ -90,15 +91,21 @@ def drawn(model: Model, which: int, vocab: str | None, sizes: Mapping[str, int])
         case "int":
             rows = [_in_config(x) for x in dict.fromkeys(_tables(root, root.inputs[which]))]
             if not rows:
-                rows = [_in_config(Dim.symbol(vocab)) if vocab else Text(str(BATCH))]
+                rows = [_in_config(Dim.symbol(vocab)) if vocab else Text(str(EXAMPLES))]
             most = rows[0] if len(rows) == 1 else spelt("min({})", listed(rows))
             return spelt("torch.randint({}, {})", most, shape)
     return spelt("torch.randn{}", shape)
 
 
+def batch_axis(t: TensorType) -> int | None:
+    """Where an input has its examples side by side."""
+    examples = Dim.symbol(BATCH)
+    return t.axes.index(examples) if examples in t.axes else None
+
+
 def first(t: TensorType) -> str:
     """What picks the first example of an input."""
-    at = t.axes.index(Dim.symbol("B")) if Dim.symbol("B") in t.axes else None
+    at = batch_axis(t)
     return "" if at is None else f"[{':, ' * at}:1]"
 
 
