@@ -23,7 +23,7 @@ from archdsl import naming
 from archdsl.axes import Plan, factors
 from archdsl.diagnostic import Diagnostics
 from archdsl.dims import Dim, product, substitute
-from archdsl.graph import Child, Model, Module, runs
+from archdsl.graph import Child, Experts, Layers, Model, Module, Single, runs
 from archdsl.nodes import (
     Apply,
     Cache,
@@ -83,9 +83,8 @@ class Facts:
                 continue
             for count, inner in child.stored:
                 found += count * self._idle(inner)
-            if child.top_k is not None:
-                held = sum(n * self._params(m) for n, m in child.modules)
-                found += held - held * min(child.top_k, child.length) // child.length
+            if isinstance(bank := child.part, Experts):
+                found += self._params(bank.expert) * max(0, bank.count - bank.top_k)
         return found
 
     def idle(self, module: Module) -> int:
@@ -139,7 +138,7 @@ class Facts:
                 shown = role or (
                     "" if inner.role in ("layer", "plumbing", "residual") else inner.role
                 )
-                shown = "expert" if child.top_k is not None else shown
+                shown = "expert" if isinstance(child.part, Experts) else shown
                 shown = "router" if inner.role == "router" else shown
                 if child.name in self._heads and not role and module is self.model.root:
                     shown = "head"
@@ -351,10 +350,9 @@ class Facts:
                         for count, inner in children[child].at(form):
                             total = total + self._flops(inner) * count * times
                     case Mixture(child):
-                        bank = children[child]
-                        for count, inner in bank.modules:
-                            share = self._flops(inner) * count * (bank.top_k or 0)
-                            total = total + share // bank.length * times
+                        bank = children[child].part
+                        assert isinstance(bank, Experts)
+                        total = total + self._flops(bank.expert) * bank.top_k * times
             self._memo[key] = total
         return self._memo[key]
 
@@ -415,7 +413,9 @@ class Facts:
         """The width of what passes from layer to layer, of the first stack."""
         root = self.model.root
         for value in root.nodes:
-            if isinstance(value.form, Apply) and root.child(value.form.child).segments:
+            if not isinstance(value.form, Apply):
+                continue
+            if isinstance(root.child(value.form.child).part, Layers):
                 return self.model.shape(root, value.type)[-1].value
         return None
 
@@ -442,12 +442,13 @@ class Facts:
 
 def _in_order(child: Child) -> Iterator[tuple[int, Module]]:
     """The layers of a part of the model in order: of its stack, or itself where it is a layer."""
-    if child.top_k is not None or child.apart:
+    if child.apart:
         return
-    if child.segments:
-        yield from runs(child.segments)
-    elif child.module is not None and child.module.role == "layer":
-        yield 1, child.module
+    match child.part:
+        case Layers(segments):
+            yield from runs(segments)
+        case Single(Module(role="layer") as module):
+            yield 1, module
 
 
 def _number(d: Dim) -> int:

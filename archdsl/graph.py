@@ -72,58 +72,93 @@ class Segment:
 
     count: int
     item: Module | tuple[Segment, ...]
-    of: Dim | None = None
+    of: Dim
+
+
+@record
+class Single:
+    """One block. `applied` are its modules where it is applied to tensors of several types, by
+    `Apply.use`; `module` is then one that streams, if one does. What is shared is stored where a
+    block `owns` it.
+    """
+
+    module: Module
+    applied: tuple[Module, ...] = ()
+    owns: bool = False
+
+
+@record
+class Layers:
+    """A stack: blocks one after another."""
+
+    segments: tuple[Segment, ...] = ()
+
+
+@record
+class Experts:
+    """A bank: `count` experts side by side, of which `top_k` work on each token.
+
+    `of` says how the model's settings give the count.
+    """
+
+    expert: Module
+    count: int
+    top_k: int
+    of: Dim
 
 
 @record
 class Child:
     """A submodule of a body, by the name of its binding.
 
-    Exactly one of these is set: `module` for a single block, `segments` for a stack or, with
-    `top_k`, for a bank of experts of which `top_k` work on each token.
-    `inline` marks an application without a binding, which owns no parameters.
-    `path` of each of `ties` is a path from the body that binds the child: ("w", ("embed", "w")).
-    A child that `owns` its module stores what is shared; one that stands `apart` is not applied.
-    `applied` are the modules of a single block that is applied to tensors of several types, by
-    `Apply.use`; `module` is then one that streams, if one does.
+    `inline` marks an application without a binding, which owns no parameters. `path` of each of
+    `ties` is a path from the body that binds the child: ("w", ("embed", "w")). One that stands
+    `apart` is not applied.
     """
 
     name: str
-    module: Module | None = None
-    segments: tuple[Segment, ...] = ()
-    top_k: int | None = None
+    part: Single | Layers | Experts
     inline: bool = False
     ties: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    applied: tuple[Module, ...] = ()
-    owns: bool = False
     apart: bool = False
-
-    @property
-    def stored(self) -> tuple[tuple[int, Module], ...]:
-        """As `modules`, without those that are shared and stored elsewhere."""
-        return tuple((n, m) for n, m in self.modules if self.owns or not m.shared)
-
-    def at(self, form: Apply | Mixture) -> tuple[tuple[int, Module], ...]:
-        """As `modules`, for one application."""
-        if self.applied and isinstance(form, Apply):
-            return ((1, self.applied[form.use]),)
-        return self.modules
 
     @property
     def modules(self) -> tuple[tuple[int, Module], ...]:
         """Every distinct module in it with how often it occurs, in order of first occurrence."""
-        if self.module is not None:
-            return ((1, self.module),)
-        found: dict[int, tuple[int, Module]] = {}
-        for count, module in _flat(self.segments):
-            before = found.get(module.id, (0, module))[0]
-            found[module.id] = (before + count, module)
-        return tuple(found.values())
+        match self.part:
+            case Single(module):
+                return ((1, module),)
+            case Experts(expert, count):
+                return ((count, expert),)
+            case Layers(segments):
+                return distinct(segments)
+
+    @property
+    def in_order(self) -> Iterator[tuple[int, Module]]:
+        """The layers of a stack in order as (count, module), or else `modules`."""
+        yield from runs(self.part.segments) if isinstance(self.part, Layers) else self.modules
+
+    @property
+    def owned(self) -> Binding | None:
+        """What is shared and stored here."""
+        return self.part.module.shared if isinstance(self.part, Single) and self.part.owns else None
+
+    @property
+    def stored(self) -> tuple[tuple[int, Module], ...]:
+        """As `modules`, without those that are shared and stored elsewhere."""
+        owned = self.owned is not None
+        return tuple((n, m) for n, m in self.modules if owned or not m.shared)
+
+    def at(self, form: Apply | Mixture) -> tuple[tuple[int, Module], ...]:
+        """As `modules`, for one application."""
+        if isinstance(form, Apply) and isinstance(self.part, Single) and self.part.applied:
+            return ((1, self.part.applied[form.use]),)
+        return self.modules
 
     @property
     def context(self) -> tuple[str, ...]:
         """What the modules in it are given, each once, in the order in which they are passed."""
-        if self.top_k is not None:
+        if isinstance(self.part, Experts):
             return ()
         return tuple(dict.fromkeys(n for _, m in self.modules for n in m.context))
 
@@ -131,6 +166,17 @@ class Child:
     def length(self) -> int:
         """The number of layers of a stack or of experts of a bank; 1 for a single block."""
         return sum(n for n, _ in self.modules)
+
+
+def distinct(segments: tuple[Segment, ...]) -> tuple[tuple[int, Module], ...]:
+    """Every distinct module of a schedule with how often it occurs, in order of first
+    occurrence.
+    """
+    counts: dict[int, tuple[int, Module]] = {}
+    for count, module in _flat(segments):
+        before = counts.get(module.id, (0, module))[0]
+        counts[module.id] = (before + count, module)
+    return tuple(counts.values())
 
 
 def runs(segments: tuple[Segment, ...]) -> Iterator[tuple[int, Module]]:
@@ -204,7 +250,6 @@ class Module:
     outputs: tuple[int, ...]
     intrinsic: str = ""
     checks: tuple[Check, ...] = ()
-    from_std: bool = False
     span: Span | None = None
     context: tuple[str, ...] = ()
     shared: Binding | None = None
@@ -219,13 +264,6 @@ class Module:
         for child in self.children:
             if child.name == name:
                 return child
-        raise KeyError(name)
-
-    def setting(self, name: str) -> Value:
-        """The value of a setting; raises KeyError."""
-        for setting in self.settings:
-            if setting.name == name:
-                return setting.value
         raise KeyError(name)
 
 

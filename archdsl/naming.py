@@ -9,7 +9,7 @@ A plural counts (`kv_heads = 8` is "8 kv heads"), a `d_` is a width (`d_head = 1
 import re
 
 from archdsl.dims import Dim
-from archdsl.graph import Module, Setting
+from archdsl.graph import Experts, Module, Setting
 from archdsl.nodes import Mixture
 from archdsl.roles import COMPUTING, slots
 
@@ -30,8 +30,7 @@ def settings(module: Module) -> list[str]:
     """What a module's settings say that its title and its place do not."""
     outside = _input_axes(module)
     words = chosen(module)
-    banks = [child for child in module.children if child.top_k is not None] if words else []
-    said = {n for bank in banks for n in (bank.length, bank.top_k)}
+    said = {n for bank in _banks(module) if words for n in (bank.count, bank.top_k)}
     for setting in module.settings:
         value = setting.value
         if setting.kind not in ("dim", "count") or not isinstance(value, int):
@@ -47,21 +46,25 @@ def settings(module: Module) -> list[str]:
     return words
 
 
+def _banks(module: Module) -> list[Experts]:
+    return [child.part for child in module.children if isinstance(child.part, Experts)]
+
+
 def chosen(module: Module) -> list[str]:
     """How many experts of a bank work on a token, and how many beside them on every one:
     "8 of 256 experts, 1 shared".
     """
-    banks = [child for child in module.children if child.top_k is not None]
+    banks = _banks(module)
     several = any(isinstance(n.form, Mixture) and n.form.partly for n in module.nodes)
     if not banks or several:  # of experts of several kinds each bank holds only some
         return []
     shared = sum(
         inner.role in ("feed_forward", "expert")
         for child in module.children
-        if child not in banks
+        if not isinstance(child.part, Experts)
         for _, inner in child.modules
     )
-    found = [f"{bank.top_k} of {bank.length:,} experts" for bank in banks]
+    found = [f"{bank.top_k} of {bank.count:,} experts" for bank in banks]
     return [", ".join([*found, *([f"{shared} shared"] if shared else [])])]
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from archdsl.graph import Child, Model, Module, Segment
+from archdsl.graph import Child, Experts, Layers, Model, Module, Segment, Single
 from archdsl.nodes import Apply, Input, Item, Loop, Mixture, Node, Scan, reordered
 from archdsl.record import replace
 from archdsl.symbols import BATCH, SEEN, STREAM, TIME
@@ -130,7 +130,8 @@ def modules(root: Module) -> list[Module]:
         if module.id not in found:
             found[module.id] = module
             pending.extend(m for c in module.children for _, m in c.modules)
-            pending.extend(m for c in module.children for m in c.applied)
+            parts = (c.part for c in module.children)
+            pending.extend(m for part in parts if isinstance(part, Single) for m in part.applied)
     return list(found.values())
 
 
@@ -174,15 +175,7 @@ def in_order(model: Model) -> Model:
 
 def _sorted(found: Flow, module: Module, made: dict[int, Module]) -> Module:
     if module.id not in made:
-        children = tuple(
-            replace(
-                c,
-                module=None if c.module is None else _sorted(found, c.module, made),
-                segments=_segments(found, c.segments, made),
-                applied=tuple(_sorted(found, m, made) for m in c.applied),
-            )
-            for c in module.children
-        )
+        children = tuple(replace(c, part=_part(found, c.part, made)) for c in module.children)
         nodes, outputs = module.nodes, module.outputs
         if found.once(module):
             levels = found.levels(module)
@@ -192,6 +185,19 @@ def _sorted(found: Flow, module: Module, made: dict[int, Module]) -> Module:
             outputs = tuple(order.index(o) for o in outputs)
         made[module.id] = replace(module, children=children, nodes=nodes, outputs=outputs)
     return made[module.id]
+
+
+def _part(
+    found: Flow, part: Single | Layers | Experts, made: dict[int, Module]
+) -> Single | Layers | Experts:
+    match part:
+        case Single(module, applied):
+            others = tuple(_sorted(found, m, made) for m in applied)
+            return replace(part, module=_sorted(found, module, made), applied=others)
+        case Layers(segments):
+            return Layers(_segments(found, segments, made))
+        case Experts(expert):
+            return replace(part, expert=_sorted(found, expert, made))
 
 
 def _segments(

@@ -22,7 +22,7 @@ from torch import Tensor
 from archdsl import axes as a
 from archdsl.dims import Dim, Opaque
 from archdsl.emit.names import safe
-from archdsl.graph import Child, Model, Module, runs
+from archdsl.graph import Child, Model, Module, Single
 from archdsl.nodes import (
     Along,
     Apply,
@@ -112,9 +112,8 @@ class Interpreter:
         """What a block gives for its inputs, those that it is given behind the others."""
         shared = dict(place.shared)
         for child in module.children:
-            if child.owns:
-                assert child.module is not None
-                shared[child.module.shared] = Place(
+            if child.owned is not None:
+                shared[child.owned] = Place(
                     (*place.path, safe(child.name)), place.experts, {}, shared
                 )
         here = replace(place, shared=shared)
@@ -290,7 +289,7 @@ class Interpreter:
 
     def inside(self, here: Module, place: Place, child: Child, inner: Module, *step: str) -> Place:
         """Where a module that is applied in a body has its parameters."""
-        if inner.shared and not child.owns:
+        if inner.shared and child.owned is None:
             return place.shared[inner.shared]
         tied = {p.name for p in inner.params if p.tied}
         assert tied == {name for name, _ in child.ties}, f"{here.block}: a tie of {child.name}"
@@ -301,8 +300,8 @@ class Interpreter:
         """The place and the name of a parameter by its path from a body."""
         for step in path[:-1]:
             child = here.child(step)
-            assert child.module is not None
-            place, here = self.inside(here, place, child, child.module), child.module
+            ((_, inner),) = child.modules
+            place, here = self.inside(here, place, child, inner), inner
         return place.ties.get(path[-1], (place, path[-1]))
 
     def apply(
@@ -312,8 +311,8 @@ class Interpreter:
         child = module.child(form.child)
         plain = args[: len(args) - form.context]
         context = dict(zip(child.context, args[len(plain) :], strict=True))
-        if child.module is not None:
-            inner = child.applied[form.use] if child.applied else child.module
+        if isinstance(child.part, Single):
+            ((_, inner),) = child.at(form)
             given = [context[name] for name in inner.context]
             at = self.inside(module, place, child, inner)
             return several(self.module(inner, at, [*plain, *given]))
@@ -549,7 +548,7 @@ class Interpreter:
 
 def layers(child: Child) -> Iterator[Module]:
     """The layers of a stack or the experts of a bank, in order."""
-    for count, module in runs(child.segments):
+    for count, module in child.in_order:
         for _ in range(count):
             yield module
 

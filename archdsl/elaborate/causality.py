@@ -25,7 +25,7 @@ from typing import TypeVar
 from archdsl.axes import Cut, Factor, Item, Merge, Plan, RestFactor, cuts, factors, size
 from archdsl.diagnostic import Diagnostics
 from archdsl.dims import Dim, Opaque, product
-from archdsl.graph import Model, Module, Segment
+from archdsl.graph import Layers, Model, Module, Segment
 from archdsl.nodes import (
     Along,
     Apply,
@@ -489,11 +489,11 @@ class _Step:
         def run(inner: Module, flows: list[Flow]) -> list[Flow]:
             return self.walk.module(inner, [*flows, *(given[name] for name in inner.context)])
 
-        if child.module is not None:
+        if not isinstance(child.part, Layers):
             ((_, inner),) = child.at(form)
             return run(inner, args[:own])
         carried, rest = args[: len(self.node.types)], args[len(self.node.types) : own]
-        return self.layers(child.segments, carried, lambda m, flows: run(m, [*flows, *rest]))
+        return self.layers(child.part.segments, carried, lambda m, flows: run(m, [*flows, *rest]))
 
     def layers(
         self,

@@ -15,7 +15,7 @@ from archdsl.check.scope import Numbers, Scope, words
 from archdsl.check.values import Block, Float, Int, Items, Recipe, Slot, Truth, Value, Word
 from archdsl.diagnostic import Diagnostics
 from archdsl.dims import Dim
-from archdsl.graph import Binding, Check, Child, Module, Param, Setting
+from archdsl.graph import Binding, Check, Child, Module, Param, Setting, Single
 from archdsl.graph import Value as Plain
 from archdsl.nodes import Input
 from archdsl.reals import Lit
@@ -86,7 +86,7 @@ class Elaborator:
     def _shared(self, scope: Scope) -> tuple[Child, ...]:
         """The submodules that store what a body shares, where it is placed elsewhere only."""
         return tuple(
-            Child(name, self.shared[binding], owns=True)
+            Child(name, Single(self.shared[binding], owns=True))
             for name, binding in scope.shared.items()
             if binding in self.shared and name not in scope.children
         )
@@ -188,7 +188,6 @@ class Elaborator:
             outputs=outputs,
             intrinsic=_intrinsic(scope, decl),
             checks=checks,
-            from_std=recipe.block.from_std,
             span=recipe.span,
             context=tuple(scope.context),
             shared=recipe.shared if _holds(scope) else None,

@@ -33,7 +33,7 @@ from archdsl.emit.unit import (
     Values,
 )
 from archdsl.emit.uses import Handed, OfBlock, Uses
-from archdsl.graph import Child, Module, Param
+from archdsl.graph import Child, Experts, Module, Param, Single
 from archdsl.nodes import Elementwise, Input
 from archdsl.record import replace
 
@@ -117,8 +117,8 @@ def _parts(plan: Plan, group: Group) -> Iterator[tuple[Step, Unit]]:
     """
     for child in plan.children(group.module):
         for k, (_, inner) in enumerate(child.modules):
-            unit = plan.unit(inner, group.banked or child.top_k is not None)
-            if unit.is_function or inner.shared is None or child.owns:
+            unit = plan.unit(inner, group.banked or isinstance(child.part, Experts))
+            if unit.is_function or inner.shared is None or child.owned is not None:
                 yield (child.name, k), unit
 
 
@@ -204,7 +204,7 @@ def _kind(plan: Plan, group: Group) -> str:
     if _says_all(plan, group):
         return LEAF
     inner = [
-        plan.unit(m, group.banked or c.top_k is not None)
+        plan.unit(m, group.banked or isinstance(c.part, Experts))
         for c in plan.children(group.module)
         for _, m in c.modules
     ]
@@ -233,9 +233,11 @@ def _says_all(plan: Plan, group: Group) -> bool:
 
 def _makes(plan: Plan, group: Group, child: Child) -> bool:
     """Whether a class can make a child of its own settings."""
+    if not isinstance(child.part, Single):
+        return not child.modules
     for k, (_, inner) in enumerate(child.modules):
-        unit = plan.unit(inner, child.top_k is not None)
-        if child.segments or unit.is_function or unit.kind == CONFIG or unit.banked:
+        unit = plan.unit(inner)
+        if unit.is_function or unit.kind == CONFIG or unit.banked:
             return False
         own = [Argument(n, n, "") for n in p.setting_names(inner)]
         for argument in (*own, *(a for a in unit.arguments if a.path)):

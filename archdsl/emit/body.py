@@ -41,7 +41,7 @@ from archdsl.emit.spell import (
 )
 from archdsl.emit.unit import Frame
 from archdsl.emit.uses import Length, OfBlock
-from archdsl.graph import Module
+from archdsl.graph import Layers, Module
 from archdsl.nodes import (
     Along,
     Apply,
@@ -177,7 +177,9 @@ class Writer:
 
     def is_stack(self, node: Node) -> bool:
         """Whether a node is a loop over layers."""
-        return isinstance(node.form, Apply) and bool(self.module.child(node.form.child).segments)
+        if not isinstance(node.form, Apply):
+            return False
+        return isinstance(self.module.child(node.form.child).part, Layers)
 
     def is_for_layers(self, i: int, user: int) -> bool:
         """Whether a value is what every layer of a stack gets."""

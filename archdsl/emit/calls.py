@@ -26,9 +26,9 @@ from archdsl.emit.spell import (
     spell_real,
     spelt,
 )
-from archdsl.emit.unit import INLINED, Passed
+from archdsl.emit.unit import INLINED, Passed, Unit
 from archdsl.emit.uses import Handed, StoredConfig
-from archdsl.graph import Child, Module
+from archdsl.graph import Experts, Module, Single
 from archdsl.nodes import Apply, Cache, Mixture, Node, items_of
 from archdsl.reals import OfDim, Real, evaluate
 from archdsl.symbols import SEEN
@@ -56,15 +56,14 @@ def cached(w: Writer, i: int, node: Node, cache: Cache, arg: Text) -> Text:
 def apply(w: Writer, i: int, node: Node, form: Apply, args: list[Text]) -> Text:
     """A submodule or a function applied."""
     child = w.module.child(form.child)
-    if child.segments:
+    if not isinstance(child.part, Single):
         return stack(w, i, node, form, args)[0]
     ((_, inner),) = child.at(form)
-    assert child.module is not None
-    unit = w.plan.unit(child.module, w.banked)
+    unit = w.plan.unit(child.part.module, w.banked)
     if unit.kind == INLINED:
         return inlined(w, inner, args)
     if unit.is_function:
-        return call(w, child, args, starts=w.plan.needs_start(inner))
+        return call(w, child.name, unit, args, starts=w.plan.needs_start(inner))
     texts, named = arguments(child, args)
     texts += [Text("expert")] if w.banked else threads(w, inner, i)
     return spelt("self.{}({})", safe(child.name), listed((*texts, *named)))
@@ -101,11 +100,9 @@ def inlined(w: Writer, inner: Module, args: list[Text]) -> Text:
     return w.elementwise(node, [args[j] for j in order], inner.nodes)
 
 
-def call(w: Writer, child: Child, args: list[Text], starts: bool = True) -> Text:
+def call(w: Writer, child: str, unit: Unit, args: list[Text], starts: bool = True) -> Text:
     """A function applied, with the settings it has to be passed; an encoder's `starts` at 0."""
-    assert child.module is not None
-    unit = w.plan.unit(child.module, w.banked)
-    passed = [said(w, number) for number in w.frame.passed.get((child.name, 0), ())]
+    passed = [said(w, number) for number in w.frame.passed.get((child, 0), ())]
     if unit.starts:
         passed.append(START if starts else Text("0"))
     return spelt("{}({})", unit.name, listed((*args, *passed)))
@@ -140,13 +137,11 @@ def mixture(w: Writer, node: Node, form: Mixture, args: list[Text]) -> Text:
     """The chosen experts of a bank."""
     passed = [Text(f"self.{safe(form.child)}"), *args]
     if form.partly:
-        (segment,) = w.module.child(form.child).segments
-        same = () if segment.of is None else (segment.of,) * (len(w.frame.group.modules) + 1)
-        own = own_name(w.frame.group, same, axes=True) if same else None
-        if own is not None:
-            passed.append(w.look(own))
-        else:
-            passed.append(Text(str(segment.count)))
+        bank = w.module.child(form.child).part
+        assert isinstance(bank, Experts)
+        same = (bank.of,) * (len(w.frame.group.modules) + 1)
+        own = own_name(w.frame.group, same, axes=True)
+        passed.append(Text(str(bank.count)) if own is None else w.look(own))
     width = node.type.axes[-1]
     if isinstance(width, Dim) and width != w.nodes[node.args[0]].type.axes[-1]:
         passed.append(spelt("width={}", w.dim(width)))

@@ -17,7 +17,7 @@ from archdsl.emit import plan as p
 from archdsl.emit.names import class_name, function_name, variable
 from archdsl.emit.plan import Plan
 from archdsl.emit.unit import Group
-from archdsl.graph import Binding, Child, Module, Param, Segment
+from archdsl.graph import Binding, Child, Experts, Layers, Module, Param, Segment, Single
 from archdsl.nodes import Apply, Kept, Loop, Mixture, Node, Positions, Scan, Window, every_node
 from archdsl.record import replace
 from archdsl.stream import modules
@@ -68,7 +68,7 @@ def _visit(
         return known
     for child in plan.children(module):
         for _, inner in child.modules:
-            _visit(plan, inner, banked or child.top_k is not None, seen, opened, of)
+            _visit(plan, inner, banked or isinstance(child.part, Experts), seen, opened, of)
     function = module is not plan.model.root and _is_function(plan, module, banked, of)
     banked = banked and not function
     alike = seen.setdefault((function, banked, _content(plan, module, banked, of)), [])
@@ -95,7 +95,7 @@ def _is_function(
     if banked and module.id in plan.experts:
         return False
     return not plan.needs_like(module) and all(
-        of[m.id, banked or c.top_k is not None].function
+        of[m.id, banked or isinstance(c.part, Experts)].function
         for c in plan.children(module)
         for _, m in c.modules
     )
@@ -152,8 +152,7 @@ def _content(
     children = tuple(
         (
             child.name,
-            child.top_k,
-            child.owns,
+            child.owned is not None,
             child.ties,
             _structure(plan, child, banked, names, of),
         )
@@ -182,7 +181,7 @@ def _structure(
 ) -> object:
     """What a child is made of: the groups of its modules, in the order of its schedule."""
     number = {m.id: k for k, (_, m) in enumerate(child.modules)}
-    inner = banked or child.top_k is not None
+    inner = banked or isinstance(child.part, Experts)
 
     def one(m: Module) -> tuple[object, ...]:
         handed = None if m.shared is None else names[m.shared]
@@ -195,10 +194,13 @@ def _structure(
             for s in segments
         )
 
-    if child.module is None:
-        return several(child.segments)
-    applied = tuple((plan.needs_start(m), plan.keeps(m)) for m in child.applied)
-    return one(child.module), applied
+    match child.part:
+        case Single(module, applied):
+            return one(module), tuple((plan.needs_start(m), plan.keeps(m)) for m in applied)
+        case Layers(segments):
+            return several(segments)
+        case Experts(expert, count, top_k, count_of):
+            return count, top_k, count_of, one(expert)
 
 
 def _parameters(plan: Plan, module: Module, banked: bool) -> tuple[Param, ...]:

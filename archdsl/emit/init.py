@@ -17,11 +17,10 @@ from archdsl.emit.spell import (
     spell_dim,
     spell_real,
     spelt,
-    whole,
 )
 from archdsl.emit.unit import CONFIG, Argument, Frame, Passed
 from archdsl.emit.uses import MATH, Handed, OfBlock, StoredConfig, Uses
-from archdsl.graph import Child, Initial, Module, Param, Segment
+from archdsl.graph import Child, Experts, Initial, Layers, Module, Param, Segment
 from archdsl.reals import Lit
 from archdsl.record import record
 from archdsl.symbols import ModelSymbol
@@ -78,7 +77,7 @@ def init_lines(plan: p.Plan, around: Frame, uses: Uses) -> Init:
 
 def _silent(plan: p.Plan, child: Child, banked: bool) -> bool:
     """Whether a child is a function and needs no submodule."""
-    banked = banked or child.top_k is not None
+    banked = banked or isinstance(child.part, Experts)
     return all(plan.unit(m, banked).is_function for _, m in child.modules)
 
 
@@ -177,12 +176,12 @@ def _initial(
 
 def _child_lines(plan: p.Plan, around: Frame, child: Child, look: InitLook) -> list[Line]:
     name = f"self.{safe(child.name)}"
-    if child.top_k is not None:
-        count = _times(child.segments[0], look)
+    if isinstance(child.part, Experts):
+        count = spell_dim(child.part.of, look)
         return [line("{} = {}", name, constructor(plan, around, child, 0, look, count))]
     experts = Text("experts") if around.group.banked else None
-    if child.module is None:
-        return _stack_lines(plan, around, child, look, experts)
+    if isinstance(child.part, Layers):
+        return _stack_lines(plan, around, child, child.part.segments, look, experts)
     tied = "{}.{} = self.{}  # one tensor, two places"
     return [
         line("{} = {}", name, constructor(plan, around, child, 0, look, experts)),
@@ -201,7 +200,7 @@ def constructor(
     here, (_, module) = around.group.module, child.modules[k]
     names = {binding: f"self.{safe(name)}" for binding, name in p.owned(here).items()}
     names |= {binding: variable(name) for binding, name in plan.shares(here).items()}
-    if module.shared is not None and not child.owns:
+    if module.shared is not None and child.owned is None:
         return calling("Shared", "{}", names[module.shared])
     unit = plan.unit(module, experts is not None)
     args: list[object] = ["config"] if unit.kind == CONFIG else []
@@ -226,24 +225,29 @@ def _number(number: Passed, look: InitLook) -> Text:
 
 
 def _stack_lines(
-    plan: p.Plan, around: Frame, child: Child, look: InitLook, experts: Text | None
+    plan: p.Plan,
+    around: Frame,
+    child: Child,
+    segments: tuple[Segment, ...],
+    look: InitLook,
+    experts: Text | None,
 ) -> list[Line]:
-    name, segments = f"self.{safe(child.name)}", child.segments
+    name = f"self.{safe(child.name)}"
     if len(segments) == 1 and isinstance(segments[0].item, Module):
         made = constructor(plan, around, child, 0, look, experts)
         said = "{} = nn.ModuleList({} for _ in range({}))"
-        return [line(said, name, made, _times(segments[0], look))]
+        return [line(said, name, made, spell_dim(segments[0].of, look))]
     number = {m.id: k for k, (_, m) in enumerate(child.modules)}
 
     def layers(rows: tuple[Segment, ...]) -> list[Line]:
         lines: list[Line] = []
         for segment in rows:
-            times = _times(segment, look)
+            times = spell_dim(segment.of, look)
             if not isinstance(segment.item, Module):
                 lines.append(line("for _ in range({}):", times, block=layers(segment.item)))
                 continue
             made = constructor(plan, around, child, number[segment.item.id], look, experts)
-            if segment.count == 1 and (segment.of is None or segment.of.value is not None):
+            if segment.of.value == 1:
                 lines.append(line("layers.append({})", made))
             else:
                 lines.append(line("layers += [{} for _ in range({})]", made, times))
@@ -254,7 +258,3 @@ def _stack_lines(
         *layers(segments),
         line("{} = nn.ModuleList(layers)", name),
     ]
-
-
-def _times(segment: Segment, look: InitLook) -> Text:
-    return Text(whole(segment.count)) if segment.of is None else spell_dim(segment.of, look)

@@ -14,6 +14,7 @@ from archdsl.emit.masks import causal, everything
 from archdsl.emit.names import safe
 from archdsl.emit.plan import shares_heads, streamed
 from archdsl.emit.spell import START, Text, calling, listed, spelt
+from archdsl.graph import Single
 from archdsl.nodes import Positions, Scan, Window
 from archdsl.symbols import counts_seen
 
@@ -88,9 +89,9 @@ def _attention(writer: Writer, names: list[str]) -> list[Line]:
     module = writer.module
     q, k, v, *given = names
     scale = writer.look("scale")
-    child = module.child("visible")
-    visible = child.module
-    assert visible is not None
+    part = module.child("visible").part
+    assert isinstance(part, Single)
+    visible = part.module
     gqa = ", enable_gqa=True" if shares_heads(module) else ""
     call = f"F.scaled_dot_product_attention({q}, {k}, {v}"
     scaled = spelt(", scale={}{}", scale, gqa)
@@ -106,7 +107,9 @@ def _attention(writer: Writer, names: list[str]) -> list[Line]:
     lengths = line("T, S = {}.shape[2], {}.shape[2]", q, k)
     extra = [Text(given[module.context.index(name)]) for name in visible.context]
     hidden = writer.bare("mask")
-    mask = line("{} = {}", hidden, calls.call(writer, child, [now, seen, *extra]))
+    unit = writer.plan.unit(visible, writer.banked)
+    shown = calls.call(writer, "visible", unit, [now, seen, *extra])
+    mask = line("{} = {}", hidden, shown)
     masked = line("return {}, attn_mask={}{})", call, hidden, scaled)
     if not begins or not causal(visible):
         return [lengths, mask, masked]

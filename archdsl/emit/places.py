@@ -17,7 +17,7 @@ from archdsl.emit.spell import (
     listed,
     spelt,
 )
-from archdsl.graph import Module
+from archdsl.graph import Layers, Module
 from archdsl.nodes import Cache, Node, Scan, Window, every_node
 from archdsl.record import record
 from archdsl.symbols import BATCH, SEEN, is_open
@@ -71,11 +71,11 @@ def places_kept(plan: p.Plan, module: Module, writer: Writer) -> Places:
     inner = p.caching(plan, module)
     for kept in inner.values():
         name = f"self.{safe(kept.child.name)}"
-        value = Text(
-            "{}.new_cache(batch, length, **kind)".format("layer" if kept.child.segments else name)
-        )
-        if kept.child.segments:
-            value = spelt("[{} for layer in {}]", value, name)
+        if isinstance(kept.child.part, Layers):
+            each = Text("layer.new_cache(batch, length, **kind)")
+            value = spelt("[{} for layer in {}]", each, name)
+        else:
+            value = Text(f"{name}.new_cache(batch, length, **kind)")
         for rounds in reversed(kept.rounds):
             value = spelt("[{} for _ in range({})]", value, writer.dim(rounds))
         entries.append((kept.name, value))

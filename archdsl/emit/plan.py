@@ -14,7 +14,7 @@ from archdsl.elaborate import verified
 from archdsl.emit.masks import everything
 from archdsl.emit.names import safe, unused
 from archdsl.emit.unit import Group, Unit
-from archdsl.graph import Binding, Child, Model, Module
+from archdsl.graph import Binding, Child, Experts, Layers, Model, Module, Single
 from archdsl.nodes import (
     Apply,
     Arange,
@@ -80,7 +80,7 @@ class Plan:
         it.
         """
         made = list(self.children(module))
-        return [*(c for c in made if c.owns), *(c for c in made if not c.owns)]
+        return sorted(made, key=lambda child: child.owned is None)
 
     def unmasked(self, module: Module) -> bool:
         """Whether a kernel stands for attention without a mask."""
@@ -88,7 +88,10 @@ class Plan:
             self.lowered(module)
             and module.intrinsic == "sdpa"
             and any(
-                c.name == "visible" and c.module and everything(c.module) for c in module.children
+                child.name == "visible"
+                and isinstance(child.part, Single)
+                and everything(child.part.module)
+                for child in module.children
             )
         )
 
@@ -132,7 +135,7 @@ class Plan:
             handed: dict[Binding, None] = {}
             for child in self.children(module):
                 for _, inner in child.modules:
-                    if inner.shared is not None and not child.owns:
+                    if inner.shared is not None and child.owned is None:
                         handed.setdefault(inner.shared)
                     else:
                         handed.update(dict.fromkeys(self.shares(inner)))
@@ -193,8 +196,7 @@ def _asks_device(nodes: Sequence[Node]) -> bool:
 
 def owned(module: Module) -> dict[Binding, str]:
     """The shared modules that a module stores, each with its name there."""
-    children = [(c, c.module.shared) for c in module.children if c.owns and c.module is not None]
-    return {binding: child.name for child, binding in children if binding is not None}
+    return {c.owned: c.name for c in module.children if c.owned is not None}
 
 
 def fresh(name: str, taken: set[str]) -> str:
@@ -244,9 +246,9 @@ def _level(plan: Plan, module: Module, done: set[int]) -> None:
         inner = [m for _, m in child.modules]
         for m in inner:
             _level(plan, m, done)
-        if child.top_k is not None:
+        if isinstance(child.part, Experts):
             plan.experts.update(m.id for m in inner)
-        elif child.segments:
+        elif isinstance(child.part, Layers):
             plan.layers.update(m.id for m in inner)
             starts, keeps = any(map(plan.needs_start, inner)), any(map(plan.keeps, inner))
             for m in inner:

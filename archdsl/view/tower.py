@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator
 
 from archdsl import naming
-from archdsl.graph import Child, Model, Module, Segment
+from archdsl.graph import Child, Layers, Model, Module, Segment, Single
 from archdsl.nodes import Apply, Input
 from archdsl.nodes import Node as Value
 from archdsl.record import replace
@@ -67,7 +67,7 @@ def _seen_elsewhere(model: Model, choice: Shown) -> frozenset[str]:
                 most[block_name] = count, child.name
     asked = {path[0] for path in choice.opened if path}
     stacks = any(layers[child.name] for child in model.root.children if child.length > 1)
-    alone = {child.name for child in model.root.children if stacks and not child.segments}
+    alone = {c.name for c in model.root.children if stacks and isinstance(c.part, Single)}
     return frozenset(
         name
         for name, built in layers.items()
@@ -144,9 +144,8 @@ def applied(place: Place, value: Value, name: str) -> Node | Splice | None:
     as these.
     """
     child = place.module.child(child_of(value))
-    if child.segments:
-        return _stack(place, child, name)
-    assert child.module is not None
+    if isinstance(child.part, Layers):
+        return _stack(place, child, child.part.segments, name)
     found = _kinds(place, child_of(value))
     module = found[0][1]
     open_here = all(wraps(m) for _, m in found) and _alike([m for _, m in found])
@@ -161,10 +160,10 @@ def _kinds(place: Place, slot: str) -> tuple[tuple[int, Module], ...]:
     """The modules that the layers drawn here have in a slot, each with the number of its layers."""
     found: dict[int, tuple[int, Module]] = {}
     for count, module in place.kinds or ((1, place.module),):
-        inner = next((c.module for c in module.children if c.name == slot), None)
-        if inner is not None:
-            before = found.get(inner.id, (0, inner))[0]
-            found[inner.id] = before + count, inner
+        part = next((child.part for child in module.children if child.name == slot), None)
+        if isinstance(part, Single):
+            before = found.get(part.module.id, (0, part.module))[0]
+            found[part.module.id] = before + count, part.module
     return tuple(found.values())
 
 
@@ -287,7 +286,7 @@ def _leads(path: str, name: str) -> bool:
     return ".".join(plain_path(name)) == f"{path}.merge"
 
 
-def _stack(place: Place, child: Child, name: str) -> Node:
+def _stack(place: Place, child: Child, segments: tuple[Segment, ...], name: str) -> Node:
     """One group where all layers are built alike, groups within a group where they are not."""
     modules = [module for _, module in child.modules]
     opens = any(place.choice.opens(place.model, name, module, 1) for module in modules)
@@ -297,7 +296,7 @@ def _stack(place: Place, child: Child, name: str) -> Node:
         return _shut(place, child, name)
     if len(modules) == 1 or _alike(modules):
         return _group(place, modules, [n for n, _ in child.modules], name)
-    segments, count = child.segments, 1
+    count = 1
     if len(segments) == 1 and not isinstance(segments[0].item, Module):
         segments, count = segments[0].item, segments[0].count
     inner = _segments(place, segments, name)
