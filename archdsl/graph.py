@@ -107,6 +107,9 @@ class Experts:
     of: Dim
 
 
+Part = Single | Layers | Experts
+
+
 @record
 class Child:
     """A submodule of a body, by the name of its binding.
@@ -117,7 +120,7 @@ class Child:
     """
 
     name: str
-    part: Single | Layers | Experts
+    part: Part
     inline: bool = False
     ties: tuple[tuple[str, tuple[str, ...]], ...] = ()
     apart: bool = False
@@ -132,11 +135,6 @@ class Child:
                 return ((count, expert),)
             case Layers(segments):
                 return distinct(segments)
-
-    @property
-    def in_order(self) -> Iterator[tuple[int, Module]]:
-        """The layers of a stack in order as (count, module), or else `modules`."""
-        yield from runs(self.part.segments) if isinstance(self.part, Layers) else self.modules
 
     @property
     def owned(self) -> Binding | None:
@@ -201,19 +199,21 @@ Value = int | float | bool | str | None | tuple["Value", ...]
 
 
 @record
-class Setting:
-    """A setting with its value; `of` says how the model's own settings give it (`$d // $heads`).
+class BlockValue:
+    """A block as the value of a setting: its title, and its own settings."""
 
-    For a block-valued setting, `value` is the title of the block and `block` its name, with the
-    block's own settings in `inner`.
-    """
+    title: str
+    settings: tuple[Setting, ...]
+
+
+@record
+class Setting:
+    """A setting with its value; `of` says how the model's own settings give it (`$d // $heads`)."""
 
     name: str
     kind: str
-    value: Value
+    value: Value | BlockValue
     of: Real | Dim | None = None
-    block: str = ""
-    inner: tuple[Setting, ...] = ()
 
 
 @record

@@ -9,7 +9,7 @@ A plural counts (`kv_heads = 8` is "8 kv heads"), a `d_` is a width (`d_head = 1
 import re
 
 from archdsl.dims import Dim
-from archdsl.graph import Experts, Module, Setting
+from archdsl.graph import BlockValue, Experts, Module, Setting, Value
 from archdsl.nodes import Mixture
 from archdsl.roles import COMPUTING, slots
 
@@ -93,22 +93,15 @@ def differences(modules: list[Module]) -> list[list[str]]:
     for module in modules:
         for setting in module.settings:
             called.setdefault(setting.name, []).append(setting)
-    differ = {name for name, told in called.items() if len({(s.value, s.inner) for s in told}) > 1}
+    differ = {name for name, same in called.items() if len({s.value for s in same}) > 1}
     for module in modules:
         numbers: list[str] = []
         blocks: list[str] = []
         for setting in module.settings:
-            others = called[setting.name]
             if setting.name not in differ:
                 continue
-            if setting.block:
-                titles = {s.value for s in others}
-                inner = [
-                    real(s)
-                    for s in setting.inner
-                    if _speaks(s) and not all(s in other.inner for other in others)
-                ]
-                blocks += [str(setting.value)] if len(titles) > 1 else inner[:1]
+            if isinstance(setting.value, BlockValue):
+                blocks += _apart(setting.value, [s.value for s in called[setting.name]])
             elif setting.kind in ("dim", "count") and isinstance(setting.value, int):
                 word = counted(setting.name, setting.value)
                 numbers.append(word if setting.value else f"no {phrase(setting.name)}")
@@ -117,6 +110,15 @@ def differences(modules: list[Module]) -> list[list[str]]:
                 numbers.append(word if setting.value else f"not {word}")
         found.append(numbers + blocks)
     return found
+
+
+def _apart(block: BlockValue, others: list[Value | BlockValue]) -> list[str]:
+    """What tells a block in a slot from others there: its title, or one of its real settings."""
+    blocks = [other for other in others if isinstance(other, BlockValue)]
+    if {block.title} != {other.title for other in blocks} or len(blocks) < len(others):
+        return [block.title]
+    own = (s for s in block.settings if _speaks(s))
+    return [real(s) for s in own if any(s not in other.settings for other in blocks)][:1]
 
 
 def kind_names(modules: list[Module]) -> list[str]:

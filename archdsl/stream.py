@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from archdsl.graph import Child, Experts, Layers, Model, Module, Segment, Single
+from archdsl.graph import Child, Experts, Layers, Model, Module, Part, Segment, Single
 from archdsl.nodes import Apply, Input, Item, Loop, Mixture, Node, Scan, reordered
 from archdsl.record import replace
 from archdsl.symbols import BATCH, SEEN, STREAM, TIME
@@ -187,9 +187,7 @@ def _sorted(found: Flow, module: Module, made: dict[int, Module]) -> Module:
     return made[module.id]
 
 
-def _part(
-    found: Flow, part: Single | Layers | Experts, made: dict[int, Module]
-) -> Single | Layers | Experts:
+def _part(found: Flow, part: Part, made: dict[int, Module]) -> Part:
     match part:
         case Single(module, applied):
             others = tuple(_sorted(found, m, made) for m in applied)

@@ -22,7 +22,7 @@ from torch import Tensor
 from archdsl import axes as a
 from archdsl.dims import Dim, Opaque
 from archdsl.emit.names import safe
-from archdsl.graph import Child, Model, Module, Single
+from archdsl.graph import Child, Layers, Model, Module, Single, runs
 from archdsl.nodes import (
     Along,
     Apply,
@@ -548,7 +548,8 @@ class Interpreter:
 
 def layers(child: Child) -> Iterator[Module]:
     """The layers of a stack or the experts of a bank, in order."""
-    for count, module in child.in_order:
+    in_order = runs(child.part.segments) if isinstance(child.part, Layers) else child.modules
+    for count, module in in_order:
         for _ in range(count):
             yield module
 

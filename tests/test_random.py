@@ -17,6 +17,7 @@ from archdsl.formatter import formatted
 from archdsl.graph import Module, Single
 from archdsl.source import Source
 from emitted import code_of, run
+from interpreter import layers
 from random_specs import Spec, specs
 
 BATCH, TIME = 2, 5
@@ -49,8 +50,7 @@ def places(module: Module, path: str = "") -> Iterator[tuple[str, Module]]:
             yield here, child.part.module
             yield from places(child.part.module, f"{here}.")
         else:
-            layers = [m for count, m in child.in_order for _ in range(count)]
-            for number, layer in enumerate(layers):
+            for number, layer in enumerate(layers(child)):
                 yield f"{here}.{number}", layer
                 yield from places(layer, f"{here}.{number}.")
 

@@ -8,7 +8,7 @@ from archdsl import pipeline
 from archdsl.elaborate import verify as verifier
 from archdsl.elaborate.verify import RULES, BrokenGraph, verify
 from archdsl.emit import emit
-from archdsl.graph import Child, Experts, Layers, Model, Module, Single
+from archdsl.graph import Child, Experts, Layers, Model, Module, Part, Single
 from archdsl.nodes import Apply, Cache, Einsum, Elementwise, Input, Node, Read, Scan
 from archdsl.record import replace
 from archdsl.source import Source
@@ -45,9 +45,6 @@ def model() -> Model:
     checked = pipeline.check_source(Source("verified.arch", SPEC))
     assert not checked.diagnostics, checked.diagnostics[0].text()
     return checked.variants[0].model
-
-
-Part = Single | Layers | Experts
 
 
 def part_changed(part: Part, change: Callable[[Module], Module]) -> Part:

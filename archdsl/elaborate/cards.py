@@ -201,7 +201,7 @@ def _names(model: Model) -> dict[str, Value]:
             names[setting.name] = Int(of_model(setting.name))
         elif isinstance(setting.value, float):
             names[setting.name] = Float(Ref(ModelSymbol(setting.name)))
-        elif isinstance(setting.value, str) and not setting.block:
+        elif isinstance(setting.value, str):
             names[setting.name] = Word(setting.value)
     return names
 

@@ -15,7 +15,7 @@ from archdsl.check.scope import Numbers, Scope, words
 from archdsl.check.values import Block, Float, Int, Items, Recipe, Slot, Truth, Value, Word
 from archdsl.diagnostic import Diagnostics
 from archdsl.dims import Dim
-from archdsl.graph import Binding, Check, Child, Module, Param, Setting, Single
+from archdsl.graph import Binding, BlockValue, Check, Child, Module, Param, Setting, Single
 from archdsl.graph import Value as Plain
 from archdsl.nodes import Input
 from archdsl.reals import Lit
@@ -304,7 +304,7 @@ def plain(scope: Scope, name: str, kind: str, value: Value) -> Setting:
             inner = tuple(plain(scope, k, "dim", v) for k, v in settings)
             title = block.decl.role.title if block.decl.role else None
             shown = title.value if title else block.name
-            return Setting(name, kind, shown, None, block.name, inner)
+            return Setting(name, kind, BlockValue(shown, inner))
     return Setting(name, kind, _data(value))
 
 
