@@ -21,10 +21,9 @@ from archdsl.axes import Plan
 from archdsl.dims import Dim, substitute
 from archdsl.nodes import Apply, Mixture, Node
 from archdsl.reals import Real, evaluate, whole
-from archdsl.reals import replace as replace_reals
 from archdsl.record import entity, record
 from archdsl.source import Span
-from archdsl.symbols import ModelSymbol, streams, unmarked
+from archdsl.symbols import ModelSymbol, OwnSymbols, streams, unmarked
 from archdsl.types import Axis, Rest, TensorType
 
 
@@ -239,9 +238,7 @@ class Module:
     title: str
     doc: str
     settings: tuple[Setting, ...]
-    symbols: Mapping[str, Dim]
-    reals: Mapping[str, Real]
-    rests: Mapping[str, tuple[Axis, ...]]
+    symbols: OwnSymbols
     params: tuple[Param, ...]
     children: tuple[Child, ...]
     nodes: tuple[Node, ...]
@@ -257,7 +254,7 @@ class Module:
     @property
     def streams(self) -> bool:
         """Whether tokens stream through the block."""
-        return streams(self.symbols)
+        return streams(self.symbols.dims)
 
     def child(self, name: str) -> Child:
         """The child of that name; raises KeyError."""
@@ -341,7 +338,7 @@ class Model:
 
     def number(self, module: Module, d: Dim) -> Dim:
         """A dimension in a module's symbols as a number, or in `B`, `T`, `S` where it has these."""
-        return d if d.value is not None else substitute(substitute(d, module.symbols), self._known)
+        return d if d.value is not None else substitute(module.symbols.dim(d), self._known)
 
     def _known(self, name: str) -> Dim:
         """The number behind a symbol of the model, or the axis of that name."""
@@ -351,10 +348,11 @@ class Model:
     def shape(self, module: Module, t: TensorType) -> tuple[Dim, ...]:
         """The axes of a type as numbers, `...` filled in."""
         axes: list[Axis] = []
+        rests = module.symbols.rests
         for axis in t.axes:
-            axes.extend(module.rests.get(axis.name, ()) if isinstance(axis, Rest) else (axis,))
+            axes.extend(rests.get(axis.name, ()) if isinstance(axis, Rest) else (axis,))
         return tuple(self.number(module, a) for a in axes if isinstance(a, Dim))
 
     def real(self, module: Module, r: Real) -> float | None:
         """A real expression in a module's symbols as a number."""
-        return evaluate(replace_reals(r, module.symbols, module.reals), self.numbers)
+        return evaluate(module.symbols.real(r), self.numbers)

@@ -1,7 +1,7 @@
 """What a name in a dimension stands for: a symbol of one block, or one of the whole model.
 
 A block's own symbols are plain names, `heads`. Those of the model are marked, `$heads`, and are the
-same in all blocks: its settings, and the axes of its inputs. `symbols` of a module gives each of
+same in all blocks: its settings, and the axes of its inputs. `OwnSymbols` of a module gives each of
 its own symbols in terms of the model's:
 
     {"d": $d, "d_head": $d // $heads, "B": $B, "T": $T, "S": $S}
@@ -13,7 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from archdsl.dims import Dim, Opaque
+from archdsl.dims import Dim, Opaque, substitute
+from archdsl.reals import Real, replace
+from archdsl.record import record
+from archdsl.types import Axis, TensorType, replace_axes
 
 _MARK = "$"
 
@@ -53,31 +56,58 @@ def unmarked(what: object) -> str:
     return str(what).replace(_MARK, "")
 
 
+@record
+class OwnSymbols:
+    """A block's own symbols in terms of the model's: dimensions and axes, real settings, and the
+    axes that `...` stands for.
+    """
+
+    dims: Mapping[str, Dim]
+    reals: Mapping[str, Real]
+    rests: Mapping[str, tuple[Axis, ...]]
+
+    def get(self, name: str) -> Dim | Real | None:
+        """What a setting or an axis is; None for a name that is neither."""
+        return self.dims.get(name, self.reals.get(name))
+
+    def dim(self, d: Dim) -> Dim:
+        """A dimension in the model's symbols."""
+        return substitute(d, self.dims)
+
+    def real(self, r: Real) -> Real:
+        """A real expression in the model's symbols."""
+        return replace(r, self.dims, self.reals)
+
+    def type(self, t: TensorType) -> TensorType:
+        """A type in the model's symbols, each `...` filled in."""
+        return replace_axes(t, self.dims, self.rests)
+
+
 # --- what streams ---------------------------------------------------------------------------------
 
 _TOKENS, _SEEN = ModelSymbol(STREAM), ModelSymbol(SEEN)
 
 
-def streams(symbols: Mapping[str, Dim]) -> bool:
+def streams(dims: Mapping[str, Dim]) -> bool:
     """Whether tokens stream through a block: its axis T is the model's, or it has none."""
-    stream = symbols.get(STREAM)
+    stream = dims.get(STREAM)
     return stream is None or stream.name == _TOKENS
 
 
-def seen(symbols: Mapping[str, Dim]) -> Dim:
+def seen(dims: Mapping[str, Dim]) -> Dim:
     """What axis S of a block is: all tokens so far, or all of its T where that does not stream."""
-    return Dim.symbol(_SEEN) if streams(symbols) else symbols[STREAM]
+    return Dim.symbol(_SEEN) if streams(dims) else dims[STREAM]
 
 
-def counts_tokens(symbols: Mapping[str, Dim], axis: Dim) -> bool:
+def counts_tokens(dims: Mapping[str, Dim], axis: Dim) -> bool:
     """Whether an axis of a block has a place for each token that comes in."""
-    return any(_TOKENS in d.symbols() for d in _behind(symbols, axis))
+    return any(_TOKENS in d.symbols() for d in _behind(dims, axis))
 
 
-def counts_seen(symbols: Mapping[str, Dim], axis: Dim) -> bool:
+def counts_seen(dims: Mapping[str, Dim], axis: Dim) -> bool:
     """Whether an axis of a block has a place for each token so far."""
     return not counts_entries(axis) and any(
-        _SEEN in d.symbols() and not counts_entries(d) for d in _behind(symbols, axis)
+        _SEEN in d.symbols() and not counts_entries(d) for d in _behind(dims, axis)
     )
 
 
@@ -99,6 +129,6 @@ def is_open(d: Dim) -> bool:
     return not _OPEN.isdisjoint(d.symbols())
 
 
-def _behind(symbols: Mapping[str, Dim], axis: Dim) -> list[Dim]:
+def _behind(dims: Mapping[str, Dim], axis: Dim) -> list[Dim]:
     """What stands behind each symbol of a dimension."""
-    return [symbols.get(name) or Dim.symbol(name) for name in axis.symbols()]
+    return [dims.get(name) or Dim.symbol(name) for name in axis.symbols()]

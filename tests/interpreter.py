@@ -49,7 +49,6 @@ from archdsl.nodes import (
     Zero,
 )
 from archdsl.reals import evaluate
-from archdsl.reals import replace as replace_reals
 from archdsl.symbols import ModelSymbol
 from archdsl.types import Rest, TensorType
 
@@ -260,14 +259,14 @@ class Interpreter:
         for axis in t.axes:
             if axis == Dim.symbol("T"):
                 return place
-            place += len(module.rests.get(axis.name, ())) if isinstance(axis, Rest) else 1
+            place += len(module.symbols.rests.get(axis.name, ())) if isinstance(axis, Rest) else 1
         return -1
 
     def number(self, module: Module, value: object) -> Tensor:
         """A number known in advance."""
         if isinstance(value, Dim):
             return torch.tensor(self.size(module, value), dtype=torch.int64)
-        rooted = replace_reals(value, module.symbols, module.reals)  # type: ignore[arg-type]
+        rooted = module.symbols.real(value)  # type: ignore[arg-type]
         free = {ModelSymbol(name): length for name, length in self.lengths.items()}
         found = evaluate(rooted, {**self.model.numbers, **free})
         assert found is not None

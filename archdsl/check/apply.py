@@ -36,7 +36,7 @@ from archdsl.dims import EQUAL, substitute
 from archdsl.graph import Child, Experts, Layers, Module, Segment, Single, distinct
 from archdsl.record import replace
 from archdsl.source import Span
-from archdsl.types import TensorType, replace_axes
+from archdsl.types import TensorType
 
 MAX_SIZE = 2000
 """Blocks in a recipe, those inside its settings counted each time."""
@@ -401,9 +401,7 @@ def _again(
 def _weights(module: Module) -> list[object]:
     """What has to agree for two modules to have the same parameters."""
     own: list[object] = [
-        (p.name, replace_axes(p.type, module.symbols, module.rests))
-        for p in module.params
-        if p.kind != "const"
+        (p.name, module.symbols.type(p.type)) for p in module.params if p.kind != "const"
     ]
     for child in module.children:
         own += [(child.name, count, *_weights(inner)) for count, inner in child.stored]

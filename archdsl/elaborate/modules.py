@@ -21,7 +21,7 @@ from archdsl.nodes import Input
 from archdsl.reals import Lit
 from archdsl.record import replace
 from archdsl.source import Span
-from archdsl.symbols import SEEN, ModelSymbol, seen
+from archdsl.symbols import SEEN, ModelSymbol, OwnSymbols, seen
 from archdsl.types import TensorType
 
 _Key = tuple[Recipe, tuple[TensorType, ...]]
@@ -167,7 +167,8 @@ class Elaborator:
         outputs = body.run(scope, decl)
         if outputs is None or len(self.diagnostics) > before:
             return None
-        assert scope.numbers is not None
+        numbers = scope.numbers
+        assert numbers is not None
         nodes, outputs = context.inputs_first(tuple(scope.nodes), outputs)
         inputs = tuple(i for i, n in enumerate(nodes) if isinstance(n.form, Input))
         return Module(
@@ -177,9 +178,7 @@ class Elaborator:
             title=_title(scope, decl),
             doc=decl.doc,
             settings=tuple(_setting(scope, d, recipe) for d in decl.settings),
-            symbols=scope.numbers.symbols,
-            reals=scope.numbers.reals,
-            rests=scope.numbers.rests,
+            symbols=OwnSymbols(numbers.symbols, numbers.reals, numbers.rests),
             params=tuple(_tied(p, recipe) for p in scope.params),
             children=(*self._shared(scope), *_ordered(scope)),
             nodes=nodes,

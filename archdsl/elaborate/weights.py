@@ -17,7 +17,7 @@ from archdsl.diagnostic import Diagnostics
 from archdsl.dims import Dim
 from archdsl.graph import Experts, Hub, Model, Module, Param, WeightRule
 from archdsl.resolver import Unit
-from archdsl.types import TensorType, replace_axes
+from archdsl.types import TensorType
 
 _BRACE = re.compile(r"\{([^{}]*)\}")
 
@@ -125,7 +125,7 @@ def _find(module: Module, path: tuple[str, ...]) -> list[_Found]:
 
 def _rooted(found: _Found) -> TensorType:
     module, param, banks = found
-    one = replace_axes(param.type, dict(module.symbols), dict(module.rests))
+    one = module.symbols.type(param.type)
     return TensorType(one.dtype, (*banks, *one.axes))
 
 

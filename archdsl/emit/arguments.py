@@ -105,7 +105,7 @@ def arguments_of(around: Frame, uses: Uses) -> tuple[Argument, ...]:
 
 
 def _type(module: Module, setting: str) -> str:
-    return "int" if setting in module.symbols else "float"
+    return "int" if setting in module.symbols.dims else "float"
 
 
 # --- what is passed ------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ def own_name(group: Group, values: Values, axes: bool = False) -> str | None:
         names = [*names, *p.free_axes(group.module)]
     modules = (group.module, *group.modules)
     for name in names:
-        if all(p.symbol_of(m, name) == v for m, v in zip(modules, values, strict=True)):
+        if all(m.symbols.get(name) == v for m, v in zip(modules, values, strict=True)):
             return name
     return None
 
@@ -250,7 +250,7 @@ def _makes(plan: Plan, group: Group, child: Child) -> bool:
 
 def _sayable(plan: Plan, module: Module, inner: Module) -> bool:
     """Whether a block can tell a function all its settings from its own."""
-    own = [*module.symbols.values(), *module.reals.values()]
+    own = [*module.symbols.dims.values(), *module.symbols.reals.values()]
     for name in p.setting_names(inner):
         value = p.number_of(inner, name)
         if value not in own and p.reals_of(value):

@@ -404,10 +404,10 @@ class Writer:
         """Absolute positions along an axis."""
         device = "device" if self.table else f"{self.reference()}.device"
         size = self.dim(axis)
-        if counts_tokens(self.module.symbols, axis):
+        if counts_tokens(self.module.symbols.dims, axis):
             said = "torch.arange({}, {} + {}, device={})"
             return spelt(said, START, START, size.at(PLUS), device)
-        if counts_seen(self.module.symbols, axis):
+        if counts_seen(self.module.symbols.dims, axis):
             seen = spelt("{} + {}", START, self.length(STREAM))
             if axis.name not in p.free_axes(self.module):
                 return spelt("torch.arange({}, device={})", seen, device)

@@ -22,8 +22,7 @@ from archdsl.emit.spell import (
     counting,
     listed,
     of_config,
-    spell_dim,
-    spell_real,
+    spell,
     spelt,
 )
 from archdsl.emit.unit import INLINED, Passed, Unit
@@ -130,7 +129,7 @@ def root(value: Dim | Real) -> Text:
     def look(symbol: str) -> Text:
         return spelt("self.{}", of_config(symbol), uses=(StoredConfig(),))
 
-    return spell_dim(value, look) if isinstance(value, Dim) else spell_real(value, look)
+    return spell(value, look)
 
 
 def mixture(w: Writer, node: Node, form: Mixture, args: list[Text]) -> Text:

@@ -167,7 +167,7 @@ def _content(
         children,
         tuple(names.values()),
         tuple(p.setting_names(module)),
-        tuple(name in module.symbols for name in p.setting_names(module)),
+        tuple(name in module.symbols.dims for name in p.setting_names(module)),
         _surroundings(plan, module),
     )
 
@@ -262,15 +262,15 @@ def _plain(node: Node) -> tuple[object, ...]:
 
 def _surroundings(plan: Plan, module: Module) -> tuple[object, ...]:
     """What is decided of a module from outside, and its text shows."""
-    symbols = module.symbols
+    dims = module.symbols.dims
     positions = tuple(
-        (counts_tokens(symbols, n.form.axis), counts_seen(symbols, n.form.axis))
+        (counts_tokens(dims, n.form.axis), counts_seen(dims, n.form.axis))
         for n in every_node(module.nodes)
         if isinstance(n.form, Positions)
     )
     # What is kept of an input that does not stream is as long as the model's settings say.
     lengths = (
-        tuple((n, symbols.get(n)) for n in p.free_axes(module) if n not in AXES)
+        tuple((n, dims.get(n)) for n in p.free_axes(module) if n not in AXES)
         if p.keeps_itself(module)
         else ()
     )

@@ -14,6 +14,7 @@ from archdsl.emit.spell import (
     calling,
     listed,
     of_config,
+    spell,
     spell_dim,
     spell_real,
     spelt,
@@ -109,15 +110,13 @@ class InitLook:
 
 
 def _compound(module: Module, name: str) -> bool:
-    value = module.symbols.get(name)
+    value = module.symbols.dims.get(name)
     return value is not None and value.name is None and value.value is None
 
 
 def _root(module: Module, name: str) -> Text:
     """A setting of a block in terms of the Config."""
-    if name in module.symbols:
-        return spell_dim(module.symbols[name], of_config)
-    return spell_real(module.reals[name], of_config)
+    return spell(p.number_of(module, name), of_config)
 
 
 def _param_lines(param: Param, optional: bool, look: InitLook, banked: bool) -> list[Line]:
@@ -219,9 +218,7 @@ def _number(number: Passed, look: InitLook) -> Text:
     if number.argument is not None:
         name = number.argument.name
         return Text(name, ATOM, frozenset((Handed(name),)))
-    if isinstance(number.value, Dim):
-        return spell_dim(number.value, look)
-    return spell_real(number.value, look)
+    return spell(number.value, look)
 
 
 def _stack_lines(

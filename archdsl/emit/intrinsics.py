@@ -101,7 +101,7 @@ def _attention(writer: Writer, names: list[str]) -> list[Line]:
     tokens = spelt("{}, {} + T", START, START) if begins else Text("T")
     now = spelt("torch.arange({}, device={}.device)", tokens, q)
     axes = [n.form.axis for n in module.nodes if isinstance(n.form, Positions)]
-    seen_now = any(counts_seen(module.symbols, axis) for axis in axes)
+    seen_now = any(counts_seen(module.symbols.dims, axis) for axis in axes)
     first = spelt("{} + T - S, {} + T", START, START) if seen_now else Text("S")
     seen = spelt("torch.arange({}, device={}.device)", first, q)
     lengths = line("T, S = {}.shape[2], {}.shape[2]", q, k)

@@ -18,13 +18,12 @@ from archdsl.symbols import SEEN, STREAM
 def conditions(model: Model) -> tuple[Check, ...]:
     """The conditions of all blocks, each once, in the symbols of the whole model."""
     root = model.root
-    own = {d.name: Dim.symbol(name) for name, d in root.symbols.items() if d.name is not None}
+    own = {d.name: Dim.symbol(name) for name, d in root.symbols.dims.items() if d.name is not None}
     found: dict[Check, None] = {}
     for module in sorted(modules(root), key=lambda m: m.id):
         for check in module.checks:
             left, right = (
-                substitute(substitute(side, module.symbols), own)
-                for side in (check.left, check.right)
+                substitute(module.symbols.dim(side), own) for side in (check.left, check.right)
             )
             found.setdefault(Check(left, check.op, right))
     return tuple(found)

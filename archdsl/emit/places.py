@@ -86,7 +86,7 @@ def _sizes(writer: Writer) -> dict[str, Text]:
     """The lengths of axes that inputs bring, where there is no input: from the Config."""
     found = {BATCH: Text("batch")}
     for name in p.free_axes(writer.module):
-        value = writer.module.symbols.get(name)
+        value = writer.module.symbols.dims.get(name)
         if value is not None and not is_open(value):
             found[name] = root(value).at(PLUS)
     return found

@@ -208,7 +208,7 @@ def fresh(name: str, taken: set[str]) -> str:
 
 def streamed(module: Module, node: Node) -> bool:
     """Whether a node is `positions` of the streamed axis, which begins at an offset."""
-    return isinstance(node.form, Positions) and counts_tokens(module.symbols, node.form.axis)
+    return isinstance(node.form, Positions) and counts_tokens(module.symbols.dims, node.form.axis)
 
 
 def make(model: Model, lower: bool) -> Plan:
@@ -229,8 +229,8 @@ def _several(root: Module) -> Iterator[str]:
         module = pending.pop()
         if module.id not in done:
             done.add(module.id)
-            numbers = tuple(sorted(map(str, (*module.symbols.items(), *module.reals.items()))))
-            found.setdefault(module.block, set()).add(numbers)
+            own = frozenset((*module.symbols.dims.items(), *module.symbols.reals.items()))
+            found.setdefault(module.block, set()).add(own)
             pending += [m for c in module.children for _, m in c.modules]
     return (block for block, numbers in found.items() if len(numbers) > 1)
 
@@ -256,15 +256,10 @@ def _level(plan: Plan, module: Module, done: set[int]) -> None:
 
 
 def number_of(module: Module, setting: str) -> Real | Dim:
-    """A setting that is a number, in terms of the model's; raises KeyError."""
-    if setting in module.symbols:
-        return module.symbols[setting]
-    return module.reals[setting]
-
-
-def symbol_of(module: Module, name: str) -> Real | Dim | None:
-    """A setting or an axis, in terms of the model's."""
-    return module.symbols.get(name, module.reals.get(name))
+    """A setting that is a number, in terms of the model's."""
+    number = module.symbols.get(setting)
+    assert number is not None
+    return number
 
 
 def shares_heads(module: Module) -> bool:
@@ -301,7 +296,7 @@ def reals_of(r: Real | Dim | None) -> frozenset[str]:
 
 def setting_names(module: Module) -> list[str]:
     """The settings that are numbers, in the order of the declaration."""
-    return [s.name for s in module.settings if s.name in module.symbols or s.name in module.reals]
+    return [s.name for s in module.settings if module.symbols.get(s.name) is not None]
 
 
 def free_axes(module: Module) -> dict[str, tuple[int, int]]:

@@ -153,6 +153,11 @@ def spell_real(r: Real, look: Look) -> Text:
             return spelt(f"math.{op}({{}})", inside, uses=(MATH,))
 
 
+def spell(value: Dim | Real, look: Look) -> Text:
+    """An integer or a real expression."""
+    return spell_dim(value, look) if isinstance(value, Dim) else spell_real(value, look)
+
+
 def number(value: float) -> Text:
     """A float as Python writes it, whole ones without an exponent where that is shorter."""
     level = ATOM if value >= 0 else UNARY

@@ -83,7 +83,7 @@ def drawn(model: Model, which: int, vocab: str | None, sizes: Mapping[str, int])
         assert isinstance(axis, Dim)
         length = sizes.get(axis.name or "")
         number = Text(str(length))
-        said.append(_in_config(substitute(axis, root.symbols)) if length is None else number)
+        said.append(_in_config(root.symbols.dim(axis)) if length is None else number)
     shape = spelt("({},)" if len(said) == 1 else "({})", listed(said))
     match node.type.dtype:
         case "bool":
@@ -134,7 +134,7 @@ def _tables(module: Module, index: int) -> Iterator[Dim]:
                 case Gather() as form if position == 1:
                     rows = module.nodes[node.args[0]].type.axes[-1 if form.along else 0]
                     if isinstance(rows, Dim):
-                        yield substitute(rows, module.symbols)
+                        yield module.symbols.dim(rows)
                 case Apply() as form:
                     child = module.child(form.child)
                     for _, inner in child.at(form):
