@@ -77,15 +77,15 @@ class Facts:
 
     def _idle(self, module: Module) -> int:
         """Parameters of the experts that a token does not visit."""
-        found = 0
+        idle = 0
         for child in module.children:
             if child.apart:
                 continue
             for count, inner in child.stored:
-                found += count * self._idle(inner)
+                idle += count * self._idle(inner)
             if isinstance(bank := child.part, Experts):
-                found += self._params(bank.expert) * max(0, bank.count - bank.top_k)
-        return found
+                idle += self._params(bank.expert) * max(0, bank.count - bank.top_k)
+        return idle
 
     def idle(self, module: Module) -> int:
         """Parameters of a module's experts that a token does not visit."""
@@ -93,10 +93,10 @@ class Facts:
 
     def by_role(self, module: Module) -> tuple[tuple[str, int], ...]:
         """(role, parameters) of the parts of one module."""
-        found: dict[str, int] = {}
+        counts: dict[str, int] = {}
         for role, count in self._by_role(module, ""):
-            found[role] = found.get(role, 0) + count
-        return tuple(found.items())
+            counts[role] = counts.get(role, 0) + count
+        return tuple(counts.items())
 
     @cached_property
     def active_without_embedding(self) -> int:
@@ -125,8 +125,8 @@ class Facts:
     @cached_property
     def parts(self) -> tuple[tuple[str, int], ...]:
         """(role, parameters) of the parts of the model, the largest first."""
-        found = self.by_role(self.model.root)
-        return tuple(sorted(((r, n) for r, n in found if n), key=lambda x: (-x[1], x[0])))
+        counts = self.by_role(self.model.root)
+        return tuple(sorted(((r, n) for r, n in counts if n), key=lambda x: (-x[1], x[0])))
 
     def _by_role(self, module: Module, role: str) -> Iterator[tuple[str, int]]:
         """Parameters under the outermost role that means something to a reader."""
@@ -149,16 +149,16 @@ class Facts:
     def _heads(self) -> frozenset[str]:
         """Children of the root whose result the model returns, perhaps scaled or capped."""
         nodes = self.model.root.nodes
-        found: set[str] = set()
+        heads: set[str] = set()
         waiting = list(self.model.root.outputs)
         while waiting:
             node = nodes[waiting.pop()]
             match node.form:
                 case Apply(child):
-                    found.add(child)
+                    heads.add(child)
                 case Elementwise():
                     waiting += node.args
-        return frozenset(found)
+        return frozenset(heads)
 
     def _own(self, module: Module) -> int:
         return sum(

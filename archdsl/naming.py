@@ -30,14 +30,14 @@ def settings(module: Module) -> list[str]:
     """What a module's settings say that its title and its place do not."""
     outside = _input_axes(module)
     words = chosen(module)
-    said = {n for bank in _banks(module) if words for n in (bank.count, bank.top_k)}
+    mentioned = {n for bank in _banks(module) if words for n in (bank.count, bank.top_k)}
     for setting in module.settings:
         value = setting.value
         if setting.kind not in ("dim", "count") or not isinstance(value, int):
             continue
-        if setting.name in outside or value in said or value == 0:
+        if setting.name in outside or value in mentioned or value == 0:
             continue
-        said.add(value)
+        mentioned.add(value)
         words.append(counted(setting.name, value))
     for child in module.children:
         for _, inner in child.modules:
@@ -64,8 +64,8 @@ def chosen(module: Module) -> list[str]:
         if not isinstance(child.part, Experts)
         for _, inner in child.modules
     )
-    found = [f"{bank.top_k} of {bank.count:,} experts" for bank in banks]
-    return [", ".join([*found, *([f"{shared} shared"] if shared else [])])]
+    words = [f"{bank.top_k} of {bank.count:,} experts" for bank in banks]
+    return [", ".join([*words, *([f"{shared} shared"] if shared else [])])]
 
 
 def selection(module: Module) -> list[str]:
@@ -88,7 +88,7 @@ def differences(modules: list[Module]) -> list[list[str]]:
 
     Of layers with a window and layers without: "window 1,024" and "no window".
     """
-    found: list[list[str]] = []
+    rows: list[list[str]] = []
     called: dict[str, list[Setting]] = {}
     for module in modules:
         for setting in module.settings:
@@ -108,8 +108,8 @@ def differences(modules: list[Module]) -> list[list[str]]:
             elif setting.kind == "bool":
                 word = phrase(setting.name)
                 numbers.append(word if setting.value else f"not {word}")
-        found.append(numbers + blocks)
-    return found
+        rows.append(numbers + blocks)
+    return rows
 
 
 def _apart(block: BlockValue, others: list[Value | BlockValue]) -> list[str]:

@@ -68,20 +68,20 @@ class Elaborator:
         self.active.append(recipe.block)
         scope = self.scope(recipe.block, dict(recipe.settings), frames)
         scope.around = around
-        made = self.build(scope, recipe, types)
+        module = self.build(scope, recipe, types)
         self.active.pop()
-        if made is not None and not self._count(made, recipe, frames):
-            made = None
-        known.append(({n: around[n] for n in made.context} if made else {}, made))
+        if module is not None and not self._count(module, recipe, frames):
+            module = None
+        known.append(({n: around[n] for n in module.context} if module else {}, module))
         self.made += 1
-        return self._note(made)
+        return self._note(module)
 
-    def _note(self, made: Module | None) -> Module | None:
+    def _note(self, module: Module | None) -> Module | None:
         """Keeps in mind where a shared module was made."""
-        if made is not None and made.shared is not None:
-            known = self.shared.setdefault(made.shared, made)
-            self.shared[made.shared] = known if known.streams else made
-        return made
+        if module is not None and module.shared is not None:
+            known = self.shared.setdefault(module.shared, module)
+            self.shared[module.shared] = known if known.streams else module
+        return module
 
     def _shared(self, scope: Scope) -> tuple[Child, ...]:
         """The submodules that store what a body shares, where it is placed elsewhere only."""
@@ -104,11 +104,11 @@ class Elaborator:
         )
         return True
 
-    def _count(self, made: Module, recipe: Recipe, frames: tuple[str, ...]) -> bool:
+    def _count(self, module: Module, recipe: Recipe, frames: tuple[str, ...]) -> bool:
         """Whether the parts of a module are not too many."""
-        inner = (m for child in made.children for _, m in child.modules)
-        self.parts[made.id] = 1 + sum(self.parts.get(m.id, 1) for m in inner)
-        if self.parts[made.id] <= MAX_PARTS:
+        inner = (m for child in module.children for _, m in child.modules)
+        self.parts[module.id] = 1 + sum(self.parts.get(m.id, 1) for m in inner)
+        if self.parts[module.id] <= MAX_PARTS:
             return True
         message = f"a model of more than {MAX_PARTS} parts"
         self.diagnostics.add("too-large", message, recipe.block.decl.name.span, frames=frames[-3:])
@@ -233,11 +233,11 @@ def _bind_axes(scope: Scope, written: s.TypeExpr, t: TensorType) -> None:
             scope.numbers.rests["..."] = t.axes[position : position + count]
             position += count
             continue
-        found = t.axes[position]
+        actual = t.axes[position]
         position += 1
-        if isinstance(axis, s.Name) and axis.name not in scope.names and isinstance(found, Dim):
+        if isinstance(axis, s.Name) and axis.name not in scope.names and isinstance(actual, Dim):
             scope.names[axis.name] = Int(Dim.symbol(axis.name))
-            scope.numbers.symbols[axis.name] = found
+            scope.numbers.symbols[axis.name] = actual
 
 
 def bind_seen(scope: Scope) -> None:
@@ -249,7 +249,7 @@ def bind_seen(scope: Scope) -> None:
 
 def _run_time_checks(scope: Scope, decl: s.BlockDecl) -> tuple[Check, ...]:
     """Conditions that only the length of the input decides."""
-    found = []
+    checks = []
     quiet = replace(scope, diagnostics=Diagnostics())
     for condition in decl.where:
         if not isinstance(condition, s.Binary) or condition.op not in ("<=", "<", ">=", ">", "=="):
@@ -260,8 +260,8 @@ def _run_time_checks(scope: Scope, decl: s.BlockDecl) -> tuple[Check, ...]:
             continue
         undecided = statics.compare_ints(quiet, condition.op, left.dim, right.dim) is None
         if undecided and None in (scope.value(left.dim), scope.value(right.dim)):
-            found.append(Check(left.dim, condition.op, right.dim))
-    return tuple(found)
+            checks.append(Check(left.dim, condition.op, right.dim))
+    return tuple(checks)
 
 
 def _title(scope: Scope, decl: s.BlockDecl) -> str:

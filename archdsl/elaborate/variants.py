@@ -78,8 +78,8 @@ def elaborate(unit: Unit, decl: s.VariantDecl, diagnostics: Diagnostics) -> Mode
     settings = None if block is None else _settings(scope, block, decl.value, numbers)
     if block is None or settings is None:
         return None
-    made = Recipe(block, tuple(settings.items()), (), decl.value.span)
-    if not interface.obliged(scope, interface.callee(scope, made), made, decl.value.span):
+    recipe = Recipe(block, tuple(settings.items()), (), decl.value.span)
+    if not interface.obliged(scope, interface.callee(scope, recipe), recipe, decl.value.span):
         return None
     elaborator = Elaborator(diagnostics, numbers)
     root = _root(block, settings, elaborator, decl.value.span)
@@ -230,8 +230,8 @@ def _root(
             axes.append(size)
         dtype = declared.type.dtype.name if declared.type.dtype else "float"
         types.append(TensorType(dtype, tuple(axes)))
-    made = Recipe(block, tuple(settings.items()), (), span)
-    return elaborator.instantiate(made, tuple(types), (), {})
+    recipe = Recipe(block, tuple(settings.items()), (), span)
+    return elaborator.instantiate(recipe, tuple(types), (), {})
 
 
 def _marked(block: Block, diagnostics: Diagnostics) -> bool:
@@ -327,10 +327,10 @@ def tiny(unit: Unit, model: Model, diagnostics: Diagnostics) -> Model | None:
     nothing.
     """
     decl = _variant(unit, model)
-    found = _tiny_decl(unit, model.family)
-    if decl is None or found is None:
+    declared = _tiny_decl(unit, model.family)
+    if decl is None or declared is None:
         return None
-    home, sizes = found
+    home, sizes = declared
     block = home.blocks[model.family]
     order = [x.name.name for x in block.decl.settings]
     counts = {x.name.name for x in block.decl.settings if x.kind and x.kind.span.text == "count"}

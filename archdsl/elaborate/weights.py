@@ -123,8 +123,8 @@ def _find(module: Module, path: tuple[str, ...]) -> list[_Found]:
     ]
 
 
-def _rooted(found: _Found) -> TensorType:
-    module, param, banks = found
+def _rooted(place: _Found) -> TensorType:
+    module, param, banks = place
     one = module.symbols.type(param.type)
     return TensorType(one.dtype, (*banks, *one.axes))
 

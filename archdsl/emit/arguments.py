@@ -52,10 +52,10 @@ def frame(plan: Plan, group: Group) -> Frame:
     captures = _captures(
         plan, group, kind, [(s, a, values) for s, a, values, t in wanted if t is None]
     )
-    for step, argument, values, said in wanted:
+    for step, argument, values, own in wanted:
         capture = captures.get((step, argument))
-        found = Passed(values[0], argument=capture) if said is None else said
-        passed[step] = (*passed.get(step, ()), found)
+        number = Passed(values[0], argument=capture) if own is None else own
+        passed[step] = (*passed.get(step, ()), number)
     varying = frozenset(
         name
         for name in p.setting_names(group.module)
@@ -63,12 +63,12 @@ def frame(plan: Plan, group: Group) -> Frame:
     )
     handed = tuple(dict.fromkeys(captures.values()))
     calls = frozenset(unit.name for _, unit in _parts(plan, group) if unit.kind == FUNCTION)
-    taken = {*calls, "expert"} if group.banked else set(calls)
+    used = {*calls, "expert"} if group.banked else set(calls)
     if kind == FUNCTION:
-        taken |= {variable(n) for n in p.setting_names(group.module)} | {a.name for a in handed}
-    inputs = tuple(input_names(group.module, kind == FUNCTION, taken))
-    taken.update(inputs)
-    lengths = {axis: p.fresh(variable(axis), taken) for axis in p.free_axes(group.module)}
+        used |= {variable(n) for n in p.setting_names(group.module)} | {a.name for a in handed}
+    inputs = tuple(input_names(group.module, kind == FUNCTION, used))
+    used.update(inputs)
+    lengths = {axis: p.fresh(variable(axis), used) for axis in p.free_axes(group.module)}
     return Frame(group, kind, passed, handed, varying, inputs, lengths, calls)
 
 
@@ -84,12 +84,12 @@ def inlined(module: Module) -> int | None:
 
 def optional(group: Group) -> list[tuple[Param, bool]]:
     """The parameters of a class, each with whether some of its modules lack it."""
-    found: dict[str, Param] = {}
+    params: dict[str, Param] = {}
     for module in (group.module, *group.modules):
         for param in module.params:
-            found.setdefault(param.name, param)
+            params.setdefault(param.name, param)
     owners = Counter(name for m in group.modules for name in {q.name for q in m.params})
-    return [(param, owners[name] < len(group.modules)) for name, param in found.items()]
+    return [(param, owners[name] < len(group.modules)) for name, param in params.items()]
 
 
 def arguments_of(around: Frame, uses: Uses) -> tuple[Argument, ...]:
@@ -174,10 +174,10 @@ def _captures(
     in each of its modules.
     """
     module = group.module
-    taken = {variable(n) for n in p.setting_names(module)}
-    taken |= {"layers", "experts", *plan.names}
-    taken |= {safe(child.name) for child in module.children}
-    taken |= {safe(param.name) for param in module.params}
+    used = {variable(n) for n in p.setting_names(module)}
+    used |= {"layers", "experts", *plan.names}
+    used |= {safe(child.name) for child in module.children}
+    used |= {safe(param.name) for param in module.params}
     first: dict[object, Argument] = {}
     keys: dict[tuple[Step, Argument], object] = {}
     for step, argument, values in wanted:
@@ -189,9 +189,9 @@ def _captures(
     named: dict[object, Argument] = {}
     for shared, a in first.items():
         name = variable(a.setting)
-        if name in taken or settings.count(a.setting) > 1:
+        if name in used or settings.count(a.setting) > 1:
             name = variable(f"{a.path[-1][0]}_{a.setting}")
-        named[shared] = replace(a, name=p.fresh(name, taken))
+        named[shared] = replace(a, name=p.fresh(name, used))
     return {place: named[alike] for place, alike in keys.items()}
 
 

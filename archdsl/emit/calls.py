@@ -72,12 +72,12 @@ def threads(w: Writer, inner: Module, i: int) -> list[Text]:
     """What is passed through: the number of tokens before, and the child's part of the
     cache.
     """
-    found = []
+    passed = []
     if w.plan.needs_start(inner):
-        found.append(START)
+        passed.append(START)
     if w.plan.keeps(inner):
-        found.append(part(w, w.nodes[i]))
-    return found
+        passed.append(part(w, w.nodes[i]))
+    return passed
 
 
 def part(w: Writer, node: Node) -> Text:

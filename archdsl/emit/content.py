@@ -29,12 +29,12 @@ def grouped(plan: Plan) -> None:
     # A function's arguments may not have the name of a function that it calls.
     rules = plan.model.hub.weights if plan.model.hub else ()
     converting = (f"convert_{i + 1}" for i in range(len(rules)))
-    taken = {"layers", "experts", *converting, *_arguments(plan.model.root), *_made_with(plan)}
+    used = {"layers", "experts", *converting, *_arguments(plan.model.root), *_made_with(plan)}
     seen: dict[object, list[_Open]] = {}
     opened: list[_Open] = []
     of: dict[tuple[int, bool], _Open] = {}
     _visit(plan, plan.model.root, False, seen, opened, of)
-    closed = {group.number: _closed(plan, group, taken) for group in opened}
+    closed = {group.number: _closed(plan, group, used) for group in opened}
     plan.groups.extend(closed.values())
     plan.of.update({place: closed[group.number] for place, group in of.items()})
 
@@ -101,14 +101,14 @@ def _is_function(
     )
 
 
-def _closed(plan: Plan, group: _Open, taken: set[str]) -> Group:
+def _closed(plan: Plan, group: _Open, used: set[str]) -> Group:
     (first, *_) = group.modules
     if first is plan.model.root:
         name = "Model"
     elif group.function:
-        name = function_name(first.block, taken)
+        name = function_name(first.block, used)
     else:
-        name = class_name(f"{first.block}Bank" if group.banked else first.block, taken)
+        name = class_name(f"{first.block}Bank" if group.banked else first.block, used)
     text = max(group.modules, key=lambda m: (len(m.params), -m.id))
     return Group(name, group.function, group.banked, tuple(group.modules), text)
 
@@ -126,7 +126,7 @@ def _made_with(plan: Plan) -> Iterator[str]:
 
 def _arguments(root: Module) -> set[str]:
     """The settings of all blocks that own no parameters and may become functions."""
-    found: set[str] = set()
+    names: set[str] = set()
     nothing: dict[int, bool] = {}
 
     def owns_nothing(module: Module) -> bool:
@@ -134,11 +134,11 @@ def _arguments(root: Module) -> set[str]:
             inner = [owns_nothing(m) for child in module.children for _, m in child.modules]
             nothing[module.id] = not module.params and all(inner)
             if nothing[module.id]:
-                found.update(map(variable, p.setting_names(module)))
+                names.update(map(variable, p.setting_names(module)))
         return nothing[module.id]
 
     owns_nothing(root)
-    return found
+    return names
 
 
 # --- content --------------------------------------------------------------------------------------

@@ -42,20 +42,20 @@ def init_lines(plan: p.Plan, around: Frame, uses: Uses) -> Init:
     """
     module, banked = around.group.module, around.group.banked
     look = InitLook(plan, around)
-    made: list[Line] = []
+    parts: list[Line] = []
     flags: dict[str, None] = {}
     for param, is_optional in optional(around.group):
         if param.kind == "const":
             continue
-        made.extend(_param_lines(param, is_optional, look, banked))
+        parts.extend(_param_lines(param, is_optional, look, banked))
         if is_optional:
             flags.setdefault(variable(param.guard))
     if plan.needs_like(module) and not plan.lowered(module):
-        made.append(line('self.register_buffer("like", torch.empty(0), persistent=False)'))
+        parts.append(line('self.register_buffer("like", torch.empty(0), persistent=False)'))
     for child in plan.submodules(module):
         if not _silent(plan, child, banked):
-            made.extend(_child_lines(plan, around, child, look))
-    arguments = arguments_of(around, uses | uses_of(made))
+            parts.extend(_child_lines(plan, around, child, look))
+    arguments = arguments_of(around, uses | uses_of(parts))
     stored = [n for n in p.setting_names(module) if OfBlock(n) in uses]
     keep = [line("self.{} = {}", safe(n), look.stored(n)) for n in stored]
     keep += [line("self.{0} = {0}", a.name) for a in around.captures if Handed(a.name) in uses]
@@ -69,9 +69,9 @@ def init_lines(plan: p.Plan, around: Frame, uses: Uses) -> Init:
     inputs += [f"{flag}: bool = False" for flag in flags]
     if any(param.kind == "const" for param in module.params):
         held = line("self.register_buffer(name, table, persistent=False)")
-        made.append(line("for name, table in self.tables().items():", block=[held]))
-    made += [line("self.config = config")] if StoredConfig() in uses else []
-    block = [line("super().__init__()"), *keep, *made]
+        parts.append(line("for name, table in self.tables().items():", block=[held]))
+    parts += [line("self.config = config")] if StoredConfig() in uses else []
+    block = [line("super().__init__()"), *keep, *parts]
     lines = definition("def __init__(", inputs, ") -> None:", block, 1)
     return Init(tuple(lines), arguments, tuple(flags))
 
@@ -130,8 +130,8 @@ def _param_lines(param: Param, optional: bool, look: InitLook, banked: bool) -> 
         value = spelt("{}.to({})", value, dtype) if dtype else value
         return [line('self.register_buffer("{}", {})', safe(param.name), value)]
     if optional:
-        made = line("{} = nn.Parameter({}) if {} else None", name, value, guard)
-        return [made, line("if {}:", guard, block=after)] if after else [made]
+        parameter = line("{} = nn.Parameter({}) if {} else None", name, value, guard)
+        return [parameter, line("if {}:", guard, block=after)] if after else [parameter]
     return [line("{} = nn.Parameter({})", name, value), *after]
 
 
@@ -162,8 +162,8 @@ def _initial(
             drawn = line("nn.init.uniform_({}, {}, {})", name, *args)
             return spelt("torch.empty({})", shape), [drawn, line("{}.data.log_()", name)]
         case "inverse_softplus":
-            said = "nn.init.uniform_({}, math.log({}), math.log({}))"
-            drawn = line(said, name, *args, uses=(MATH,))
+            form = "nn.init.uniform_({}, math.log({}), math.log({}))"
+            drawn = line(form, name, *args, uses=(MATH,))
             after = line("{}.data.exp_().expm1_().log_()", name)
             return spelt("torch.empty({})", shape), [drawn, after]
         case "uniform":
@@ -231,9 +231,9 @@ def _stack_lines(
 ) -> list[Line]:
     name = f"self.{safe(child.name)}"
     if len(segments) == 1 and isinstance(segments[0].item, Module):
-        made = constructor(plan, around, child, 0, look, experts)
-        said = "{} = nn.ModuleList({} for _ in range({}))"
-        return [line(said, name, made, spell_dim(segments[0].of, look))]
+        layer = constructor(plan, around, child, 0, look, experts)
+        form = "{} = nn.ModuleList({} for _ in range({}))"
+        return [line(form, name, layer, spell_dim(segments[0].of, look))]
     number = {m.id: k for k, (_, m) in enumerate(child.modules)}
 
     def layers(rows: tuple[Segment, ...]) -> list[Line]:
@@ -243,11 +243,11 @@ def _stack_lines(
             if not isinstance(segment.item, Module):
                 lines.append(line("for _ in range({}):", times, block=layers(segment.item)))
                 continue
-            made = constructor(plan, around, child, number[segment.item.id], look, experts)
+            layer = constructor(plan, around, child, number[segment.item.id], look, experts)
             if segment.of.value == 1:
-                lines.append(line("layers.append({})", made))
+                lines.append(line("layers.append({})", layer))
             else:
-                lines.append(line("layers += [{} for _ in range({})]", made, times))
+                lines.append(line("layers += [{} for _ in range({})]", layer, times))
         return lines
 
     return [

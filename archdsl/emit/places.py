@@ -84,12 +84,12 @@ def places_kept(plan: p.Plan, module: Module, writer: Writer) -> Places:
 
 def _sizes(writer: Writer) -> dict[str, Text]:
     """The lengths of axes that inputs bring, where there is no input: from the Config."""
-    found = {BATCH: Text("batch")}
+    sizes = {BATCH: Text("batch")}
     for name in p.free_axes(writer.module):
         value = writer.module.symbols.dims.get(name)
         if value is not None and not is_open(value):
-            found[name] = root(value).at(PLUS)
-    return found
+            sizes[name] = root(value).at(PLUS)
+    return sizes
 
 
 def _places(node: Node, cache: Cache, writer: Writer) -> Text:

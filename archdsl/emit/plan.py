@@ -79,8 +79,8 @@ class Plan:
         """The submodules in the order in which they are made: what is shared before what takes
         it.
         """
-        made = list(self.children(module))
-        return sorted(made, key=lambda child: child.owned is None)
+        children = list(self.children(module))
+        return sorted(children, key=lambda child: child.owned is None)
 
     def unmasked(self, module: Module) -> bool:
         """Whether a kernel stands for attention without a mask."""
@@ -140,11 +140,11 @@ class Plan:
                     else:
                         handed.update(dict.fromkeys(self.shares(inner)))
             own = owned(module)
-            taken = {*setting_names(module), *(c.name for c in module.children), *own.values()}
+            used = {*setting_names(module), *(c.name for c in module.children), *own.values()}
             names: dict[Binding, str] = {}
             for binding in handed:
                 if binding not in own:
-                    names[binding] = fresh(binding.name, taken)
+                    names[binding] = fresh(binding.name, used)
             self._shares[module.id] = names
         return self._shares[module.id]
 
@@ -199,11 +199,11 @@ def owned(module: Module) -> dict[Binding, str]:
     return {c.owned: c.name for c in module.children if c.owned is not None}
 
 
-def fresh(name: str, taken: set[str]) -> str:
+def fresh(name: str, used: set[str]) -> str:
     """A name that is not taken yet; it is then."""
-    found = unused(name, taken)
-    taken.add(found)
-    return found
+    free = unused(name, used)
+    used.add(free)
+    return free
 
 
 def streamed(module: Module, node: Node) -> bool:
@@ -223,16 +223,16 @@ def make(model: Model, lower: bool) -> Plan:
 
 def _several(root: Module) -> Iterator[str]:
     """The blocks of which a model has several with other numbers."""
-    found: dict[str, set[object]] = {}
+    blocks: dict[str, set[object]] = {}
     done, pending = set(), [root]
     while pending:
         module = pending.pop()
         if module.id not in done:
             done.add(module.id)
             own = frozenset((*module.symbols.dims.items(), *module.symbols.reals.items()))
-            found.setdefault(module.block, set()).add(own)
+            blocks.setdefault(module.block, set()).add(own)
             pending += [m for c in module.children for _, m in c.modules]
-    return (block for block, numbers in found.items() if len(numbers) > 1)
+    return (block for block, numbers in blocks.items() if len(numbers) > 1)
 
 
 def _level(plan: Plan, module: Module, done: set[int]) -> None:
@@ -304,14 +304,14 @@ def free_axes(module: Module) -> dict[str, tuple[int, int]]:
     negative).
     """
     own = set(setting_names(module))
-    found: dict[str, tuple[int, int]] = {}
+    free: dict[str, tuple[int, int]] = {}
     for i, index in enumerate(module.inputs):
         axes = module.nodes[index].type.axes
         rest = any(isinstance(a, Rest) for a in axes)
         for j, axis in enumerate(axes):
             if isinstance(axis, Dim) and axis.name and axis.name not in own:
-                found.setdefault(axis.name, (i, j - len(axes) if rest else j))
-    return found
+                free.setdefault(axis.name, (i, j - len(axes) if rest else j))
+    return free
 
 
 @record
@@ -330,7 +330,7 @@ def caching(plan: Plan, module: Module) -> dict[int, KeptApplication]:
 
     Caches belong to applications: a stack that is applied twice has two.
     """
-    found: dict[int, KeptApplication] = {}
+    kept: dict[int, KeptApplication] = {}
     times: dict[str, int] = {}
     for node, rounds in _with_rounds(module.nodes, ()):
         if not isinstance(node.form, Apply):
@@ -339,10 +339,10 @@ def caching(plan: Plan, module: Module) -> dict[int, KeptApplication]:
         if any(plan.keeps(m) for _, m in child.modules):
             count = times[child.name] = times.get(child.name, 0) + 1
             name = safe(child.name)
-            found[id(node)] = KeptApplication(
+            kept[id(node)] = KeptApplication(
                 name if count == 1 else f"{name}_{count}", child, rounds
             )
-    return found
+    return kept
 
 
 def _with_rounds(

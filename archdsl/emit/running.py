@@ -144,8 +144,8 @@ def main(model: Model, tiny: Model | None, vocab: str | None) -> list[Line]:
         line("print({})", f'f"{{count:,}} parameters; {what} {{{shape}}}"'),
     ]
     if by_token:
-        said = 'f"with a cache the same to {difference:.0e}"'
-        lines.append(line("print({})", said if _differs(model) else '"with a cache the same"'))
+        text = 'f"with a cache the same to {difference:.0e}"'
+        lines.append(line("print({})", text if _differs(model) else '"with a cache the same"'))
     if by_token and continues(model, tiny):
         begun = max(1, count // 4)
         begin = [

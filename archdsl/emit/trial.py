@@ -40,12 +40,15 @@ def lengths(model: Model, tiny: Model | None, stream: str = "") -> tuple[dict[st
     tried |= {BATCH: (EXAMPLES, 1)} if BATCH in free else {}
     whole: dict[str, int] | None = None
     for sizes in islice(product(*tried.values()), _TRIED):
-        found = dict(zip(tried, sizes, strict=True))
-        if not _meets(small, checks, found):
+        candidate = dict(zip(tried, sizes, strict=True))
+        if not _meets(small, checks, candidate):
             continue
-        if all(_meets(small, checks, {**found, stream: n}) for n in range(1, found.get(stream, 1))):
-            return found, True
-        whole = whole or found
+        if all(
+            _meets(small, checks, {**candidate, stream: n})
+            for n in range(1, candidate.get(stream, 1))
+        ):
+            return candidate, True
+        whole = whole or candidate
     return whole or {name: sizes[0] for name, sizes in tried.items()}, False
 
 
@@ -53,16 +56,16 @@ def _free(model: Model) -> list[str]:
     """The axes that inputs bring, in order."""
     root = model.root
     known = {s.name for s in root.settings}
-    found: dict[str, None] = {}
+    axes: dict[str, None] = {}
     for index in root.inputs:
         for axis in root.nodes[index].type.axes:
             if isinstance(axis, Dim) and axis.name is not None and axis.name not in known:
-                found.setdefault(axis.name)
-    return list(found)
+                axes.setdefault(axis.name)
+    return list(axes)
 
 
-def _meets(model: Model, checks: tuple[Check, ...], found: Mapping[str, int]) -> bool:
-    sizes = {name: Dim.number(length) for name, length in found.items()}
+def _meets(model: Model, checks: tuple[Check, ...], lengths: Mapping[str, int]) -> bool:
+    sizes = {name: Dim.number(length) for name, length in lengths.items()}
     sizes[SEEN] = sizes.get(STREAM, Dim())
     for check in checks:
         left, right = (
@@ -78,16 +81,16 @@ def drawn(model: Model, which: int, vocab: str | None, sizes: Mapping[str, int])
     """Random numbers for an input: indices of the tables that it is looked up in, or others."""
     root = model.root
     node = root.nodes[root.inputs[which]]
-    said = []
+    axes = []
     for axis in node.type.axes:
         assert isinstance(axis, Dim)
         length = sizes.get(axis.name or "")
         number = Text(str(length))
-        said.append(_in_config(root.symbols.dim(axis)) if length is None else number)
-    shape = spelt("({},)" if len(said) == 1 else "({})", listed(said))
+        axes.append(_in_config(root.symbols.dim(axis)) if length is None else number)
+    shape = spelt("({},)" if len(axes) == 1 else "({})", listed(axes))
     match node.type.dtype:
         case "bool":
-            return spelt("torch.rand({}) < 0.5", listed(said))
+            return spelt("torch.rand({}) < 0.5", listed(axes))
         case "int":
             rows = [_in_config(x) for x in dict.fromkeys(_tables(root, root.inputs[which]))]
             if not rows:

@@ -146,34 +146,34 @@ def applied(place: Place, value: Value, name: str) -> Node | Splice | None:
     child = place.module.child(child_of(value))
     if isinstance(child.part, Layers):
         return _stack(place, child, child.part.segments, name)
-    found = _kinds(place, child_of(value))
-    module = found[0][1]
-    open_here = all(wraps(m) for _, m in found) and _alike([m for _, m in found])
+    kinds = _kinds(place, child_of(value))
+    module = kinds[0][1]
+    open_here = all(wraps(m) for _, m in kinds) and _alike([m for _, m in kinds])
     if open_here and not place.choice.folds(place.model, name, module):
-        return _wrapped(place, value, found, name)
-    if len(found) > 1:
-        return choice_of(place, value, found, name)
+        return _wrapped(place, value, kinds, name)
+    if len(kinds) > 1:
+        return choice_of(place, value, kinds, name)
     return block(place, value, module, name)
 
 
 def _kinds(place: Place, slot: str) -> tuple[tuple[int, Module], ...]:
     """The modules that the layers drawn here have in a slot, each with the number of its layers."""
-    found: dict[int, tuple[int, Module]] = {}
+    kinds: dict[int, tuple[int, Module]] = {}
     for count, module in place.kinds or ((1, place.module),):
         part = next((child.part for child in module.children if child.name == slot), None)
         if isinstance(part, Single):
-            before = found.get(part.module.id, (0, part.module))[0]
-            found[part.module.id] = before + count, part.module
-    return tuple(found.values())
+            before = kinds.get(part.module.id, (0, part.module))[0]
+            kinds[part.module.id] = before + count, part.module
+    return tuple(kinds.values())
 
 
 def _wrapped(
-    place: Place, value: Value, found: tuple[tuple[int, Module], ...], name: str
+    place: Place, value: Value, kinds: tuple[tuple[int, Module], ...], name: str
 ) -> Node | Splice:
     """A block that stands around others: as these, in their place, or in a frame if it is a part
     of the model.
     """
-    module = found[0][1]
+    module = kinds[0][1]
     if place.module is place.model.root and child_of(value) in place.shut:
         return _closed(place, module, name)
     inside = replace(
@@ -181,7 +181,7 @@ def _wrapped(
         module=module,
         path=name,
         level=place.level + 1,
-        kinds=found if len(found) > 1 else (),
+        kinds=kinds if len(kinds) > 1 else (),
     )
     if module.role == "residual":
         return _merged(replace(inside, bare=True), name)
@@ -306,17 +306,17 @@ def _stack(place: Place, child: Child, segments: tuple[Segment, ...], name: str)
 def _shut(place: Place, child: Child, name: str) -> Node:
     """A stack as a box that says how many layers of which kind it holds."""
     kinds = child.modules
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     others = [module for _, module in kinds]
     for (count, _), called in zip(kinds, naming.kind_names(others), strict=True):
-        found[called] = found.get(called, 0) + count
-    if len(found) == 1:
+        counts[called] = counts.get(called, 0) + count
+    if len(counts) == 1:
         lines: tuple[Line, ...] = (line(kinds[0][1].title, "ink", SEMIBOLD),)
         lines += (line(_times(kinds[0][1], child.length), "accent", SEMIBOLD),)
     else:
         lines = (line(naming.layers(child.length), "ink", SEMIBOLD),)
-        said = [f"{count:,} × {called}" for called, count in found.items()]
-        lines += tuple(line(text, "quiet") for text in said[:_MOST_KINDS])
+        rows = [f"{count:,} × {called}" for called, count in counts.items()]
+        lines += tuple(line(text, "quiet") for text in rows[:_MOST_KINDS])
     return Node(name, "box", lines, "soft", tooltip=_layers_said(place, kinds))
 
 
