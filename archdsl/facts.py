@@ -23,7 +23,7 @@ from archdsl import naming
 from archdsl.axes import Plan, factors
 from archdsl.diagnostic import Diagnostics
 from archdsl.dims import Dim, product, substitute
-from archdsl.graph import Child, Model, Module, runs
+from archdsl.graph import Child, Experts, Layers, Model, Module, Single, runs
 from archdsl.nodes import (
     Apply,
     Cache,
@@ -37,7 +37,8 @@ from archdsl.nodes import (
     Window,
 )
 from archdsl.record import record
-from archdsl.stream import Flow, flow, needed_inside, results_read
+from archdsl.stream import Flow, flow, needed_inside, results_read, streaming_inputs
+from archdsl.symbols import BATCH, STREAM, TIME, ModelSymbol
 from archdsl.types import TensorType
 
 KV_BYTES = 2
@@ -46,7 +47,6 @@ KV_BYTES = 2
 STATE_BYTES = {"float": 2, "float32": 4, "int": 8, "bool": 1}
 """Bytes of a number of a state, by its dtype."""
 
-_TIME = Dim.symbol("T")
 _ONCE = Dim.number(1)
 
 
@@ -77,16 +77,15 @@ class Facts:
 
     def _idle(self, module: Module) -> int:
         """Parameters of the experts that a token does not visit."""
-        found = 0
+        idle = 0
         for child in module.children:
             if child.apart:
                 continue
             for count, inner in child.stored:
-                found += count * self._idle(inner)
-            if child.top_k is not None:
-                held = sum(n * self._params(m) for n, m in child.modules)
-                found += held - held * min(child.top_k, child.length) // child.length
-        return found
+                idle += count * self._idle(inner)
+            if isinstance(bank := child.part, Experts):
+                idle += self._params(bank.expert) * max(0, bank.count - bank.top_k)
+        return idle
 
     def idle(self, module: Module) -> int:
         """Parameters of a module's experts that a token does not visit."""
@@ -94,10 +93,10 @@ class Facts:
 
     def by_role(self, module: Module) -> tuple[tuple[str, int], ...]:
         """(role, parameters) of the parts of one module."""
-        found: dict[str, int] = {}
+        counts: dict[str, int] = {}
         for role, count in self._by_role(module, ""):
-            found[role] = found.get(role, 0) + count
-        return tuple(found.items())
+            counts[role] = counts.get(role, 0) + count
+        return tuple(counts.items())
 
     @cached_property
     def active_without_embedding(self) -> int:
@@ -126,8 +125,8 @@ class Facts:
     @cached_property
     def parts(self) -> tuple[tuple[str, int], ...]:
         """(role, parameters) of the parts of the model, the largest first."""
-        found = self.by_role(self.model.root)
-        return tuple(sorted(((r, n) for r, n in found if n), key=lambda x: (-x[1], x[0])))
+        counts = self.by_role(self.model.root)
+        return tuple(sorted(((r, n) for r, n in counts if n), key=lambda x: (-x[1], x[0])))
 
     def _by_role(self, module: Module, role: str) -> Iterator[tuple[str, int]]:
         """Parameters under the outermost role that means something to a reader."""
@@ -139,7 +138,7 @@ class Facts:
                 shown = role or (
                     "" if inner.role in ("layer", "plumbing", "residual") else inner.role
                 )
-                shown = "expert" if child.top_k is not None else shown
+                shown = "expert" if isinstance(child.part, Experts) else shown
                 shown = "router" if inner.role == "router" else shown
                 if child.name in self._heads and not role and module is self.model.root:
                     shown = "head"
@@ -150,16 +149,16 @@ class Facts:
     def _heads(self) -> frozenset[str]:
         """Children of the root whose result the model returns, perhaps scaled or capped."""
         nodes = self.model.root.nodes
-        found: set[str] = set()
+        heads: set[str] = set()
         waiting = list(self.model.root.outputs)
         while waiting:
             node = nodes[waiting.pop()]
             match node.form:
                 case Apply(child):
-                    found.add(child)
+                    heads.add(child)
                 case Elementwise():
                     waiting += node.args
-        return frozenset(found)
+        return frozenset(heads)
 
     def _own(self, module: Module) -> int:
         return sum(
@@ -258,8 +257,8 @@ class Facts:
             match node.form:
                 case Window(size) if module.streams:
                     axes = list(node.type.axes)
-                    axes[axes.index(_TIME) + 1] = size - 1
-                    kept = [TensorType(node.type.dtype, tuple(a for a in axes if a != _TIME))]
+                    axes[axes.index(TIME) + 1] = size - 1
+                    kept = [TensorType(node.type.dtype, tuple(a for a in axes if a != TIME))]
                 case Scan(body) if module.streams:
                     kept = list(body.state_types)
             for t in kept:
@@ -268,7 +267,7 @@ class Facts:
 
     def _one(self, module: Module, t: TensorType) -> list[Dim]:
         """The axes of a tensor for one sequence."""
-        return [a for a in self.model.shape(module, t) if a.name != "B"]
+        return [a for a in self.model.shape(module, t) if a.name != BATCH]
 
     def _steps(
         self, module: Module, nodes: tuple[Node, ...] | None = None, times: Dim = _ONCE
@@ -279,7 +278,7 @@ class Facts:
         for i, node in enumerate(beside):
             yield times, node, beside
             if node.body is not None:
-                rounds = node.form.rounds if isinstance(node.form, Loop) else _TIME
+                rounds = node.form.rounds if isinstance(node.form, Loop) else TIME
                 often = times * self.model.number(module, rounds)
                 read = results_read(beside) if read is None else read
                 needed = needed_inside(node, read.get(i, set()))
@@ -333,7 +332,7 @@ class Facts:
         """FLOPs of so many tokens of one sequence that see `context` keys."""
         flops = self._flops(self.model.root)
         one = {name: Dim.number(context) for name in flops.symbols()}
-        one |= {"B": Dim.number(1), "T": Dim.number(tokens)}
+        one |= {BATCH: Dim.number(1), STREAM: Dim.number(tokens)}
         return _number(substitute(flops, one))
 
     def _flops(self, module: Module) -> Dim:
@@ -353,10 +352,9 @@ class Facts:
                         for count, inner in children[child].at(form):
                             total = total + self._flops(inner) * count * times
                     case Mixture(child):
-                        bank = children[child]
-                        for count, inner in bank.modules:
-                            share = self._flops(inner) * count * (bank.top_k or 0)
-                            total = total + share // bank.length * times
+                        bank = children[child].part
+                        assert isinstance(bank, Experts)
+                        total = total + self._flops(bank.expert) * bank.top_k * times
             self._memo[key] = total
         return self._memo[key]
 
@@ -410,15 +408,16 @@ class Facts:
     @cached_property
     def streams(self) -> bool:
         """Whether an input of the model grows token by token."""
-        inputs = (self.model.root.nodes[number] for number in self.model.root.inputs)
-        return any(_TIME in value.type.axes for value in inputs)
+        return bool(streaming_inputs(self.model))
 
     @property
     def width(self) -> int | None:
         """The width of what passes from layer to layer, of the first stack."""
         root = self.model.root
         for value in root.nodes:
-            if isinstance(value.form, Apply) and root.child(value.form.child).segments:
+            if not isinstance(value.form, Apply):
+                continue
+            if isinstance(root.child(value.form.child).part, Layers):
                 return self.model.shape(root, value.type)[-1].value
         return None
 
@@ -445,12 +444,13 @@ class Facts:
 
 def _in_order(child: Child) -> Iterator[tuple[int, Module]]:
     """The layers of a part of the model in order: of its stack, or itself where it is a layer."""
-    if child.top_k is not None or child.apart:
+    if child.apart:
         return
-    if child.segments:
-        yield from runs(child.segments)
-    elif child.module is not None and child.module.role == "layer":
-        yield 1, child.module
+    match child.part:
+        case Layers(segments):
+            yield from runs(segments)
+        case Single(Module(role="layer") as module):
+            yield 1, module
 
 
 def _number(d: Dim) -> int:
@@ -576,8 +576,8 @@ FACTS: tuple[Fact, ...] = (
          card="flops", label="FLOPs"),
     Fact("context", "entries", lambda _, n: n, recorded=False, card="context", label="context"),
     Fact("width", "entries", lambda f, _: f.width, recorded=False, card="width", label="width"),
-    Fact("vocab", "entries", lambda f, _: f.model.numbers.get("$vocab"), recorded=False,
-         card="vocab", label="vocabulary"),
+    Fact("vocab", "entries", lambda f, _: f.model.numbers.get(ModelSymbol("vocab")),
+         recorded=False, card="vocab", label="vocabulary"),
     Fact("license", "text", lambda f, _: f.model.about.get("license"), recorded=False,
          card="license", label="licence"),
     Fact("after", "text", lambda f, _: f.model.about.get("after"), recorded=False, card="after",

@@ -5,8 +5,8 @@ parameters, its children and its body as nodes in topological order. Equal appli
 module: a stack of 61 equal layers has one module and a count, so nothing here grows with depth.
 
 Shapes are kept in the block's own symbols, for they read well in code and on cards. `symbols` of a
-module says what each symbol is in terms of the model's settings (`$d`) and streamed axes (`$B`,
-`$T`, `$S`), and `Model.numbers` what those are:
+module says what each symbol is in terms of the model's settings (`$d`) and axes (`$B`, `$T`, `$S`),
+and `Model.numbers` what those are:
 
     node.types[0]                  [B, heads, T, d_head]
     model.shape(module, type)      (B, 32, T, 128)
@@ -20,10 +20,10 @@ from dataclasses import dataclass, field
 from archdsl.axes import Plan
 from archdsl.dims import Dim, substitute
 from archdsl.nodes import Apply, Mixture, Node
-from archdsl.reals import Real, evaluate
-from archdsl.reals import replace as replace_reals
+from archdsl.reals import Real, evaluate, whole
 from archdsl.record import entity, record
 from archdsl.source import Span
+from archdsl.symbols import ModelSymbol, OwnSymbols, streams, unmarked
 from archdsl.types import Axis, Rest, TensorType
 
 
@@ -71,58 +71,91 @@ class Segment:
 
     count: int
     item: Module | tuple[Segment, ...]
-    of: Dim | None = None
+    of: Dim
+
+
+@record
+class Single:
+    """One block. `applied` are its modules where it is applied to tensors of several types, by
+    `Apply.use`; `module` is then one that streams, if one does. What is shared is stored where a
+    block `owns` it.
+    """
+
+    module: Module
+    applied: tuple[Module, ...] = ()
+    owns: bool = False
+
+
+@record
+class Layers:
+    """A stack: blocks one after another."""
+
+    segments: tuple[Segment, ...] = ()
+
+
+@record
+class Experts:
+    """A bank: `count` experts side by side, of which `top_k` work on each token.
+
+    `of` says how the model's settings give the count.
+    """
+
+    expert: Module
+    count: int
+    top_k: int
+    of: Dim
+
+
+Part = Single | Layers | Experts
 
 
 @record
 class Child:
     """A submodule of a body, by the name of its binding.
 
-    Exactly one of these is set: `module` for a single block, `segments` for a stack or, with
-    `top_k`, for a bank of experts of which `top_k` work on each token.
-    `inline` marks an application without a binding, which owns no parameters.
-    `path` of each of `ties` is a path from the body that binds the child: ("w", ("embed", "w")).
-    A child that `owns` its module stores what is shared; one that stands `apart` is not applied.
-    `applied` are the modules of a single block that is applied to tensors of several types, by
-    `Apply.use`; `module` is then one that streams, if one does.
+    `inline` marks an application without a binding, which owns no parameters. `path` of each of
+    `ties` is a path from the body that binds the child: ("w", ("embed", "w")). One that stands
+    `apart` is not applied.
     """
 
     name: str
-    module: Module | None = None
-    segments: tuple[Segment, ...] = ()
-    top_k: int | None = None
+    part: Part
     inline: bool = False
     ties: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    applied: tuple[Module, ...] = ()
-    owns: bool = False
     apart: bool = False
-
-    @property
-    def stored(self) -> tuple[tuple[int, Module], ...]:
-        """As `modules`, without those that are shared and stored elsewhere."""
-        return tuple((n, m) for n, m in self.modules if self.owns or not m.shared)
-
-    def at(self, form: Apply | Mixture) -> tuple[tuple[int, Module], ...]:
-        """As `modules`, for one application."""
-        if self.applied and isinstance(form, Apply):
-            return ((1, self.applied[form.use]),)
-        return self.modules
 
     @property
     def modules(self) -> tuple[tuple[int, Module], ...]:
         """Every distinct module in it with how often it occurs, in order of first occurrence."""
-        if self.module is not None:
-            return ((1, self.module),)
-        found: dict[int, tuple[int, Module]] = {}
-        for count, module in _flat(self.segments):
-            before = found.get(module.id, (0, module))[0]
-            found[module.id] = (before + count, module)
-        return tuple(found.values())
+        match self.part:
+            case Single(module):
+                return ((1, module),)
+            case Experts(expert, count):
+                return ((count, expert),)
+            case Layers(segments):
+                return distinct(segments)
+
+    @property
+    def owned(self) -> Binding | None:
+        """What is shared and stored here."""
+        return self.part.module.shared if isinstance(self.part, Single) and self.part.owns else None
+
+    @property
+    def stored(self) -> tuple[tuple[int, Module], ...]:
+        """As `modules`, without those that are shared and stored elsewhere."""
+        owned = self.owned is not None
+        return tuple((n, m) for n, m in self.modules if owned or not m.shared)
+
+    def at(self, form: Apply | Mixture) -> tuple[tuple[int, Module], ...]:
+        """As `modules`, for one application."""
+        if isinstance(form, Apply) and isinstance(self.part, Single) and self.part.applied:
+            return ((1, self.part.applied[form.use]),)
+        return self.modules
 
     @property
     def context(self) -> tuple[str, ...]:
         """What the modules in it are given, each once, in the order in which they are passed."""
-        if self.top_k is not None:
+        if isinstance(self.part, Experts):
             return ()
         return tuple(dict.fromkeys(n for _, m in self.modules for n in m.context))
 
@@ -130,6 +163,17 @@ class Child:
     def length(self) -> int:
         """The number of layers of a stack or of experts of a bank; 1 for a single block."""
         return sum(n for n, _ in self.modules)
+
+
+def distinct(segments: tuple[Segment, ...]) -> tuple[tuple[int, Module], ...]:
+    """Every distinct module of a schedule with how often it occurs, in order of first
+    occurrence.
+    """
+    counts: dict[int, tuple[int, Module]] = {}
+    for count, module in _flat(segments):
+        before = counts.get(module.id, (0, module))[0]
+        counts[module.id] = (before + count, module)
+    return tuple(counts.values())
 
 
 def runs(segments: tuple[Segment, ...]) -> Iterator[tuple[int, Module]]:
@@ -154,19 +198,21 @@ Value = int | float | bool | str | None | tuple["Value", ...]
 
 
 @record
-class Setting:
-    """A setting with its value; `of` says how the model's own settings give it (`$d // $heads`).
+class BlockValue:
+    """A block as the value of a setting: its title, and its own settings."""
 
-    For a block-valued setting, `value` is the title of the block and `block` its name, with the
-    block's own settings in `inner`.
-    """
+    title: str
+    settings: tuple[Setting, ...]
+
+
+@record
+class Setting:
+    """A setting with its value; `of` says how the model's own settings give it (`$d // $heads`)."""
 
     name: str
     kind: str
-    value: Value
+    value: Value | BlockValue
     of: Real | Dim | None = None
-    block: str = ""
-    inner: tuple[Setting, ...] = ()
 
 
 @record
@@ -192,9 +238,7 @@ class Module:
     title: str
     doc: str
     settings: tuple[Setting, ...]
-    symbols: Mapping[str, Dim]
-    reals: Mapping[str, Real]
-    rests: Mapping[str, tuple[Axis, ...]]
+    symbols: OwnSymbols
     params: tuple[Param, ...]
     children: tuple[Child, ...]
     nodes: tuple[Node, ...]
@@ -203,28 +247,20 @@ class Module:
     outputs: tuple[int, ...]
     intrinsic: str = ""
     checks: tuple[Check, ...] = ()
-    from_std: bool = False
     span: Span | None = None
     context: tuple[str, ...] = ()
     shared: Binding | None = None
 
     @property
     def streams(self) -> bool:
-        """Whether the axis T of the block is the streamed one, and no encoder's."""
-        return self.symbols.get("T", Dim.symbol("$T")).name == "$T"
+        """Whether tokens stream through the block."""
+        return streams(self.symbols.dims)
 
     def child(self, name: str) -> Child:
         """The child of that name; raises KeyError."""
         for child in self.children:
             if child.name == name:
                 return child
-        raise KeyError(name)
-
-    def setting(self, name: str) -> Value:
-        """The value of a setting; raises KeyError."""
-        for setting in self.settings:
-            if setting.name == name:
-                return setting.value
         raise KeyError(name)
 
 
@@ -285,7 +321,7 @@ class Model:
     id: str
     family: str
     root: Module
-    numbers: Mapping[str, float]
+    numbers: Mapping[ModelSymbol, float]
     about: Mapping[str, str | int]
     expectations: tuple[Expectation, ...] = ()
     card: tuple[CardDirective, ...] = ()
@@ -293,7 +329,7 @@ class Model:
     doc: str = ""
     span: Span | None = None
     modules: tuple[Module, ...] = field(default=(), repr=False)
-    unrolled: frozenset[str] = frozenset()
+    unrolled: frozenset[ModelSymbol] = frozenset()
 
     @property
     def name(self) -> str:
@@ -302,22 +338,21 @@ class Model:
 
     def number(self, module: Module, d: Dim) -> Dim:
         """A dimension in a module's symbols as a number, or in `B`, `T`, `S` where it has these."""
-        return d if d.value is not None else substitute(substitute(d, module.symbols), self._known)
+        return d if d.value is not None else substitute(module.symbols.dim(d), self._known)
 
     def _known(self, name: str) -> Dim:
         """The number behind a symbol of the model, or the axis of that name."""
-        value = self.numbers.get(name)
-        if value is None or value != int(value):
-            return Dim.symbol(name.lstrip("$"))
-        return Dim.number(int(value))
+        number = whole(self.numbers.get(name)) if isinstance(name, ModelSymbol) else None
+        return Dim.symbol(unmarked(name)) if number is None else number
 
     def shape(self, module: Module, t: TensorType) -> tuple[Dim, ...]:
         """The axes of a type as numbers, `...` filled in."""
         axes: list[Axis] = []
+        rests = module.symbols.rests
         for axis in t.axes:
-            axes.extend(module.rests.get(axis.name, ()) if isinstance(axis, Rest) else (axis,))
+            axes.extend(rests.get(axis.name, ()) if isinstance(axis, Rest) else (axis,))
         return tuple(self.number(module, a) for a in axes if isinstance(a, Dim))
 
     def real(self, module: Module, r: Real) -> float | None:
         """A real expression in a module's symbols as a number."""
-        return evaluate(replace_reals(r, module.symbols, module.reals), dict(self.numbers))
+        return evaluate(module.symbols.real(r), self.numbers)

@@ -9,7 +9,7 @@ A plural counts (`kv_heads = 8` is "8 kv heads"), a `d_` is a width (`d_head = 1
 import re
 
 from archdsl.dims import Dim
-from archdsl.graph import Module, Setting
+from archdsl.graph import BlockValue, Experts, Module, Setting, Value
 from archdsl.nodes import Mixture
 from archdsl.roles import COMPUTING, slots
 
@@ -30,15 +30,14 @@ def settings(module: Module) -> list[str]:
     """What a module's settings say that its title and its place do not."""
     outside = _input_axes(module)
     words = chosen(module)
-    banks = [child for child in module.children if child.top_k is not None] if words else []
-    shown = {n for bank in banks for n in (bank.length, bank.top_k)}
+    mentioned = {n for bank in _banks(module) if words for n in (bank.count, bank.top_k)}
     for setting in module.settings:
         value = setting.value
         if setting.kind not in ("dim", "count") or not isinstance(value, int):
             continue
-        if setting.name in outside or value in shown or value == 0:
+        if setting.name in outside or value in mentioned or value == 0:
             continue
-        shown.add(value)
+        mentioned.add(value)
         words.append(counted(setting.name, value))
     for child in module.children:
         for _, inner in child.modules:
@@ -47,22 +46,26 @@ def settings(module: Module) -> list[str]:
     return words
 
 
+def _banks(module: Module) -> list[Experts]:
+    return [child.part for child in module.children if isinstance(child.part, Experts)]
+
+
 def chosen(module: Module) -> list[str]:
     """How many experts of a bank work on a token, and how many beside them on every one:
     "8 of 256 experts, 1 shared".
     """
-    banks = [child for child in module.children if child.top_k is not None]
+    banks = _banks(module)
     several = any(isinstance(n.form, Mixture) and n.form.partly for n in module.nodes)
     if not banks or several:  # of experts of several kinds each bank holds only some
         return []
     shared = sum(
         inner.role in ("feed_forward", "expert")
         for child in module.children
-        if child not in banks
+        if not isinstance(child.part, Experts)
         for _, inner in child.modules
     )
-    banked = [f"{bank.top_k} of {bank.length:,} experts" for bank in banks]
-    return [", ".join([*banked, *([f"{shared} shared"] if shared else [])])]
+    words = [f"{bank.top_k} of {bank.count:,} experts" for bank in banks]
+    return [", ".join([*words, *([f"{shared} shared"] if shared else [])])]
 
 
 def selection(module: Module) -> list[str]:
@@ -85,37 +88,37 @@ def differences(modules: list[Module]) -> list[list[str]]:
 
     Of layers with a window and layers without: "window 1,024" and "no window".
     """
-    words: list[list[str]] = []
+    rows: list[list[str]] = []
     called: dict[str, list[Setting]] = {}
     for module in modules:
         for setting in module.settings:
             called.setdefault(setting.name, []).append(setting)
-    differ = {
-        name for name, named in called.items() if len({(s.value, s.inner) for s in named}) > 1
-    }
+    differ = {name for name, same in called.items() if len({s.value for s in same}) > 1}
     for module in modules:
         numbers: list[str] = []
         blocks: list[str] = []
         for setting in module.settings:
-            others = called[setting.name]
             if setting.name not in differ:
                 continue
-            if setting.block:
-                titles = {s.value for s in others}
-                inner = [
-                    real(s)
-                    for s in setting.inner
-                    if _speaks(s) and not all(s in other.inner for other in others)
-                ]
-                blocks += [str(setting.value)] if len(titles) > 1 else inner[:1]
+            if isinstance(setting.value, BlockValue):
+                blocks += _apart(setting.value, [s.value for s in called[setting.name]])
             elif setting.kind in ("dim", "count") and isinstance(setting.value, int):
                 word = counted(setting.name, setting.value)
                 numbers.append(word if setting.value else f"no {phrase(setting.name)}")
             elif setting.kind == "bool":
                 word = phrase(setting.name)
                 numbers.append(word if setting.value else f"not {word}")
-        words.append(numbers + blocks)
-    return words
+        rows.append(numbers + blocks)
+    return rows
+
+
+def _apart(block: BlockValue, others: list[Value | BlockValue]) -> list[str]:
+    """What tells a block in a slot from others there: its title, or one of its real settings."""
+    blocks = [other for other in others if isinstance(other, BlockValue)]
+    if {block.title} != {other.title for other in blocks} or len(blocks) < len(others):
+        return [block.title]
+    own = (s for s in block.settings if _speaks(s))
+    return [real(s) for s in own if any(s not in other.settings for other in blocks)][:1]
 
 
 def kind_names(modules: list[Module]) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from archdsl.dims import Dim, substitute
 from archdsl.record import record
@@ -65,8 +66,8 @@ _OPERATORS: dict[str, Callable[[float, float], float]] = {
 }
 
 
-def evaluate(r: Real, numbers: Mapping[str, float]) -> float | None:
-    """The value, or None where a symbol has none.
+def evaluate(r: Real, numbers: Mapping[Any, float]) -> float | None:
+    """The value, or None where a symbol has none. `numbers` are those of the symbols in it.
 
     Raises ArithmeticError or ValueError where the value does not exist.
     """
@@ -76,8 +77,7 @@ def evaluate(r: Real, numbers: Mapping[str, float]) -> float | None:
         case Ref(name):
             return numbers.get(name)
         case OfDim(d):
-            known = {k: Dim.number(int(v)) for k, v in numbers.items() if v == int(v)}
-            return substitute(d, known).value
+            return substitute(d, lambda name: whole(numbers.get(name))).value
         case Apply(op, args):
             values = [evaluate(a, numbers) for a in args]
             if any(v is None for v in values):
@@ -86,6 +86,11 @@ def evaluate(r: Real, numbers: Mapping[str, float]) -> float | None:
             if isinstance(result, complex) or not math.isfinite(result):
                 raise ArithmeticError(f"{op} has no finite value here")
             return result
+
+
+def whole(value: float | None) -> Dim | None:
+    """A number as a dimension, or None where it is no integer."""
+    return None if value is None or value != int(value) else Dim.number(int(value))
 
 
 def replace(r: Real, dims: Mapping[str, Dim], reals: Mapping[str, Real]) -> Real:

@@ -4,7 +4,7 @@ that stand around these.
 
 from collections.abc import Iterator
 
-from archdsl.graph import Module
+from archdsl.graph import Experts, Module
 
 COMPUTING = ("attention", "recurrence", "convolution", "feed_forward", "router", "expert")
 """Roles of blocks that do the work."""
@@ -38,4 +38,4 @@ def working(module: Module) -> Iterator[Module]:
 
 def chooses(module: Module) -> bool:
     """Whether a block chooses among experts, which makes the plain ones beside it ordinary."""
-    return any(child.top_k is not None for child in module.children)
+    return any(isinstance(child.part, Experts) for child in module.children)

@@ -17,9 +17,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from archdsl.graph import Child, Model, Module, Segment
+from archdsl.graph import Child, Experts, Layers, Model, Module, Part, Segment, Single
 from archdsl.nodes import Apply, Input, Item, Loop, Mixture, Node, Scan, reordered
 from archdsl.record import replace
+from archdsl.symbols import BATCH, SEEN, STREAM, TIME
 from archdsl.types import TensorType
 
 STATIC, ONCE, STREAMED = 0, 1, 2
@@ -49,19 +50,19 @@ class Flow:
         self, module: Module, nodes: Sequence[Node], known: Mapping[int, int]
     ) -> Iterator[int]:
         """The levels of nodes; what a scan or a loop repeats has that of the whole."""
-        found: list[int] = []
+        levels: list[int] = []
         for i, node in enumerate(nodes):
-            level = max((found[a] for a in node.args), default=STATIC)
+            level = max((levels[a] for a in node.args), default=STATIC)
             level = max(level, known.get(i, STATIC), *(self._axes(module, t) for t in node.types))
-            found.append(level)
+            levels.append(level)
             yield level
 
     def _axes(self, module: Module, t: TensorType) -> int:
         """The level that the axes of a type alone decide."""
         level = STATIC
         for axis in self.model.shape(module, t):
-            names = axis.symbols() - {"B"}
-            if names & {"T", "S"}:
+            names = axis.symbols() - {BATCH}
+            if names & {STREAM, SEEN}:
                 return STREAMED
             level = max(level, ONCE if names else STATIC)
         return level
@@ -85,8 +86,8 @@ class Flow:
         levels = self.levels(module)
         if STREAMED not in levels or not self.owns(module):
             return ()
-        made = (i for i, level in enumerate(levels) if level == ONCE)
-        return tuple(i for i in made if not isinstance(module.nodes[i].form, Input))
+        places = (i for i, level in enumerate(levels) if level == ONCE)
+        return tuple(i for i in places if not isinstance(module.nodes[i].form, Input))
 
     def kept(self, module: Module) -> tuple[int, ...]:
         """Those of `once` that later tokens need."""
@@ -101,32 +102,42 @@ class Flow:
 
 def flow(model: Model) -> Flow:
     """The levels of a model, from its inputs through all that is applied."""
-    found = Flow(model)
+    result = Flow(model)
     root = model.root
-    found.inputs[root.id] = [max(ONCE, found._axes(root, root.nodes[i].type)) for i in root.inputs]
-    found.plain = ONCE not in found.inputs[root.id]
-    if found.plain:
-        return found
+    result.inputs[root.id] = [
+        max(ONCE, result._axes(root, root.nodes[i].type)) for i in root.inputs
+    ]
+    result.plain = ONCE not in result.inputs[root.id]
+    if result.plain:
+        return result
     # Children are made before what holds them: in falling order, all applications come first.
     for module in sorted(modules(root), key=lambda m: -m.id):
-        _pass_on(found, module, module.nodes, found.levels(module))
-    return found
+        _pass_on(result, module, module.nodes, result.levels(module))
+    return result
+
+
+def streaming_inputs(model: Model) -> list[tuple[int, int]]:
+    """The inputs of a model that grow token by token, and which of their axes does."""
+    root = model.root
+    types = [root.nodes[i].type for i in root.inputs]
+    return [(which, t.axes.index(TIME)) for which, t in enumerate(types) if TIME in t.axes]
 
 
 def modules(root: Module) -> list[Module]:
     """A module and all below it, each once."""
-    found: dict[int, Module] = {}
+    reached: dict[int, Module] = {}
     pending = [root]
     while pending:
         module = pending.pop()
-        if module.id not in found:
-            found[module.id] = module
+        if module.id not in reached:
+            reached[module.id] = module
             pending.extend(m for c in module.children for _, m in c.modules)
-            pending.extend(m for c in module.children for m in c.applied)
-    return list(found.values())
+            parts = (c.part for c in module.children)
+            pending.extend(m for part in parts if isinstance(part, Single) for m in part.applied)
+    return list(reached.values())
 
 
-def _pass_on(found: Flow, module: Module, nodes: Sequence[Node], levels: Sequence[int]) -> None:
+def _pass_on(flow: Flow, module: Module, nodes: Sequence[Node], levels: Sequence[int]) -> None:
     """The levels of arguments to the inputs of what is applied."""
     for i, node in enumerate(nodes):
         args = [levels[a] for a in node.args]
@@ -135,17 +146,17 @@ def _pass_on(found: Flow, module: Module, nodes: Sequence[Node], levels: Sequenc
                 child = module.child(form.child)
                 context = args[len(args) - form.context :] if isinstance(form, Apply) else []
                 for _, inner in child.at(form):
-                    _note(found, child, inner, args, context)
+                    _note(flow, child, inner, args, context)
             case Scan(body) | Loop(body):
                 count = body.states + body.over
                 begun = [levels[i]] * count + args[count:]
                 known = dict(zip(body.inputs, begun, strict=True))
-                within = tuple(found._run(module, body.nodes, known))
-                _pass_on(found, module, body.nodes, within)
+                within = tuple(flow._run(module, body.nodes, known))
+                _pass_on(flow, module, body.nodes, within)
 
 
-def _note(found: Flow, child: Child, inner: Module, args: list[int], context: list[int]) -> None:
-    own = found.inputs.setdefault(inner.id, [STATIC] * len(inner.inputs))
+def _note(flow: Flow, child: Child, inner: Module, args: list[int], context: list[int]) -> None:
+    own = flow.inputs.setdefault(inner.id, [STATIC] * len(inner.inputs))
     plain = len(inner.inputs) - len(inner.context)
     given = dict(zip(child.context, context, strict=True))
     values = [*args[:plain], *(given[name] for name in inner.context)]
@@ -157,44 +168,47 @@ def _note(found: Flow, child: Child, inner: Module, args: list[int], context: li
 
 def in_order(model: Model) -> Model:
     """The model with the nodes that run once before those that run for every token."""
-    found = flow(model)
-    if not any(found.once(m) for m in modules(model.root)):
+    levels = flow(model)
+    if not any(levels.once(m) for m in modules(model.root)):
         return model
-    made: dict[int, Module] = {}
-    return replace(model, root=_sorted(found, model.root, made))
+    done: dict[int, Module] = {}
+    return replace(model, root=_sorted(levels, model.root, done))
 
 
-def _sorted(found: Flow, module: Module, made: dict[int, Module]) -> Module:
-    if module.id not in made:
-        children = tuple(
-            replace(
-                c,
-                module=None if c.module is None else _sorted(found, c.module, made),
-                segments=_segments(found, c.segments, made),
-                applied=tuple(_sorted(found, m, made) for m in c.applied),
-            )
-            for c in module.children
-        )
+def _sorted(flow: Flow, module: Module, done: dict[int, Module]) -> Module:
+    if module.id not in done:
+        children = tuple(replace(c, part=_part(flow, c.part, done)) for c in module.children)
         nodes, outputs = module.nodes, module.outputs
-        if found.once(module):
-            levels = found.levels(module)
+        if flow.once(module):
+            levels = flow.levels(module)
             inputs = dict.fromkeys(module.inputs, STATIC - 1)
             order = sorted(range(len(nodes)), key=lambda i: (inputs.get(i, levels[i]), i))
             nodes = reordered(nodes, order)
             outputs = tuple(order.index(o) for o in outputs)
-        made[module.id] = replace(module, children=children, nodes=nodes, outputs=outputs)
-    return made[module.id]
+        done[module.id] = replace(module, children=children, nodes=nodes, outputs=outputs)
+    return done[module.id]
+
+
+def _part(flow: Flow, part: Part, done: dict[int, Module]) -> Part:
+    match part:
+        case Single(module, applied):
+            others = tuple(_sorted(flow, m, done) for m in applied)
+            return replace(part, module=_sorted(flow, module, done), applied=others)
+        case Layers(segments):
+            return Layers(_segments(flow, segments, done))
+        case Experts(expert):
+            return replace(part, expert=_sorted(flow, expert, done))
 
 
 def _segments(
-    found: Flow, segments: tuple[Segment, ...], made: dict[int, Module]
+    flow: Flow, segments: tuple[Segment, ...], done: dict[int, Module]
 ) -> tuple[Segment, ...]:
     return tuple(
         replace(
             s,
-            item=_sorted(found, s.item, made)
+            item=_sorted(flow, s.item, done)
             if isinstance(s.item, Module)
-            else _segments(found, s.item, made),
+            else _segments(flow, s.item, done),
         )
         for s in segments
     )
@@ -206,11 +220,11 @@ def _segments(
 def results_read(nodes: tuple[Node, ...]) -> dict[int, set[int]]:
     """Which results of nodes with several are read, by the place of the node."""
     used = {a for n in nodes for a in n.args}
-    found: dict[int, set[int]] = {}
+    read: dict[int, set[int]] = {}
     for i, node in enumerate(nodes):
         if isinstance(node.form, Item) and i in used:
-            found.setdefault(node.args[0], set()).add(node.form.index)
-    return found
+            read.setdefault(node.args[0], set()).add(node.form.index)
+    return read
 
 
 def needed_inside(outer: Node, read: set[int]) -> set[int]:

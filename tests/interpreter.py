@@ -22,7 +22,7 @@ from torch import Tensor
 from archdsl import axes as a
 from archdsl.dims import Dim, Opaque
 from archdsl.emit.names import safe
-from archdsl.graph import Child, Model, Module, runs
+from archdsl.graph import Child, Layers, Model, Module, Single, runs
 from archdsl.nodes import (
     Along,
     Apply,
@@ -49,7 +49,7 @@ from archdsl.nodes import (
     Zero,
 )
 from archdsl.reals import evaluate
-from archdsl.reals import replace as replace_reals
+from archdsl.symbols import ModelSymbol
 from archdsl.types import Rest, TensorType
 
 Value = Tensor | tuple[Tensor, ...]
@@ -117,9 +117,8 @@ class Interpreter:
         """What a block gives for its inputs, those that it is given behind the others."""
         shared = dict(place.shared)
         for child in module.children:
-            if child.owns:
-                assert child.module is not None
-                shared[child.module.shared] = Place(
+            if child.owned is not None:
+                shared[child.owned] = Place(
                     (*place.path, safe(child.name)), place.experts, {}, shared
                 )
         here = replace(place, shared=shared)
@@ -268,15 +267,15 @@ class Interpreter:
         for axis in t.axes:
             if axis == Dim.symbol("T"):
                 return place
-            place += len(module.rests.get(axis.name, ())) if isinstance(axis, Rest) else 1
+            place += len(module.symbols.rests.get(axis.name, ())) if isinstance(axis, Rest) else 1
         return -1
 
     def number(self, module: Module, value: object) -> Tensor:
         """A number known in advance."""
         if isinstance(value, Dim):
             return torch.tensor(self.size(module, value), dtype=torch.int64)
-        rooted = replace_reals(value, module.symbols, module.reals)  # type: ignore[arg-type]
-        free = {f"${name}": length for name, length in self.lengths.items()}
+        rooted = module.symbols.real(value)  # type: ignore[arg-type]
+        free = {ModelSymbol(name): length for name, length in self.lengths.items()}
         found = evaluate(rooted, {**self.model.numbers, **free})
         assert found is not None
         return torch.tensor(found, dtype=torch.float64)
@@ -297,7 +296,7 @@ class Interpreter:
 
     def inside(self, here: Module, place: Place, child: Child, inner: Module, *step: str) -> Place:
         """Where a module that is applied in a body has its parameters."""
-        if inner.shared and not child.owns:
+        if inner.shared and child.owned is None:
             return place.shared[inner.shared]
         tied = {p.name for p in inner.params if p.tied}
         assert tied == {name for name, _ in child.ties}, f"{here.block}: a tie of {child.name}"
@@ -308,8 +307,8 @@ class Interpreter:
         """The place and the name of a parameter by its path from a body."""
         for step in path[:-1]:
             child = here.child(step)
-            assert child.module is not None
-            place, here = self.inside(here, place, child, child.module), child.module
+            ((_, inner),) = child.modules
+            place, here = self.inside(here, place, child, inner), inner
         return place.ties.get(path[-1], (place, path[-1]))
 
     def apply(
@@ -319,8 +318,8 @@ class Interpreter:
         child = module.child(form.child)
         plain = args[: len(args) - form.context]
         context = dict(zip(child.context, args[len(plain) :], strict=True))
-        if child.module is not None:
-            inner = child.applied[form.use] if child.applied else child.module
+        if isinstance(child.part, Single):
+            ((_, inner),) = child.at(form)
             given = [context[name] for name in inner.context]
             at = self.inside(module, place, child, inner)
             return several(self.module(inner, at, [*plain, *given]))
@@ -556,7 +555,8 @@ class Interpreter:
 
 def layers(child: Child) -> Iterator[Module]:
     """The layers of a stack or the experts of a bank, in order."""
-    for count, module in runs(child.segments):
+    in_order = runs(child.part.segments) if isinstance(child.part, Layers) else child.modules
+    for count, module in in_order:
         for _ in range(count):
             yield module
 

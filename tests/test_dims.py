@@ -3,6 +3,8 @@
 Expressions are drawn as trees, so that the reference is Python's own arithmetic on integers.
 """
 
+import copy
+import pickle
 from collections.abc import Mapping
 from itertools import product
 
@@ -20,6 +22,15 @@ from archdsl.dims import (
     extreme,
     simplify,
     substitute,
+)
+from archdsl.symbols import (
+    ModelSymbol,
+    counts_seen,
+    counts_tokens,
+    of_model,
+    seen,
+    streams,
+    unmarked,
 )
 
 MANY = settings(max_examples=3000)
@@ -210,3 +221,33 @@ def test_verdicts_decide_what_specs_need() -> None:
     assert compare(a // b * b, a) is UNKNOWN
     assert compare(a // b * b * c, a * c, Assumptions((a % b,))) is EQUAL
     assert compare(a, b * 2, Assumptions((a - b * 2,))) is EQUAL
+
+
+# --- symbols of the model -------------------------------------------------------------------------
+
+
+def test_a_symbol_of_the_model_is_no_name_of_a_block() -> None:
+    symbol = ModelSymbol("d")
+    assert (symbol.name, unmarked(symbol), unmarked("d")) == ("d", "d", "d")
+    assert symbol != "d"
+    assert of_model("d") != Dim.symbol("d")
+    assert (of_model("d") - Dim.symbol("d")).value is None
+    assert unmarked(of_model("d") // of_model("heads")) == "(d // heads)"
+    for same in (copy.copy(symbol), copy.deepcopy(symbol), pickle.loads(pickle.dumps(symbol, 5))):
+        assert (same, type(same)) == (symbol, ModelSymbol)
+
+
+def test_tokens_stream_through_a_block_with_the_axis_of_the_model() -> None:
+    decoder, encoder = {"T": of_model("T")}, {"T": of_model("N")}
+    assert streams(decoder) and streams({}) and not streams(encoder)
+    assert (seen(decoder), seen({}), seen(encoder)) == (of_model("S"), of_model("S"), of_model("N"))
+
+
+def test_what_an_axis_counts() -> None:
+    symbols = {"T": of_model("T"), "S": of_model("S"), "E": of_model("S") // 4, "N": of_model("N")}
+    axes = {name: Dim.symbol(name) for name in symbols}
+    assert {name for name, axis in axes.items() if counts_tokens(symbols, axis)} == {"T"}
+    assert {name for name, axis in axes.items() if counts_seen(symbols, axis)} == {"S"}
+    assert counts_tokens(symbols, axes["T"] * 2 + 1)
+    assert counts_seen(symbols, extreme("min", axes["S"], Dim.number(8)))
+    assert not counts_seen(symbols, axes["S"] // 4)

@@ -14,9 +14,10 @@ from archdsl import pipeline
 from archdsl.diagnostic import Diagnostic
 from archdsl.facts import KV_BYTES
 from archdsl.formatter import formatted
-from archdsl.graph import Module, runs
+from archdsl.graph import Module, Single
 from archdsl.source import Source
 from emitted import code_of, run
+from interpreter import layers
 from random_specs import Spec, specs
 
 BATCH, TIME = 2, 5
@@ -45,12 +46,11 @@ def places(module: Module, path: str = "") -> Iterator[tuple[str, Module]]:
         if child.inline or child.apart:
             continue
         here = f"{path}{child.name}"
-        if child.module is not None:
-            yield here, child.module
-            yield from places(child.module, f"{here}.")
+        if isinstance(child.part, Single):
+            yield here, child.part.module
+            yield from places(child.part.module, f"{here}.")
         else:
-            layers = [m for count, m in runs(child.segments) for _ in range(count)]
-            for number, layer in enumerate(layers):
+            for number, layer in enumerate(layers(child)):
                 yield f"{here}.{number}", layer
                 yield from places(layer, f"{here}.{number}.")
 

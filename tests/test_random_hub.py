@@ -19,7 +19,7 @@ import grammar
 from archdsl import hub, pipeline, resolver
 from archdsl.diagnostic import SpecError
 from archdsl.elaborate.weights import parameters
-from archdsl.graph import Model
+from archdsl.graph import Layers, Model
 from emitted import code_of, run
 from random_specs import KINDS, Spec, specs
 
@@ -68,7 +68,8 @@ def targets(model: Model) -> dict[str, int]:
     for path, param in parameters(model.root):
         child = own.get(path[0])
         if child is None or not (child.apart or (path == ("head", "w") and child.ties)):
-            first = f"{path[0]}[i]" if child is not None and child.segments else path[0]
+            stacked = child is not None and isinstance(child.part, Layers)
+            first = f"{path[0]}[i]" if stacked else path[0]
             found[".".join((first, *path[1:]))] = len(param.type.axes)
     return found
 

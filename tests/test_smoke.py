@@ -146,7 +146,7 @@ def test_the_smallest_model_has_the_sizes_that_tiny_gives() -> None:
     [variant] = pipeline.check_source(Source("tiny.arch", text)).variants
     small = elaborate.tiny(variant.unit, variant.model, Diagnostics())
     assert small is not None
-    assert {name[1:]: number for name, number in small.numbers.items()} == {
+    assert {symbol.name: number for symbol, number in small.numbers.items()} == {
         "d": 4, "wide": 12, "more": 2, "none": 0, "n": 5, "k": 0.5, "vocab": 11
     }  # fmt: skip
     assert Facts(small).layers == 2 + 0 + 3 + 5

@@ -8,7 +8,7 @@ from archdsl import pipeline
 from archdsl.elaborate import verify as verifier
 from archdsl.elaborate.verify import RULES, BrokenGraph, verify
 from archdsl.emit import emit
-from archdsl.graph import Child, Model, Module
+from archdsl.graph import Child, Experts, Layers, Model, Module, Part, Single
 from archdsl.nodes import Apply, Cache, Einsum, Elementwise, Input, Node, Read, Scan
 from archdsl.record import replace
 from archdsl.source import Source
@@ -47,17 +47,22 @@ def model() -> Model:
     return checked.variants[0].model
 
 
+def part_changed(part: Part, change: Callable[[Module], Module]) -> Part:
+    """A single block, the layers of a flat stack or an expert, changed."""
+    match part:
+        case Single(module):
+            return replace(part, module=change(module))
+        case Experts(expert):
+            return replace(part, expert=change(expert))
+        case Layers(segments):
+            flat = (s for s in segments if isinstance(s.item, Module))
+            return Layers(tuple(replace(s, item=change(s.item)) for s in flat))
+
+
 def changed(module: Module, block: str, change: Callable[[Module], Module]) -> Module:
     """The module with every module of a block, however deep, changed."""
     children = tuple(
-        replace(
-            child,
-            module=child.module and changed(child.module, block, change),
-            segments=tuple(
-                replace(s, item=changed(s.item, block, change)) if isinstance(s.item, Module) else s
-                for s in child.segments
-            ),
-        )
+        replace(child, part=part_changed(child.part, lambda m: changed(m, block, change)))
         for child in module.children
     )
     module = replace(module, children=children)
@@ -89,9 +94,12 @@ def shorter(node: Node) -> Node:
     return replace(node, types=(TensorType(node.type.dtype, node.type.axes[1:]),))
 
 
-def child_where(name: str, **changes: object) -> Callable[[Module], Module]:
+def child_where(name: str, **changes: Callable[[Child], object]) -> Callable[[Module], Module]:
     def apply(module: Module) -> Module:
-        children = (replace(c, **changes) if c.name == name else c for c in module.children)
+        def one(child: Child) -> Child:
+            return replace(child, **{field: change(child) for field, change in changes.items()})
+
+        children = (one(c) if c.name == name else c for c in module.children)
         return replace(module, children=tuple(children))
 
     return apply
@@ -129,9 +137,9 @@ FAULTS: list[tuple[str, str, Callable[[Module], Module]]] = [
     ("applied", "SwiGLU", node_where(of(Input), retyped("float32"))),
     ("applied", "M", node_where(of(Apply), retyped("float32"))),
     ("places", "Decay", twice),
-    ("instances", "M", child_where("feed", owns=False)),
-    ("instances", "M", child_where("head", ties=(("w", ("embed", "v")),))),
-    ("instances", "M", lambda m: replace(m, children=(*m.children, Child("embed")))),
+    ("instances", "M", child_where("feed", part=lambda c: replace(c.part, owns=False))),
+    ("instances", "M", child_where("head", ties=lambda _: (("w", ("embed", "v")),))),
+    ("instances", "M", lambda m: replace(m, children=(*m.children, Child("embed", Layers())))),
     ("alone", "SwiGLU", counting),
     ("causal", "Decay", unmasked),
 ]  # fmt: skip

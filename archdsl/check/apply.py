@@ -33,10 +33,10 @@ from archdsl.check.values import (
 )
 from archdsl.diagnostic import nearest
 from archdsl.dims import EQUAL, substitute
-from archdsl.graph import Child, Module, Segment
+from archdsl.graph import Child, Experts, Layers, Module, Segment, Single, distinct
 from archdsl.record import replace
 from archdsl.source import Span
-from archdsl.types import TensorType, replace_axes
+from archdsl.types import TensorType
 
 MAX_SIZE = 2000
 """Blocks in a recipe, those inside its settings counted each time."""
@@ -213,7 +213,7 @@ def applied(
             return scope.add(nodes.Node(nodes.Zero(), operands[:1], types, span=span))
     if scope.numbers is not None and schedules.is_empty(scope, target):
         if label:
-            scope.children.setdefault(label, Child(label))
+            scope.children.setdefault(label, Child(label, Layers()))
         carried = tensors_in[: len(types)]
         return carried[0] if len(carried) == 1 else Tensors(tuple(carried))
     form: nodes.Form
@@ -353,11 +353,14 @@ def child(
     inline = not label
     if isinstance(made, Module):
         owns = made.shared is not None and made.shared is scope.shared.get(name)
-        child = Child(name, made, inline=inline, ties=_ties(target), owns=owns)
+        child = Child(name, Single(made, owns=owns), inline, _ties(target))
     elif isinstance(target, Bank):
-        child = Child(name, segments=made, top_k=scope.value(target.top_k))
+        ((count, expert),), top_k = distinct(made), scope.value(target.top_k)
+        assert top_k is not None
+        of = substitute(target.count, scope.numbers.symbols)
+        child = Child(name, Experts(expert, count, top_k, of))
     else:
-        child = Child(name, segments=made)
+        child = Child(name, Layers(made))
     if inline and _owns(child):
         scope.fail(
             "anonymous-parameters",
@@ -375,18 +378,20 @@ def _again(
 ) -> tuple[str, int] | None:
     """A submodule applied once more, perhaps to tensors of other types."""
     if not isinstance(made, Module):
-        if Child("", segments=made).modules == child.modules:
+        if distinct(made) == child.modules:
             return child.name, 0
         message = f"{child.name} is applied to tensors of another type than before"
         scope.fail("unsupported", message, span, help="bind another stack for them")
         return None
-    assert child.module is not None
-    applied = child.applied or (child.module,)
+    single = child.part
+    assert isinstance(single, Single)
+    applied = single.applied or (single.module,)
     if made not in applied:
         applied = (*applied, made)
-        first = next((m for m in applied if m.streams), child.module)
-        scope.children[child.name] = replace(child, module=first, applied=applied)
-        if _weights(made) != _weights(child.module):
+        first = next((m for m in applied if m.streams), single.module)
+        part = replace(single, module=first, applied=applied)
+        scope.children[child.name] = replace(child, part=part)
+        if _weights(made) != _weights(single.module):
             message = f"{child.name} has parameters of other shapes here than where it was applied"
             scope.fail("shape-mismatch", message, span, help="bind another submodule")
             return None
@@ -396,9 +401,7 @@ def _again(
 def _weights(module: Module) -> list[object]:
     """What has to agree for two modules to have the same parameters."""
     own: list[object] = [
-        (p.name, replace_axes(p.type, module.symbols, module.rests))
-        for p in module.params
-        if p.kind != "const"
+        (p.name, module.symbols.type(p.type)) for p in module.params if p.kind != "const"
     ]
     for child in module.children:
         own += [(child.name, count, *_weights(inner)) for count, inner in child.stored]

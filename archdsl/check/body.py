@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from archdsl import syntax as s
 from archdsl.check import bindings, context, expressions, interface, kinds, statics
-from archdsl.check.scope import SEEN, STREAM, Scope, speaking, words
+from archdsl.check.scope import Scope, speaking, words
 from archdsl.check.tensors import tensor
 from archdsl.check.values import (
     Block,
@@ -34,6 +34,7 @@ from archdsl.ops import INITIALISERS, INTRINSICS, ROLES
 from archdsl.reals import Ref
 from archdsl.record import replace as changed
 from archdsl.source import Span
+from archdsl.symbols import SEEN, STREAM, streams
 from archdsl.types import Rest, TensorType
 
 MAX_NODES = 6_000
@@ -458,8 +459,7 @@ def _cache(scope: Scope, statement: s.CacheStatement) -> None:
 
 def _streams(scope: Scope) -> bool:
     """Whether T is the streamed axis here; a generic check takes it to be."""
-    stream = None if scope.numbers is None else scope.numbers.symbols.get(STREAM)
-    return stream is None or stream.name == f"${STREAM}"
+    return scope.numbers is None or streams(scope.numbers.symbols)
 
 
 def _too_small(scope: Scope, d: Dim, least: int, span: Span) -> bool:

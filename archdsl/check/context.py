@@ -25,6 +25,7 @@ from archdsl.dims import EQUAL, Dim, substitute
 from archdsl.nodes import Input, Node, reordered
 from archdsl.record import replace
 from archdsl.source import Span
+from archdsl.symbols import unmarked
 from archdsl.types import Axis, TensorType
 
 
@@ -105,7 +106,7 @@ def _symbol(symbols: dict[str, Dim], name: str) -> Dim:
     for own, there in symbols.items():
         if there == value:
             return Dim.symbol(own)
-    own = name.lstrip("$")
+    own = unmarked(name)
     while own in symbols:
         own += "_"
     symbols[own] = value
@@ -189,7 +190,7 @@ def fits(scope: Scope, given: s.InputDecl, types: Mapping[str, TensorType]) -> b
 
 def _unlike(scope: Scope, given: s.InputDecl, code: str, t: TensorType, wanted: str) -> bool:
     """Reports a context of another type."""
-    there = str(t).replace("$", "")
+    there = unmarked(t)
     note = f"declared {wanted}, given {there}"
     scope.fail(code, f"{given.name.name} is given with another type", given.span, note=note)
     return False

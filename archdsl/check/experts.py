@@ -20,6 +20,7 @@ from archdsl.check.values import (
     Mixture,
     Recipe,
     Repeat,
+    Schedule,
     Slot,
     Tensor,
     Value,
@@ -52,8 +53,14 @@ def bank(scope: Scope, expr: s.Call) -> Value:
             return scope.fail("not-a-block", f"{describe(other)} is not a block", expr.args[1].span)
         case _:
             return scope.fail("wrong-arguments", form, expr.span)
+    if any(isinstance(kind.item, Schedule) for kind in kinds):
+        message = "an expert is one block, not a schedule"
+        return scope.fail("not-a-block", message, expr.span, help=form)
     made = Bank(kinds, top_k, expr.span)
     known, chosen = scope.value(made.count), scope.value(top_k)
+    if scope.numbers is not None and (known is None or chosen is None):
+        message = "a bank has a fixed number of experts, and an input decides this one"
+        return scope.fail("bad-dimension", message, expr.span)
     if known is not None and not 1 <= known <= MAX_EXPERTS:
         return scope.fail("too-large", f"a bank of {known} experts", expr.args[0].span)
     if known is not None and chosen is not None and not 1 <= chosen <= known:

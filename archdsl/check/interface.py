@@ -11,7 +11,7 @@ from dataclasses import replace as changed
 
 from archdsl import syntax as s
 from archdsl.check import context, expressions
-from archdsl.check.scope import SEEN, Scope
+from archdsl.check.scope import Scope
 from archdsl.check.values import (
     Either,
     Int,
@@ -24,6 +24,7 @@ from archdsl.check.values import (
 from archdsl.diagnostic import Diagnostics, Label
 from archdsl.dims import DIFFERENT, EQUAL, UNKNOWN, Dim, Verdict
 from archdsl.source import Span
+from archdsl.symbols import SEEN
 from archdsl.types import DTYPES, REST, Axis, Rest, TensorType
 
 # --- types ----------------------------------------------------------------------------------------

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 
 from archdsl import syntax as s
 from archdsl.axes import Cut, Factor, Item, Merge, RestFactor, factors, pieces, size
-from archdsl.check.scope import SEEN, STREAM, Scope
+from archdsl.check.scope import Scope
 from archdsl.check.values import Int, Tensor
 from archdsl.dims import DIFFERENT, EQUAL, Dim, divides, simplify
 from archdsl.source import Span
+from archdsl.symbols import SEEN, STREAM
 from archdsl.types import REST, Axis, Rest, TensorType
 
 

@@ -16,16 +16,15 @@ from dataclasses import replace as changed
 
 from archdsl import syntax as s
 from archdsl.check import body, expressions, interface
-from archdsl.check.scope import STREAM, Scope
+from archdsl.check.scope import Scope
 from archdsl.check.tensors import results_of, tensor
 from archdsl.check.values import Error, Float, Int, Tensor, Tensors, Value, describe
-from archdsl.dims import EQUAL, Dim
+from archdsl.dims import EQUAL
 from archdsl.nodes import Body, Fill, Input, Loop, Node, Scan, Window
 from archdsl.record import fields
 from archdsl.source import Span
+from archdsl.symbols import STREAM, TIME
 from archdsl.types import TensorType
-
-TIME = Dim.symbol(STREAM)
 
 MAX_ROUNDS = 10_000
 """Loops of more rounds are refused."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
+from typing import Any
 
 from archdsl import syntax as s
 from archdsl.check.values import Block, Error, Float, Int, Recipe, Record, Tensor, Value, Word
@@ -27,39 +28,33 @@ from archdsl.dims import (
 )
 from archdsl.graph import Binding, Check, Child, Module, Param
 from archdsl.nodes import Cache, Node, Scan, Window
-from archdsl.reals import Real, evaluate, replace
+from archdsl.reals import Real, evaluate, replace, whole
 from archdsl.record import record
 from archdsl.source import Span
+from archdsl.symbols import unmarked
 from archdsl.types import Axis, Rest, TensorType
-
-SEEN = "S"
-"""The canonical seen axis: all positions so far of the streamed axis T."""
-
-STREAM = "T"
 
 
 @record
 class Numbers:
-    """What a concrete check knows: symbols in terms of the model's, and the model's numbers."""
+    """What a concrete check knows: symbols in terms of the model's, and the numbers of these. Those
+    of a published configuration go by plain names.
+    """
 
     symbols: dict[str, Dim]
     reals: dict[str, Real]
     rests: dict[str, tuple[Axis, ...]]
-    model: Mapping[str, float]
+    model: Mapping[Any, float]
 
     def of(self, d: Dim) -> Dim:
         """A dimension as a number, or as a polynomial of streamed axes; raises
         ZeroDivisionError.
         """
-        return substitute(substitute(d, self.symbols), self._known)
-
-    def _known(self, name: str) -> Dim | None:
-        value = self.model.get(name)
-        return None if value is None or value != int(value) else Dim.number(int(value))
+        return substitute(substitute(d, self.symbols), lambda name: whole(self.model.get(name)))
 
     def real(self, r: Real) -> float | None:
         """A real expression as a number; raises ArithmeticError or ValueError."""
-        return evaluate(replace(r, self.symbols, self.reals), dict(self.model))
+        return evaluate(replace(r, self.symbols, self.reals), self.model)
 
 
 Instantiate = Callable[
@@ -181,7 +176,7 @@ class Scope:
 
     def equation(self, d: Dim) -> str:
         """A dimension in names and numbers: `heads * d_head = 32 * 128 = 4096`."""
-        text = str(d).replace("$", "")
+        text = unmarked(d)
         if d.value is not None or self.numbers is None:
             return text
         value = self.value(d)
@@ -191,7 +186,7 @@ class Scope:
         for name in d.symbols():
             number = self.value(Dim.symbol(name))
             if number is not None:
-                parts[name.removeprefix("$")] = str(number)
+                parts[unmarked(name)] = str(number)
         if d.name is not None:
             return f"{text} = {value}"
         return f"{text} = {_spell(text, parts)} = {value}"

@@ -9,7 +9,6 @@ from archdsl.check import expressions, statics
 from archdsl.check.scope import Numbers, Scope
 from archdsl.check.values import Error, Float, Int, Text, Value, Word
 from archdsl.diagnostic import Diagnostics, nearest
-from archdsl.dims import Dim
 from archdsl.facts import CARD_ROWS
 from archdsl.graph import CardDirective, Model
 from archdsl.ops import OPS
@@ -18,6 +17,7 @@ from archdsl.reals import Ref
 from archdsl.resolver import Unit
 from archdsl.shown import DEPTHS, MOST_DEPTH, SHAPES, VIEWS, reached, ways
 from archdsl.source import Source, Span
+from archdsl.symbols import ModelSymbol, of_model
 
 WORDS: dict[str, str] = {
     "view": "word", "detail": "path", "depth": "number", "inset": "path", "open": "path",
@@ -198,10 +198,10 @@ def _names(model: Model) -> dict[str, Value]:
         if isinstance(setting.value, bool) or setting.value is None:
             continue
         if isinstance(setting.value, int):
-            names[setting.name] = Int(Dim.symbol(f"${setting.name}"))
+            names[setting.name] = Int(of_model(setting.name))
         elif isinstance(setting.value, float):
-            names[setting.name] = Float(Ref(f"${setting.name}"))
-        elif isinstance(setting.value, str) and not setting.block:
+            names[setting.name] = Float(Ref(ModelSymbol(setting.name)))
+        elif isinstance(setting.value, str):
             names[setting.name] = Word(setting.value)
     return names
 

@@ -25,7 +25,7 @@ from typing import TypeVar
 from archdsl.axes import Cut, Factor, Item, Merge, Plan, RestFactor, cuts, factors, size
 from archdsl.diagnostic import Diagnostics
 from archdsl.dims import Dim, Opaque, product
-from archdsl.graph import Model, Module, Segment
+from archdsl.graph import Layers, Model, Module, Segment
 from archdsl.nodes import (
     Along,
     Apply,
@@ -56,6 +56,7 @@ from archdsl.nodes import Item as Result
 from archdsl.ops import OPS
 from archdsl.record import record
 from archdsl.source import Span
+from archdsl.symbols import SEEN, STREAM
 from archdsl.types import TensorType
 
 Known = float | bool | None
@@ -213,7 +214,7 @@ class _Step:
 
     def tokens_in_a_row(self, t: TensorType) -> None:
         """Reports a type in which tokens meet other tokens, or T is no longer whole."""
-        streamed = [axis for axis in self.axes(t) if "T" in axis.symbols()]
+        streamed = [axis for axis in self.axes(t) if _is_stream(axis)]
         if len(streamed) > 1:
             message = "the axis T stands twice here: tokens that come in meet one another"
             self.walk.report(self.node.span, message, _CACHE_HELP)
@@ -239,7 +240,7 @@ class _Step:
             case Positions(axis):
                 return [self.positions(self.number(axis))]
             case Arange(size):
-                length = {"T", "S"} & self.number(size).symbols()
+                length = {STREAM, SEEN} & self.number(size).symbols()
                 return [Flow(length=self.origin()) if length else FIXED]
             case Fill():
                 return [args[0]]
@@ -307,7 +308,7 @@ class _Step:
     def positions(self, axis: Dim) -> Flow:
         if _is_key(axis):
             return Flow(at=lambda _q, k: k)
-        return Flow(at=lambda q, _k: q) if "T" in axis.symbols() else FIXED
+        return Flow(at=lambda q, _k: q) if _is_stream(axis) else FIXED
 
     def elementwise(self, op: str, args: list[Flow]) -> Flow:
         ats = [flow.at for flow in args]
@@ -339,7 +340,7 @@ class _Step:
         """Pieces of one tensor are as it is; of several joined each hides what it has to."""
         for cut in cuts((*plan.left, *plan.right)):
             parts = [self.number(product(size(i) for i in part)) for part in cut.parts]
-            if any("T" in part.symbols() for part in parts):
+            if any(_is_stream(part) for part in parts):
                 message = "tokens are cut or joined along T here"
                 self.walk.report(self.node.span, message, "each token keeps its place along T")
         if len(args) == 1:
@@ -382,7 +383,7 @@ class _Step:
             if not isinstance(item, Factor | Merge | Cut):
                 continue
             axis = self.number(size(item))
-            if "T" in axis.symbols():
+            if _is_stream(axis):
                 message = f"{self.module.block} mixes tokens along T, later ones too"
                 self.walk.report(self.node.span, message, _CACHE_HELP)
             elif _is_key(axis):
@@ -390,7 +391,7 @@ class _Step:
 
     def keys(self, axis: Dim, flow: Flow, neutral: float, t: TensorType) -> None:
         """Reports where entries along the tokens seen are taken together without a mask."""
-        if not any("T" in a.symbols() for a in self.axes(t)):
+        if not any(_is_stream(a) for a in self.axes(t)):
             message = f"{self.module.block} takes all tokens seen together, later ones too"
             self.walk.report(
                 self.node.span, message, "a mask over [T, S] says what each token sees"
@@ -441,7 +442,7 @@ class _Step:
                 if isinstance(f, Factor) and f.name not in kept:
                     summed[f.name] = self.number(f.dim)
         for name, axis in summed.items():
-            if "T" in axis.symbols():
+            if _is_stream(axis):
                 message = f"{self.module.block} mixes tokens along T, later ones too"
                 self.walk.report(self.node.span, message, _CACHE_HELP)
             elif _is_key(axis):
@@ -456,12 +457,12 @@ class _Step:
         return whole if self.key_axis(self.node.type) else Flow(whole.content)
 
     def has_time(self, index: int) -> bool:
-        return any("T" in axis.symbols() for axis in self.axes(self.nodes[index].type))
+        return any(_is_stream(axis) for axis in self.axes(self.nodes[index].type))
 
     def gather(self, axis: Dim, args: list[Flow]) -> None:
         """Reports look-ups along T, and along S at places that are known to come later."""
         table, index = args
-        if "T" in axis.symbols():
+        if _is_stream(axis):
             message = f"{self.module.block} looks tokens up along T, later ones too"
             self.walk.report(self.node.span, message, _CACHE_HELP)
         elif _is_key(axis) and self.hidden(table, axis) is None and index.at is not None:
@@ -488,11 +489,11 @@ class _Step:
         def run(inner: Module, flows: list[Flow]) -> list[Flow]:
             return self.walk.module(inner, [*flows, *(given[name] for name in inner.context)])
 
-        if child.module is not None:
+        if not isinstance(child.part, Layers):
             ((_, inner),) = child.at(form)
             return run(inner, args[:own])
         carried, rest = args[: len(self.node.types)], args[len(self.node.types) : own]
-        return self.layers(child.segments, carried, lambda m, flows: run(m, [*flows, *rest]))
+        return self.layers(child.part.segments, carried, lambda m, flows: run(m, [*flows, *rest]))
 
     def layers(
         self,
@@ -543,15 +544,19 @@ def _is_library(span: Span) -> bool:
 # --- positions ------------------------------------------------------------------------------------
 
 
+def _is_stream(axis: Dim) -> bool:
+    return STREAM in axis.symbols()
+
+
 def _is_key(axis: Dim) -> bool:
-    return "S" in axis.symbols()
+    return SEEN in axis.symbols()
 
 
 def _is_multiple(axis: Dim) -> bool:
     """Whether an axis is T times something that does not stream."""
     match axis.terms:
         case ((monomial, _),):
-            return dict(monomial).get("T") == 1
+            return dict(monomial).get(STREAM) == 1
     return False
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from archdsl.axes import Cut, Factor, Item, Merge, cuts, factors, size
 from archdsl.diagnostic import Diagnostics, Label
 from archdsl.dims import Dim, product
-from archdsl.graph import Child, Model, Module
+from archdsl.graph import Child, Experts, Model, Module
 from archdsl.nodes import (
     Along,
     Arange,
@@ -58,15 +58,15 @@ def _faults(
 ) -> Iterator[tuple[Span | None, str]]:
     """(place, what is wrong) of everything in an expert."""
     for module in modules(expert):
-        shared = {c.module.shared for c in module.children if c.owns and c.module is not None}
+        owned = {child.owned for child in module.children}
         for child in module.children:
             for _, inner in child.modules:
-                if inner.shared is not None and inner.shared not in shared:
+                if inner.shared is not None and inner.shared not in owned:
                     yield (
                         inner.span,
                         f"{bank.name} has experts with a block that others share",
                     )
-            if child.top_k is not None:
+            if isinstance(child.part, Experts):
                 yield module.span, f"{module.block} has experts of its own inside an expert"
         for node in every_node(module.nodes):
             problem = _fault(model, module, node, tokens)

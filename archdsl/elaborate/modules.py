@@ -12,16 +12,17 @@ from dataclasses import dataclass, field
 from archdsl import syntax as s
 from archdsl.check import body, context, expressions, interface, statics
 from archdsl.check.recursion import names_itself
-from archdsl.check.scope import SEEN, STREAM, Numbers, Scope, words
+from archdsl.check.scope import Numbers, Scope, words
 from archdsl.check.values import Block, Float, Int, Items, Recipe, Slot, Truth, Value, Word
 from archdsl.diagnostic import Diagnostics
 from archdsl.dims import Dim
-from archdsl.graph import Binding, Check, Child, Module, Param, Setting
+from archdsl.graph import Binding, BlockValue, Check, Child, Module, Param, Setting, Single
 from archdsl.graph import Value as Plain
 from archdsl.nodes import Input
 from archdsl.reals import Lit
 from archdsl.record import replace
 from archdsl.source import Span
+from archdsl.symbols import SEEN, ModelSymbol, OwnSymbols, seen
 from archdsl.types import TensorType
 
 _Key = tuple[Recipe, tuple[TensorType, ...]]
@@ -40,7 +41,7 @@ class Elaborator:
     """The modules of one model; `numbers` maps the model's symbols (`$d`) to their values."""
 
     diagnostics: Diagnostics
-    numbers: Mapping[str, float]
+    numbers: Mapping[ModelSymbol, float]
     modules: dict[_Key, list[tuple[_Context, Module | None]]] = field(default_factory=dict)
     made: int = 0
     shared: dict[Binding, Module] = field(default_factory=dict)
@@ -68,25 +69,25 @@ class Elaborator:
         self.active.append(recipe.block)
         scope = self.scope(recipe.block, dict(recipe.settings), frames)
         scope.around = around
-        made = self.build(scope, recipe, types)
+        module = self.build(scope, recipe, types)
         self.active.pop()
-        if made is not None and not self._count(made, recipe, frames):
-            made = None
-        known.append(({n: around[n] for n in made.context} if made else {}, made))
+        if module is not None and not self._count(module, recipe, frames):
+            module = None
+        known.append(({n: around[n] for n in module.context} if module else {}, module))
         self.made += 1
-        return self._note(made)
+        return self._note(module)
 
-    def _note(self, made: Module | None) -> Module | None:
+    def _note(self, module: Module | None) -> Module | None:
         """Keeps in mind where a shared module was made."""
-        if made is not None and made.shared is not None:
-            known = self.shared.setdefault(made.shared, made)
-            self.shared[made.shared] = known if known.streams else made
-        return made
+        if module is not None and module.shared is not None:
+            known = self.shared.setdefault(module.shared, module)
+            self.shared[module.shared] = known if known.streams else module
+        return module
 
     def _shared(self, scope: Scope) -> tuple[Child, ...]:
         """The submodules that store what a body shares, where it is placed elsewhere only."""
         return tuple(
-            Child(name, self.shared[binding], owns=True)
+            Child(name, Single(self.shared[binding], owns=True))
             for name, binding in scope.shared.items()
             if binding in self.shared and name not in scope.children
         )
@@ -104,11 +105,11 @@ class Elaborator:
         )
         return True
 
-    def _count(self, made: Module, recipe: Recipe, frames: tuple[str, ...]) -> bool:
+    def _count(self, module: Module, recipe: Recipe, frames: tuple[str, ...]) -> bool:
         """Whether the parts of a module are not too many."""
-        inner = (m for child in made.children for _, m in child.modules)
-        self.parts[made.id] = 1 + sum(self.parts.get(m.id, 1) for m in inner)
-        if self.parts[made.id] <= MAX_PARTS:
+        inner = (m for child in module.children for _, m in child.modules)
+        self.parts[module.id] = 1 + sum(self.parts.get(m.id, 1) for m in inner)
+        if self.parts[module.id] <= MAX_PARTS:
             return True
         message = f"a model of more than {MAX_PARTS} parts"
         self.diagnostics.add("too-large", message, recipe.block.decl.name.span, frames=frames[-3:])
@@ -168,7 +169,8 @@ class Elaborator:
         outputs = body.run(scope, decl)
         if outputs is None or len(self.diagnostics) > before:
             return None
-        assert scope.numbers is not None
+        numbers = scope.numbers
+        assert numbers is not None
         nodes, outputs = context.inputs_first(tuple(scope.nodes), outputs)
         inputs = tuple(i for i, n in enumerate(nodes) if isinstance(n.form, Input))
         return Module(
@@ -178,9 +180,7 @@ class Elaborator:
             title=_title(scope, decl),
             doc=decl.doc,
             settings=tuple(_setting(scope, d, recipe) for d in decl.settings),
-            symbols=scope.numbers.symbols,
-            reals=scope.numbers.reals,
-            rests=scope.numbers.rests,
+            symbols=OwnSymbols(numbers.symbols, numbers.reals, numbers.rests),
             params=tuple(_tied(p, recipe) for p in scope.params),
             children=(*self._shared(scope), *_ordered(scope)),
             nodes=nodes,
@@ -189,7 +189,6 @@ class Elaborator:
             outputs=outputs,
             intrinsic=_intrinsic(scope, decl),
             checks=checks,
-            from_std=recipe.block.from_std,
             span=recipe.span,
             context=tuple(scope.context),
             shared=recipe.shared if _holds(scope) else None,
@@ -236,27 +235,23 @@ def _bind_axes(scope: Scope, written: s.TypeExpr, t: TensorType) -> None:
             scope.numbers.rests["..."] = t.axes[position : position + count]
             position += count
             continue
-        found = t.axes[position]
+        actual = t.axes[position]
         position += 1
-        if isinstance(axis, s.Name) and axis.name not in scope.names and isinstance(found, Dim):
+        if isinstance(axis, s.Name) and axis.name not in scope.names and isinstance(actual, Dim):
             scope.names[axis.name] = Int(Dim.symbol(axis.name))
-            scope.numbers.symbols[axis.name] = found
+            scope.numbers.symbols[axis.name] = actual
 
 
 def bind_seen(scope: Scope) -> None:
     """S is what was seen of T; a cache on an axis that does not stream keeps nothing back."""
     assert scope.numbers is not None
-    symbols = scope.numbers.symbols
-    if SEEN in scope.names:
-        return
-    stream = symbols.get(STREAM)
-    streamed = stream is None or stream.name == f"${STREAM}"
-    symbols[SEEN] = Dim.symbol(f"${SEEN}") if streamed or stream is None else stream
+    if SEEN not in scope.names:
+        scope.numbers.symbols[SEEN] = seen(scope.numbers.symbols)
 
 
 def _run_time_checks(scope: Scope, decl: s.BlockDecl) -> tuple[Check, ...]:
     """Conditions that only the length of the input decides."""
-    found = []
+    checks = []
     quiet = replace(scope, diagnostics=Diagnostics())
     for condition in decl.where:
         if not isinstance(condition, s.Binary) or condition.op not in ("<=", "<", ">=", ">", "=="):
@@ -267,8 +262,8 @@ def _run_time_checks(scope: Scope, decl: s.BlockDecl) -> tuple[Check, ...]:
             continue
         undecided = statics.compare_ints(quiet, condition.op, left.dim, right.dim) is None
         if undecided and None in (scope.value(left.dim), scope.value(right.dim)):
-            found.append(Check(left.dim, condition.op, right.dim))
-    return tuple(found)
+            checks.append(Check(left.dim, condition.op, right.dim))
+    return tuple(checks)
 
 
 def _title(scope: Scope, decl: s.BlockDecl) -> str:
@@ -310,7 +305,7 @@ def plain(scope: Scope, name: str, kind: str, value: Value) -> Setting:
             inner = tuple(plain(scope, k, "dim", v) for k, v in settings)
             title = block.decl.role.title if block.decl.role else None
             shown = title.value if title else block.name
-            return Setting(name, kind, shown, None, block.name, inner)
+            return Setting(name, kind, BlockValue(shown, inner))
     return Setting(name, kind, _data(value))
 
 

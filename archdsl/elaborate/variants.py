@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from archdsl import syntax as s
 from archdsl.check import expressions, interface, kinds
 from archdsl.check.apply import arguments
-from archdsl.check.scope import STREAM, Numbers, Scope, words
+from archdsl.check.scope import Numbers, Scope, words
 from archdsl.check.values import (
     Block,
     BlockRef,
@@ -25,7 +25,6 @@ from archdsl.check.values import (
 )
 from archdsl.check.work import TooMuch
 from archdsl.diagnostic import Diagnostics, Label, nearest
-from archdsl.dims import Dim
 from archdsl.elaborate import cards, weights
 from archdsl.elaborate.causality import check_causality
 from archdsl.elaborate.experts import check_experts
@@ -36,6 +35,7 @@ from archdsl.reals import Lit, Ref, evaluate
 from archdsl.record import replace
 from archdsl.resolver import Unit
 from archdsl.source import Span
+from archdsl.symbols import STREAM, ModelSymbol, of_model
 from archdsl.types import Axis, TensorType
 
 ABOUT: dict[str, str] = {
@@ -72,14 +72,14 @@ def elaborate_all(unit: Unit, diagnostics: Diagnostics, only: str | None = None)
 def elaborate(unit: Unit, decl: s.VariantDecl, diagnostics: Diagnostics) -> Model | None:
     """The model of a variant; None after a report."""
     before = len(diagnostics)
-    numbers: dict[str, float] = {}
+    numbers: dict[ModelSymbol, float] = {}
     scope = Scope(diagnostics, {}, unit.names, numbers=Numbers({}, {}, {}, numbers))
     block = _model(scope, decl)
     settings = None if block is None else _settings(scope, block, decl.value, numbers)
     if block is None or settings is None:
         return None
-    made = Recipe(block, tuple(settings.items()), (), decl.value.span)
-    if not interface.obliged(scope, interface.callee(scope, made), made, decl.value.span):
+    recipe = Recipe(block, tuple(settings.items()), (), decl.value.span)
+    if not interface.obliged(scope, interface.callee(scope, recipe), recipe, decl.value.span):
         return None
     elaborator = Elaborator(diagnostics, numbers)
     root = _root(block, settings, elaborator, decl.value.span)
@@ -87,7 +87,7 @@ def elaborate(unit: Unit, decl: s.VariantDecl, diagnostics: Diagnostics) -> Mode
         return None
     model = Model(
         decl.name.name, block.name, root, numbers, {}, doc=decl.doc, span=decl.name.span,
-        unrolled=frozenset(elaborator.unrolled),
+        unrolled=frozenset(n for n in elaborator.unrolled if isinstance(n, ModelSymbol)),
     )  # fmt: skip
     check_experts(model, diagnostics)
     check_causality(model, diagnostics)
@@ -140,7 +140,7 @@ def _home(unit: Unit, block: Block) -> Unit:
 
 
 def _settings(
-    scope: Scope, block: Block, expr: s.Expr, numbers: dict[str, float]
+    scope: Scope, block: Block, expr: s.Expr, numbers: dict[ModelSymbol, float]
 ) -> dict[str, Value] | None:
     """The settings of a model as symbols with numbers, in order; each may use those before it."""
     given = arguments(scope, block, expr.args if isinstance(expr, s.Call) else ())
@@ -171,20 +171,23 @@ def _settings(
     return out
 
 
-def _symbol(name: str, value: Int | Float, numbers: dict[str, float], scope: Scope) -> Value:
-    """`$name` with its number."""
+def _symbol(
+    name: str, value: Int | Float, numbers: dict[ModelSymbol, float], scope: Scope
+) -> Value:
+    """A setting as a symbol of the model, with its number."""
+    symbol = ModelSymbol(name)
     if isinstance(value, Int):
         number = scope.value(value.dim)
         assert number is not None
-        numbers[f"${name}"] = number
-        return Int(Dim.symbol(f"${name}"))
+        numbers[symbol] = number
+        return Int(of_model(name))
     real = evaluate(value.real, numbers)
     assert real is not None
-    numbers[f"${name}"] = real
-    return Float(Ref(f"${name}"))
+    numbers[symbol] = real
+    return Float(Ref(symbol))
 
 
-def _named(name: str, value: Value, numbers: dict[str, float], scope: Scope) -> Value:
+def _named(name: str, value: Value, numbers: dict[ModelSymbol, float], scope: Scope) -> Value:
     """A recipe that a variant gives: its own numbers become symbols `$position_base`."""
     match value:
         case Int(d) if d.value is not None:
@@ -219,7 +222,7 @@ def _root(
                 diagnostics.add("unbound-axis", message, declared.span, labels=[label], help=help)
                 return None
             if isinstance(axis, s.Name) and axis.name not in settings:
-                axes.append(Dim.symbol(f"${axis.name}"))
+                axes.append(of_model(axis.name))
                 continue
             size = expressions.static_int(scope, axis, "an axis")
             if size is None:
@@ -227,8 +230,8 @@ def _root(
             axes.append(size)
         dtype = declared.type.dtype.name if declared.type.dtype else "float"
         types.append(TensorType(dtype, tuple(axes)))
-    made = Recipe(block, tuple(settings.items()), (), span)
-    return elaborator.instantiate(made, tuple(types), (), {})
+    recipe = Recipe(block, tuple(settings.items()), (), span)
+    return elaborator.instantiate(recipe, tuple(types), (), {})
 
 
 def _marked(block: Block, diagnostics: Diagnostics) -> bool:
@@ -324,18 +327,20 @@ def tiny(unit: Unit, model: Model, diagnostics: Diagnostics) -> Model | None:
     nothing.
     """
     decl = _variant(unit, model)
-    found = _tiny_decl(unit, model.family)
-    if decl is None or found is None:
+    declared = _tiny_decl(unit, model.family)
+    if decl is None or declared is None:
         return None
-    home, sizes = found
+    home, sizes = declared
     block = home.blocks[model.family]
     order = [x.name.name for x in block.decl.settings]
     counts = {x.name.name for x in block.decl.settings if x.kind and x.kind.span.text == "count"}
     lists = {x.name.name for x in block.decl.settings if isinstance(x.kind, s.KindOf)}
     given = decl.value.args if isinstance(decl.value, s.Call) else ()
     schedules = {a.name.name for a in given if a.name is not None} & lists
-    fixed = {name[1:]: model.numbers[name] for name in model.unrolled if name[1:] in order}
-    fixed |= {name: 0 for name in order if model.numbers.get(f"${name}") == 0 and name in counts}
+    numbers = {symbol.name: number for symbol, number in model.numbers.items()}
+    unrolled = {symbol.name for symbol in model.unrolled}
+    fixed = {name: numbers[name] for name in order if name in unrolled}
+    fixed |= {name: 0 for name in order if numbers.get(name) == 0 and name in counts}
     kept = schedules | fixed.keys()
     entries = {e.name.name: e for e in sizes.entries if e.name.name not in kept}
     args = [s.Arg(e.value, e.span, name=e.name) for e in entries.values()]

@@ -27,7 +27,7 @@ from archdsl.dtypes import RULES as DTYPE_RULES
 from archdsl.dtypes import Operand
 from archdsl.elaborate.causality import check_causality
 from archdsl.elaborate.experts import check_experts
-from archdsl.graph import Binding, Model, Module
+from archdsl.graph import Binding, Experts, Model, Module, Single
 from archdsl.nodes import (
     Along,
     Apply,
@@ -267,7 +267,7 @@ def _applied(model: Model) -> Iterator[str]:
                         yield from _gives(model, module, node, inner)
                 case Mixture(name):
                     child = module.child(name)
-                    if child.top_k is None:
+                    if not isinstance(child.part, Experts):
                         yield f"{module.block}: {name} is no bank"
                     for _, inner in child.modules:
                         yield from _fits(model, module, nodes, [node.args[0]], set(), inner)
@@ -324,7 +324,7 @@ def _instances(model: Model) -> Iterator[str]:
             for _, inner in child.modules:
                 if inner.shared is not None:
                     placed.add(inner.shared)
-                    if child.owns:
+                    if child.owned is not None:
                         owners.setdefault(inner.shared, set()).add(module.id)
             for param, path in child.ties:
                 if not _leads(module, path):
@@ -337,8 +337,9 @@ def _instances(model: Model) -> Iterator[str]:
 def _leads(module: Module, path: tuple[str, ...]) -> bool:
     """Whether a path from a body leads to a parameter that a submodule stores."""
     name, param = path
-    owners = [c for c in module.children if c.name == name and c.module is not None]
-    return any(p.name == param for c in owners if c.module for p in c.module.params)
+    parts = (child.part for child in module.children if child.name == name)
+    owners = (part.module for part in parts if isinstance(part, Single))
+    return any(p.name == param for owner in owners for p in owner.params)
 
 
 def _alone(model: Model) -> Iterator[str]:

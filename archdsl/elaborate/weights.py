@@ -15,9 +15,9 @@ from archdsl.check import patterns
 from archdsl.check.scope import Numbers, Scope
 from archdsl.diagnostic import Diagnostics
 from archdsl.dims import Dim
-from archdsl.graph import Hub, Model, Module, Param, WeightRule
+from archdsl.graph import Experts, Hub, Model, Module, Param, WeightRule
 from archdsl.resolver import Unit
-from archdsl.types import TensorType, replace_axes
+from archdsl.types import TensorType
 
 _BRACE = re.compile(r"\{([^{}]*)\}")
 
@@ -95,7 +95,7 @@ def _bank_indices(module: Module, path: tuple[str, ...]) -> list[str]:
             found.extend([step[1:-1]] if bank else [])
             continue
         children = [c for x in here for c in x.children if c.name == step]
-        bank = any(c.top_k is not None for c in children)
+        bank = any(isinstance(c.part, Experts) for c in children)
         here = [m for c in children for _, m in c.modules]
     return found
 
@@ -109,7 +109,7 @@ def _find(module: Module, path: tuple[str, ...]) -> list[_Found]:
     for step in path[:-1]:
         if not step.startswith("["):
             here = [
-                (m, banks if c.top_k is None else (*banks, Dim.number(c.length)))
+                (m, (*banks, Dim.number(c.part.count)) if isinstance(c.part, Experts) else banks)
                 for x, banks in here
                 for c in x.children
                 if c.name == step
@@ -123,9 +123,9 @@ def _find(module: Module, path: tuple[str, ...]) -> list[_Found]:
     ]
 
 
-def _rooted(found: _Found) -> TensorType:
-    module, param, banks = found
-    one = replace_axes(param.type, dict(module.symbols), dict(module.rests))
+def _rooted(place: _Found) -> TensorType:
+    module, param, banks = place
+    one = module.symbols.type(param.type)
     return TensorType(one.dtype, (*banks, *one.axes))
 
 

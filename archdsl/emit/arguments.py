@@ -33,7 +33,7 @@ from archdsl.emit.unit import (
     Values,
 )
 from archdsl.emit.uses import Handed, OfBlock, Uses
-from archdsl.graph import Child, Module, Param
+from archdsl.graph import Child, Experts, Module, Param, Single
 from archdsl.nodes import Elementwise, Input
 from archdsl.record import replace
 
@@ -52,10 +52,10 @@ def frame(plan: Plan, group: Group) -> Frame:
     captures = _captures(
         plan, group, kind, [(s, a, values) for s, a, values, t in wanted if t is None]
     )
-    for step, argument, values, said in wanted:
+    for step, argument, values, own in wanted:
         capture = captures.get((step, argument))
-        found = Passed(values[0], argument=capture) if said is None else said
-        passed[step] = (*passed.get(step, ()), found)
+        number = Passed(values[0], argument=capture) if own is None else own
+        passed[step] = (*passed.get(step, ()), number)
     varying = frozenset(
         name
         for name in p.setting_names(group.module)
@@ -63,12 +63,12 @@ def frame(plan: Plan, group: Group) -> Frame:
     )
     handed = tuple(dict.fromkeys(captures.values()))
     calls = frozenset(unit.name for _, unit in _parts(plan, group) if unit.kind == FUNCTION)
-    taken = {*calls, "expert"} if group.banked else set(calls)
+    used = {*calls, "expert"} if group.banked else set(calls)
     if kind == FUNCTION:
-        taken |= {variable(n) for n in p.setting_names(group.module)} | {a.name for a in handed}
-    inputs = tuple(input_names(group.module, kind == FUNCTION, taken))
-    taken.update(inputs)
-    lengths = {axis: p.fresh(variable(axis), taken) for axis in p.free_axes(group.module)}
+        used |= {variable(n) for n in p.setting_names(group.module)} | {a.name for a in handed}
+    inputs = tuple(input_names(group.module, kind == FUNCTION, used))
+    used.update(inputs)
+    lengths = {axis: p.fresh(variable(axis), used) for axis in p.free_axes(group.module)}
     return Frame(group, kind, passed, handed, varying, inputs, lengths, calls)
 
 
@@ -84,12 +84,12 @@ def inlined(module: Module) -> int | None:
 
 def optional(group: Group) -> list[tuple[Param, bool]]:
     """The parameters of a class, each with whether some of its modules lack it."""
-    found: dict[str, Param] = {}
+    params: dict[str, Param] = {}
     for module in (group.module, *group.modules):
         for param in module.params:
-            found.setdefault(param.name, param)
+            params.setdefault(param.name, param)
     owners = Counter(name for m in group.modules for name in {q.name for q in m.params})
-    return [(param, owners[name] < len(group.modules)) for name, param in found.items()]
+    return [(param, owners[name] < len(group.modules)) for name, param in params.items()]
 
 
 def arguments_of(around: Frame, uses: Uses) -> tuple[Argument, ...]:
@@ -105,7 +105,7 @@ def arguments_of(around: Frame, uses: Uses) -> tuple[Argument, ...]:
 
 
 def _type(module: Module, setting: str) -> str:
-    return "int" if setting in module.symbols else "float"
+    return "int" if setting in module.symbols.dims else "float"
 
 
 # --- what is passed ------------------------------------------------------------------------------
@@ -117,8 +117,8 @@ def _parts(plan: Plan, group: Group) -> Iterator[tuple[Step, Unit]]:
     """
     for child in plan.children(group.module):
         for k, (_, inner) in enumerate(child.modules):
-            unit = plan.unit(inner, group.banked or child.top_k is not None)
-            if unit.is_function or inner.shared is None or child.owns:
+            unit = plan.unit(inner, group.banked or isinstance(child.part, Experts))
+            if unit.is_function or inner.shared is None or child.owned is not None:
                 yield (child.name, k), unit
 
 
@@ -159,7 +159,7 @@ def own_name(group: Group, values: Values, axes: bool = False) -> str | None:
         names = [*names, *p.free_axes(group.module)]
     modules = (group.module, *group.modules)
     for name in names:
-        if all(p.symbol_of(m, name) == v for m, v in zip(modules, values, strict=True)):
+        if all(m.symbols.get(name) == v for m, v in zip(modules, values, strict=True)):
             return name
     return None
 
@@ -174,10 +174,10 @@ def _captures(
     in each of its modules.
     """
     module = group.module
-    taken = {variable(n) for n in p.setting_names(module)}
-    taken |= {"layers", "experts", *plan.names}
-    taken |= {safe(child.name) for child in module.children}
-    taken |= {safe(param.name) for param in module.params}
+    used = {variable(n) for n in p.setting_names(module)}
+    used |= {"layers", "experts", *plan.names}
+    used |= {safe(child.name) for child in module.children}
+    used |= {safe(param.name) for param in module.params}
     first: dict[object, Argument] = {}
     keys: dict[tuple[Step, Argument], object] = {}
     for step, argument, values in wanted:
@@ -189,9 +189,9 @@ def _captures(
     named: dict[object, Argument] = {}
     for shared, a in first.items():
         name = variable(a.setting)
-        if name in taken or settings.count(a.setting) > 1:
+        if name in used or settings.count(a.setting) > 1:
             name = variable(f"{a.path[-1][0]}_{a.setting}")
-        named[shared] = replace(a, name=p.fresh(name, taken))
+        named[shared] = replace(a, name=p.fresh(name, used))
     return {place: named[alike] for place, alike in keys.items()}
 
 
@@ -204,7 +204,7 @@ def _kind(plan: Plan, group: Group) -> str:
     if _says_all(plan, group):
         return LEAF
     inner = [
-        plan.unit(m, group.banked or c.top_k is not None)
+        plan.unit(m, group.banked or isinstance(c.part, Experts))
         for c in plan.children(group.module)
         for _, m in c.modules
     ]
@@ -233,9 +233,11 @@ def _says_all(plan: Plan, group: Group) -> bool:
 
 def _makes(plan: Plan, group: Group, child: Child) -> bool:
     """Whether a class can make a child of its own settings."""
+    if not isinstance(child.part, Single):
+        return not child.modules
     for k, (_, inner) in enumerate(child.modules):
-        unit = plan.unit(inner, child.top_k is not None)
-        if child.segments or unit.is_function or unit.kind == CONFIG or unit.banked:
+        unit = plan.unit(inner)
+        if unit.is_function or unit.kind == CONFIG or unit.banked:
             return False
         own = [Argument(n, n, "") for n in p.setting_names(inner)]
         for argument in (*own, *(a for a in unit.arguments if a.path)):
@@ -248,7 +250,7 @@ def _makes(plan: Plan, group: Group, child: Child) -> bool:
 
 def _sayable(plan: Plan, module: Module, inner: Module) -> bool:
     """Whether a block can tell a function all its settings from its own."""
-    own = [*module.symbols.values(), *module.reals.values()]
+    own = [*module.symbols.dims.values(), *module.symbols.reals.values()]
     for name in p.setting_names(inner):
         value = p.number_of(inner, name)
         if value not in own and p.reals_of(value):

@@ -42,7 +42,7 @@ from archdsl.emit.spell import (
 )
 from archdsl.emit.unit import Frame
 from archdsl.emit.uses import Length, OfBlock
-from archdsl.graph import Module
+from archdsl.graph import Layers, Module
 from archdsl.nodes import (
     Along,
     Apply,
@@ -71,6 +71,7 @@ from archdsl.nodes import (
     items_of,
 )
 from archdsl.ops import OPS
+from archdsl.symbols import SEEN, STREAM, counts_seen, counts_tokens
 
 WIDTH = 78
 """Expressions longer than this are bound to a name of their own."""
@@ -118,10 +119,10 @@ class Writer:
         if name in p.setting_names(self.module):
             said = variable(name) if self.frame.is_function else f"self.{safe(name)}"
             return Text(said, ATOM, frozenset((OfBlock(name),)))
-        if name not in p.free_axes(self.module) and name == "S" and not self.module.streams:
-            return self.look("T")
-        if name not in p.free_axes(self.module) and name == "S":
-            return spelt("({} + {})", START, self.length("T"))
+        if name == SEEN and name not in p.free_axes(self.module):
+            if not self.module.streams:
+                return self.look(STREAM)
+            return spelt("({} + {})", START, self.length(STREAM))
         return self.length(name)
 
     def length(self, axis: str) -> Text:
@@ -177,7 +178,9 @@ class Writer:
 
     def is_stack(self, node: Node) -> bool:
         """Whether a node is a loop over layers."""
-        return isinstance(node.form, Apply) and bool(self.module.child(node.form.child).segments)
+        if not isinstance(node.form, Apply):
+            return False
+        return isinstance(self.module.child(node.form.child).part, Layers)
 
     def is_for_layers(self, i: int, user: int) -> bool:
         """Whether a value is what every layer of a stack gets."""
@@ -408,11 +411,11 @@ class Writer:
         """Absolute positions along an axis."""
         device = "device" if self.table else f"{self.reference()}.device"
         size = self.dim(axis)
-        if p.streams_along(self.module, axis):
+        if counts_tokens(self.module.symbols.dims, axis):
             said = "torch.arange({}, {} + {}, device={})"
             return spelt(said, START, START, size.at(PLUS), device)
-        if p.is_seen(self.module, axis):
-            seen = spelt("{} + {}", START, self.length("T"))
+        if counts_seen(self.module.symbols.dims, axis):
+            seen = spelt("{} + {}", START, self.length(STREAM))
             if axis.name not in p.free_axes(self.module):
                 return spelt("torch.arange({}, device={})", seen, device)
             # A window keeps the last tokens only, so positions are counted from the end.

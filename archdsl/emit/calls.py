@@ -22,15 +22,15 @@ from archdsl.emit.spell import (
     counting,
     listed,
     of_config,
-    spell_dim,
-    spell_real,
+    spell,
     spelt,
 )
-from archdsl.emit.unit import INLINED, Passed
+from archdsl.emit.unit import INLINED, Passed, Unit
 from archdsl.emit.uses import Handed, StoredConfig
-from archdsl.graph import Child, Module
+from archdsl.graph import Experts, Module, Single
 from archdsl.nodes import Apply, Cache, Mixture, Node, items_of
 from archdsl.reals import OfDim, Real, evaluate
+from archdsl.symbols import SEEN
 
 if TYPE_CHECKING:
     from archdsl.emit.body import Writer
@@ -40,7 +40,7 @@ def cached(w: Writer, i: int, node: Node, cache: Cache, arg: Text) -> Text:
     """What was kept of a tensor so far, and it."""
     name = w.fresh(i, node.name)
     axis = next(
-        j for j, a in enumerate(node.type.axes) if isinstance(a, Dim) and "S" in a.symbols()
+        j for j, a in enumerate(node.type.axes) if isinstance(a, Dim) and SEEN in a.symbols()
     )
     function, extent = "keep", Text("")
     if cache.last is not None:
@@ -55,15 +55,14 @@ def cached(w: Writer, i: int, node: Node, cache: Cache, arg: Text) -> Text:
 def apply(w: Writer, i: int, node: Node, form: Apply, args: list[Text]) -> Text:
     """A submodule or a function applied."""
     child = w.module.child(form.child)
-    if child.segments:
+    if not isinstance(child.part, Single):
         return stack(w, i, node, form, args)[0]
     ((_, inner),) = child.at(form)
-    assert child.module is not None
-    unit = w.plan.unit(child.module, w.banked)
+    unit = w.plan.unit(child.part.module, w.banked)
     if unit.kind == INLINED:
         return inlined(w, inner, args)
     if unit.is_function:
-        return call(w, child, args, starts=w.plan.needs_start(inner))
+        return call(w, child.name, unit, args, starts=w.plan.needs_start(inner))
     texts, named = arguments(child, args)
     texts += [Text("expert")] if w.banked else threads(w, inner, i)
     return spelt("self.{}({})", safe(child.name), listed((*texts, *named)))
@@ -73,12 +72,12 @@ def threads(w: Writer, inner: Module, i: int) -> list[Text]:
     """What is passed through: the number of tokens before, and the child's part of the
     cache.
     """
-    found = []
+    passed = []
     if w.plan.needs_start(inner):
-        found.append(START)
+        passed.append(START)
     if w.plan.keeps(inner):
-        found.append(part(w, w.nodes[i]))
-    return found
+        passed.append(part(w, w.nodes[i]))
+    return passed
 
 
 def part(w: Writer, node: Node) -> Text:
@@ -100,11 +99,9 @@ def inlined(w: Writer, inner: Module, args: list[Text]) -> Text:
     return w.elementwise(node, [args[j] for j in order], inner.nodes)
 
 
-def call(w: Writer, child: Child, args: list[Text], starts: bool = True) -> Text:
+def call(w: Writer, child: str, unit: Unit, args: list[Text], starts: bool = True) -> Text:
     """A function applied, with the settings it has to be passed; an encoder's `starts` at 0."""
-    assert child.module is not None
-    unit = w.plan.unit(child.module, w.banked)
-    passed = [said(w, number) for number in w.frame.passed.get((child.name, 0), ())]
+    passed = [said(w, number) for number in w.frame.passed.get((child, 0), ())]
     if unit.starts:
         passed.append(START if starts else Text("0"))
     return spelt("{}({})", unit.name, listed((*args, *passed)))
@@ -132,20 +129,18 @@ def root(value: Dim | Real) -> Text:
     def look(symbol: str) -> Text:
         return spelt("self.{}", of_config(symbol), uses=(StoredConfig(),))
 
-    return spell_dim(value, look) if isinstance(value, Dim) else spell_real(value, look)
+    return spell(value, look)
 
 
 def mixture(w: Writer, node: Node, form: Mixture, args: list[Text]) -> Text:
     """The chosen experts of a bank."""
     passed = [Text(f"self.{safe(form.child)}"), *args]
     if form.partly:
-        (segment,) = w.module.child(form.child).segments
-        same = () if segment.of is None else (segment.of,) * (len(w.frame.group.modules) + 1)
-        own = own_name(w.frame.group, same, axes=True) if same else None
-        if own is not None:
-            passed.append(w.look(own))
-        else:
-            passed.append(Text(str(segment.count)))
+        bank = w.module.child(form.child).part
+        assert isinstance(bank, Experts)
+        same = (bank.of,) * (len(w.frame.group.modules) + 1)
+        own = own_name(w.frame.group, same, axes=True)
+        passed.append(Text(str(bank.count)) if own is None else w.look(own))
     width = node.type.axes[-1]
     if isinstance(width, Dim) and width != w.nodes[node.args[0]].type.axes[-1]:
         passed.append(spelt("width={}", w.dim(width)))

@@ -205,10 +205,6 @@ def _convert(plan: AxesPlan, functions: dict[str, Text]) -> str:
     key = str(plan)
     if key not in functions:
         operand = Text("x")
-        split = split_call(plan, operand, _setting)
-        functions[key] = split or _tuple(rearrange(plan, [operand], _setting))
+        split = split_call(plan, operand, of_config)
+        functions[key] = split or _tuple(rearrange(plan, [operand], of_config))
     return f"convert_{list(functions).index(key) + 1}"
-
-
-def _setting(symbol: str) -> Text:
-    return of_config(f"${symbol.removeprefix('$')}")

@@ -17,10 +17,11 @@ from archdsl.emit import plan as p
 from archdsl.emit.names import class_name, function_name, variable
 from archdsl.emit.plan import Plan
 from archdsl.emit.unit import Group
-from archdsl.graph import Binding, Child, Module, Param, Segment
+from archdsl.graph import Binding, Child, Experts, Layers, Module, Param, Segment, Single
 from archdsl.nodes import Apply, Kept, Loop, Mixture, Node, Positions, Scan, Window, every_node
 from archdsl.record import replace
 from archdsl.stream import modules
+from archdsl.symbols import AXES, SEEN, counts_seen, counts_tokens
 
 
 def grouped(plan: Plan) -> None:
@@ -28,12 +29,12 @@ def grouped(plan: Plan) -> None:
     # A function's arguments may not have the name of a function that it calls.
     rules = plan.model.hub.weights if plan.model.hub else ()
     converting = (f"convert_{i + 1}" for i in range(len(rules)))
-    taken = {"layers", "experts", *converting, *_arguments(plan.model.root), *_made_with(plan)}
+    used = {"layers", "experts", *converting, *_arguments(plan.model.root), *_made_with(plan)}
     seen: dict[object, list[_Open]] = {}
     opened: list[_Open] = []
     of: dict[tuple[int, bool], _Open] = {}
     _visit(plan, plan.model.root, False, seen, opened, of)
-    closed = {group.number: _closed(plan, group, taken) for group in opened}
+    closed = {group.number: _closed(plan, group, used) for group in opened}
     plan.groups.extend(closed.values())
     plan.of.update({place: closed[group.number] for place, group in of.items()})
 
@@ -67,7 +68,7 @@ def _visit(
         return known
     for child in plan.children(module):
         for _, inner in child.modules:
-            _visit(plan, inner, banked or child.top_k is not None, seen, opened, of)
+            _visit(plan, inner, banked or isinstance(child.part, Experts), seen, opened, of)
     function = module is not plan.model.root and _is_function(plan, module, banked, of)
     banked = banked and not function
     alike = seen.setdefault((function, banked, _content(plan, module, banked, of)), [])
@@ -94,20 +95,20 @@ def _is_function(
     if banked and module.id in plan.experts:
         return False
     return not plan.needs_like(module) and all(
-        of[m.id, banked or c.top_k is not None].function
+        of[m.id, banked or isinstance(c.part, Experts)].function
         for c in plan.children(module)
         for _, m in c.modules
     )
 
 
-def _closed(plan: Plan, group: _Open, taken: set[str]) -> Group:
+def _closed(plan: Plan, group: _Open, used: set[str]) -> Group:
     (first, *_) = group.modules
     if first is plan.model.root:
         name = "Model"
     elif group.function:
-        name = function_name(first.block, taken)
+        name = function_name(first.block, used)
     else:
-        name = class_name(f"{first.block}Bank" if group.banked else first.block, taken)
+        name = class_name(f"{first.block}Bank" if group.banked else first.block, used)
     text = max(group.modules, key=lambda m: (len(m.params), -m.id))
     return Group(name, group.function, group.banked, tuple(group.modules), text)
 
@@ -125,7 +126,7 @@ def _made_with(plan: Plan) -> Iterator[str]:
 
 def _arguments(root: Module) -> set[str]:
     """The settings of all blocks that own no parameters and may become functions."""
-    found: set[str] = set()
+    names: set[str] = set()
     nothing: dict[int, bool] = {}
 
     def owns_nothing(module: Module) -> bool:
@@ -133,11 +134,11 @@ def _arguments(root: Module) -> set[str]:
             inner = [owns_nothing(m) for child in module.children for _, m in child.modules]
             nothing[module.id] = not module.params and all(inner)
             if nothing[module.id]:
-                found.update(map(variable, p.setting_names(module)))
+                names.update(map(variable, p.setting_names(module)))
         return nothing[module.id]
 
     owns_nothing(root)
-    return found
+    return names
 
 
 # --- content --------------------------------------------------------------------------------------
@@ -151,8 +152,7 @@ def _content(
     children = tuple(
         (
             child.name,
-            child.top_k,
-            child.owns,
+            child.owned is not None,
             child.ties,
             _structure(plan, child, banked, names, of),
         )
@@ -167,7 +167,7 @@ def _content(
         children,
         tuple(names.values()),
         tuple(p.setting_names(module)),
-        tuple(name in module.symbols for name in p.setting_names(module)),
+        tuple(name in module.symbols.dims for name in p.setting_names(module)),
         _surroundings(plan, module),
     )
 
@@ -181,7 +181,7 @@ def _structure(
 ) -> object:
     """What a child is made of: the groups of its modules, in the order of its schedule."""
     number = {m.id: k for k, (_, m) in enumerate(child.modules)}
-    inner = banked or child.top_k is not None
+    inner = banked or isinstance(child.part, Experts)
 
     def one(m: Module) -> tuple[object, ...]:
         handed = None if m.shared is None else names[m.shared]
@@ -194,10 +194,13 @@ def _structure(
             for s in segments
         )
 
-    if child.module is None:
-        return several(child.segments)
-    applied = tuple((plan.needs_start(m), plan.keeps(m)) for m in child.applied)
-    return one(child.module), applied
+    match child.part:
+        case Single(module, applied):
+            return one(module), tuple((plan.needs_start(m), plan.keeps(m)) for m in applied)
+        case Layers(segments):
+            return several(segments)
+        case Experts(expert, count, top_k, count_of):
+            return count, top_k, count_of, one(expert)
 
 
 def _parameters(plan: Plan, module: Module, banked: bool) -> tuple[Param, ...]:
@@ -259,14 +262,15 @@ def _plain(node: Node) -> tuple[object, ...]:
 
 def _surroundings(plan: Plan, module: Module) -> tuple[object, ...]:
     """What is decided of a module from outside, and its text shows."""
+    dims = module.symbols.dims
     positions = tuple(
-        (p.streams_along(module, n.form.axis), p.is_seen(module, n.form.axis))
+        (counts_tokens(dims, n.form.axis), counts_seen(dims, n.form.axis))
         for n in every_node(module.nodes)
         if isinstance(n.form, Positions)
     )
     # What is kept of an input that does not stream is as long as the model's settings say.
     lengths = (
-        tuple((n, module.symbols.get(n)) for n in p.free_axes(module) if n not in ("B", "T", "S"))
+        tuple((n, dims.get(n)) for n in p.free_axes(module) if n not in AXES)
         if p.keeps_itself(module)
         else ()
     )
@@ -299,5 +303,5 @@ def _depends_on_stream(module: Module) -> bool:
     if any(isinstance(n.form, Kept) for n in nodes):
         return True
     axes = (a for n in nodes for t in n.types for a in t.axes)
-    says_seen = any(isinstance(a, Dim) and "S" in a.symbols() for a in axes)
-    return says_seen and "S" not in p.free_axes(module)
+    says_seen = any(isinstance(a, Dim) and SEEN in a.symbols() for a in axes)
+    return says_seen and SEEN not in p.free_axes(module)

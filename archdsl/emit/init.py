@@ -14,16 +14,17 @@ from archdsl.emit.spell import (
     calling,
     listed,
     of_config,
+    spell,
     spell_dim,
     spell_real,
     spelt,
-    whole,
 )
 from archdsl.emit.unit import CONFIG, Argument, Frame, Passed
 from archdsl.emit.uses import MATH, Handed, OfBlock, StoredConfig, Uses
-from archdsl.graph import Child, Initial, Module, Param, Segment
+from archdsl.graph import Child, Experts, Initial, Layers, Module, Param, Segment
 from archdsl.reals import Lit
 from archdsl.record import record
+from archdsl.symbols import ModelSymbol
 
 
 @record
@@ -41,20 +42,20 @@ def init_lines(plan: p.Plan, around: Frame, uses: Uses) -> Init:
     """
     module, banked = around.group.module, around.group.banked
     look = InitLook(plan, around)
-    made: list[Line] = []
+    parts: list[Line] = []
     flags: dict[str, None] = {}
     for param, is_optional in optional(around.group):
         if param.kind == "const":
             continue
-        made.extend(_param_lines(param, is_optional, look, banked))
+        parts.extend(_param_lines(param, is_optional, look, banked))
         if is_optional:
             flags.setdefault(variable(param.guard))
     if plan.needs_like(module) and not plan.lowered(module):
-        made.append(line('self.register_buffer("like", torch.empty(0), persistent=False)'))
+        parts.append(line('self.register_buffer("like", torch.empty(0), persistent=False)'))
     for child in plan.submodules(module):
         if not _silent(plan, child, banked):
-            made.extend(_child_lines(plan, around, child, look))
-    arguments = arguments_of(around, uses | uses_of(made))
+            parts.extend(_child_lines(plan, around, child, look))
+    arguments = arguments_of(around, uses | uses_of(parts))
     stored = [n for n in p.setting_names(module) if OfBlock(n) in uses]
     keep = [line("self.{} = {}", safe(n), look.stored(n)) for n in stored]
     keep += [line("self.{0} = {0}", a.name) for a in around.captures if Handed(a.name) in uses]
@@ -68,16 +69,16 @@ def init_lines(plan: p.Plan, around: Frame, uses: Uses) -> Init:
     inputs += [f"{flag}: bool = False" for flag in flags]
     if any(param.kind == "const" for param in module.params):
         held = line("self.register_buffer(name, table, persistent=False)")
-        made.append(line("for name, table in self.tables().items():", block=[held]))
-    made += [line("self.config = config")] if StoredConfig() in uses else []
-    block = [line("super().__init__()"), *keep, *made]
+        parts.append(line("for name, table in self.tables().items():", block=[held]))
+    parts += [line("self.config = config")] if StoredConfig() in uses else []
+    block = [line("super().__init__()"), *keep, *parts]
     lines = definition("def __init__(", inputs, ") -> None:", block, 1)
     return Init(tuple(lines), arguments, tuple(flags))
 
 
 def _silent(plan: p.Plan, child: Child, banked: bool) -> bool:
     """Whether a child is a function and needs no submodule."""
-    banked = banked or child.top_k is not None
+    banked = banked or isinstance(child.part, Experts)
     return all(plan.unit(m, banked).is_function for _, m in child.modules)
 
 
@@ -89,8 +90,8 @@ class InitLook:
     frame: Frame
 
     def __call__(self, name: str) -> Text:
-        """A setting of the block, or `$d` of the model."""
-        if name.startswith("$"):
+        """A setting of the block, or one of the model."""
+        if isinstance(name, ModelSymbol):
             return of_config(name)
         if name not in p.setting_names(self.frame.group.module):
             number = self.plan.model.number(self.frame.group.module, Dim.symbol(name))
@@ -109,15 +110,13 @@ class InitLook:
 
 
 def _compound(module: Module, name: str) -> bool:
-    value = module.symbols.get(name)
+    value = module.symbols.dims.get(name)
     return value is not None and value.name is None and value.value is None
 
 
 def _root(module: Module, name: str) -> Text:
     """A setting of a block in terms of the Config."""
-    if name in module.symbols:
-        return spell_dim(module.symbols[name], of_config)
-    return spell_real(module.reals[name], of_config)
+    return spell(p.number_of(module, name), of_config)
 
 
 def _param_lines(param: Param, optional: bool, look: InitLook, banked: bool) -> list[Line]:
@@ -131,8 +130,8 @@ def _param_lines(param: Param, optional: bool, look: InitLook, banked: bool) -> 
         value = spelt("{}.to({})", value, dtype) if dtype else value
         return [line('self.register_buffer("{}", {})', safe(param.name), value)]
     if optional:
-        made = line("{} = nn.Parameter({}) if {} else None", name, value, guard)
-        return [made, line("if {}:", guard, block=after)] if after else [made]
+        parameter = line("{} = nn.Parameter({}) if {} else None", name, value, guard)
+        return [parameter, line("if {}:", guard, block=after)] if after else [parameter]
     return [line("{} = nn.Parameter({})", name, value), *after]
 
 
@@ -163,8 +162,8 @@ def _initial(
             drawn = line("nn.init.uniform_({}, {}, {})", name, *args)
             return spelt("torch.empty({})", shape), [drawn, line("{}.data.log_()", name)]
         case "inverse_softplus":
-            said = "nn.init.uniform_({}, math.log({}), math.log({}))"
-            drawn = line(said, name, *args, uses=(MATH,))
+            form = "nn.init.uniform_({}, math.log({}), math.log({}))"
+            drawn = line(form, name, *args, uses=(MATH,))
             after = line("{}.data.exp_().expm1_().log_()", name)
             return spelt("torch.empty({})", shape), [drawn, after]
         case "uniform":
@@ -176,12 +175,12 @@ def _initial(
 
 def _child_lines(plan: p.Plan, around: Frame, child: Child, look: InitLook) -> list[Line]:
     name = f"self.{safe(child.name)}"
-    if child.top_k is not None:
-        count = _times(child.segments[0], look)
+    if isinstance(child.part, Experts):
+        count = spell_dim(child.part.of, look)
         return [line("{} = {}", name, constructor(plan, around, child, 0, look, count))]
     experts = Text("experts") if around.group.banked else None
-    if child.module is None:
-        return _stack_lines(plan, around, child, look, experts)
+    if isinstance(child.part, Layers):
+        return _stack_lines(plan, around, child, child.part.segments, look, experts)
     tied = "{}.{} = self.{}  # one tensor, two places"
     return [
         line("{} = {}", name, constructor(plan, around, child, 0, look, experts)),
@@ -200,7 +199,7 @@ def constructor(
     here, (_, module) = around.group.module, child.modules[k]
     names = {binding: f"self.{safe(name)}" for binding, name in p.owned(here).items()}
     names |= {binding: variable(name) for binding, name in plan.shares(here).items()}
-    if module.shared is not None and not child.owns:
+    if module.shared is not None and child.owned is None:
         return calling("Shared", "{}", names[module.shared])
     unit = plan.unit(module, experts is not None)
     args: list[object] = ["config"] if unit.kind == CONFIG else []
@@ -219,33 +218,36 @@ def _number(number: Passed, look: InitLook) -> Text:
     if number.argument is not None:
         name = number.argument.name
         return Text(name, ATOM, frozenset((Handed(name),)))
-    if isinstance(number.value, Dim):
-        return spell_dim(number.value, look)
-    return spell_real(number.value, look)
+    return spell(number.value, look)
 
 
 def _stack_lines(
-    plan: p.Plan, around: Frame, child: Child, look: InitLook, experts: Text | None
+    plan: p.Plan,
+    around: Frame,
+    child: Child,
+    segments: tuple[Segment, ...],
+    look: InitLook,
+    experts: Text | None,
 ) -> list[Line]:
-    name, segments = f"self.{safe(child.name)}", child.segments
+    name = f"self.{safe(child.name)}"
     if len(segments) == 1 and isinstance(segments[0].item, Module):
-        made = constructor(plan, around, child, 0, look, experts)
-        said = "{} = nn.ModuleList({} for _ in range({}))"
-        return [line(said, name, made, _times(segments[0], look))]
+        layer = constructor(plan, around, child, 0, look, experts)
+        form = "{} = nn.ModuleList({} for _ in range({}))"
+        return [line(form, name, layer, spell_dim(segments[0].of, look))]
     number = {m.id: k for k, (_, m) in enumerate(child.modules)}
 
     def layers(rows: tuple[Segment, ...]) -> list[Line]:
         lines: list[Line] = []
         for segment in rows:
-            times = _times(segment, look)
+            times = spell_dim(segment.of, look)
             if not isinstance(segment.item, Module):
                 lines.append(line("for _ in range({}):", times, block=layers(segment.item)))
                 continue
-            made = constructor(plan, around, child, number[segment.item.id], look, experts)
-            if segment.count == 1 and (segment.of is None or segment.of.value is not None):
-                lines.append(line("layers.append({})", made))
+            layer = constructor(plan, around, child, number[segment.item.id], look, experts)
+            if segment.of.value == 1:
+                lines.append(line("layers.append({})", layer))
             else:
-                lines.append(line("layers += [{} for _ in range({})]", made, times))
+                lines.append(line("layers += [{} for _ in range({})]", layer, times))
         return lines
 
     return [
@@ -253,7 +255,3 @@ def _stack_lines(
         *layers(segments),
         line("{} = nn.ModuleList(layers)", name),
     ]
-
-
-def _times(segment: Segment, look: InitLook) -> Text:
-    return Text(whole(segment.count)) if segment.of is None else spell_dim(segment.of, look)

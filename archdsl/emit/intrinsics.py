@@ -12,9 +12,11 @@ from archdsl.emit.body import Writer
 from archdsl.emit.lines import Line, line
 from archdsl.emit.masks import causal, everything
 from archdsl.emit.names import safe
-from archdsl.emit.plan import is_seen, shares_heads, streamed
+from archdsl.emit.plan import shares_heads, streamed
 from archdsl.emit.spell import START, Text, calling, listed, spelt
+from archdsl.graph import Single
 from archdsl.nodes import Positions, Scan, Window
+from archdsl.symbols import counts_seen
 
 
 def kernel(writer: Writer) -> list[Line]:
@@ -87,9 +89,9 @@ def _attention(writer: Writer, names: list[str]) -> list[Line]:
     module = writer.module
     q, k, v, *given = names
     scale = writer.look("scale")
-    child = module.child("visible")
-    visible = child.module
-    assert visible is not None
+    part = module.child("visible").part
+    assert isinstance(part, Single)
+    visible = part.module
     gqa = ", enable_gqa=True" if shares_heads(module) else ""
     call = f"F.scaled_dot_product_attention({q}, {k}, {v}"
     scaled = spelt(", scale={}{}", scale, gqa)
@@ -99,13 +101,15 @@ def _attention(writer: Writer, names: list[str]) -> list[Line]:
     tokens = spelt("{}, {} + T", START, START) if begins else Text("T")
     now = spelt("torch.arange({}, device={}.device)", tokens, q)
     axes = [n.form.axis for n in module.nodes if isinstance(n.form, Positions)]
-    seen_now = any(is_seen(module, axis) for axis in axes)
+    seen_now = any(counts_seen(module.symbols.dims, axis) for axis in axes)
     first = spelt("{} + T - S, {} + T", START, START) if seen_now else Text("S")
     seen = spelt("torch.arange({}, device={}.device)", first, q)
     lengths = line("T, S = {}.shape[2], {}.shape[2]", q, k)
     extra = [Text(given[module.context.index(name)]) for name in visible.context]
     hidden = writer.bare("mask")
-    mask = line("{} = {}", hidden, calls.call(writer, child, [now, seen, *extra]))
+    unit = writer.plan.unit(visible, writer.banked)
+    shown = calls.call(writer, "visible", unit, [now, seen, *extra])
+    mask = line("{} = {}", hidden, shown)
     masked = line("return {}, attn_mask={}{})", call, hidden, scaled)
     if not begins or not causal(visible):
         return [lengths, mask, masked]

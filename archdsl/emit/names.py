@@ -13,6 +13,7 @@ from collections.abc import Container, Mapping
 
 from archdsl.diagnostic import printable
 from archdsl.dims import Dim
+from archdsl.symbols import SEEN, STREAM
 from archdsl.types import Rest, TensorType
 
 OF_FILE = frozenset((
@@ -61,7 +62,7 @@ _TAKEN = {
 
 _CALLED = dict.fromkeys(BUILT_IN, 0)
 
-OF_BODY = frozenset(("T", "S", "_"))
+OF_BODY = frozenset((STREAM, SEEN, "_"))
 """Variables that bodies use without asking."""
 
 LETTERS = {
@@ -121,8 +122,8 @@ def function_name(block: str, taken: set[str]) -> str:
 def letter(axis: Dim) -> str | None:
     """The letter of an axis that is a single name."""
     name = axis.name
-    if name is None and "S" in axis.symbols():
-        return "S"
+    if name is None and SEEN in axis.symbols():
+        return SEEN
     if name is None:
         return "1" if axis.value == 1 else None
     if len(name) == 1:

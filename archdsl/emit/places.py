@@ -17,9 +17,10 @@ from archdsl.emit.spell import (
     listed,
     spelt,
 )
-from archdsl.graph import Module
+from archdsl.graph import Layers, Module
 from archdsl.nodes import Cache, Node, Scan, Window, every_node
 from archdsl.record import record
+from archdsl.symbols import BATCH, SEEN, is_open
 
 
 def new_cache_lines(plan: p.Plan, writer: Writer) -> list[Line]:
@@ -70,11 +71,11 @@ def places_kept(plan: p.Plan, module: Module, writer: Writer) -> Places:
     inner = p.caching(plan, module)
     for kept in inner.values():
         name = f"self.{safe(kept.child.name)}"
-        value = Text(
-            "{}.new_cache(batch, length, **kind)".format("layer" if kept.child.segments else name)
-        )
-        if kept.child.segments:
-            value = spelt("[{} for layer in {}]", value, name)
+        if isinstance(kept.child.part, Layers):
+            each = Text("layer.new_cache(batch, length, **kind)")
+            value = spelt("[{} for layer in {}]", each, name)
+        else:
+            value = Text(f"{name}.new_cache(batch, length, **kind)")
         for rounds in reversed(kept.rounds):
             value = spelt("[{} for _ in range({})]", value, writer.dim(rounds))
         entries.append((kept.name, value))
@@ -83,23 +84,23 @@ def places_kept(plan: p.Plan, module: Module, writer: Writer) -> Places:
 
 def _sizes(writer: Writer) -> dict[str, Text]:
     """The lengths of axes that inputs bring, where there is no input: from the Config."""
-    found = {"B": Text("batch")}
+    sizes = {BATCH: Text("batch")}
     for name in p.free_axes(writer.module):
-        value = writer.module.symbols.get(name)
-        if value is not None and not {"$B", "$T", "$S"} & value.symbols():
-            found[name] = root(value).at(PLUS)
-    return found
+        value = writer.module.symbols.dims.get(name)
+        if value is not None and not is_open(value):
+            sizes[name] = root(value).at(PLUS)
+    return sizes
 
 
 def _places(node: Node, cache: Cache, writer: Writer) -> Text:
-    special = {**_sizes(writer), "S": Text("length")}
+    special = {**_sizes(writer), SEEN: Text("length")}
     if cache.every is not None:
-        special["S"] = spelt("length // {}", writer.dim(cache.every).at(ATOM))
+        special[SEEN] = spelt("length // {}", writer.dim(cache.every).at(ATOM))
     if cache.last is not None:
-        special["S"] = spelt("min(length, {})", writer.dim(cache.last))
+        special[SEEN] = spelt("min(length, {})", writer.dim(cache.last))
     sizes = []
     for axis in node.type.axes:
         if isinstance(axis, Dim):
-            name = "S" if "S" in axis.symbols() else axis.name or ""
+            name = SEEN if SEEN in axis.symbols() else axis.name or ""
             sizes.append(special.get(name) or writer.dim(axis))
     return listed(sizes)

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from archdsl.dims import Dim, Opaque
+from archdsl.dims import Dim
 from archdsl.elaborate import verified
 from archdsl.emit.masks import everything
 from archdsl.emit.names import safe, unused
 from archdsl.emit.unit import Group, Unit
-from archdsl.graph import Binding, Child, Model, Module
+from archdsl.graph import Binding, Child, Experts, Layers, Model, Module, Single
 from archdsl.nodes import (
     Apply,
     Arange,
@@ -34,6 +34,7 @@ from archdsl.reals import Apply as RealApply
 from archdsl.reals import OfDim, Real, Ref
 from archdsl.record import record
 from archdsl.stream import Flow, flow, in_order
+from archdsl.symbols import AXES, counts_tokens
 from archdsl.types import Rest, TensorType
 
 
@@ -78,8 +79,8 @@ class Plan:
         """The submodules in the order in which they are made: what is shared before what takes
         it.
         """
-        made = list(self.children(module))
-        return [*(c for c in made if c.owns), *(c for c in made if not c.owns)]
+        children = list(self.children(module))
+        return sorted(children, key=lambda child: child.owned is None)
 
     def unmasked(self, module: Module) -> bool:
         """Whether a kernel stands for attention without a mask."""
@@ -87,7 +88,10 @@ class Plan:
             self.lowered(module)
             and module.intrinsic == "sdpa"
             and any(
-                c.name == "visible" and c.module and everything(c.module) for c in module.children
+                child.name == "visible"
+                and isinstance(child.part, Single)
+                and everything(child.part.module)
+                for child in module.children
             )
         )
 
@@ -131,16 +135,16 @@ class Plan:
             handed: dict[Binding, None] = {}
             for child in self.children(module):
                 for _, inner in child.modules:
-                    if inner.shared is not None and not child.owns:
+                    if inner.shared is not None and child.owned is None:
                         handed.setdefault(inner.shared)
                     else:
                         handed.update(dict.fromkeys(self.shares(inner)))
             own = owned(module)
-            taken = {*setting_names(module), *(c.name for c in module.children), *own.values()}
+            used = {*setting_names(module), *(c.name for c in module.children), *own.values()}
             names: dict[Binding, str] = {}
             for binding in handed:
                 if binding not in own:
-                    names[binding] = fresh(binding.name, taken)
+                    names[binding] = fresh(binding.name, used)
             self._shares[module.id] = names
         return self._shares[module.id]
 
@@ -192,29 +196,19 @@ def _asks_device(nodes: Sequence[Node]) -> bool:
 
 def owned(module: Module) -> dict[Binding, str]:
     """The shared modules that a module stores, each with its name there."""
-    children = [(c, c.module.shared) for c in module.children if c.owns and c.module is not None]
-    return {binding: child.name for child, binding in children if binding is not None}
+    return {c.owned: c.name for c in module.children if c.owned is not None}
 
 
-def fresh(name: str, taken: set[str]) -> str:
+def fresh(name: str, used: set[str]) -> str:
     """A name that is not taken yet; it is then."""
-    found = unused(name, taken)
-    taken.add(found)
-    return found
+    free = unused(name, used)
+    used.add(free)
+    return free
 
 
 def streamed(module: Module, node: Node) -> bool:
-    """Whether a node is `positions` of the streamed axis."""
-    return isinstance(node.form, Positions) and streams_along(module, node.form.axis)
-
-
-def streams_along(module: Module, axis: Dim) -> bool:
-    """Whether an axis is the streamed one, which begins at an offset."""
-    return "$T" in _rooted(module, axis)
-
-
-def _rooted(module: Module, d: Dim) -> set[str]:
-    return {s for name in d.symbols() for s in module.symbols.get(name, Dim.symbol(name)).symbols()}
+    """Whether a node is `positions` of the streamed axis, which begins at an offset."""
+    return isinstance(node.form, Positions) and counts_tokens(module.symbols.dims, node.form.axis)
 
 
 def make(model: Model, lower: bool) -> Plan:
@@ -229,16 +223,16 @@ def make(model: Model, lower: bool) -> Plan:
 
 def _several(root: Module) -> Iterator[str]:
     """The blocks of which a model has several with other numbers."""
-    found: dict[str, set[object]] = {}
+    blocks: dict[str, set[object]] = {}
     done, pending = set(), [root]
     while pending:
         module = pending.pop()
         if module.id not in done:
             done.add(module.id)
-            numbers = tuple(sorted(map(str, (*module.symbols.items(), *module.reals.items()))))
-            found.setdefault(module.block, set()).add(numbers)
+            own = frozenset((*module.symbols.dims.items(), *module.symbols.reals.items()))
+            blocks.setdefault(module.block, set()).add(own)
             pending += [m for c in module.children for _, m in c.modules]
-    return (block for block, numbers in found.items() if len(numbers) > 1)
+    return (block for block, numbers in blocks.items() if len(numbers) > 1)
 
 
 def _level(plan: Plan, module: Module, done: set[int]) -> None:
@@ -252,9 +246,9 @@ def _level(plan: Plan, module: Module, done: set[int]) -> None:
         inner = [m for _, m in child.modules]
         for m in inner:
             _level(plan, m, done)
-        if child.top_k is not None:
+        if isinstance(child.part, Experts):
             plan.experts.update(m.id for m in inner)
-        elif child.segments:
+        elif isinstance(child.part, Layers):
             plan.layers.update(m.id for m in inner)
             starts, keeps = any(map(plan.needs_start, inner)), any(map(plan.keeps, inner))
             for m in inner:
@@ -262,15 +256,10 @@ def _level(plan: Plan, module: Module, done: set[int]) -> None:
 
 
 def number_of(module: Module, setting: str) -> Real | Dim:
-    """A setting that is a number, in terms of the model's; raises KeyError."""
-    if setting in module.symbols:
-        return module.symbols[setting]
-    return module.reals[setting]
-
-
-def symbol_of(module: Module, name: str) -> Real | Dim | None:
-    """A setting or an axis, in terms of the model's."""
-    return module.symbols.get(name, module.reals.get(name))
+    """A setting that is a number, in terms of the model's."""
+    number = module.symbols.get(setting)
+    assert number is not None
+    return number
 
 
 def shares_heads(module: Module) -> bool:
@@ -278,24 +267,9 @@ def shares_heads(module: Module) -> bool:
     return module.symbols.get("H") != module.symbols.get("G")
 
 
-def is_seen(module: Module, axis: Dim) -> bool:
-    """Whether an axis is all that was seen of the streamed one."""
-    behind = [module.symbols.get(n, Dim.symbol(n)) for n in axis.symbols()]
-    return not entries(axis) and any("$S" in d.symbols() and not entries(d) for d in behind)
-
-
-def entries(d: Dim) -> bool:
-    """Whether an axis counts entries for several tokens each: `S // 4`."""
-    return any(
-        isinstance(atom, Opaque) and (atom.op == "//" or entries(atom.a) or entries(atom.b))
-        for monomial, _ in d.terms
-        for atom, _ in monomial
-    )
-
-
 def needs_lengths(module: Module) -> bool:
     """Whether what a block keeps has axes that only its inputs know."""
-    known = {*setting_names(module), "B", "T", "S"}
+    known = AXES.union(setting_names(module))
     kept: list[TensorType] = []
     for node in every_node(module.nodes):
         match node.form:
@@ -322,7 +296,7 @@ def reals_of(r: Real | Dim | None) -> frozenset[str]:
 
 def setting_names(module: Module) -> list[str]:
     """The settings that are numbers, in the order of the declaration."""
-    return [s.name for s in module.settings if s.name in module.symbols or s.name in module.reals]
+    return [s.name for s in module.settings if module.symbols.get(s.name) is not None]
 
 
 def free_axes(module: Module) -> dict[str, tuple[int, int]]:
@@ -330,14 +304,14 @@ def free_axes(module: Module) -> dict[str, tuple[int, int]]:
     negative).
     """
     own = set(setting_names(module))
-    found: dict[str, tuple[int, int]] = {}
+    free: dict[str, tuple[int, int]] = {}
     for i, index in enumerate(module.inputs):
         axes = module.nodes[index].type.axes
         rest = any(isinstance(a, Rest) for a in axes)
         for j, axis in enumerate(axes):
             if isinstance(axis, Dim) and axis.name and axis.name not in own:
-                found.setdefault(axis.name, (i, j - len(axes) if rest else j))
-    return found
+                free.setdefault(axis.name, (i, j - len(axes) if rest else j))
+    return free
 
 
 @record
@@ -356,7 +330,7 @@ def caching(plan: Plan, module: Module) -> dict[int, KeptApplication]:
 
     Caches belong to applications: a stack that is applied twice has two.
     """
-    found: dict[int, KeptApplication] = {}
+    kept: dict[int, KeptApplication] = {}
     times: dict[str, int] = {}
     for node, rounds in _with_rounds(module.nodes, ()):
         if not isinstance(node.form, Apply):
@@ -365,10 +339,10 @@ def caching(plan: Plan, module: Module) -> dict[int, KeptApplication]:
         if any(plan.keeps(m) for _, m in child.modules):
             count = times[child.name] = times.get(child.name, 0) + 1
             name = safe(child.name)
-            found[id(node)] = KeptApplication(
+            kept[id(node)] = KeptApplication(
                 name if count == 1 else f"{name}_{count}", child, rounds
             )
-    return found
+    return kept
 
 
 def _with_rounds(

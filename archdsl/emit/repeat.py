@@ -22,6 +22,7 @@ from archdsl.emit.names import safe
 from archdsl.emit.spell import ATOM, Text, calling, counting, listed, spelt
 from archdsl.emit.uses import Length, Round
 from archdsl.nodes import Body, Loop, Node, Scan, Window, items_of
+from archdsl.symbols import STREAM, TIME
 from archdsl.types import TensorType
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def filled(w: Writer, node: Node, value: Text) -> Text:
 def window(w: Writer, node: Node, form: Window, x: Text) -> Text:
     """The last tokens at each position."""
     store, start = w.behind()
-    at = node.type.axes.index(Dim.symbol("T"))
+    at = node.type.axes.index(TIME)
     size = w.dim(form.size)
     arguments = (store, safe(form.place), x, start, at, size)
     seen = calling("recent", '{}, "{}", {}, {}, dim={}, size={}', *arguments)
@@ -78,7 +79,7 @@ def repeated(w: Writer, i: int, node: Node, form: Scan | Loop) -> None:
     lists = _lists(w, i, node, body.states if isinstance(form, Loop) else 0, len(yielded))
     w.lines += [line("{} = []", name) for name in lists if name]
     if isinstance(form, Scan):
-        rounds = Text("T", ATOM, frozenset((Length("T"),)))
+        rounds = Text(STREAM, ATOM, frozenset((Length(STREAM),)))
     else:
         rounds = w.dim(form.rounds)
     # What is yielded reads the states as they were where it stands: it comes before they change.
@@ -126,7 +127,7 @@ def _begun(w: Writer, inner: Writer, node: Node, form: Scan | Loop) -> list[str]
 def _token(w: Writer, inner: Writer, inside: int, outside: int, turn: str) -> None:
     """One token of what a scan runs over."""
     axes = w.nodes[outside].types[0].axes
-    at = axes.index(Dim.symbol("T"))
+    at = axes.index(TIME)
     index = listed([*[":"] * at, counting(turn)])
     name = inner.fresh(inside, inner.nodes[inside].name)
     inner.lines.append(line("{} = {}[{}]", name, w.values[outside].at(ATOM), index))
@@ -181,7 +182,7 @@ def state_places(w: Writer, node: Node, sizes: Mapping[str, Text]) -> list[tuple
     match node.form:
         case Window(size, place):
             axes = list(node.type.axes)
-            at = axes.index(Dim.symbol("T"))
+            at = axes.index(TIME)
             axes[at : at + 2] = [size - 1]
             kept = [(place, TensorType(node.type.dtype, tuple(axes)))]
         case Scan(body):

@@ -12,6 +12,8 @@ from archdsl.emit.context import input_names
 from archdsl.emit.lines import Line, line, plain
 from archdsl.emit.spell import listed
 from archdsl.graph import Model
+from archdsl.stream import streaming_inputs
+from archdsl.symbols import BATCH, SEEN, STREAM, TIME
 from archdsl.types import FLOATS, TensorType
 
 _GENERATE = '''
@@ -61,34 +63,13 @@ LOCALS = frozenset((
 """Variables of `generate` and `main`: inputs of a model go by other names."""
 
 
-def streamed(model: Model) -> tuple[int, int]:
-    """The first input that streams, and which of its axes does."""
-    return streams(model)[0]
-
-
-def streams(model: Model) -> list[tuple[int, int]]:
-    """The inputs that grow token by token, and which of their axes does."""
-    root = model.root
-    found = []
-    for which, index in enumerate(root.inputs):
-        axes = root.nodes[index].type.axes
-        if Dim.symbol("T") in axes:
-            found.append((which, axes.index(Dim.symbol("T"))))
-    return found
-
-
-def batch_axis(t: TensorType) -> int | None:
-    """Where an input has its examples side by side."""
-    return t.axes.index(Dim.symbol("B")) if Dim.symbol("B") in t.axes else None
-
-
 def _types(model: Model) -> list[TensorType]:
     return [model.root.nodes[i].type for i in model.root.inputs]
 
 
 def _inputs(model: Model) -> list[str]:
     """The variables of the inputs, in order; one that streams alone is called `tokens`."""
-    growing = [which for which, _ in streams(model)]
+    growing = [which for which, _ in streaming_inputs(model)]
     names = input_names(model.root, False, LOCALS)
     return ["tokens" if growing == [which] else name for which, name in enumerate(names)]
 
@@ -98,12 +79,12 @@ def continues(model: Model, tiny: Model | None) -> bool:
     token that there can be, and no other input streams.
     """
     root = model.root
-    growing = streams(model)
+    growing = streaming_inputs(model)
     types = [root.nodes[o].type for o in root.outputs]
     if len(growing) != 1 or len(types) != 1 or types[0].dtype not in FLOATS:
         return False
     token, out = _types(model)[growing[0][0]], types[0]
-    if token.dtype != "int" or token.axes != (Dim.symbol("B"), Dim.symbol("T")):
+    if token.dtype != "int" or token.axes != (Dim.symbol(BATCH), TIME):
         return False
     if len(out.axes) != 3 or out.axes[:2] != token.axes:
         return False
@@ -126,12 +107,12 @@ def main(model: Model, tiny: Model | None, vocab: str | None) -> list[Line]:
     """The smoke test: a random model of the smallest size, run whole and token by token where it
     may be.
     """
-    growing, names, types = dict(streams(model)), _inputs(model), _types(model)
+    growing, names, types = dict(streaming_inputs(model)), _inputs(model), _types(model)
     order = [*growing, *(i for i in range(len(names)) if i not in growing)]
-    lengths, by_token = trial.lengths(model, tiny, "T")
-    count = lengths["T"]
+    lengths, by_token = trial.lengths(model, tiny, STREAM)
+    count = lengths[STREAM]
     arguments = ", ".join(names)
-    batch = 1 if all(batch_axis(types[i]) is None for i in growing) else trial.BATCH
+    batch = 1 if all(trial.batch_axis(types[i]) is None for i in growing) else trial.EXAMPLES
     run = [line("whole = model({})", arguments)]
     compared: list[Line] = []
     if by_token:
@@ -163,8 +144,8 @@ def main(model: Model, tiny: Model | None, vocab: str | None) -> list[Line]:
         line("print({})", f'f"{{count:,}} parameters; {what} {{{shape}}}"'),
     ]
     if by_token:
-        said = 'f"with a cache the same to {difference:.0e}"'
-        lines.append(line("print({})", said if _differs(model) else '"with a cache the same"'))
+        text = 'f"with a cache the same to {difference:.0e}"'
+        lines.append(line("print({})", text if _differs(model) else '"with a cache the same"'))
     if by_token and continues(model, tiny):
         begun = max(1, count // 4)
         begin = [
@@ -186,9 +167,9 @@ def _differs(model: Model) -> bool:
     """Whether the smoke test says by how much the results of single tokens differ."""
     outputs = [model.root.nodes[o].type for o in model.root.outputs]
     (first, *others) = outputs
-    along = Dim.symbol("T") in first.axes
+    along = TIME in first.axes
     names = {name for axis in first.axes if isinstance(axis, Dim) for name in axis.symbols()}
-    return not others and along and "S" not in names and first.dtype in FLOATS
+    return not others and along and SEEN not in names and first.dtype in FLOATS
 
 
 def _compared(model: Model, count: int) -> list[Line]:
@@ -198,14 +179,14 @@ def _compared(model: Model, count: int) -> list[Line]:
     pairs = []
     for number, t in enumerate(outputs):
         whole, step = ("whole", "") if alone else (f"whole[{number}]", f"[{number}]")
-        at = t.axes.index(Dim.symbol("T")) if Dim.symbol("T") in t.axes else None
+        at = t.axes.index(TIME) if TIME in t.axes else None
         names = {name for axis in t.axes if isinstance(axis, Dim) for name in axis.symbols()}
-        if at is not None and "S" not in names:
+        if at is not None and SEEN not in names:
             steps = "steps" if alone else f"[step[{number}] for step in steps]"
             pairs.append((whole, f"torch.cat({steps}, {at})"))
         elif at is not None:  # every token sees one more: the last sees all
             pairs.append((f"{whole}.narrow({at}, {count - 1}, 1)", f"steps[-1]{step}"))
-        elif not names & {"T", "S"}:
+        elif not names & {STREAM, SEEN}:
             pairs.append((whole, f"steps[-1]{step}"))
     if _differs(model):
         return [

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from archdsl.emit import at_once, content, plan, running
+from archdsl.emit import at_once, content, running, trial
+from archdsl.emit import plan as p
 from archdsl.emit.arguments import frame
 from archdsl.emit.body import Writer
 from archdsl.emit.checkpoint import checkpoint_lines, ties
@@ -27,6 +28,8 @@ from archdsl.emit.uses import Helper, Import, OfModel, StoredConfig, Uses
 from archdsl.emit.wrap import wrap
 from archdsl.facts import Facts
 from archdsl.graph import Model, Module
+from archdsl.stream import streaming_inputs
+from archdsl.symbols import BATCH, SEEN, STREAM, ModelSymbol
 from archdsl.types import Rest
 
 _IMPORTS = """from __future__ import annotations
@@ -56,15 +59,15 @@ def emit(model: Model, tiny: Model | None = None, lower: bool = True) -> str:
     `tiny` gives the sizes of the smoke test. With `lower=False` every body is written out, no
     fused kernel stands for it: slow, and the meaning of the spec to the letter.
     """
-    made = plan.make(model, lower)
-    content.grouped(made)
+    plan = p.make(model, lower)
+    content.grouped(plan)
     blocks: list[Line] = []
-    for unit in decide(made):
+    for unit in decide(plan):
         if unit.kind != INLINED:
             blocks += [*plain("\n"), *unit_lines(unit)]
     loading = checkpoint_lines(model)
-    root = _model(made, tiny, StoredConfig() in uses_of(loading))
-    streams = bool(running.streams(model))
+    root = _model(plan, tiny, StoredConfig() in uses_of(loading))
+    streams = bool(streaming_inputs(model))
     tail = (running if streams else at_once).main(model, tiny, _vocab(model))
     uses = uses_of([*blocks, *root, *loading, *tail])
     helpers = [
@@ -106,7 +109,11 @@ def _header(model: Model) -> list[Line]:
 
 def _legend(model: Model) -> str:
     """What the letters mean, in the order of the alphabet."""
-    meaning: dict[str, set[str]] = {"B": {"batch"}, "T": {"tokens"}, "S": {"tokens seen so far"}}
+    meaning: dict[str, set[str]] = {
+        BATCH: {"batch"},
+        STREAM: {"tokens"},
+        SEEN: {"tokens seen so far"},
+    }
     for module in _modules(model.root):
         for node in module.nodes:
             for t in node.types:
@@ -116,19 +123,19 @@ def _legend(model: Model) -> str:
                     mark = letter(axis)
                     if mark is not None:
                         meaning.setdefault(mark, set()).add(axis.name)
-    said = [f"{k} {' or '.join(sorted(v))}" for k, v in sorted(meaning.items())]
-    return ", ".join(said) + "."
+    rows = [f"{k} {' or '.join(sorted(v))}" for k, v in sorted(meaning.items())]
+    return ", ".join(rows) + "."
 
 
 def _modules(root: Module) -> list[Module]:
-    found: dict[int, Module] = {}
+    reached: dict[int, Module] = {}
     pending = [root]
     while pending:
         module = pending.pop()
-        if module.id not in found:
-            found[module.id] = module
+        if module.id not in reached:
+            reached[module.id] = module
             pending.extend(m for c in module.children for _, m in c.modules)
-    return [found[k] for k in sorted(found)]
+    return [reached[k] for k in sorted(reached)]
 
 
 def _imports(uses: Uses) -> list[Line]:
@@ -144,32 +151,32 @@ def _config(model: Model, tiny: Model | None, uses: Uses) -> list[Line]:
     """The settings that the rest of the file reads: those of a block that is written for their
     values are none.
     """
-    names = [n for n in model.numbers if OfModel(n) in uses]
+    symbols = [symbol for symbol in model.numbers if OfModel(symbol.name) in uses]
     block = [
         *documented(f"The settings of {comment(model.name)}.", 1),
         line(""),
         *(
-            line("{}: {} = {}", safe(n[1:]), _kind(model, n), _value(model.numbers[n]))
-            for n in names
+            line("{}: {} = {}", safe(n.name), _kind(model, n), _value(model.numbers[n]))
+            for n in symbols
         ),
     ]
     if tiny is not None:
         small = [
-            f"{safe(n[1:])}={_value(tiny.numbers[n])}"
-            for n in names
+            f"{safe(n.name)}={_value(tiny.numbers[n])}"
+            for n in symbols
             if n in tiny.numbers and tiny.numbers[n] != model.numbers[n]
         ]
-        made = [
+        body = [
             line('"""The smallest model of this shape."""'),
             line("return cls({})", ", ".join(small)),
         ]
-        head = line("def tiny(cls) -> Config:", block=made)
+        head = line("def tiny(cls) -> Config:", block=body)
         block += [line(""), line("@classmethod"), head]
     return [line("@dataclass(frozen=True)"), line("class Config:", block=block)]
 
 
-def _kind(model: Model, name: str) -> str:
-    return "int" if isinstance(model.numbers[name], int) else "float"
+def _kind(model: Model, symbol: ModelSymbol) -> str:
+    return "int" if isinstance(model.numbers[symbol], int) else "float"
 
 
 def _value(value: float) -> str:
@@ -180,24 +187,23 @@ def _vocab(model: Model) -> str | None:
     """The setting that says how many tokens there are: the last axis of the result."""
     root = model.root
     axes = root.nodes[root.outputs[0]].type.axes
-    name = axes[-1].name if axes else None
-    return f"${name}" if name else None
+    return axes[-1].name if axes else None
 
 
-def _model(made: Plan, tiny: Model | None, stored: bool) -> list[Line]:
+def _model(plan: Plan, tiny: Model | None, stored: bool) -> list[Line]:
     """The class `Model`: the root's body between reading the cache and advancing it."""
-    module = made.model.root
-    around = frame(made, made.of[module.id, False])
-    writer, body = forward_of(made, around, store="kept")
-    tables = table_lines(made, around)
-    if running.streams(made.model):
-        forward = _forward(made, writer, body, tiny)
+    module = plan.model.root
+    around = frame(plan, plan.of[module.id, False])
+    writer, body = forward_of(plan, around, store="kept")
+    tables = table_lines(plan, around)
+    if streaming_inputs(plan.model):
+        forward = _forward(plan, writer, body, tiny)
     else:
-        forward = at_once.forward(made, around, body)
+        forward = at_once.forward(plan, around, body)
     uses = uses_of([*tables, *forward])
-    init = init_lines(made, around, uses | {StoredConfig()} if stored else uses)
+    init = init_lines(plan, around, uses | {StoredConfig()} if stored else uses)
     block = [
-        *documented(f"{comment(made.model.name)}.\n\n{signature(module)}", 1),
+        *documented(f"{comment(plan.model.name)}.\n\n{signature(module)}", 1),
         line(""),
         *init.lines,
         *tables,
@@ -208,34 +214,34 @@ def _model(made: Plan, tiny: Model | None, stored: bool) -> list[Line]:
     return [line("class Model(nn.Module):", block=block)]
 
 
-def _forward(made: Plan, writer: Writer, body: tuple[Line, ...], tiny: Model | None) -> list[Line]:
+def _forward(plan: Plan, writer: Writer, body: tuple[Line, ...], tiny: Model | None) -> list[Line]:
     """`forward`, which may continue what a cache holds, and what belongs to it."""
     names = writer.frame.inputs
     inputs = ["self", *(f"{name}: Tensor" for name in names), "cache: Cache | None = None"]
-    which, axis = running.streamed(made.model)
-    said = "Logits for every position. With a cache, the tokens follow those seen before."
+    which, axis = streaming_inputs(plan.model)[0]
+    doc = "Logits for every position. With a cache, the tokens follow those seen before."
     *statements, last = body
     length = f"{names[which]}.shape[{axis}]"
     block = [
-        line('"""{}"""', said),
+        line('"""{}"""', doc),
         line("start, kept = (0, None) if cache is None else (cache.seen, cache.kept)"),
-        *_limits(made, writer.frame, names[which]),
+        *_limits(plan, writer.frame, names[which]),
         *statements,
         line("if cache is not None:", block=[line("cache.seen = start + {}", length)]),
         last,
     ]
     first = [
         line('"""An empty cache for `batch` sequences of up to `length` tokens."""'),
-        line("first = {}", _first(made.model)),
+        line("first = {}", _first(plan.model)),
         line("kind = {}", '{"device": first.device, "dtype": first.dtype}'),
-        *_kept(made, writer),
+        *_kept(plan, writer),
     ]
-    tail = f") -> {result_type(made.model.root)}:"
+    tail = f") -> {result_type(plan.model.root)}:"
     return [
         *definition("def forward(", inputs, tail, block, 1),
         line(""),
         line("def new_cache(self, batch: int, length: int) -> Cache:", block=first),
-        *running.generate(made.model, tiny),
+        *running.generate(plan.model, tiny),
     ]
 
 
@@ -245,20 +251,20 @@ def _first(model: Model) -> str:
     return "next(self.parameters())" if owned else "next(self.buffers(), torch.empty(0))"
 
 
-def _kept(made: Plan, writer: Writer) -> list[Line]:
+def _kept(plan: Plan, writer: Writer) -> list[Line]:
     """The statements that make the cache of the model."""
-    kept = places_kept(made, made.model.root, writer)
-    if not made.keeps(made.model.root) or not kept.entries:
+    kept = places_kept(plan, plan.model.root, writer)
+    if not plan.keeps(plan.model.root) or not kept.entries:
         return [line("return Cache(batch, length, None)")]
     if kept.alone:
         return [line("return Cache(batch, length, {})", kept.entries[0][1])]
     return [*kept.lines("kept = "), line("return Cache(batch, length, kept)")]
 
 
-def _limits(made: Plan, around: Frame, tokens: str) -> list[Line]:
+def _limits(plan: Plan, around: Frame, tokens: str) -> list[Line]:
     """Conditions on the number of tokens, as the spec states them, and the room in the cache."""
-    which, axis = running.streamed(made.model)
-    batch = running.batch_axis(made.model.root.nodes[made.model.root.inputs[which]].type)
+    which, axis = streaming_inputs(plan.model)[0]
+    batch = trial.batch_axis(plan.model.root.nodes[plan.model.root.inputs[which]].type)
     message = 'f"the cache has room for {cache.length} tokens"'
     full = line("if cache is not None and start + {}.shape[{}] > cache.length:", tokens, axis,
                 block=[line("raise ValueError({})", message)])  # fmt: skip
@@ -270,7 +276,7 @@ def _limits(made: Plan, around: Frame, tokens: str) -> list[Line]:
             line("if cache is not None and {} != cache.batch:", size,
                  block=[line("raise ValueError({})", message)])
         )  # fmt: skip
-    return [*lines, *limit_lines(made, around, f"start + {tokens}.shape[{axis}]")]
+    return [*lines, *limit_lines(plan, around, f"start + {tokens}.shape[{axis}]")]
 
 
 def _tie(model: Model) -> list[Line]:

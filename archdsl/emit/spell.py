@@ -14,6 +14,7 @@ from archdsl.emit.names import safe
 from archdsl.emit.uses import MATH, NONE, Helper, OfModel, Round, Start, Use, Uses
 from archdsl.reals import Apply, Lit, OfDim, Real, Ref
 from archdsl.record import record
+from archdsl.symbols import unmarked
 
 ATOM, POWER, UNARY, TIMES, PLUS, SHIFT, AND, OR, COMPARE, LOOSE = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
 """Precedences, tightest first."""
@@ -65,8 +66,9 @@ def spelt(
 
 
 def of_config(symbol: str) -> Text:
-    """A symbol of the model, `$d`, read from a `Config` that is called `config`."""
-    return Text(f"config.{safe(symbol[1:])}", ATOM, frozenset((OfModel(symbol),)))
+    """A setting of the model, read from a `Config` that is called `config`."""
+    setting = unmarked(symbol)
+    return Text(f"config.{safe(setting)}", ATOM, frozenset((OfModel(setting),)))
 
 
 def counting(variable: str) -> Text:
@@ -149,6 +151,11 @@ def spell_real(r: Real, look: Look) -> Text:
             if op in _BUILT_IN:
                 return spelt(f"{_BUILT_IN[op]}({{}})", inside)
             return spelt(f"math.{op}({{}})", inside, uses=(MATH,))
+
+
+def spell(value: Dim | Real, look: Look) -> Text:
+    """An integer or a real expression."""
+    return spell_dim(value, look) if isinstance(value, Dim) else spell_real(value, look)
 
 
 def number(value: float) -> Text:

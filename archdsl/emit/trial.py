@@ -13,9 +13,10 @@ from archdsl.emit.limits import conditions
 from archdsl.emit.spell import Text, listed, of_config, spell_dim, spelt
 from archdsl.graph import Check, Model, Module
 from archdsl.nodes import Apply, Gather
+from archdsl.symbols import BATCH, SEEN, STREAM
 from archdsl.types import TensorType
 
-BATCH = 2
+EXAMPLES = 2
 """Examples side by side."""
 
 _STREAMED = (16, *range(15, 0, -1), *range(17, 65))
@@ -36,18 +37,21 @@ def lengths(model: Model, tiny: Model | None, stream: str = "") -> tuple[dict[st
     checks = conditions(model)
     free = _free(model)
     tried = {name: _STREAMED if name == stream else _OTHER for name in free}
-    tried |= {"B": (BATCH, 1)} if "B" in free else {}
+    tried |= {BATCH: (EXAMPLES, 1)} if BATCH in free else {}
     limited = {name for c in checks for side in (c.left, c.right) for name in side.symbols()}
-    limited |= {stream} if "S" in limited else set()
+    limited |= {stream} if SEEN in limited else set()
     tried = {name: sizes if name in limited else sizes[:1] for name, sizes in tried.items()}
     whole: dict[str, int] | None = None
     for sizes in islice(product(*tried.values()), _TRIED):
-        found = dict(zip(tried, sizes, strict=True))
-        if not _meets(small, checks, found):
+        candidate = dict(zip(tried, sizes, strict=True))
+        if not _meets(small, checks, candidate):
             continue
-        if all(_meets(small, checks, {**found, stream: n}) for n in range(1, found.get(stream, 1))):
-            return found, True
-        whole = whole or found
+        if all(
+            _meets(small, checks, {**candidate, stream: n})
+            for n in range(1, candidate.get(stream, 1))
+        ):
+            return candidate, True
+        whole = whole or candidate
     return whole or {name: sizes[0] for name, sizes in tried.items()}, False
 
 
@@ -55,17 +59,17 @@ def _free(model: Model) -> list[str]:
     """The axes that inputs bring, in order."""
     root = model.root
     known = {s.name for s in root.settings}
-    found: dict[str, None] = {}
+    axes: dict[str, None] = {}
     for index in root.inputs:
         for axis in root.nodes[index].type.axes:
             if isinstance(axis, Dim) and axis.name is not None and axis.name not in known:
-                found.setdefault(axis.name)
-    return list(found)
+                axes.setdefault(axis.name)
+    return list(axes)
 
 
-def _meets(model: Model, checks: tuple[Check, ...], found: Mapping[str, int]) -> bool:
-    sizes = {name: Dim.number(length) for name, length in found.items()}
-    sizes["S"] = sizes.get("T", Dim())
+def _meets(model: Model, checks: tuple[Check, ...], lengths: Mapping[str, int]) -> bool:
+    sizes = {name: Dim.number(length) for name, length in lengths.items()}
+    sizes[SEEN] = sizes.get(STREAM, Dim())
     for check in checks:
         left, right = (
             model.number(model.root, substitute(side, sizes)).value
@@ -80,29 +84,35 @@ def drawn(model: Model, which: int, vocab: str | None, sizes: Mapping[str, int])
     """Random numbers for an input: indices of the tables that it is looked up in, or others."""
     root = model.root
     node = root.nodes[root.inputs[which]]
-    said = []
+    axes = []
     for axis in node.type.axes:
         assert isinstance(axis, Dim)
         length = sizes.get(axis.name or "")
         number = Text(str(length))
-        said.append(_in_config(substitute(axis, root.symbols)) if length is None else number)
-    shape = spelt("({},)" if len(said) == 1 else "({})", listed(said))
-    args = spelt("({})" if said else "(())", listed(said))
+        axes.append(_in_config(root.symbols.dim(axis)) if length is None else number)
+    shape = spelt("({},)" if len(axes) == 1 else "({})", listed(axes))
+    args = spelt("({})" if axes else "(())", listed(axes))
     match node.type.dtype:
         case "bool":
             return spelt("torch.rand{} < 0.5", args)
         case "int":
             rows = [_in_config(x) for x in dict.fromkeys(_tables(root, root.inputs[which]))]
             if not rows:
-                rows = [_in_config(Dim.symbol(vocab)) if vocab else Text(str(BATCH))]
+                rows = [_in_config(Dim.symbol(vocab)) if vocab else Text(str(EXAMPLES))]
             most = rows[0] if len(rows) == 1 else spelt("min({})", listed(rows))
             return spelt("torch.randint({}, {})", most, shape)
     return spelt("torch.randn{}", args)
 
 
+def batch_axis(t: TensorType) -> int | None:
+    """Where an input has its examples side by side."""
+    examples = Dim.symbol(BATCH)
+    return t.axes.index(examples) if examples in t.axes else None
+
+
 def first(t: TensorType) -> str:
     """What picks the first example of an input."""
-    at = t.axes.index(Dim.symbol("B")) if Dim.symbol("B") in t.axes else None
+    at = batch_axis(t)
     return "" if at is None else f"[{':, ' * at}:1]"
 
 
@@ -131,7 +141,7 @@ def _tables(module: Module, index: int) -> Iterator[Dim]:
                 case Gather() as form if position == 1:
                     rows = module.nodes[node.args[0]].type.axes[-1 if form.along else 0]
                     if isinstance(rows, Dim):
-                        yield substitute(rows, module.symbols)
+                        yield module.symbols.dim(rows)
                 case Apply() as form:
                     child = module.child(form.child)
                     for _, inner in child.at(form):

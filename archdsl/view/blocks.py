@@ -1,7 +1,7 @@
 """Blocks of the tower as boxes, pills and choices: what they are called, what acts inside them."""
 
 from archdsl import naming
-from archdsl.graph import Module
+from archdsl.graph import Module, Single
 from archdsl.nodes import Apply, Input, Positions
 from archdsl.nodes import Node as Value
 from archdsl.record import replace
@@ -149,8 +149,10 @@ def _head(root: Module, value: Value, module: Module) -> tuple[Line, ...]:
     first = line(f"{module.title} output layer")
     for _, path in root.child(child_of(value)).ties:
         other = next((v for v in root.nodes if child_of(v) == path[0]), None)
-        table = root.child(path[0]).module
-        shown = _table(root, other, table).lower() if other and table else path[0]
+        table = root.child(path[0]).part
+        shown = path[0]
+        if other is not None and isinstance(table, Single):
+            shown = _table(root, other, table.module).lower()
         return first, line(f"tied to the {shown}", "quiet")
     return (first,)
 

@@ -12,7 +12,7 @@ position embedding).
 from collections.abc import Callable, Iterable
 
 from archdsl.dims import Dim
-from archdsl.graph import Module
+from archdsl.graph import Layers, Module
 from archdsl.nodes import (
     Apply,
     Body,
@@ -92,7 +92,8 @@ def _draw(
         case Apply() as form:
             child = draft.place.module.child(form.child)
             passing: Iterable[tuple[int, str]] = ()
-            if any(module.role in WRAPPING for _, module in child.modules) or child.segments:
+            wrapping = any(module.role in WRAPPING for _, module in child.modules)
+            if wrapping or isinstance(child.part, Layers):
                 # what only passes through to blocks inside is no wire of the block around them
                 own = len(value.args) - form.context
                 passing = zip(value.args[own:], child.context, strict=False)

@@ -5,7 +5,7 @@ x [T, 4096] ── q · 4,096 ── RoPE ──┐
 """
 
 from archdsl import naming
-from archdsl.graph import Child, Model, Module
+from archdsl.graph import BlockValue, Child, Experts, Model, Module
 from archdsl.nodes import Node as Value
 from archdsl.nodes import Window
 from archdsl.ops import OPS
@@ -118,7 +118,7 @@ def _spliced(place: Place, value: Value, module: Module, name: str) -> Splice:
 
 def _beside_a_bank(module: Module, child: Child) -> bool:
     """Whether a block works on every token where others are chosen from a bank."""
-    return any(other.top_k is not None for other in module.children if other is not child)
+    return any(isinstance(other.part, Experts) for other in module.children if other is not child)
 
 
 def width_label(place: Place, value: Value) -> Line:
@@ -133,9 +133,9 @@ def width_label(place: Place, value: Value) -> Line:
 def _heart(module: Module) -> tuple[Line, ...]:
     """The title of the operation at the heart, and the masks that it was given."""
     masks = [
-        str(setting.value)
+        setting.value.title
         for setting in module.settings
-        if setting.block and "bool" in setting.kind and setting.value
+        if isinstance(setting.value, BlockValue) and "bool" in setting.kind
     ]
     return (line(", ".join([module.title, *masks]), "ink", SEMIBOLD),)
 

@@ -10,7 +10,7 @@ from math import inf
 
 from archdsl.axes import Plan, factors
 from archdsl.dims import Dim
-from archdsl.graph import Model, Module
+from archdsl.graph import Experts, Model, Module
 from archdsl.nodes import Apply, Cache, Einsum, Elementwise, Mixture, Number, Read, Rearrange
 from archdsl.nodes import Node as Value
 from archdsl.ops import OPS
@@ -130,17 +130,18 @@ def upstream(draft: Draft, outputs: tuple[str, ...]) -> set[str]:
 def mixture(draft: Draft, number: int, value: Value) -> None:
     """The first experts and the last between the router and the sum of those it chooses."""
     assert isinstance(value.form, Mixture)
-    bank = draft.place.module.child(value.form.child)
-    expert = bank.modules[0][1]
+    name = value.form.child
+    bank = draft.place.module.child(name).part
+    assert isinstance(bank, Experts)
     tokens, *chosen = (draft.ends.get(arg, ()) for arg in value.args)
-    sources = dict.fromkeys(name for found in chosen for name in found) or dict.fromkeys(tokens)
+    sources = dict.fromkeys(name for wires in chosen for name in wires) or dict.fromkeys(tokens)
     total = Node(draft.named("sum"), "operator", mark="+", tooltip="sum of the chosen, weighted")
-    counts = sorted({1, 2, bank.length} & set(range(1, bank.length + 1)))
-    names = [draft.named(bank.name) for _ in counts][::-1]  # the last, at the right, by its path
+    counts = sorted({1, 2, bank.count} & set(range(1, bank.count + 1)))
+    names = [draft.named(name) for _ in counts][::-1]  # the last, at the right, by its path
     for count, name in zip(counts, names, strict=True):
         shown = f"expert {count:,}" if count < 3 else f"… {count:,}"
-        told = f"{expert.title}, one of {bank.length:,}, of which {bank.top_k} work on a token"
-        node = Node(name, "box", (line(shown),), "soft", tooltip=told)
+        about = f"{bank.expert.title}, one of {bank.count:,}, of which {bank.top_k} work on a token"
+        node = Node(name, "box", (line(shown),), "soft", tooltip=about)
         draft.nodes.append(node)
         draft.edges += [Edge(source, node.id) for source in sources]
         draft.edges.append(Edge(node.id, total.id))

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from archdsl import naming
-from archdsl.graph import Child, Model, Module
+from archdsl.graph import Child, Experts, Layers, Model, Module
 from archdsl.record import replace
 from archdsl.roles import chooses, slots, wraps
 from archdsl.shown import Shown, plain_path, reached
@@ -170,7 +170,7 @@ def _candidates(model: Model) -> tuple[_Found, _Found]:
     """
     found: dict[tuple[tuple[str, ...], int], tuple[int, int, Module]] = {}
     for child in model.root.children:
-        for count, layer in child.modules if child.segments else ():
+        for count, layer in child.modules if isinstance(child.part, Layers) else ():
             for path, inner in slots(layer):
                 around = inner.role == "residual" and wraps(inner)
                 if around or inner.role in _OPENED_ROLES:
@@ -208,8 +208,8 @@ def opened_roles(model: Model) -> tuple[str, ...]:
 def _experts(module: Module) -> str:
     """What each expert of a bank is: "each expert a SwiGLU, hidden width 2,048"."""
     for child in module.children:
-        if child.top_k is not None:
-            expert = child.modules[0][1]
+        if isinstance(child.part, Experts):
+            expert = child.part.expert
             return ", ".join([f"each expert a {expert.title}", *naming.settings(expert)[:1]])
     return ""
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from archdsl import naming
 from archdsl.facts import Facts
-from archdsl.graph import Model, Module
+from archdsl.graph import Layers, Model, Module
 from archdsl.nodes import Apply
 from archdsl.record import replace
 from archdsl.shown import USUAL_DEPTH, Shown, no_part, reached
@@ -59,7 +59,8 @@ def _width(model: Model, group: Node) -> Line:
     stacks = [
         value
         for value in model.root.nodes
-        if isinstance(value.form, Apply) and model.root.child(value.form.child).segments
+        if isinstance(value.form, Apply)
+        and isinstance(model.root.child(value.form.child).part, Layers)
     ]
     own = [
         v for v in stacks if isinstance(v.form, Apply) and v.form.child == group.id.split(".")[0]

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator
 
 from archdsl import naming
-from archdsl.graph import Child, Model, Module, Segment
+from archdsl.graph import Child, Layers, Model, Module, Segment, Single
 from archdsl.nodes import Apply, Input
 from archdsl.nodes import Node as Value
 from archdsl.record import replace
@@ -67,7 +67,7 @@ def _seen_elsewhere(model: Model, choice: Shown) -> frozenset[str]:
                 most[block_name] = count, child.name
     asked = {path[0] for path in choice.opened if path}
     stacks = any(layers[child.name] for child in model.root.children if child.length > 1)
-    alone = {child.name for child in model.root.children if stacks and not child.segments}
+    alone = {c.name for c in model.root.children if stacks and isinstance(c.part, Single)}
     return frozenset(
         name
         for name, built in layers.items()
@@ -144,37 +144,36 @@ def applied(place: Place, value: Value, name: str) -> Node | Splice | None:
     as these.
     """
     child = place.module.child(child_of(value))
-    if child.segments:
-        return _stack(place, child, name)
-    assert child.module is not None
-    found = _kinds(place, child_of(value))
-    module = found[0][1]
-    open_here = all(wraps(m) for _, m in found) and _alike([m for _, m in found])
+    if isinstance(child.part, Layers):
+        return _stack(place, child, child.part.segments, name)
+    kinds = _kinds(place, child_of(value))
+    module = kinds[0][1]
+    open_here = all(wraps(m) for _, m in kinds) and _alike([m for _, m in kinds])
     if open_here and not place.choice.folds(place.model, name, module):
-        return _wrapped(place, value, found, name)
-    if len(found) > 1:
-        return choice_of(place, value, found, name)
+        return _wrapped(place, value, kinds, name)
+    if len(kinds) > 1:
+        return choice_of(place, value, kinds, name)
     return block(place, value, module, name)
 
 
 def _kinds(place: Place, slot: str) -> tuple[tuple[int, Module], ...]:
     """The modules that the layers drawn here have in a slot, each with the number of its layers."""
-    found: dict[int, tuple[int, Module]] = {}
+    kinds: dict[int, tuple[int, Module]] = {}
     for count, module in place.kinds or ((1, place.module),):
-        inner = next((c.module for c in module.children if c.name == slot), None)
-        if inner is not None:
-            before = found.get(inner.id, (0, inner))[0]
-            found[inner.id] = before + count, inner
-    return tuple(found.values())
+        part = next((child.part for child in module.children if child.name == slot), None)
+        if isinstance(part, Single):
+            before = kinds.get(part.module.id, (0, part.module))[0]
+            kinds[part.module.id] = before + count, part.module
+    return tuple(kinds.values())
 
 
 def _wrapped(
-    place: Place, value: Value, found: tuple[tuple[int, Module], ...], name: str
+    place: Place, value: Value, kinds: tuple[tuple[int, Module], ...], name: str
 ) -> Node | Splice:
     """A block that stands around others: as these, in their place, or in a frame if it is a part
     of the model.
     """
-    module = found[0][1]
+    module = kinds[0][1]
     if place.module is place.model.root and child_of(value) in place.shut:
         return _closed(place, module, name)
     inside = replace(
@@ -182,7 +181,7 @@ def _wrapped(
         module=module,
         path=name,
         level=place.level + 1,
-        kinds=found if len(found) > 1 else (),
+        kinds=kinds if len(kinds) > 1 else (),
     )
     if module.role == "residual":
         return _merged(replace(inside, bare=True), name)
@@ -287,7 +286,7 @@ def _leads(path: str, name: str) -> bool:
     return ".".join(plain_path(name)) == f"{path}.merge"
 
 
-def _stack(place: Place, child: Child, name: str) -> Node:
+def _stack(place: Place, child: Child, segments: tuple[Segment, ...], name: str) -> Node:
     """One group where all layers are built alike, groups within a group where they are not."""
     modules = [module for _, module in child.modules]
     opens = any(place.choice.opens(place.model, name, module, 1) for module in modules)
@@ -297,7 +296,7 @@ def _stack(place: Place, child: Child, name: str) -> Node:
         return _shut(place, child, name)
     if len(modules) == 1 or _alike(modules):
         return _group(place, modules, [n for n, _ in child.modules], name)
-    segments, count = child.segments, 1
+    count = 1
     if len(segments) == 1 and not isinstance(segments[0].item, Module):
         segments, count = segments[0].item, segments[0].count
     inner = _segments(place, segments, name)
@@ -307,17 +306,17 @@ def _stack(place: Place, child: Child, name: str) -> Node:
 def _shut(place: Place, child: Child, name: str) -> Node:
     """A stack as a box that says how many layers of which kind it holds."""
     kinds = child.modules
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     others = [module for _, module in kinds]
     for (count, _), called in zip(kinds, naming.kind_names(others), strict=True):
-        found[called] = found.get(called, 0) + count
-    if len(found) == 1:
+        counts[called] = counts.get(called, 0) + count
+    if len(counts) == 1:
         lines: tuple[Line, ...] = (line(kinds[0][1].title, "ink", SEMIBOLD),)
         lines += (line(_times(kinds[0][1], child.length), "accent", SEMIBOLD),)
     else:
         lines = (line(naming.layers(child.length), "ink", SEMIBOLD),)
-        said = [f"{count:,} × {called}" for called, count in found.items()]
-        lines += tuple(line(text, "quiet") for text in said[:_MOST_KINDS])
+        rows = [f"{count:,} × {called}" for called, count in counts.items()]
+        lines += tuple(line(text, "quiet") for text in rows[:_MOST_KINDS])
     return Node(name, "box", lines, "soft", tooltip=_layers_said(place, kinds))
 
 

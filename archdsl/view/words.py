@@ -6,6 +6,7 @@ import re
 from archdsl import naming
 from archdsl.graph import Model, Module
 from archdsl.roles import COMPUTING
+from archdsl.symbols import BATCH
 from archdsl.text import BOLD, REGULAR, SEMIBOLD, Line, Run, line
 from archdsl.types import TensorType
 
@@ -33,19 +34,19 @@ def label(module: Module) -> tuple[Line, ...]:
 
 def shape(model: Model, module: Module, found: TensorType) -> str:
     """A value's shape in numbers, without the batch: "[T, 4096]"; a window is "≤1024"."""
-    axes = [axis for axis in model.shape(module, found) if axis.name != "B"]
+    axes = [axis for axis in model.shape(module, found) if axis.name != BATCH]
     return f"[{', '.join(_LAST.sub(_at_most, str(axis)) for axis in axes)}]"
 
 
 def numbers(model: Model, module: Module, found: TensorType) -> str:
     """How many numbers a value has, axis by axis, without the batch: "32 × 128 × 128"."""
-    axes = [axis for axis in model.shape(module, found) if axis.name != "B"]
+    axes = [axis for axis in model.shape(module, found) if axis.name != BATCH]
     return " × ".join(f"{axis.value:,}" if axis.value is not None else str(axis) for axis in axes)
 
 
 def per_token(model: Model, module: Module, found: TensorType) -> str:
     """The numbers kept of each token, and of how many tokens if not of all: "8 × 128 a token"."""
-    shaped = [axis for axis in model.shape(module, found) if axis.name != "B"]
+    shaped = [axis for axis in model.shape(module, found) if axis.name != BATCH]
     numbers = [f"{axis.value:,}" for axis in shaped if axis.value is not None]
     said = f"{' × '.join(numbers)} a token"
     for axis in shaped:
