@@ -29,7 +29,7 @@ ALLOWED = {
 RINGS = {
     "check": {
         "apply", "bindings", "body", "context", "experts", "expressions", "interface", "kinds",
-        "recurrence", "schedules",
+        "recurrence",
     },
     "emit": {"body", "calls", "precomputed", "repeat"},
 }  # fmt: skip

@@ -5,6 +5,8 @@
 | `values.py` | what an expression can mean |
 | `scope.py` | the world of one body: names, assumptions, numbers |
 | `work.py` | a bound on all of it |
+| `names.py` | what a name means |
+| `operators.py` | operators and choices of values |
 | `expressions.py` | names, choices, calls, pipes |
 | `statics.py` | numbers, words and lists known in advance |
 | `tensors.py` | elementwise operations and broadcasting |

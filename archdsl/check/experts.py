@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from archdsl import syntax as s
 from archdsl.axes import Factor, Plan, RestFactor
-from archdsl.check import apply, expressions
+from archdsl.check import apply
 from archdsl.check.scope import Scope
 from archdsl.check.tensors import tensor
 from archdsl.check.values import (
@@ -35,12 +35,12 @@ MAX_EXPERTS = 1_000_000
 """Banks larger than this are refused."""
 
 
-def bank(scope: Scope, expr: s.Call) -> Value:
+BANK = "write bank(n, expert, top_k), or bank(n * expert, m * other, top_k)"
+MIXTURE = "write mixture(pool, weights, indices), where pool = bank(...)"
+
+
+def bank(scope: Scope, expr: s.Call, values: list[Value]) -> Value:
     """`bank(n, expert, top_k)`, or `bank(n * expert, m * other, top_k)`."""
-    form = "write bank(n, expert, top_k), or bank(n * expert, m * other, top_k)"
-    if len(expr.args) < 2 or not all(a.plain for a in expr.args):
-        return scope.fail("wrong-arguments", form, expr.span)
-    values = [expressions.evaluate(scope, a.value) for a in expr.args]
     if any(isinstance(v, Error) for v in values):
         return Error()
     match values:
@@ -51,15 +51,15 @@ def bank(scope: Scope, expr: s.Call) -> Value:
         case [Int(), other, Int()]:
             return scope.fail("not-a-block", f"{describe(other)} is not a block", expr.args[1].span)
         case _:
-            return scope.fail("wrong-arguments", form, expr.span)
-    made = Bank(kinds, top_k, expr.span)
-    known, chosen = scope.value(made.count), scope.value(top_k)
+            return scope.fail("wrong-arguments", BANK, expr.span)
+    pool = Bank(kinds, top_k, expr.span)
+    known, chosen = scope.value(pool.count), scope.value(top_k)
     if known is not None and not 1 <= known <= MAX_EXPERTS:
         return scope.fail("too-large", f"a bank of {known} experts", expr.args[0].span)
     if known is not None and chosen is not None and not 1 <= chosen <= known:
         message = f"{chosen} of {known} experts cannot be chosen"
         return scope.fail("bad-value", message, expr.args[-1].span)
-    return made
+    return pool
 
 
 def mixed(scope: Scope, chosen: Mixture, args: list[Tensor], fn_span: Span, span: Span) -> Value:
@@ -140,13 +140,8 @@ def _within(scope: Scope, i: Tensor, first: Dim, count: Dim, span: Span) -> Tens
     return found
 
 
-def mixture(scope: Scope, expr: s.Call) -> Value:
+def mixture(scope: Scope, expr: s.Call, name: str, pool: Value, chosen: list[Value]) -> Value:
     """`mixture(pool, weights, indices)`: still to be applied to x."""
-    if len(expr.args) != 3 or not isinstance(expr.args[0].value, s.Name):
-        message = "write mixture(pool, weights, indices), where pool = bank(...)"
-        return scope.fail("wrong-arguments", message, expr.span)
-    pool = expressions.evaluate(scope, expr.args[0].value)
-    chosen = [expressions.evaluate(scope, a.value) for a in expr.args[1:]]
     if isinstance(pool, Error) or any(isinstance(c, Error) for c in chosen):
         return Error()
     if not isinstance(pool, Bank):
@@ -156,7 +151,7 @@ def mixture(scope: Scope, expr: s.Call) -> Value:
     )
     if weights is None or indices is None or not _fits(scope, pool, weights, indices, expr.span):
         return Error()
-    return Mixture(expr.args[0].value.name, pool, weights, indices)
+    return Mixture(name, pool, weights, indices)
 
 
 def tokens_fit(scope: Scope, chosen: Mixture, x: Tensor, result: TensorType, span: Span) -> bool:

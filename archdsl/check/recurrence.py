@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace as changed
 
 from archdsl import syntax as s
-from archdsl.check import body, expressions, interface
+from archdsl.check import body, expressions, interface, names, statics
 from archdsl.check.scope import STREAM, Scope
 from archdsl.check.tensors import results_of, tensor
 from archdsl.check.values import Error, Float, Int, Tensor, Tensors, Value, describe
@@ -31,15 +31,12 @@ MAX_ROUNDS = 10_000
 """Loops of more rounds are refused."""
 
 
-def window(scope: Scope, expr: s.Call) -> Value:
+def window(scope: Scope, expr: s.Call, value: Value, length: Value) -> Value:
     """`window(x, n)`: the last n tokens at each position."""
-    if len(expr.args) != 2 or not all(a.plain for a in expr.args):
-        return scope.fail("wrong-arguments", "write window(x, n)", expr.span)
-    given = expressions.evaluate(scope, expr.args[0].value)
-    count = expressions.static_int(scope, expr.args[1].value, "the length of a window")
-    if isinstance(given, Error) or count is None:
+    count = statics.integer(scope, length, expr.args[1].span, "the length of a window")
+    if isinstance(value, Error) or count is None:
         return Error()
-    x = tensor(scope, given, expr.args[0].span)
+    x = tensor(scope, value, expr.args[0].span)
     if x is None:
         return Error()
     known = scope.value(count)
@@ -130,7 +127,7 @@ def loop(scope: Scope, expr: s.Loop) -> Value:
 
 
 def _over(scope: Scope, name: s.Name) -> Tensor | None:
-    value = expressions.name(scope, name)
+    value = names.name(scope, name)
     if isinstance(value, Error):
         return None
     if not isinstance(value, Tensor):
