@@ -28,8 +28,7 @@ ALLOWED = {
 """The stages that each stage may import, as the page says. A folder is one stage."""
 RINGS = {
     "check": {
-        "apply", "bindings", "body", "context", "experts", "expressions", "interface", "kinds",
-        "recurrence",
+        "apply", "bindings", "body", "expressions", "recurrence",
     },
     "emit": {"body", "calls", "precomputed", "repeat"},
 }  # fmt: skip

@@ -13,8 +13,10 @@
 | `matching.py` | names of a pattern against axes |
 | `patterns.py` | operations with axes patterns |
 | `experts.py` | banks and mixtures |
-| `interface.py` | settings, signatures, `where`, slots |
-| `apply.py` | recipes, ties, application |
+| `interface.py` | what a signature, a condition, a slot asks for |
+| `recipes.py` | settings and ties of a block |
+| `submodules.py` | the node and the submodule of an application |
+| `apply.py` | signatures evaluated; application |
 | `schedules.py` | stacks and what repeats in them |
 | `context.py` | `given` and `give` |
 | `bindings.py` | `share` and `apart` |

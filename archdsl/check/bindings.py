@@ -14,7 +14,7 @@ name being the body's own.
 from __future__ import annotations
 
 from archdsl import syntax as s
-from archdsl.check import apply, interface
+from archdsl.check import apply, expressions, interface, submodules
 from archdsl.check.scope import Scope
 from archdsl.check.values import (
     BlockRef,
@@ -37,7 +37,9 @@ def bind(scope: Scope, statement: s.Bind, value: Value) -> Value:
     """The value that a binding with a word before it has."""
     assert statement.own is not None
     if isinstance(value, BlockRef):
-        value = apply.recipe(scope, value.block, (), statement.value.span, statement.value.span)
+        value = expressions.recipe(
+            scope, value.block, (), statement.value.span, statement.value.span
+        )
     if isinstance(value, Slot) and value.recipe is not None:
         value = value.recipe
     if isinstance(value, Error):
@@ -78,11 +80,12 @@ def _apart(scope: Scope, name: s.Name, made: Value, first: Recipe) -> Value:
                 here = scope.names.get(axis.name)
                 own = here if isinstance(here, Int) else Int(Dim.symbol(axis.name))
                 inner.names[axis.name] = own
-    types = [interface.type_of(inner, declared.type) for declared in first.block.decl.inputs]
+    types = [apply.type_of(inner, declared.type) for declared in first.block.decl.inputs]
     args = [Tensor(-1, t) for t in types if t is not None]
     span = first.span or name.span
     if len(args) != len(types) or apply.result(scope, made, args, span, span) is None:
         return Error()
-    if scope.numbers is not None and apply.child(scope, made, name.name, args, span) is not None:
+    whole, title = apply.with_defaults(scope, made), describe(made)
+    if scope.numbers is not None and submodules.child(scope, whole, title, name.name, args, span):
         scope.children[name.name] = replace(scope.children[name.name], apart=True)
     return made

@@ -7,7 +7,7 @@ that nothing uses is an error, because it is a typing mistake more often than no
 from __future__ import annotations
 
 from archdsl import syntax as s
-from archdsl.check import bindings, context, expressions, interface, kinds, statics
+from archdsl.check import apply, bindings, context, expressions, interface, statics
 from archdsl.check.scope import SEEN, STREAM, Scope, speaking, words
 from archdsl.check.tensors import tensor
 from archdsl.check.values import (
@@ -51,11 +51,11 @@ def check_block(block: Block, diagnostics: Diagnostics) -> None:
         _unique(scope, setting.name)
         if setting.default is not None:
             value = expressions.evaluate(speaking(scope, setting.kind), setting.default)
-            kinds.fit(scope, setting, value, setting.default.span, block.name)
+            expressions.setting(scope, setting, value, setting.default.span, block.name)
         scope.names[setting.name.name] = symbolic(setting)
         _words(scope, setting)
     bind_inputs(scope, decl)
-    interface.assume(scope, decl.where)
+    assume(scope, decl.where)
     run(scope, decl)
 
 
@@ -132,7 +132,7 @@ def bind_inputs(scope: Scope, decl: s.BlockDecl) -> None:
         for axis in declared.type.axes:
             if isinstance(axis, s.Name) and axis.name not in scope.names:
                 scope.names[axis.name] = Int(Dim.symbol(axis.name))
-        t = interface.type_of(scope, declared.type)
+        t = apply.type_of(scope, declared.type)
         _unique(scope, declared.name)
         if t is None:
             scope.names[declared.name.name] = Error()
@@ -144,6 +144,20 @@ def bind_inputs(scope: Scope, decl: s.BlockDecl) -> None:
             scope.context[declared.name.name] = len(scope.nodes) - 1
     if SEEN not in scope.names:
         scope.names[SEEN] = Int(Dim.symbol(SEEN))
+
+
+def assume(scope: Scope, conditions: tuple[s.Expr, ...]) -> None:
+    """What `where` says becomes a fact of the scope: equalities, divisibility among them."""
+    for condition in conditions:
+        if isinstance(condition, s.Binary) and condition.op == "and":
+            assume(scope, (condition.left, condition.right))
+        elif isinstance(condition, s.Binary) and condition.op == "==":
+            left = expressions.evaluate(scope, condition.left)
+            right = expressions.evaluate(scope, condition.right)
+            if isinstance(left, Int) and isinstance(right, Int):
+                scope.facts = scope.facts.plus(left.dim - right.dim)
+        else:
+            expressions.truth(scope, condition)
 
 
 def run(scope: Scope, decl: s.BlockDecl) -> tuple[int, ...] | None:
@@ -279,7 +293,7 @@ def _residual(scope: Scope, statement: s.Residual) -> None:
 
 def _param(scope: Scope, statement: s.ParamStatement) -> None:
     name = statement.name
-    t = interface.type_of(scope, statement.type)
+    t = apply.type_of(scope, statement.type)
     guard = True if statement.guard is None else expressions.truth(scope, statement.guard)
     if t is None or guard is False:
         scope.names[name.name] = Error()
@@ -485,7 +499,7 @@ def _return(scope: Scope, decl: s.BlockDecl, statement: s.Result) -> tuple[int, 
         if one is None:
             return None
         found.append(one)
-    expected = [interface.type_of(scope, t) for t in decl.outputs]
+    expected = [apply.type_of(scope, t) for t in decl.outputs]
     if len(found) != len(expected):
         scope.fail(
             "wrong-arguments",

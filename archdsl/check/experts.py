@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from archdsl import syntax as s
 from archdsl.axes import Factor, Plan, RestFactor
-from archdsl.check import apply
 from archdsl.check.scope import Scope
 from archdsl.check.tensors import tensor
 from archdsl.check.values import (
@@ -52,92 +51,77 @@ def bank(scope: Scope, expr: s.Call, values: list[Value]) -> Value:
             return scope.fail("not-a-block", f"{describe(other)} is not a block", expr.args[1].span)
         case _:
             return scope.fail("wrong-arguments", BANK, expr.span)
-    pool = Bank(kinds, top_k, expr.span)
-    known, chosen = scope.value(pool.count), scope.value(top_k)
+    experts = Bank(kinds, top_k, expr.span)
+    known, chosen = scope.value(experts.count), scope.value(top_k)
     if known is not None and not 1 <= known <= MAX_EXPERTS:
         return scope.fail("too-large", f"a bank of {known} experts", expr.args[0].span)
     if known is not None and chosen is not None and not 1 <= chosen <= known:
         message = f"{chosen} of {known} experts cannot be chosen"
         return scope.fail("bad-value", message, expr.args[-1].span)
-    return pool
+    return experts
 
 
-def mixed(scope: Scope, chosen: Mixture, args: list[Tensor], fn_span: Span, span: Span) -> Value:
-    """A mixture of several kinds of experts: the sum of what each kind says to the tokens that
-    chose one of it. Experts that give back what they get are a weight; those that say nothing are
-    nothing.
-    """
-    first = Dim()
-    total: Tensor | None = None
-    for number, kind in enumerate(chosen.bank.items):
-        found = _of_kind(scope, chosen, kind, first, number, args, fn_span, span)
-        if isinstance(found, Error):
-            return found
-        if found is not None:
-            said = [total, found] if total is not None else [found]
-            node = Node(Elementwise("add"), tuple(t.node for t in said), (found.type,), span=span)
-            total = scope.add(node) if total is not None else found
-        first = first + kind.count
-    if total is None:
-        return scope.add(Node(Zero(), (args[0].node,), (args[0].type,), span=span))
-    return total
+def idle(scope: Scope, chosen: Mixture, kind: Repeat, first: Dim, x: Tensor, span: Span) -> Tensor:
+    """What experts say that give back what they get: x times the weight of those chosen."""
+    w = chosen.weights
+    mine = _within(scope, chosen.indices, first, kind.count, span)
+    none = tensor(scope, Float(Lit(0.0)), span)
+    assert none is not None
+    arms = (mine.node, w.node, none.node)
+    share = scope.add(Node(Elementwise("select"), arms, (w.type,), span=span))
+    one = TensorType(w.type.dtype, (*w.type.axes[:-1], Dim.number(1)))
+    lead = RestFactor()
+    axis = Factor("k", chosen.bank.top_k)
+    plan = Plan(((lead, axis),), ((lead, Factor("1", Dim.number(1))),))
+    share = scope.add(Node(Reduce("sum", plan), (share.node,), (one,), span=span))
+    form = Elementwise("multiply", scope.value(kind.count) or 0)
+    return scope.add(Node(form, (x.node, share.node), (x.type,), span=span))
 
 
-def _of_kind(
-    scope: Scope,
-    chosen: Mixture,
-    kind: Repeat,
-    first: Dim,
-    number: int,
-    args: list[Tensor],
-    fn_span: Span,
-    span: Span,
-) -> Tensor | Error | None:
-    """What one kind of experts says, or None for nothing."""
-    stands_for = apply.folded(scope, kind.item, args)
-    if stands_for == "zero" or (scope.numbers is not None and not scope.value(kind.count)):
-        return None
-    x, (w, i) = args[0], (chosen.weights, chosen.indices)
+def pool(
+    scope: Scope, chosen: Mixture, kind: Repeat, first: Dim, number: int, span: Span
+) -> Mixture:
+    """A mixture of one kind of experts, to be applied: an index of another kind is beyond them."""
+    i = chosen.indices
     mine = _within(scope, i, first, kind.count, span)
-    if stands_for == "identity":
-        none = tensor(scope, Float(Lit(0.0)), span)
-        assert none is not None
-        arms = (mine.node, w.node, none.node)
-        share = scope.add(Node(Elementwise("select"), arms, (w.type,), span=span))
-        one = TensorType(w.type.dtype, (*w.type.axes[:-1], Dim.number(1)))
-        lead = RestFactor()
-        axis = Factor("k", chosen.bank.top_k)
-        plan = Plan(((lead, axis),), ((lead, Factor("1", Dim.number(1))),))
-        share = scope.add(Node(Reduce("sum", plan), (share.node,), (one,), span=span))
-        idle = scope.value(kind.count) or 0
-        form = Elementwise("multiply", idle)
-        return scope.add(Node(form, (x.node, share.node), (x.type,), span=span))
     if number:
         begin = tensor(scope, Int(first), span)
         beyond = tensor(scope, Int(kind.count), span)
         assert begin is not None and beyond is not None
-        args_of = (i.node, begin.node)
-        shifted = scope.add(Node(Elementwise("subtract"), args_of, (i.type,), span=span))
+        operands = (i.node, begin.node)
+        shifted = scope.add(Node(Elementwise("subtract"), operands, (i.type,), span=span))
         arms = (mine.node, shifted.node, beyond.node)
         i = scope.add(Node(Elementwise("select"), arms, (i.type,), span=span))
     name = chosen.name if not number else f"{chosen.name}_{number + 1}"
-    pool = Mixture(name, Bank((kind,), chosen.bank.top_k, chosen.bank.span), w, i, True)
-    made = apply.applied(scope, pool, args, fn_span, span)
-    return made if isinstance(made, Tensor | Error) else Error()
+    one = Bank((kind,), chosen.bank.top_k, chosen.bank.span)
+    return Mixture(name, one, chosen.weights, i, True)
+
+
+def plus(scope: Scope, total: Tensor | None, part: Tensor, span: Span) -> Tensor:
+    """What all kinds of experts so far say together."""
+    if total is None:
+        return part
+    return scope.add(Node(Elementwise("add"), (total.node, part.node), (part.type,), span=span))
+
+
+def nothing(scope: Scope, x: Tensor, span: Span) -> Tensor:
+    """What experts say where none of them says anything."""
+    return scope.add(Node(Zero(), (x.node,), (x.type,), span=span))
 
 
 def _within(scope: Scope, i: Tensor, first: Dim, count: Dim, span: Span) -> Tensor:
     """Whether each index is of a kind: `first` up to `first + count`."""
     t = TensorType("bool", i.type.axes)
-    found: Tensor | None = None
+    both: Tensor | None = None
     for op, bound in (("greater_equal", first), ("less", first + count)):
         number = tensor(scope, Int(bound), span)
         assert number is not None
-        said = scope.add(Node(Elementwise(op), (i.node, number.node), (t,), span=span))
-        both = (found.node, said.node) if found is not None else ()
-        found = scope.add(Node(Elementwise("and"), both, (t,), span=span)) if both else said
-    assert found is not None
-    return found
+        side = scope.add(Node(Elementwise(op), (i.node, number.node), (t,), span=span))
+        if both is not None:
+            side = scope.add(Node(Elementwise("and"), (both.node, side.node), (t,), span=span))
+        both = side
+    assert both is not None
+    return both
 
 
 def mixture(scope: Scope, expr: s.Call, name: str, pool: Value, chosen: list[Value]) -> Value:

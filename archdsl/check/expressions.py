@@ -7,22 +7,26 @@ What tensors do stands in `tensors.py` and `patterns.py`, what blocks do in `app
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from archdsl import syntax as s
 from archdsl.check import (
     apply,
     experts,
+    interface,
+    kinds,
     names,
     operators,
     patterns,
+    recipes,
     recurrence,
     schedules,
     statics,
     tensors,
 )
-from archdsl.check.scope import Scope
+from archdsl.check.recipes import Tie
+from archdsl.check.scope import Scope, speaking
 from archdsl.check.values import (
+    Block,
     BlockRef,
     DateValue,
     Each,
@@ -45,11 +49,12 @@ from archdsl.check.values import (
     is_layer,
 )
 from archdsl.check.work import step
-from archdsl.diagnostic import nearest
 from archdsl.dims import Dim
 from archdsl.ops import OPS
 from archdsl.reals import FUNCTIONS, Lit
+from archdsl.record import replace
 from archdsl.source import Span
+from archdsl.types import TensorType
 
 
 def evaluate(scope: Scope, expr: s.Expr) -> Value:
@@ -92,7 +97,7 @@ def evaluate(scope: Scope, expr: s.Expr) -> Value:
                 help="write op[...](x), or x |> op[...]",
             )
         case s.Field():
-            return field(scope, expr)
+            return _field(scope, expr)
         case s.Scan():
             return recurrence.scan(scope, expr)
         case s.Loop():
@@ -187,33 +192,21 @@ def _choice(scope: Scope, expr: s.Choice) -> Value:
     return operators.undecided(scope, expr, evaluate(scope, expr.yes), evaluate(scope, expr.no))
 
 
-def field(scope: Scope, expr: s.Field) -> Value:
-    """`embed.w`: a parameter of a submodule."""
+def _field(scope: Scope, expr: s.Field) -> Value:
+    """`embed.w`: a parameter of a submodule; `.key.part` of a configuration."""
     value = evaluate(scope, expr.value)
-    if isinstance(value, Error | Null):
-        return value
-    if isinstance(value, Record):
-        return names.entry(value, expr.name.name)
-    path: tuple[str, ...] = ()
-    if isinstance(expr.value, s.Name):
-        path = (expr.value.name,)
-    if isinstance(value, Recipe) and path:
-        statement = value.block.param(expr.name.name)
-        if statement is not None and value.shared is not None:
-            if scope.shared.get(value.shared.name) is not value.shared:
-                message = f"{path[0]} is shared by a body around this one"
-                help = "tie parameters where both blocks are bound"
-                return scope.fail("unsupported", message, expr.span, help=help)
-            path = (value.shared.name,)
-        if statement is not None:
-            return ParamPath((*path, expr.name.name), apply.param_type(scope, value, statement))
-        known = [p.name.name for p in value.block.decl.body if isinstance(p, s.ParamStatement)]
-        hint = nearest(expr.name.name, known)
-        message = f"{value.block.name} has no parameter {expr.name.name}"
-        return scope.fail("unknown-name", message, expr.name.span, help=hint)
-    return scope.fail(
-        "kind-mismatch", f"{describe(value)} has no part {expr.name.name}", expr.name.span
-    )
+    match value:
+        case Error() | Null():
+            return value
+        case Record():
+            return names.entry(value, expr.name.name)
+        case Recipe() if isinstance(expr.value, s.Name):
+            path = names.parameter(scope, expr, expr.value, value)
+            if isinstance(path, Error):
+                return path
+            return ParamPath(path, _param_type(scope, value, expr.name.name))
+    message = f"{describe(value)} has no part {expr.name.name}"
+    return scope.fail("kind-mismatch", message, expr.name.span)
 
 
 def _call(scope: Scope, expr: s.Call) -> Value:
@@ -224,7 +217,7 @@ def _call(scope: Scope, expr: s.Call) -> Value:
         case Error():
             return target
         case BlockRef(block):
-            return apply.recipe(scope, block, expr.args, expr.span, expr.fn.span)
+            return recipe(scope, block, expr.args, expr.span, expr.fn.span)
         case PrimitiveRef("stack"):
             return _stack(scope, expr)
         case PrimitiveRef("len"):
@@ -306,3 +299,109 @@ def _window(scope: Scope, expr: s.Call) -> Value:
         return scope.fail("wrong-arguments", "write window(x, n)", expr.span)
     value, count = (evaluate(scope, a.value) for a in expr.args)
     return recurrence.window(scope, expr, value, count)
+
+
+# --- blocks with their settings -------------------------------------------------------------------
+
+
+def recipe(
+    scope: Scope, block: Block, args: tuple[s.Arg, ...], span: Span, name_span: Span
+) -> Recipe | Error:
+    """A block with its settings; positional ones in the order of the declaration."""
+    decls = {d.name.name: d for d in block.decl.settings}
+    values: dict[str, tuple[Value, Span]] = {}
+    ties: list[Tie] = []
+    wrong = False
+    order = iter(decls)
+    for arg in args:
+        name = arg.name.name if arg.name else next(order, None)
+        at = arg.name.span if arg.name else arg.span
+        if arg.source is not None or arg.each:
+            scope.fail("unsupported", "this form of argument is for stacks", arg.span)
+            wrong = True
+            continue
+        kind = decls[name].kind if name in decls else None
+        value = evaluate(speaking(scope, kind), arg.value)
+        wrong |= isinstance(value, Error)
+        if name is not None and name not in decls and isinstance(value, ParamPath):
+            wrong |= not recipes.has_parameter(scope, block, name, at)
+            ties.append(Tie(name, value, arg.span))
+        elif name is None or name not in decls:
+            if not isinstance(value, Error):
+                recipes.no_setting(scope, block, name, at, list(decls))
+            wrong = True
+        elif name in values:
+            scope.fail("duplicate-name", f"{name} is set twice", at)
+            wrong = True
+        else:
+            values[name] = (value, arg.value.span)
+    settings = None if wrong else _settings(scope, block, values, name_span)
+    if settings is None:
+        return Error()
+    value = recipes.recipe(scope, block, settings, ties, span)
+    if isinstance(value, Error):
+        return value
+    for tie in ties:
+        if not recipes.tie_fits(scope, block, tie, _param_type(scope, value, tie.name)):
+            return Error()
+    return value
+
+
+def _settings(
+    scope: Scope, block: Block, values: dict[str, tuple[Value, Span]], span: Span
+) -> tuple[tuple[str, Value], ...] | None:
+    """Values for all settings of a block, defaults filled in; None after a report."""
+    inner = Scope(scope.diagnostics, {}, block.globals, numbers=scope.numbers, facts=scope.facts)
+    inner.frames = scope.frames
+    wrong = False
+    for decl in block.decl.settings:
+        name = decl.name.name
+        if name in values:
+            value, at = values[name]
+        elif decl.default is not None:
+            value = evaluate(speaking(inner, decl.kind), decl.default)
+            at = decl.default.span
+        else:
+            # A value that does not fit may have been meant for this one: one message is enough.
+            if not wrong:
+                recipes.no_value(scope, block, decl, span)
+            value, at = Error(), span
+        value = setting(scope, decl, value, at, block.name)
+        wrong |= isinstance(value, Error)
+        inner.names[name] = value
+    return None if wrong else tuple(inner.names.items())
+
+
+def setting(scope: Scope, decl: s.SettingDecl, value: Value, at: Span, owner: str) -> Value:
+    """A value as a setting of its kind, or an error after a report. A block that is only named gets
+    its default settings.
+    """
+    match decl.kind, value:
+        case s.SignatureKind(), BlockRef(block):
+            settings = _settings(scope, block, {}, at)
+            return Error() if settings is None else Recipe(block, settings, (), at)
+        case s.KindOf("list", (kind,)), Items():
+            return _items(scope, replace(decl, kind=kind), value, at, owner)
+    return kinds.fit(scope, decl, value, at, owner)
+
+
+def _items(scope: Scope, item: s.SettingDecl, items: Items, at: Span, owner: str) -> Value:
+    """A list whose items are of the kind that is declared, or an error after a report."""
+    if items.values is None:
+        sample = None if items.sample is None else setting(scope, item, items.sample, at, owner)
+        return Error() if isinstance(sample, Error) else replace(items, sample=sample)
+    values: list[Value] = []
+    for value in items.values:
+        one = setting(scope, item, value, at, owner)
+        if isinstance(one, Error):
+            return one
+        values.append(one)
+    return replace(items, values=tuple(values))
+
+
+def _param_type(scope: Scope, value: Recipe, name: str) -> TensorType | None:
+    """The type of a parameter of a recipe, in the caller's symbols."""
+    statement = value.block.param(name)
+    if statement is None:
+        return None
+    return apply.type_of(interface.callee(scope, value), statement.type)

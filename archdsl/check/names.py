@@ -7,8 +7,8 @@ import math
 from archdsl import syntax as s
 from archdsl.check import tensors
 from archdsl.check.scope import Scope
-from archdsl.check.values import Error, Float, Null, PrimitiveRef, Record, Truth, Value
-from archdsl.diagnostic import Label
+from archdsl.check.values import Error, Float, Null, PrimitiveRef, Recipe, Record, Truth, Value
+from archdsl.diagnostic import Label, nearest
 from archdsl.hints import meant
 from archdsl.ops import OPS
 from archdsl.reals import FUNCTIONS, Lit
@@ -46,3 +46,20 @@ def name(scope: Scope, expr: s.Name) -> Value:
 def entry(record: Record, key: str) -> Value:
     """A key of a configuration, null where it is not there."""
     return dict(record.entries).get(key, Null())
+
+
+def parameter(scope: Scope, expr: s.Field, base: s.Name, value: Recipe) -> tuple[str, ...] | Error:
+    """The path of a parameter of a submodule, or an error after a report."""
+    block, wanted = value.block, expr.name
+    if block.param(wanted.name) is None:
+        known = [p.name.name for p in block.decl.body if isinstance(p, s.ParamStatement)]
+        message = f"{block.name} has no parameter {wanted.name}"
+        hint = nearest(wanted.name, known)
+        return scope.fail("unknown-name", message, wanted.span, help=hint)
+    if value.shared is None:
+        return (base.name, wanted.name)
+    if scope.shared.get(value.shared.name) is not value.shared:
+        message = f"{base.name} is shared by a body around this one"
+        help = "tie parameters where both blocks are bound"
+        return scope.fail("unsupported", message, expr.span, help=help)
+    return (value.shared.name, wanted.name)

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace as changed
 
 from archdsl import syntax as s
-from archdsl.check import body, expressions, interface, names, statics
+from archdsl.check import apply, body, expressions, interface, names, statics
 from archdsl.check.scope import STREAM, Scope
 from archdsl.check.tensors import results_of, tensor
 from archdsl.check.values import Error, Float, Int, Tensor, Tensors, Value, describe
@@ -142,7 +142,7 @@ def _over(scope: Scope, name: s.Name) -> Tensor | None:
 
 def _state(scope: Scope, state: s.State) -> Tensor | None:
     """What a state is in the beginning, as a tensor of its type."""
-    t = interface.type_of(scope, state.type)
+    t = apply.type_of(scope, state.type)
     value = expressions.evaluate(scope, state.initial)
     if t is None or isinstance(value, Error):
         return None

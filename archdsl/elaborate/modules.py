@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from archdsl import syntax as s
-from archdsl.check import body, context, expressions, interface, statics
+from archdsl.check import apply, body, context, expressions, statics
 from archdsl.check.scope import SEEN, STREAM, Numbers, Scope, words
 from archdsl.check.values import Block, Float, Int, Items, Recipe, Slot, Truth, Value, Word
 from archdsl.diagnostic import Diagnostics
@@ -161,7 +161,7 @@ class Elaborator:
             return None
         bind_seen(scope)
         body.bind_inputs(scope, decl)
-        interface.assume(scope, decl.where)
+        body.assume(scope, decl.where)
         checks = _run_time_checks(scope, decl)
         outputs = body.run(scope, decl)
         if outputs is None or len(self.diagnostics) > before:
@@ -199,7 +199,8 @@ class Elaborator:
         chain = tuple(b.name for b in self.active)
         at = recipe.span or recipe.block.decl.name.span
         return context.received(scope, chain, given, at) and all(
-            context.bound(scope, g, scope.around) and context.fits(scope, g, scope.around)
+            context.bound(scope, g, scope.around)
+            and context.fits(scope, g, apply.type_of(scope, g.type), scope.around[g.name.name])
             for g in given
         )
 
