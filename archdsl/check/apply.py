@@ -9,7 +9,7 @@ evaluated here, because its axes and conditions are expressions. What they have 
 from __future__ import annotations
 
 from archdsl import syntax as s
-from archdsl.check import context, experts, expressions, interface, submodules
+from archdsl.check import bindings, context, experts, expressions, interface, submodules
 from archdsl.check.scope import SEEN, Scope
 from archdsl.check.values import (
     Bank,
@@ -70,6 +70,24 @@ def _one(
         return Error()
     whole, title = with_defaults(scope, target), describe(target)
     return submodules.application(scope, whole, title, args, types, fn_span, span, label, each)
+
+
+def apart(scope: Scope, name: s.Name, value: Value, first: Recipe) -> Value:
+    """A part that nothing is passed to, with its module: one block, or a stack whose `first`
+    says what each takes.
+    """
+    inner = bindings.alone(scope, first)
+    types = _types(inner, tuple(declared.type for declared in first.block.decl.inputs))
+    span = first.span or name.span
+    if types is None:
+        return Error()
+    args = [Tensor(-1, t) for t in types]
+    if result(scope, value, args, span, span) is None:
+        return Error()
+    whole, title = with_defaults(scope, value), describe(value)
+    if scope.numbers is not None and submodules.child(scope, whole, title, name.name, args, span):
+        scope.children[name.name] = replace(scope.children[name.name], apart=True)
+    return value
 
 
 def _stands_for(scope: Scope, kind: Repeat, args: list[Tensor]) -> str:

@@ -1,7 +1,7 @@
-"""The meaning of expressions: numbers and recipes are computed, tensors become nodes.
+"""The order of evaluation: what an expression means is computed from what its parts mean.
 
-`evaluate` gives a value and never raises on a wrong spec: it reports and returns an `Error`.
-What tensors do stands in `tensors.py` and `patterns.py`, what blocks do in `apply.py`.
+`evaluate` gives a value and never raises on a wrong spec: it reports and returns an `Error`. What
+values give together stands in the rules, what blocks give in `apply.py`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from archdsl import syntax as s
 from archdsl.check import (
     apply,
+    body,
     experts,
     interface,
     kinds,
@@ -99,9 +100,9 @@ def evaluate(scope: Scope, expr: s.Expr) -> Value:
         case s.Field():
             return _field(scope, expr)
         case s.Scan():
-            return recurrence.scan(scope, expr)
+            return body.scan(scope, expr)
         case s.Loop():
-            return recurrence.loop(scope, expr)
+            return body.loop(scope, expr)
         case s.Key(key) if scope.keys is not None:
             return names.entry(scope.keys, key.name)
     what = "a configuration key" if isinstance(expr, s.Key) else ""

@@ -130,6 +130,51 @@ def slot_misfit(
     )
 
 
+# --- results --------------------------------------------------------------------------------------
+
+
+def are_declared(
+    scope: Scope,
+    decl: s.BlockDecl,
+    types: list[TensorType | None],
+    statement: s.Result,
+    results: list[Tensor],
+) -> bool:
+    """Whether a body returns what its block declares; False after a report."""
+    if len(results) != len(types):
+        message = f"{len(types)} results are declared, {len(results)} returned"
+        scope.fail("wrong-arguments", message, statement.span)
+        return False
+    for result, t, written in zip(results, types, decl.outputs, strict=True):
+        if t is None:
+            return False
+        if same(scope, result.type, t) is not EQUAL:
+            _other_result(scope, result.type, t, statement, written)
+            return False
+    return True
+
+
+def _other_result(
+    scope: Scope, result: TensorType, t: TensorType, statement: s.Result, written: s.TypeExpr
+) -> None:
+    """Reports a result of another type."""
+    unknown = scope.numbers is None and same(scope, result, t) is not DIFFERENT
+    hint = ""
+    code = "unknown-equality" if unknown else "shape-mismatch"
+    if result.dtype != t.dtype:
+        code = "dtype-mismatch"
+        hint = "write model_dtype(x)" if result.dtype == "float32" else ""
+    elif unknown:
+        hint = "add a `where` that says that they are equal"
+    scope.fail(
+        code,
+        f"declared {written.span.text}, returned {result}",
+        statement.values[0].span,
+        note=scope.describe(result),
+        help=hint,
+    )
+
+
 # --- inputs ---------------------------------------------------------------------------------------
 
 

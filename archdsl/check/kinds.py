@@ -10,6 +10,7 @@ from archdsl.check.values import (
     Error,
     Float,
     Int,
+    Items,
     Recipe,
     Slot,
     Truth,
@@ -20,6 +21,7 @@ from archdsl.check.values import (
 )
 from archdsl.diagnostic import Label
 from archdsl.dims import Dim
+from archdsl.reals import Ref
 from archdsl.source import Span
 
 
@@ -50,6 +52,37 @@ def fit(scope: Scope, decl: s.SettingDecl, value: Value, at: Span, owner: str) -
         note=f"this is {describe(value)}",
         labels=(Label(decl.span, "declared here"),),
     )
+
+
+def symbolic(setting: s.SettingDecl) -> Value:
+    """What a setting is for a generic check: known by name only."""
+    name = setting.name.name
+    match setting.kind:
+        case None | s.SimpleKind("dim" | "count"):
+            return Int(Dim.symbol(name))
+        case s.SimpleKind("float"):
+            return Float(Ref(name))
+        case s.SimpleKind("bool"):
+            return Truth(None)
+        case s.SignatureKind(inputs, outputs):
+            return Slot(name, inputs, outputs, None)
+        case s.KindOf("enum"):
+            return Word(None)
+        case s.KindOf("list", args):
+            return Items(None, _any_item(name, args[0]), Dim.symbol(f"len({name})"))
+    return Error()
+
+
+def _any_item(name: str, kind: s.Kind) -> Value:
+    """An item of a list that is known by name only."""
+    match kind:
+        case s.KindOf("enum"):
+            return Word(None)
+        case s.SimpleKind("bool"):
+            return Truth(None)
+        case s.SimpleKind("float"):
+            return Float(Ref(f"{name}[]"))
+    return Int(Dim.symbol(f"{name}[]"))
 
 
 def _in_words(kind: s.Kind | None) -> str:

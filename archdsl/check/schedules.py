@@ -1,4 +1,4 @@
-"""Schedules: `stack(3 * A, B)`, layers for an index or a list item, repeats said once."""
+"""Schedules: `stack(3 * A, B)`, layers for an index or a list item, repeats written once."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def indices(scope: Scope, name: s.Name, source: Value, span: Span) -> Indices | 
 
 
 def neighbours(layers: list[Value], count: Dim) -> list[Repeat]:
-    """Layers in order, each `count` times: equal neighbours in one run, repeats said once."""
+    """Layers in order, each `count` times: equal neighbours in one run, repeats written once."""
     runs: list[Repeat] = []
     for layer in layers:
         if runs and runs[-1].item == layer:
@@ -120,7 +120,7 @@ def neighbours(layers: list[Value], count: Dim) -> list[Repeat]:
 
 
 def compressed(runs: list[Repeat]) -> list[Repeat]:
-    """A schedule said as people say it: a repeating unit once with its count, then the rest."""
+    """A schedule as people write it: a repeating unit once with its count, then the rest."""
     for length in range(2, len(runs) // 2 + 1):
         times = 1
         while runs[times * length : (times + 1) * length] == runs[:length]:
@@ -157,21 +157,21 @@ def runs(scope: Scope, value: Value, span: Span) -> list[Repeat] | None:
     return None
 
 
-def slice_of(scope: Scope, layers: Schedule, given: Tensor, span: Span) -> Tensor | None:
+def slice_of(scope: Scope, layers: Schedule, whole: Tensor, span: Span) -> Tensor | None:
     """What each layer gets of a tensor: its slice of the first axis; None after a report."""
     count = Dim()
     for item in layers.items:
         count = count + length(item)
-    axes = given.type.axes
+    axes = whole.type.axes
     first = axes[0] if axes and isinstance(axes[0], Dim) else None
     verdict = DIFFERENT if first is None else scope.compare(first, count)
     if verdict is EQUAL:
-        return Tensor(given.node, TensorType(given.type.dtype, axes[1:]))
+        return Tensor(whole.node, TensorType(whole.type.dtype, axes[1:]))
     scope.fail(
         "shape-mismatch" if verdict is DIFFERENT else "unknown-equality",
         f"each layer gets its slice of the first axis, which has to be {count}",
         span,
-        note=f"this is {scope.describe(given.type)}",
+        note=f"this is {scope.describe(whole.type)}",
     )
     return None
 

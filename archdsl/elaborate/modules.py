@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from archdsl import syntax as s
-from archdsl.check import apply, body, context, expressions, statics
+from archdsl.check import apply, body, context, expressions, kinds, statics
 from archdsl.check.scope import SEEN, STREAM, Numbers, Scope, words
 from archdsl.check.values import Block, Float, Int, Items, Recipe, Slot, Truth, Value, Word
 from archdsl.diagnostic import Diagnostics
@@ -145,7 +145,7 @@ class Elaborator:
                     value = Int(Dim.symbol(name))
                 case Float(r):
                     numbers.reals[name] = r
-                    value = body.symbolic(decl)
+                    value = kinds.symbolic(decl)
             if isinstance(decl.kind, s.SignatureKind):
                 value = Slot(name, decl.kind.inputs, decl.kind.outputs, value)
             scope.names[name] = value
