@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from archdsl import syntax as s
-from archdsl.check import expressions, kinds, statics
+from archdsl.check import expressions, statics
 from archdsl.check.scope import Numbers, Scope, words
 from archdsl.check.values import (
     Block,
@@ -274,7 +274,7 @@ def _mapped(scope: Scope, decl: s.SettingDecl, rule: s.Mapping, owner: str) -> V
             "hub-config", f"the configuration does not say {rule.name.name}", rule.value.span
         )
         return None
-    value = kinds.fit(scope, decl, value, rule.value.span, owner)
+    value = expressions.setting(scope, decl, value, rule.value.span, owner)
     return None if isinstance(value, Error) else value
 
 
@@ -430,7 +430,7 @@ def _is_default(block: Block, name: str, value: Value, settings: dict[str, Value
     for decl in block.decl.settings:
         if decl.name.name == name and decl.default is not None:
             default = expressions.evaluate(scope, decl.default)
-            fitted = kinds.fit(scope, decl, default, decl.span, block.name)
+            fitted = expressions.setting(scope, decl, default, decl.span, block.name)
             return not scope.diagnostics.items and fitted == value
     return False
 

@@ -1,163 +1,37 @@
-"""Recipes and their application: settings, signatures, obligations, ties.
+"""Blocks, slots and stacks applied to tensors.
 
 Applying a block checks its signature in the caller's world: the callee's settings stand for the
-caller's values, its free axes are bound by the inputs from left to right. In a concrete check the
-elaborator is then asked for the module.
+caller's values, its free axes are bound by the inputs from left to right. What a signature says is
+evaluated here, because its axes and conditions are expressions. What they have to be is judged in
+`interface.py`, and `submodules.py` makes the node.
 """
 
 from __future__ import annotations
 
-from archdsl import nodes
 from archdsl import syntax as s
-from archdsl.check import context, experts, expressions, interface, kinds, schedules
-from archdsl.check.scope import Scope, rooted, speaking
-from archdsl.check.tensors import results_of, tensor
+from archdsl.check import bindings, context, experts, expressions, interface, submodules
+from archdsl.check.scope import Scope
 from archdsl.check.values import (
     Bank,
-    Block,
     BlockRef,
-    Each,
     Either,
     Error,
+    Int,
     Mixture,
-    ParamPath,
     Recipe,
     Repeat,
     Schedule,
     Slot,
     Tensor,
-    Tensors,
     Value,
-    block_name,
     describe,
 )
-from archdsl.diagnostic import nearest
-from archdsl.dims import EQUAL, substitute
-from archdsl.graph import Child, Experts, Layers, Module, Segment, Single, distinct
+from archdsl.diagnostic import Diagnostics
+from archdsl.dims import EQUAL, Dim
 from archdsl.record import replace
 from archdsl.source import Span
-from archdsl.types import TensorType
-
-MAX_SIZE = 2000
-"""Blocks in a recipe, those inside its settings counted each time."""
-
-
-def recipe(
-    scope: Scope, block: Block, args: tuple[s.Arg, ...], span: Span, name_span: Span
-) -> Value:
-    """A block with its settings; positional ones in the order of the declaration."""
-    decls = {d.name.name: d for d in block.decl.settings}
-    given: dict[str, tuple[Value, Span]] = {}
-    ties: dict[str, tuple[str, ...]] = {}
-    wrong = False
-    order = iter(decls)
-    for arg in args:
-        name = arg.name.name if arg.name else next(order, None)
-        at = arg.name.span if arg.name else arg.span
-        if arg.source is not None or arg.each:
-            scope.fail("unsupported", "this form of argument is for stacks", arg.span)
-            wrong = True
-            continue
-        kind = decls[name].kind if name in decls else None
-        value = expressions.evaluate(speaking(scope, kind), arg.value)
-        wrong |= isinstance(value, Error)
-        if name is not None and name not in decls and isinstance(value, ParamPath):
-            wrong |= not _tie(scope, block, name, value, at, ties)
-        elif name is None or name not in decls:
-            if not isinstance(value, Error):
-                _no_setting(scope, block, name, at, list(decls))
-            wrong = True
-        elif name in given:
-            scope.fail("duplicate-name", f"{name} is set twice", at)
-            wrong = True
-        else:
-            given[name] = (value, arg.value.span)
-    if wrong:
-        return Error()
-    settings = kinds.settle(scope, block, given, name_span)
-    if settings is None:
-        return Error()
-    tied = next((value for _, value in settings if isinstance(value, Recipe) and value.ties), None)
-    if tied is not None:
-        message = f"{tied.block.name} uses a parameter of this body, and {block.name} is another"
-        help = "apply it in this body, or `share` a block between them"
-        return scope.fail("unsupported", message, tied.span or span, help=help)
-    made = Recipe(block, settings, tuple(sorted(ties.items())), span)
-    if made.size > MAX_SIZE:
-        return scope.fail("too-large", f"a recipe of more than {MAX_SIZE} blocks", span)
-    return made if _tied_shapes(scope, made, args) else Error()
-
-
-def arguments(scope: Scope, block: Block, args: tuple[s.Arg, ...]) -> dict[str, s.Expr] | None:
-    """The expressions that are given for settings, by name; None after a report."""
-    known = [d.name.name for d in block.decl.settings]
-    order = iter(known)
-    found: dict[str, s.Expr] = {}
-    for arg in args:
-        name = arg.name.name if arg.name else next(order, None)
-        if name is None or name not in known:
-            _no_setting(scope, block, name, arg.name.span if arg.name else arg.span, known)
-            return None
-        if name in found or arg.source is not None or arg.each:
-            scope.fail("duplicate-name", f"{name} is set twice", arg.span)
-            return None
-        found[name] = arg.value
-    return found
-
-
-def _no_setting(scope: Scope, block: Block, name: str | None, at: Span, known: list[str]) -> None:
-    if name is None:
-        said = f"{len(known)} setting{'' if len(known) == 1 else 's'}"
-        hint = f"it has {', '.join(known)}" if known else ""
-        scope.fail("wrong-arguments", f"{block.name} has {said}", at, help=hint)
-        return
-    hint = nearest(name, known) or f"it has {', '.join(known) or 'none'}"
-    scope.fail("unknown-setting", f"{block.name} has no setting {name}", at, help=hint)
-
-
-def _tie(
-    scope: Scope,
-    block: Block,
-    name: str,
-    value: ParamPath,
-    at: Span,
-    ties: dict[str, tuple[str, ...]],
-) -> bool:
-    if block.param(name) is None:
-        scope.fail("unknown-name", f"{block.name} has no parameter {name}", at)
-        return False
-    ties[name] = value.path
-    return True
-
-
-def _tied_shapes(scope: Scope, made: Recipe, args: tuple[s.Arg, ...]) -> bool:
-    for arg in args:
-        if arg.name is None or arg.name.name not in dict(made.ties):
-            continue
-        theirs = expressions.evaluate(scope, arg.value)
-        statement = made.block.param(arg.name.name)
-        ours = param_type(scope, made, statement) if statement else None
-        if not isinstance(theirs, ParamPath) or ours is None or theirs.type is None:
-            continue
-        same = len(ours.axes) == len(theirs.type.axes) and all(
-            scope.compare_axes(a, b) is EQUAL
-            for a, b in zip(ours.axes, theirs.type.axes, strict=True)
-        )
-        if not same:
-            scope.fail(
-                "tie-mismatch",
-                f"{arg.name.name} of {made.block.name} has another shape",
-                arg.span,
-                note=f"{scope.describe(ours)} here, {scope.describe(theirs.type)} there",
-            )
-            return False
-    return True
-
-
-def param_type(scope: Scope, made: Recipe, statement: s.ParamStatement) -> TensorType | None:
-    """The type of a parameter of a recipe, in the caller's symbols."""
-    return interface.type_of(interface.callee(scope, made), statement.type)
-
+from archdsl.symbols import SEEN
+from archdsl.types import REST, Axis, Rest, TensorType
 
 # --- application ----------------------------------------------------------------------------------
 
@@ -169,86 +43,101 @@ def application(
 
     `label` is the name under which it was bound; an application without one is inline.
     """
-    tensors_in: list[Tensor] = []
-    each: list[int] = []
-    for arg in args:
-        if isinstance(arg, Tensors):
-            tensors_in.extend(arg.items)
-            continue
-        if isinstance(arg, Each) and isinstance(target, Schedule):
-            one = schedules.slice_of(scope, target, arg.value, span)
-            each.append(len(tensors_in))
-        else:
-            one = tensor(scope, arg, span)
-        if one is None:
-            return Error()
-        tensors_in.append(one)
+    operands = submodules.operands(scope, target, args, span)
+    if operands is None:
+        return Error()
+    tensors, each = operands
     if isinstance(target, Mixture) and (
-        len(target.bank.items) > 1 or folded(scope, target.bank.items[0].item, tensors_in)
+        len(target.bank.items) > 1 or _stands_for(scope, target.bank.items[0], tensors)
     ):
-        if result(scope, target, tensors_in, fn_span, span) is None:
+        if result(scope, target, tensors, fn_span, span) is None:
             return Error()
-        return experts.mixed(scope, target, tensors_in, fn_span, span)
-    return applied(scope, target, tensors_in, fn_span, span, label, tuple(each))
+        return _mixture(scope, target, tensors, fn_span, span)
+    return _one(scope, target, tensors, fn_span, span, label, each)
 
 
-def applied(
+def _one(
     scope: Scope,
     target: Value,
-    tensors_in: list[Tensor],
+    args: list[Tensor],
     fn_span: Span,
     span: Span,
     label: str = "",
     each: tuple[int, ...] = (),
 ) -> Value:
-    """The node of an application, and its submodule."""
-    types = result(scope, target, tensors_in, fn_span, span)
+    """An application that is one node."""
+    types = result(scope, target, args, fn_span, span)
     if types is None:
         return Error()
-    operands = tuple(t.node for t in tensors_in)
-    match folded(scope, target, tensors_in):
-        case "identity":
-            return tensors_in[0]
-        case "zero":
-            return scope.add(nodes.Node(nodes.Zero(), operands[:1], types, span=span))
-    if scope.numbers is not None and schedules.is_empty(scope, target):
-        if label:
-            scope.children.setdefault(label, Child(label, Layers()))
-        carried = tensors_in[: len(types)]
-        return carried[0] if len(carried) == 1 else Tensors(tuple(carried))
-    form: nodes.Form
-    if isinstance(target, Mixture):
-        submodule = child(scope, target.bank, target.name, tensors_in, fn_span)
-        if submodule is None:
-            return Error()
-        operands = (*operands, target.weights.node, target.indices.node)
-        form = nodes.Mixture(submodule[0], target.partly)
-    else:
-        submodule = child(scope, target, label, tensors_in, fn_span)
-        if submodule is None:
-            return Error()
-        name, use = submodule
-        passed = context.taken(scope, _needs(scope, name))
-        operands = (*operands, *passed)
-        form = nodes.Apply(name, each, len(passed), use)
-    return results_of(scope, nodes.Node(form, operands, types, span=span))
+    whole, title = with_defaults(scope, target), describe(target)
+    return submodules.application(scope, whole, title, args, types, fn_span, span, label, each)
 
 
-def folded(scope: Scope, target: Value, args: list[Tensor]) -> str:
-    """What a block without a computation of its own stands for: "identity" where it gives back its
-    only input, "zero" where it gives zeros of its first input's type, nothing for all others.
+def apart(scope: Scope, name: s.Name, value: Value, first: Recipe) -> Value:
+    """A part that nothing is passed to, with its module: one block, or a stack whose `first`
+    says what each takes.
     """
-    if scope.numbers is None or isinstance(target, Schedule | Bank | Mixture | Repeat):
-        return ""
-    module = _make(scope, target, args)
-    if not isinstance(module, Module) or len(module.outputs) != 1:
-        return ""
-    match module.nodes[module.outputs[0]]:
-        case nodes.Node(nodes.Input()) if len(module.inputs) == 1:
-            return "identity"
-        case nodes.Node(nodes.Zero(), (source,)) if source == module.inputs[0]:
-            return "zero"
-    return ""
+    inner = bindings.alone(scope, first)
+    types = _types(inner, tuple(declared.type for declared in first.block.decl.inputs))
+    span = first.span or name.span
+    if types is None:
+        return Error()
+    args = [Tensor(-1, t) for t in types]
+    if result(scope, value, args, span, span) is None:
+        return Error()
+    whole, title = with_defaults(scope, value), describe(value)
+    if scope.numbers is not None and submodules.child(scope, whole, title, name.name, args, span):
+        scope.children[name.name] = replace(scope.children[name.name], apart=True)
+    return value
+
+
+def _stands_for(scope: Scope, kind: Repeat, args: list[Tensor]) -> str:
+    return submodules.folded(scope, with_defaults(scope, kind.item), args)
+
+
+def _mixture(scope: Scope, chosen: Mixture, args: list[Tensor], fn_span: Span, span: Span) -> Value:
+    """A mixture of several kinds of experts: the sum of what each kind says to the tokens that
+    chose one of it. Experts that give back what they get are a weight; those that say nothing are
+    nothing.
+    """
+    first = Dim()
+    total: Tensor | None = None
+    for number, kind in enumerate(chosen.bank.items):
+        stands_for = _stands_for(scope, kind, args)
+        if stands_for != "zero" and (scope.numbers is None or scope.value(kind.count)):
+            if stands_for == "identity":
+                part: Value = experts.idle(scope, chosen, kind, first, args[0], span)
+            else:
+                pool = experts.pool(scope, chosen, kind, first, number, span)
+                part = _one(scope, pool, args, fn_span, span)
+            if not isinstance(part, Tensor):
+                return Error()
+            total = experts.plus(scope, total, part, span)
+        first = first + kind.count
+    return experts.nothing(scope, args[0], span) if total is None else total
+
+
+def with_defaults(scope: Scope, value: Value) -> Value:
+    """What is applied, as modules are made of it: blocks that are only named get their default
+    settings.
+    """
+    if scope.numbers is None:
+        return value
+    match value:
+        case BlockRef(block):
+            at = block.decl.name.span
+            return expressions.recipe(scope, block, (), at, at)
+        case Repeat(count, item):
+            return Repeat(count, with_defaults(scope, item))
+        case Schedule(items) | Bank(items):
+            return replace(value, items=_runs(scope, items))
+        case Mixture(bank=pool):
+            return replace(value, bank=replace(pool, items=_runs(scope, pool.items)))
+    return value
+
+
+def _runs(scope: Scope, items: tuple[Repeat, ...]) -> tuple[Repeat, ...]:
+    return tuple(Repeat(run.count, with_defaults(scope, run.item)) for run in items)
 
 
 def result(
@@ -257,12 +146,14 @@ def result(
     """The types that an application gives, or None after a report."""
     match target:
         case Recipe():
-            return interface.apply(scope, target, args, fn_span, span)
+            return _recipe(scope, target, args, fn_span, span)
         case BlockRef(block):
-            made = recipe(scope, block, (), fn_span, fn_span)
-            return None if isinstance(made, Error) else result(scope, made, args, fn_span, span)
+            recipe = expressions.recipe(scope, block, (), fn_span, fn_span)
+            if isinstance(recipe, Error):
+                return None
+            return result(scope, recipe, args, fn_span, span)
         case Slot():
-            return interface.apply_slot(scope, target, args, fn_span, span)
+            return _slot(scope, target, args, fn_span, span)
         case Either(yes, no):
             first = result(scope, yes, args, fn_span, span)
             second = result(scope, no, args, fn_span, span)
@@ -270,9 +161,9 @@ def result(
         case Schedule(items):
             return _through(scope, items, args, fn_span, span)
         case Mixture(bank=pool):
-            given = [result(scope, kind.item, args, fn_span, span) for kind in pool.items]
-            types = [t for t in given if t is not None]
-            if len(types) < len(given):
+            results = [result(scope, kind.item, args, fn_span, span) for kind in pool.items]
+            types = [t for t in results if t is not None]
+            if len(types) < len(results):
                 return None
             if any(len(t) != 1 for t in types) or len(args) != 1:
                 message = "an expert takes a tensor and gives one"
@@ -311,17 +202,17 @@ def _through(
     for item in items:
         inner = item.item
         if isinstance(inner, Schedule):
-            found = _through(scope, inner.items, args, fn_span, span)
+            out = _through(scope, inner.items, args, fn_span, span)
         elif isinstance(inner, Repeat):
-            found = _through(scope, (inner,), args, fn_span, span)
+            out = _through(scope, (inner,), args, fn_span, span)
         else:
-            found = result(scope, inner, args, fn_span, span)
-        if found is None:
+            out = result(scope, inner, args, fn_span, span)
+        if out is None:
             return None
         if item is items[0]:
-            types = types[: len(found)]
-        same = len(found) == len(types) and all(
-            interface.same(scope, a, b) is EQUAL for a, b in zip(found, types, strict=True)
+            types = types[: len(out)]
+        same = len(out) == len(types) and all(
+            interface.same(scope, a, b) is EQUAL for a, b in zip(out, types, strict=True)
         )
         if not same:
             title = describe(inner)
@@ -329,149 +220,197 @@ def _through(
                 "not-a-layer",
                 f"{title} gives another shape than it takes",
                 getattr(inner, "span", None) or fn_span,
-                note=f"{', '.join(map(str, types))} -> {', '.join(map(str, found))}",
+                note=f"{', '.join(map(str, types))} -> {', '.join(map(str, out))}",
                 help="a layer of a stack maps X to X",
             )
             return None
     return types
 
 
-def child(
-    scope: Scope, target: Value, label: str, args: list[Tensor], fn_span: Span
-) -> tuple[str, int] | None:
-    """Registers the submodule of an application (once for each name); its name, and which of its
-    applications to several types this is.
+# --- signatures -----------------------------------------------------------------------------------
+
+
+def type_of(scope: Scope, t: s.TypeExpr) -> TensorType | None:
+    """A written type; every axis has to be known. None after a report."""
+    dtype = interface.dtype(scope, t)
+    if dtype is None:
+        return None
+    axes: list[Axis] = []
+    for axis in t.axes:
+        if isinstance(axis, s.Dots):
+            axes.extend(scope.rests.get("...", (REST,)))
+            continue
+        if isinstance(axis, s.Name) and axis.name == SEEN and SEEN not in scope.names:
+            axes.append(Dim.symbol(SEEN))
+            continue
+        if not interface.is_bound(scope, axis):
+            return None
+        d = expressions.static_int(scope, axis, "an axis")
+        if d is None or not interface.is_length(scope, d, axis.span):
+            return None
+        axes.append(d)
+    return TensorType(dtype, tuple(axes))
+
+
+def _types(scope: Scope, written: tuple[s.TypeExpr, ...]) -> tuple[TensorType, ...] | None:
+    known = [type_of(scope, t) for t in written]
+    types = tuple(t for t in known if t is not None)
+    return types if len(types) == len(known) else None
+
+
+def _recipe(
+    scope: Scope, recipe: Recipe, args: list[Tensor], fn_span: Span, span: Span
+) -> tuple[TensorType, ...] | None:
+    """The result types of a recipe on tensors, all promises checked; None after a report."""
+    inner = interface.callee(scope, recipe)
+    decl = recipe.block.decl
+    if len(decl.inputs) != len(args):
+        names = ", ".join(i.name.name for i in decl.inputs)
+        takes = f"{interface.inputs(len(decl.inputs))} ({names})"
+        message = f"{recipe.block.name} takes {takes}, gets {len(args)}"
+        scope.fail("wrong-arguments", message, span)
+        return None
+    for expected, arg in zip(decl.inputs, args, strict=True):
+        if not _unify(scope, inner, expected.type, arg.type, recipe, fn_span, span):
+            return None
+    interface.sees_all(inner)
+    if not _context_fits(scope, inner, recipe, fn_span, span):
+        return None
+    if not obliged(scope, inner, recipe, fn_span) or not _slots_fit(scope, inner, recipe, fn_span):
+        return None
+    return _types(inner, decl.outputs)
+
+
+def _slot(
+    scope: Scope, slot: Slot, args: list[Tensor], fn_span: Span, span: Span
+) -> tuple[TensorType, ...] | None:
+    """The result types of a block-valued setting, by its signature."""
+    inner = interface.of_slot(scope)
+    if len(slot.inputs) != len(args):
+        message = f"{slot.name} takes {interface.inputs(len(slot.inputs))}, gets {len(args)}"
+        scope.fail("wrong-arguments", message, span)
+        return None
+    for expected, arg in zip(slot.inputs, args, strict=True):
+        if not _unify(scope, inner, expected, arg.type, None, fn_span, span):
+            return None
+    interface.sees_all(inner)
+    return _types(inner, slot.outputs)
+
+
+def _unify(
+    scope: Scope,
+    inner: Scope,
+    expected: s.TypeExpr,
+    actual: TensorType,
+    recipe: Recipe | None,
+    fn_span: Span,
+    span: Span,
+) -> bool:
+    """Binds the free axes of a written type to a tensor's; False after a report."""
+    pairs = interface.pairs(scope, expected, actual, fn_span, span)
+    if pairs is None:
+        return False
+    for written, axes in pairs:
+        if isinstance(written, s.Dots):
+            if not interface.rest_fits(scope, inner, axes, fn_span, span):
+                return False
+            continue
+        axis = axes[0]
+        if isinstance(axis, Rest):
+            interface.unnamed(scope, actual, fn_span, span)
+            return False
+        if isinstance(written, s.Name) and inner.look(written.name) is None:
+            inner.names[written.name] = Int(axis)
+            continue
+        d = expressions.static_int(inner, written, "an axis")
+        if d is None or not interface.axis_fits(
+            scope, written, d, axis, actual, recipe, fn_span, span
+        ):
+            return False
+    return True
+
+
+def _context_fits(scope: Scope, inner: Scope, recipe: Recipe, fn_span: Span, span: Span) -> bool:
+    """Whether what is known here to be given to a block has the declared types, the block's free
+    axes being bound; False after a report.
     """
-    name = label or _inline_name(scope, target)
-    if scope.numbers is None:
-        return name, 0
-    made = _make(scope, target, args)
-    if made is None:
-        return None
-    if name in scope.children:
-        return _again(scope, scope.children[name], made, fn_span)
-    inline = not label
-    if isinstance(made, Module):
-        owns = made.shared is not None and made.shared is scope.shared.get(name)
-        child = Child(name, Single(made, owns=owns), inline, _ties(target))
-    elif isinstance(target, Bank):
-        ((count, expert),), top_k = distinct(made), scope.value(target.top_k)
-        assert top_k is not None
-        of = substitute(target.count, scope.numbers.symbols)
-        child = Child(name, Experts(expert, count, top_k, of))
-    else:
-        child = Child(name, Layers(made))
-    if inline and _owns(child):
-        scope.fail(
-            "anonymous-parameters",
-            f"{describe(target)} has parameters and no name to store them under",
-            fn_span,
-            help="bind it to a name first, then apply the name",
-        )
-        return None
-    scope.children[name] = child
-    return name, 0
+    for given in recipe.block.decl.given:
+        t, quiet = context.known(scope, given.name.name), Diagnostics()
+        if t is None:
+            continue
+        if scope.any_axes:
+            context.bind_axes(inner, given, t)  # the axes have to agree where it is taken
+            continue
+        trial = replace(scope, diagnostics=quiet)
+        if not _unify(trial, inner, given.type, t, recipe, fn_span, span):
+            code = quiet.items[0].code if quiet.items else "shape-mismatch"
+            context.other_type(scope, recipe, given, t, code, span)
+            return False
+    return True
 
 
-def _again(
-    scope: Scope, child: Child, made: Module | tuple[Segment, ...], span: Span
-) -> tuple[str, int] | None:
-    """A submodule applied once more, perhaps to tensors of other types."""
-    if not isinstance(made, Module):
-        if distinct(made) == child.modules:
-            return child.name, 0
-        message = f"{child.name} is applied to tensors of another type than before"
-        scope.fail("unsupported", message, span, help="bind another stack for them")
-        return None
-    single = child.part
-    assert isinstance(single, Single)
-    applied = single.applied or (single.module,)
-    if made not in applied:
-        applied = (*applied, made)
-        first = next((m for m in applied if m.streams), single.module)
-        part = replace(single, module=first, applied=applied)
-        scope.children[child.name] = replace(child, part=part)
-        if _weights(made) != _weights(single.module):
-            message = f"{child.name} has parameters of other shapes here than where it was applied"
-            scope.fail("shape-mismatch", message, span, help="bind another submodule")
-            return None
-    return child.name, applied.index(made)
+def obliged(scope: Scope, inner: Scope, recipe: Recipe, span: Span) -> bool:
+    """Whether no condition of a recipe is known to be false; False after a report."""
+    for condition in recipe.block.decl.where:
+        quiet = replace(inner, diagnostics=Diagnostics())
+        if expressions.truth(quiet, condition) is False:
+            sides: tuple[Value, ...] = ()
+            if isinstance(condition, s.Binary):
+                both = (condition.left, condition.right)
+                sides = tuple(expressions.evaluate(quiet, side) for side in both)
+            interface.unmet(scope, recipe, condition, sides, span)
+            return False
+    return True
 
 
-def _weights(module: Module) -> list[object]:
-    """What has to agree for two modules to have the same parameters."""
-    own: list[object] = [
-        (p.name, module.symbols.type(p.type)) for p in module.params if p.kind != "const"
-    ]
-    for child in module.children:
-        own += [(child.name, count, *_weights(inner)) for count, inner in child.stored]
-    return own
+def _slots_fit(scope: Scope, inner: Scope, recipe: Recipe, fn_span: Span) -> bool:
+    """Every block-valued setting keeps the signature of its slot, for axes nobody knows."""
+    for decl in recipe.block.decl.settings:
+        if not isinstance(decl.kind, s.SignatureKind):
+            continue
+        value = dict(recipe.settings)[decl.name.name]
+        before = len(scope.diagnostics)
+        problem = _misfit(scope, inner, decl.kind, value)
+        if len(scope.diagnostics) > before:
+            return False
+        if problem:
+            span = getattr(value, "span", None) or recipe.span or fn_span
+            interface.slot_misfit(scope, recipe, decl, value, problem, span)
+            return False
+    return True
 
 
-def _needs(scope: Scope, name: str) -> tuple[str, ...]:
-    """What a submodule is given, in the order in which it takes it."""
-    child = scope.children.get(name)
-    return () if child is None else child.context
+def _misfit(scope: Scope, inner: Scope, kind: s.SignatureKind, value: Value) -> str:
+    """Why a value does not keep the signature of its slot; nothing where it does. What is wrong in
+    the value itself is reported here, unless that was reported where it stands.
+    """
+    scratch = interface.any_axes(inner, kind)
+    inputs, outputs = _types(scratch, kind.inputs), _types(scratch, kind.outputs)
+    if inputs is None or outputs is None:
+        return next((d.message for d in scratch.diagnostics.items), "")
+    trial = replace(scope, diagnostics=Diagnostics(), any_axes=True)
+    types = _of_slot(trial, value, [Tensor(-1, t) for t in inputs], kind.span)
+    if types is not None:
+        return interface.unlike(scope, types, outputs)
+    first = next(iter(trial.diagnostics.items), None)
+    if first is None:
+        return ""
+    if first.span is not kind.span:  # wrong in the block itself, whatever slot it is for
+        scope.diagnostics.put(first)
+    return first.message
 
 
-def _ties(target: Value) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    return target.ties if isinstance(target, Recipe) else ()
-
-
-def _inline_name(scope: Scope, target: Value) -> str:
-    base = block_name(target).lower()
-    name, number = f"{base}", 2
-    while name in scope.children or name in scope.names:
-        name, number = f"{base}_{number}", number + 1
-    return name
-
-
-def _owns(child: Child) -> bool:
-    pending = [m for _, m in child.modules]
-    while pending:
-        module = pending.pop()
-        if any(p.kind != "const" for p in module.params):
-            return True
-        pending.extend(m for c in module.children for _, m in c.modules)
-    return False
-
-
-def _make(scope: Scope, target: Value, args: list[Tensor]) -> Module | tuple[Segment, ...] | None:
-    """The module of a recipe, or the segments of a stack; None after a report."""
-    assert scope.numbers is not None
-    match target:
-        case Slot(recipe=inner) if inner is not None:
-            return _make(scope, inner, args)
-        case BlockRef(block):
-            made = recipe(scope, block, (), block.decl.name.span, block.decl.name.span)
-            return _make(scope, made, args)
+def _of_slot(
+    scope: Scope, value: Value, args: list[Tensor], span: Span
+) -> tuple[TensorType, ...] | None:
+    """The result types of anything that can fill a slot."""
+    match value:
         case Recipe():
-            numbers = scope.numbers
-            given = rooted(target, numbers)
-            assert isinstance(given, Recipe) and scope.instantiate is not None
-            types = tuple(context.rooted_type(scope, a.type) for a in args)
-            return scope.instantiate(given, types, scope.frames, context.around(scope))
-        case Schedule(items):
-            return _segments(scope, items, args)
-        case Bank(items):
-            # An expert sees some of the tokens: what is given of all of them does not fit.
-            alone = replace(scope, given={}, around={}, outer=None)
-            return _segments(alone, items, args)
+            return _recipe(scope, value, args, span, span)
+        case Slot():
+            return _slot(scope, value, args, span, span)
+        case Either(yes, no):
+            first, second = _of_slot(scope, yes, args, span), _of_slot(scope, no, args, span)
+            return None if second is None else first
+    scope.fail("not-a-block", f"{describe(value)} is not a block", span)
     return None
-
-
-def _segments(
-    scope: Scope, items: tuple[Repeat, ...], args: list[Tensor]
-) -> tuple[Segment, ...] | None:
-    segments = []
-    for item in items:
-        count = scope.value(item.count)
-        inner = item.item
-        nested = inner.items if isinstance(inner, Schedule) else None
-        made = _segments(scope, nested, args) if nested is not None else _make(scope, inner, args)
-        if made is None or count is None:
-            return None
-        if count and made != ():
-            assert scope.numbers is not None
-            segments.append(Segment(count, made, substitute(item.count, scope.numbers.symbols)))
-    return tuple(segments)

@@ -1,4 +1,6 @@
-"""Bindings with a word before them: `share` makes one instance, `apart` a part beside the model.
+"""Names and what they are bound to.
+
+Bindings may have a word before them: `share` makes one instance, `apart` a part beside the model.
 
     share memory = SwiGLU(d, 4 * d)        # one, wherever it is placed, in layers too
     apart ahead  = NextToken(d, heads)     # typed and counted, but not in the result
@@ -14,10 +16,10 @@ name being the body's own.
 from __future__ import annotations
 
 from archdsl import syntax as s
-from archdsl.check import apply, interface
+from archdsl.check import interface
 from archdsl.check.scope import Scope
+from archdsl.check.tensors import tensor
 from archdsl.check.values import (
-    BlockRef,
     Either,
     Error,
     Int,
@@ -25,19 +27,108 @@ from archdsl.check.values import (
     Schedule,
     Slot,
     Tensor,
+    Tensors,
     Value,
     describe,
 )
-from archdsl.dims import Dim
+from archdsl.dims import DIFFERENT, EQUAL, Dim
 from archdsl.graph import Binding
+from archdsl.nodes import Input, Node, Read, Residual, Zero
 from archdsl.record import replace
 
 
-def bind(scope: Scope, statement: s.Bind, value: Value) -> Value:
-    """The value that a binding with a word before it has."""
-    assert statement.own is not None
-    if isinstance(value, BlockRef):
-        value = apply.recipe(scope, value.block, (), statement.value.span, statement.value.span)
+def bind(scope: Scope, statement: s.Bind, value: Value) -> None:
+    """`a = x`, `a, b = f(x)`: names for a value, or for each of several tensors."""
+    if len(statement.names) == 1:
+        _name(scope, statement.names[0], value)
+        return
+    if isinstance(value, Error):
+        parts: tuple[Value, ...] = tuple(Error() for _ in statement.names)
+    elif isinstance(value, Tensors) and len(value.items) == len(statement.names):
+        parts = value.items
+    else:
+        count = len(value.items) if isinstance(value, Tensors) else 1
+        scope.fail(
+            "wrong-arguments",
+            f"{len(statement.names)} names for {count} value{'s' if count > 1 else ''}",
+            statement.span,
+        )
+        parts = tuple(Error() for _ in statement.names)
+    for name, part in zip(statement.names, parts, strict=True):
+        _name(scope, name, part)
+
+
+def _name(scope: Scope, name: s.Name, value: Value) -> None:
+    if name.name == "_":
+        return
+    known = scope.names.get(name.name)
+    if known is not None and not isinstance(known, Tensor | Tensors | Error):
+        declared = scope.block is not None and any(
+            x.name.name == name.name for x in scope.block.decl.settings
+        )
+        what = "a setting" if declared else describe(known)
+        scope.fail(
+            "duplicate-name",
+            f"{name.name} is already {what}",
+            name.span,
+            help="only tensors may be bound again; choose another name",
+        )
+        return
+    if isinstance(value, Tensor) and not scope.nodes[value.node].name:
+        node = scope.nodes[value.node]
+        if not isinstance(node.form, Input | Read):
+            scope.nodes[value.node] = replace(node, name=name.name)
+    if isinstance(value, Tensors):
+        scope.fail("wrong-arguments", f"{len(value.items)} values for one name", name.span)
+        value = Error()
+    scope.names[name.name] = value
+    scope.bound.setdefault(name.name, name.span)
+
+
+def residual(scope: Scope, statement: s.Residual, base: Value | None, value: Value) -> None:
+    """`x += y`: a sum with the tensor that the name had before."""
+    name = statement.name
+    if isinstance(value, Error) or isinstance(base, Error):
+        return
+    if not isinstance(base, Tensor):
+        scope.fail("not-a-tensor", f"{name.name} is not a tensor", name.span)
+        return
+    added = tensor(scope, value, statement.value.span)
+    if added is None:
+        return
+    verdict = interface.same(scope, base.type, added.type)
+    if verdict is not EQUAL:
+        scope.fail(
+            "shape-mismatch" if verdict is DIFFERENT else "unknown-equality",
+            "a residual adds tensors of one shape",
+            statement.value.span,
+            note=f"{name.name} is {scope.describe(base.type)}, this {scope.describe(added.type)}",
+        )
+        return
+    if isinstance(scope.nodes[added.node].form, Zero):
+        return
+    args = (base.node, added.node)
+    node = Node(Residual(), args, (base.type,), name.name, statement.span)
+    scope.names[name.name] = scope.add(node)
+
+
+def unused(scope: Scope) -> None:
+    """Reports names that nothing uses."""
+    for name, span in scope.bound.items():
+        if name not in scope.used and not name.startswith("_"):
+            scope.fail(
+                "unused-binding",
+                f"{name} is never used",
+                span,
+                help="remove it, or write _ for a part that nobody needs, _name for an input",
+            )
+
+
+# --- a word before a binding ----------------------------------------------------------------------
+
+
+def own(scope: Scope, statement: s.Bind, value: Value) -> Value:
+    """The value that a binding with a word before it has, or an error after a report."""
     if isinstance(value, Slot) and value.recipe is not None:
         value = value.recipe
     if isinstance(value, Error):
@@ -48,41 +139,32 @@ def bind(scope: Scope, statement: s.Bind, value: Value) -> Value:
         note = f"this is {describe(value)}"
         return scope.fail("not-a-block", message, statement.value.span, note=note)
     name = statement.names[0]
-    first = _first(scope, value) if isinstance(value, Schedule) else value
     if statement.own == "apart":
         scope.used.add(name.name)
-    if not isinstance(first, Recipe):
-        return value  # a generic check does not know which block it is, an empty stack has none
     if statement.own == "share" and isinstance(value, Recipe):
         binding = scope.shared[name.name] = Binding(name.name)
         return replace(value, shared=binding)
-    return _apart(scope, name, value, first)
+    return value
 
 
-def _first(scope: Scope, layers: Schedule) -> Value | None:
-    """The first block of a stack that has layers."""
-    for item in layers.items:
-        if scope.value(item.count) != 0:
-            return _first(scope, item.item) if isinstance(item.item, Schedule) else item.item
-    return None
-
-
-def _apart(scope: Scope, name: s.Name, made: Value, first: Recipe) -> Value:
-    """Checks a part that nothing is passed to, and makes its module: one block, or a stack whose
-    `first` says what they take.
+def first(scope: Scope, value: Value) -> Recipe | None:
+    """The block that a part is, or the first of a stack. None where a generic check does not know
+    which block it is, and for an empty stack.
     """
-    inner = interface.callee(scope, first)
-    for declared in first.block.decl.inputs:
+    if isinstance(value, Schedule):
+        layers = (item.item for item in value.items if scope.value(item.count) != 0)
+        layer = next(layers, None)
+        return None if layer is None else first(scope, layer)
+    return value if isinstance(value, Recipe) else None
+
+
+def alone(scope: Scope, part: Recipe) -> Scope:
+    """The world of the inputs of a part to which nothing is passed: free axes are the body's."""
+    inner = interface.callee(scope, part)
+    for declared in part.block.decl.inputs:
         for axis in declared.type.axes:
             if isinstance(axis, s.Name) and inner.look(axis.name) is None:
                 here = scope.names.get(axis.name)
                 own = here if isinstance(here, Int) else Int(Dim.symbol(axis.name))
                 inner.names[axis.name] = own
-    types = [interface.type_of(inner, declared.type) for declared in first.block.decl.inputs]
-    args = [Tensor(-1, t) for t in types if t is not None]
-    span = first.span or name.span
-    if len(args) != len(types) or apply.result(scope, made, args, span, span) is None:
-        return Error()
-    if scope.numbers is not None and apply.child(scope, made, name.name, args, span) is not None:
-        scope.children[name.name] = replace(scope.children[name.name], apart=True)
-    return made
+    return inner

@@ -20,10 +20,9 @@ from archdsl import syntax as s
 from archdsl.check import interface
 from archdsl.check.scope import Scope
 from archdsl.check.values import Error, Int, Recipe, Tensor, describe
-from archdsl.diagnostic import Diagnostics, Label
+from archdsl.diagnostic import Label
 from archdsl.dims import EQUAL, Dim, substitute
 from archdsl.nodes import Input, Node, reordered
-from archdsl.record import replace
 from archdsl.source import Span
 from archdsl.symbols import unmarked
 from archdsl.types import Axis, TensorType
@@ -53,8 +52,8 @@ def known(scope: Scope, name: str) -> TensorType | None:
 
 def around(scope: Scope) -> dict[str, TensorType]:
     """All context at this place in terms of the model's settings: what an applied block sees."""
-    found = dict(scope.around) if scope.outer is None else around(scope.outer)
-    return found | {name: rooted_type(scope, t.type) for name, t in scope.given.items()}
+    outside = dict(scope.around) if scope.outer is None else around(scope.outer)
+    return outside | {name: rooted_type(scope, t.type) for name, t in scope.given.items()}
 
 
 def rooted_type(scope: Scope, t: TensorType) -> TensorType:
@@ -65,7 +64,7 @@ def rooted_type(scope: Scope, t: TensorType) -> TensorType:
     return TensorType(t.dtype, tuple(axes))
 
 
-def taken(scope: Scope, names: Iterable[str]) -> tuple[int, ...]:
+def inputs(scope: Scope, names: Iterable[str]) -> tuple[int, ...]:
     """The nodes of a body that hold contexts; an input is made where one comes from outside."""
     return tuple(_node(scope, name) for name in names)
 
@@ -131,32 +130,21 @@ def declared(decl: s.BlockDecl) -> tuple[s.InputDecl, ...]:
     return (*decl.inputs, *decl.given)
 
 
-def handed(scope: Scope, inner: Scope, made: Recipe, fn_span: Span, span: Span) -> bool:
-    """Whether what is known here to be given to a block has the declared types, the block's free
-    axes being bound; False after a report.
-    """
-    for given in made.block.decl.given:
-        there, quiet = known(scope, given.name.name), Diagnostics()
-        if there is not None and scope.any_axes:
-            _bind(inner, given, there)  # the axes have to agree where it is taken
-            continue
-        trial = replace(scope, diagnostics=quiet)
-        if there is None or interface.unify(trial, inner, given.type, there, made, fn_span, span):
-            continue
-        code = quiet.items[0].code if quiet.items else "shape-mismatch"
-        message = f"{made.block.name} is given {given.name.name} of another type"
-        note = f"declared {given.type.span.text}, given {scope.describe(there)}"
-        label = Label(given.span, "declared here")
-        scope.fail(code, message, span, note=note, labels=(label,))
-        return False
-    return True
+def other_type(
+    scope: Scope, recipe: Recipe, given: s.InputDecl, t: TensorType, code: str, span: Span
+) -> None:
+    """Reports that what a block is given here has another type than it declares."""
+    message = f"{recipe.block.name} is given {given.name.name} of another type"
+    note = f"declared {given.type.span.text}, given {scope.describe(t)}"
+    label = Label(given.span, "declared here")
+    scope.fail(code, message, span, note=note, labels=(label,))
 
 
-def _bind(inner: Scope, given: s.InputDecl, t: TensorType) -> None:
+def bind_axes(inner: Scope, given: s.InputDecl, t: TensorType) -> None:
     """The free axes of what is given, without a check."""
-    for axis, found in zip(given.type.axes, t.axes, strict=False):
-        if isinstance(axis, s.Name) and isinstance(found, Dim) and inner.look(axis.name) is None:
-            inner.names[axis.name] = Int(found)
+    for axis, d in zip(given.type.axes, t.axes, strict=False):
+        if isinstance(axis, s.Name) and isinstance(d, Dim) and inner.look(axis.name) is None:
+            inner.names[axis.name] = Int(d)
 
 
 def received(
@@ -176,14 +164,12 @@ def received(
     return not missing
 
 
-def fits(scope: Scope, given: s.InputDecl, types: Mapping[str, TensorType]) -> bool:
-    """Whether a context has the declared type, its free axes being bound; False after a report."""
-    t = types[given.name.name]
-    wanted = interface.type_of(scope, given.type)
-    if wanted is None:
-        return False
-    if interface.same(scope, wanted, t) is EQUAL:
-        return True
+def fits(scope: Scope, given: s.InputDecl, wanted: TensorType | None, t: TensorType) -> bool:
+    """Whether a context has the declared type, or False after a report; `wanted` is None where that
+    type is wrong itself.
+    """
+    if wanted is None or interface.same(scope, wanted, t) is EQUAL:
+        return wanted is not None
     code = "dtype-mismatch" if wanted.dtype != t.dtype else "shape-mismatch"
     return _unlike(scope, given, code, t, scope.describe(wanted))
 
@@ -203,8 +189,8 @@ def bound(scope: Scope, given: s.InputDecl, types: Mapping[str, TensorType]) -> 
     if len(written) != len(t.axes) or any(isinstance(a, s.Dots) for a in written):
         return _unlike(scope, given, "shape-mismatch", t, given.type.span.text)
     assert scope.numbers is not None
-    for axis, found in zip(written, t.axes, strict=True):
-        if isinstance(axis, s.Name) and axis.name not in scope.names and isinstance(found, Dim):
+    for axis, d in zip(written, t.axes, strict=True):
+        if isinstance(axis, s.Name) and axis.name not in scope.names and isinstance(d, Dim):
             scope.names[axis.name] = Int(Dim.symbol(axis.name))
-            scope.numbers.symbols[axis.name] = found
+            scope.numbers.symbols[axis.name] = d
     return True

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from archdsl import syntax as s
 from archdsl.axes import Factor, Plan, RestFactor
-from archdsl.check import apply, expressions
 from archdsl.check.scope import Scope
 from archdsl.check.tensors import tensor
 from archdsl.check.values import (
@@ -36,12 +35,12 @@ MAX_EXPERTS = 1_000_000
 """Banks larger than this are refused."""
 
 
-def bank(scope: Scope, expr: s.Call) -> Value:
+BANK = "write bank(n, expert, top_k), or bank(n * expert, m * other, top_k)"
+MIXTURE = "write mixture(pool, weights, indices), where pool = bank(...)"
+
+
+def bank(scope: Scope, expr: s.Call, values: list[Value]) -> Value:
     """`bank(n, expert, top_k)`, or `bank(n * expert, m * other, top_k)`."""
-    form = "write bank(n, expert, top_k), or bank(n * expert, m * other, top_k)"
-    if len(expr.args) < 2 or not all(a.plain for a in expr.args):
-        return scope.fail("wrong-arguments", form, expr.span)
-    values = [expressions.evaluate(scope, a.value) for a in expr.args]
     if any(isinstance(v, Error) for v in values):
         return Error()
     match values:
@@ -52,12 +51,12 @@ def bank(scope: Scope, expr: s.Call) -> Value:
         case [Int(), other, Int()]:
             return scope.fail("not-a-block", f"{describe(other)} is not a block", expr.args[1].span)
         case _:
-            return scope.fail("wrong-arguments", form, expr.span)
+            return scope.fail("wrong-arguments", BANK, expr.span)
     if any(isinstance(kind.item, Schedule) for kind in kinds):
         message = "an expert is one block, not a schedule"
-        return scope.fail("not-a-block", message, expr.span, help=form)
-    made = Bank(kinds, top_k, expr.span)
-    known, chosen = scope.value(made.count), scope.value(top_k)
+        return scope.fail("not-a-block", message, expr.span, help=BANK)
+    experts = Bank(kinds, top_k, expr.span)
+    known, chosen = scope.value(experts.count), scope.value(top_k)
     if scope.numbers is not None and (known is None or chosen is None):
         message = "a bank has a fixed number of experts, and an input decides this one"
         return scope.fail("bad-dimension", message, expr.span)
@@ -66,94 +65,74 @@ def bank(scope: Scope, expr: s.Call) -> Value:
     if known is not None and chosen is not None and not 1 <= chosen <= known:
         message = f"{chosen} of {known} experts cannot be chosen"
         return scope.fail("bad-value", message, expr.args[-1].span)
-    return made
+    return experts
 
 
-def mixed(scope: Scope, chosen: Mixture, args: list[Tensor], fn_span: Span, span: Span) -> Value:
-    """A mixture of several kinds of experts: the sum of what each kind says to the tokens that
-    chose one of it. Experts that give back what they get are a weight; those that say nothing are
-    nothing.
-    """
-    first = Dim()
-    total: Tensor | None = None
-    for number, kind in enumerate(chosen.bank.items):
-        found = _of_kind(scope, chosen, kind, first, number, args, fn_span, span)
-        if isinstance(found, Error):
-            return found
-        if found is not None:
-            said = [total, found] if total is not None else [found]
-            node = Node(Elementwise("add"), tuple(t.node for t in said), (found.type,), span=span)
-            total = scope.add(node) if total is not None else found
-        first = first + kind.count
-    if total is None:
-        return scope.add(Node(Zero(), (args[0].node,), (args[0].type,), span=span))
-    return total
+def idle(scope: Scope, chosen: Mixture, kind: Repeat, first: Dim, x: Tensor, span: Span) -> Tensor:
+    """What experts say that give back what they get: x times the weight of those chosen."""
+    w = chosen.weights
+    mine = _within(scope, chosen.indices, first, kind.count, span)
+    none = tensor(scope, Float(Lit(0.0)), span)
+    assert none is not None
+    arms = (mine.node, w.node, none.node)
+    share = scope.add(Node(Elementwise("select"), arms, (w.type,), span=span))
+    one = TensorType(w.type.dtype, (*w.type.axes[:-1], Dim.number(1)))
+    lead = RestFactor()
+    axis = Factor("k", chosen.bank.top_k)
+    plan = Plan(((lead, axis),), ((lead, Factor("1", Dim.number(1))),))
+    share = scope.add(Node(Reduce("sum", plan), (share.node,), (one,), span=span))
+    form = Elementwise("multiply", scope.value(kind.count) or 0)
+    return scope.add(Node(form, (x.node, share.node), (x.type,), span=span))
 
 
-def _of_kind(
-    scope: Scope,
-    chosen: Mixture,
-    kind: Repeat,
-    first: Dim,
-    number: int,
-    args: list[Tensor],
-    fn_span: Span,
-    span: Span,
-) -> Tensor | Error | None:
-    """What one kind of experts says, or None for nothing."""
-    stands_for = apply.folded(scope, kind.item, args)
-    if stands_for == "zero" or (scope.numbers is not None and not scope.value(kind.count)):
-        return None
-    x, (w, i) = args[0], (chosen.weights, chosen.indices)
+def pool(
+    scope: Scope, chosen: Mixture, kind: Repeat, first: Dim, number: int, span: Span
+) -> Mixture:
+    """A mixture of one kind of experts, to be applied: an index of another kind is beyond them."""
+    i = chosen.indices
     mine = _within(scope, i, first, kind.count, span)
-    if stands_for == "identity":
-        none = tensor(scope, Float(Lit(0.0)), span)
-        assert none is not None
-        arms = (mine.node, w.node, none.node)
-        share = scope.add(Node(Elementwise("select"), arms, (w.type,), span=span))
-        one = TensorType(w.type.dtype, (*w.type.axes[:-1], Dim.number(1)))
-        lead = RestFactor()
-        axis = Factor("k", chosen.bank.top_k)
-        plan = Plan(((lead, axis),), ((lead, Factor("1", Dim.number(1))),))
-        share = scope.add(Node(Reduce("sum", plan), (share.node,), (one,), span=span))
-        idle = scope.value(kind.count) or 0
-        form = Elementwise("multiply", idle)
-        return scope.add(Node(form, (x.node, share.node), (x.type,), span=span))
     if number:
         begin = tensor(scope, Int(first), span)
         beyond = tensor(scope, Int(kind.count), span)
         assert begin is not None and beyond is not None
-        args_of = (i.node, begin.node)
-        shifted = scope.add(Node(Elementwise("subtract"), args_of, (i.type,), span=span))
+        operands = (i.node, begin.node)
+        shifted = scope.add(Node(Elementwise("subtract"), operands, (i.type,), span=span))
         arms = (mine.node, shifted.node, beyond.node)
         i = scope.add(Node(Elementwise("select"), arms, (i.type,), span=span))
     name = chosen.name if not number else f"{chosen.name}_{number + 1}"
-    pool = Mixture(name, Bank((kind,), chosen.bank.top_k, chosen.bank.span), w, i, True)
-    made = apply.applied(scope, pool, args, fn_span, span)
-    return made if isinstance(made, Tensor | Error) else Error()
+    one = Bank((kind,), chosen.bank.top_k, chosen.bank.span)
+    return Mixture(name, one, chosen.weights, i, True)
+
+
+def plus(scope: Scope, total: Tensor | None, part: Tensor, span: Span) -> Tensor:
+    """What all kinds of experts so far say together."""
+    if total is None:
+        return part
+    return scope.add(Node(Elementwise("add"), (total.node, part.node), (part.type,), span=span))
+
+
+def nothing(scope: Scope, x: Tensor, span: Span) -> Tensor:
+    """What experts say where none of them says anything."""
+    return scope.add(Node(Zero(), (x.node,), (x.type,), span=span))
 
 
 def _within(scope: Scope, i: Tensor, first: Dim, count: Dim, span: Span) -> Tensor:
     """Whether each index is of a kind: `first` up to `first + count`."""
     t = TensorType("bool", i.type.axes)
-    found: Tensor | None = None
+    both: Tensor | None = None
     for op, bound in (("greater_equal", first), ("less", first + count)):
         number = tensor(scope, Int(bound), span)
         assert number is not None
-        said = scope.add(Node(Elementwise(op), (i.node, number.node), (t,), span=span))
-        both = (found.node, said.node) if found is not None else ()
-        found = scope.add(Node(Elementwise("and"), both, (t,), span=span)) if both else said
-    assert found is not None
-    return found
+        side = scope.add(Node(Elementwise(op), (i.node, number.node), (t,), span=span))
+        if both is not None:
+            side = scope.add(Node(Elementwise("and"), (both.node, side.node), (t,), span=span))
+        both = side
+    assert both is not None
+    return both
 
 
-def mixture(scope: Scope, expr: s.Call) -> Value:
+def mixture(scope: Scope, expr: s.Call, name: str, pool: Value, chosen: list[Value]) -> Value:
     """`mixture(pool, weights, indices)`: still to be applied to x."""
-    if len(expr.args) != 3 or not isinstance(expr.args[0].value, s.Name):
-        message = "write mixture(pool, weights, indices), where pool = bank(...)"
-        return scope.fail("wrong-arguments", message, expr.span)
-    pool = expressions.evaluate(scope, expr.args[0].value)
-    chosen = [expressions.evaluate(scope, a.value) for a in expr.args[1:]]
     if isinstance(pool, Error) or any(isinstance(c, Error) for c in chosen):
         return Error()
     if not isinstance(pool, Bank):
@@ -163,7 +142,7 @@ def mixture(scope: Scope, expr: s.Call) -> Value:
     )
     if weights is None or indices is None or not _fits(scope, pool, weights, indices, expr.span):
         return Error()
-    return Mixture(expr.args[0].value.name, pool, weights, indices)
+    return Mixture(name, pool, weights, indices)
 
 
 def tokens_fit(scope: Scope, chosen: Mixture, x: Tensor, result: TensorType, span: Span) -> bool:

@@ -1,22 +1,36 @@
-"""The meaning of expressions: numbers and recipes are computed, tensors become nodes.
+"""The order of evaluation: what an expression means is computed from what its parts mean.
 
-`evaluate` gives a value and never raises on a wrong spec: it reports and returns an `Error`.
-What tensors do stands in `tensors.py` and `patterns.py`, what blocks do in `apply.py`.
+`evaluate` gives a value and never raises on a wrong spec: it reports and returns an `Error`. What
+values give together stands in the rules, what blocks give in `apply.py`.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
 
 from archdsl import syntax as s
-from archdsl.check import apply, experts, patterns, recurrence, schedules, statics, tensors
-from archdsl.check.scope import Scope
+from archdsl.check import (
+    apply,
+    body,
+    experts,
+    interface,
+    kinds,
+    names,
+    operators,
+    patterns,
+    recipes,
+    recurrence,
+    schedules,
+    statics,
+    tensors,
+)
+from archdsl.check.recipes import Tie
+from archdsl.check.scope import Scope, speaking
 from archdsl.check.values import (
+    Block,
     BlockRef,
     DateValue,
     Each,
-    Either,
     Error,
     Float,
     Int,
@@ -28,31 +42,20 @@ from archdsl.check.values import (
     Record,
     Repeat,
     Schedule,
-    Slot,
     Tensor,
     Tensors,
     Text,
-    Truth,
     Value,
-    Word,
     describe,
+    is_layer,
 )
 from archdsl.check.work import step
-from archdsl.diagnostic import Label, nearest
-from archdsl.dims import DIFFERENT, Dim
-from archdsl.hints import meant
-from archdsl.ops import OPERATORS, OPS
-from archdsl.reals import FUNCTIONS, Apply, Lit, Ref
+from archdsl.dims import Dim
+from archdsl.ops import OPS
+from archdsl.reals import FUNCTIONS, Lit
+from archdsl.record import replace
 from archdsl.source import Span
-
-CONSTANTS: dict[str, Value] = {
-    "true": Truth(True),
-    "false": Truth(False),
-    "null": Null(),
-    "inf": Float(Lit(math.inf)),
-    "pi": Float(Lit(math.pi)),
-}
-_FUNCTIONS = ("stack", "len", "bank", "mixture")
+from archdsl.types import TensorType
 
 
 def evaluate(scope: Scope, expr: s.Expr) -> Value:
@@ -66,7 +69,7 @@ def evaluate(scope: Scope, expr: s.Expr) -> Value:
         case s.Date(value):
             return DateValue(value)
         case s.Name():
-            return name(scope, expr)
+            return names.name(scope, expr)
         case s.Group(items):
             return _group(scope, items)
         case s.ListExpr(items):
@@ -76,12 +79,13 @@ def evaluate(scope: Scope, expr: s.Expr) -> Value:
         case s.Choice():
             return _choice(scope, expr)
         case s.Binary("??", left, right):
-            found = evaluate(scope, left)
-            return evaluate(scope, right) if isinstance(found, Null) else found
+            first = evaluate(scope, left)
+            return evaluate(scope, right) if isinstance(first, Null) else first
         case s.Binary():
-            return _binary(scope, expr)
+            sides = evaluate(scope, expr.left), evaluate(scope, expr.right)
+            return operators.binary(scope, expr, *sides)
         case s.Unary(op, inner):
-            return _unary(scope, op, evaluate(scope, inner), expr.span)
+            return operators.unary(scope, op, evaluate(scope, inner), expr.span)
         case s.Call():
             return _call(scope, expr)
         case s.AxesCall(s.Name(op)) if op in OPS and OPS[op].form == "fill":
@@ -94,80 +98,36 @@ def evaluate(scope: Scope, expr: s.Expr) -> Value:
                 help="write op[...](x), or x |> op[...]",
             )
         case s.Field():
-            return field(scope, expr)
+            return _field(scope, expr)
         case s.Scan():
-            return recurrence.scan(scope, expr)
+            return body.scan(scope, expr)
         case s.Loop():
-            return recurrence.loop(scope, expr)
+            return body.loop(scope, expr)
         case s.Key(key) if scope.keys is not None:
-            return entry(scope.keys, key.name)
+            return names.entry(scope.keys, key.name)
     what = "a configuration key" if isinstance(expr, s.Key) else ""
     return scope.fail("unsupported", f"{what or 'this'} cannot stand here", expr.span)
 
 
-def name(scope: Scope, expr: s.Name) -> Value:
-    """What a name means: own names, those of the file, constants, primitives."""
-    found = scope.look(expr.name)
-    if expr.name in scope.absent and isinstance(found, Error):
-        label = Label(scope.absent[expr.name], "the condition is false")
-        message = f"{expr.name} is not there"
-        help = f"choose by the same condition: ... if {scope.absent[expr.name].text} else ..."
-        return scope.fail("unknown-name", message, expr.span, labels=(label,), help=help)
-    if found is None:
-        found = CONSTANTS.get(expr.name)
-    if found is not None:
-        return tensors.in_const(scope, found, expr.span) if scope.in_const else found
-    if expr.name in OPS or expr.name in FUNCTIONS or expr.name in _FUNCTIONS:
-        return PrimitiveRef(expr.name)
-    known = [*scope.names, *scope.globals, *OPS, *CONSTANTS, *FUNCTIONS, *_FUNCTIONS]
-    hint = meant(expr.name, known)
-    return scope.fail("unknown-name", f"nothing here is called {expr.name}", expr.span, help=hint)
-
-
 def static_int(scope: Scope, expr: s.Expr, what: str) -> Dim | None:
     """An integer known in advance, or None after a report."""
-    value = evaluate(scope, expr)
-    match value:
-        case Int(d):
-            return d
-        case Error():
-            return None
-    scope.fail(
-        "not-static",
-        f"{what} has to be an integer known in advance",
-        expr.span,
-        note=f"this is {describe(value)}",
-    )
-    return None
+    return statics.integer(scope, evaluate(scope, expr), expr.span, what)
 
 
 def truth(scope: Scope, expr: s.Expr) -> bool | None:
     """A condition on settings: True, False, or None where it is not known (or wrong)."""
-    value = evaluate(scope, expr)
-    match value:
-        case Truth(known):
-            return known
-        case Error():
-            return None
-    scope.fail(
-        "not-static",
-        "a condition has to be about settings",
-        expr.span,
-        note=f"this is {describe(value)}",
-        help="compare settings, or use select(a, b, c) on tensors",
-    )
-    return None
+    return statics.condition(scope, evaluate(scope, expr), expr.span)
 
 
 def _group(scope: Scope, items: tuple[s.Expr, ...]) -> Value:
     if len(items) == 1:
         return evaluate(scope, items[0])
     parts = [evaluate(scope, i) for i in items]
-    if parts and all(_is_layer(p) for p in parts):
+    if parts and all(is_layer(p) for p in parts):
         return schedules.sequence(scope, [(p, i.span) for p, i in zip(parts, items, strict=True)])
     values = [tensors.tensor(scope, p, i.span) for p, i in zip(parts, items, strict=True)]
-    found = tuple(v for v in values if v is not None)
-    return Tensors(found) if len(found) == len(items) else Error()
+    operands = tuple(v for v in values if v is not None)
+    return Tensors(operands) if len(operands) == len(items) else Error()
 
 
 def _list(scope: Scope, items: tuple[s.Arg, ...]) -> Value:
@@ -178,26 +138,27 @@ def _list(scope: Scope, items: tuple[s.Arg, ...]) -> Value:
         if arg.source is None or arg.name is None:
             values.append(evaluate(scope, arg.value))
             continue
-        source = evaluate(scope, arg.source)
-        if isinstance(source, Text):  # a pattern such as "MEM*E", letter by letter
-            source = Items(tuple(Text(letter) for letter in source.value))
-        if not isinstance(source, Items):
-            if isinstance(source, Error):
-                return source
-            return scope.fail("kind-mismatch", "`for` runs over a list", arg.source.span)
-        found = source.values
-        if found is None:
-            found = () if source.sample is None else (source.sample,)
-            unknown = unknown + source.size - len(found)
-        inner = replace(scope, names=dict(scope.names))
-        for value in found:
-            inner.names[arg.name.name] = value
-            values.append(evaluate(inner, arg.value))
+        source = statics.items_of(scope, evaluate(scope, arg.source), arg.source.span)
+        if isinstance(source, Error):
+            return source
+        some = source.values
+        if some is None:
+            some = () if source.sample is None else (source.sample,)
+            unknown = unknown + source.size - len(some)
+        values.extend(_for_each(scope, arg.name, some, arg.value))
     if any(isinstance(v, Error) for v in values):
         return Error()
     if unknown == Dim():
         return Items(tuple(values))
     return Items(None, next(iter(values), None), unknown + len(values))
+
+
+def _for_each(scope: Scope, name: s.Name, values: Iterable[Value], expr: s.Expr) -> Iterator[Value]:
+    """What an expression means where a name stands for one value after the other."""
+    inner = replace(scope, names=dict(scope.names))
+    for value in values:
+        inner.names[name.name] = value
+        yield evaluate(inner, expr)
 
 
 def _pipe(scope: Scope, stages: tuple[s.Expr, ...]) -> Value:
@@ -229,112 +190,24 @@ def _choice(scope: Scope, expr: s.Choice) -> Value:
     known = truth(scope, expr.test)
     if known is not None:
         return evaluate(scope, expr.yes if known else expr.no)
-    yes, no = evaluate(scope, expr.yes), evaluate(scope, expr.no)
-    match yes, no:
-        case (Error(), _) | (_, Error()):
-            return Error()
-        case Tensor(type=a), Tensor(type=b):
-            if len(a.axes) != len(b.axes) or any(
-                scope.compare_axes(x, y) is DIFFERENT for x, y in zip(a.axes, b.axes, strict=True)
-            ):
-                return scope.fail(
-                    "shape-mismatch",
-                    "both sides of a choice need one shape",
-                    expr.span,
-                    note=f"{a} if true, {b} if false",
-                )
-            return yes
-        case (Int(a), Int(b)) if a == b:
-            return yes
-        case (Int(), Int()):
-            return Int(Dim.symbol(f"{expr.test.span.text.strip()}?"))
-        case (Int() | Float(), Int() | Float()):
-            return yes if yes == no else Float(Ref(f"{expr.test.span.text.strip()}?"))
-        case (Truth(), Truth()):
-            return yes if yes == no else Truth(None)
-        case (Word(), Word()):
-            return yes if yes == no else Word(None)
-    return Either(yes, no)
+    return operators.undecided(scope, expr, evaluate(scope, expr.yes), evaluate(scope, expr.no))
 
 
-def _unary(scope: Scope, op: str, value: Value, span: Span) -> Value:
-    match op, value:
-        case _, Error():
-            return value
-        case "-", Int(d):
-            return Int(d * -1)
-        case "-", Float(Lit(x)):
-            return Float(Lit(-x))
-        case "-", Float(r):
-            return Float(Apply("-", (Lit(0.0), r)))
-        case "not", Truth(known):
-            return Truth(None if known is None else not known)
-    return tensors.primitive(scope, "negative" if op == "-" else "not", (value,), span)
-
-
-def _binary(scope: Scope, expr: s.Binary) -> Value:
-    left, right = evaluate(scope, expr.left), evaluate(scope, expr.right)
-    if isinstance(left, Error) or isinstance(right, Error):
-        return Error()
-    if isinstance(left, Tensor | Tensors) or isinstance(right, Tensor | Tensors):
-        if expr.op not in OPERATORS:
-            return scope.fail(
-                "not-static",
-                f"`{expr.op}` is not an operation on tensors",
-                expr.span,
-                help="dimensions are divided with // and %; tensors with /",
-            )
-        return tensors.primitive(scope, OPERATORS[expr.op], (left, right), expr.span)
-    if expr.op in ("and", "or"):
-        return statics.logic(scope, expr, left, right)
-    if expr.op in statics.COMPARE:
-        return statics.comparison(scope, expr, left, right)
-    if expr.op == "in":
-        return statics.contains(scope, expr, left, right)
-    listed = statics.lists(scope, expr, left, right)
-    if listed is not None:
-        return listed
-    if expr.op == "*" and isinstance(left, Int) and _is_layer(right):
-        return Repeat(left.dim, right)
-    return statics.arithmetic(scope, expr.op, left, right, expr.span)
-
-
-def _is_layer(value: Value) -> bool:
-    return isinstance(value, Recipe | Slot | Either | Schedule | Repeat | BlockRef)
-
-
-def entry(record: Record, name: str) -> Value:
-    """A key of a configuration, null where it is not there."""
-    return dict(record.entries).get(name, Null())
-
-
-def field(scope: Scope, expr: s.Field) -> Value:
-    """`embed.w`: a parameter of a submodule."""
+def _field(scope: Scope, expr: s.Field) -> Value:
+    """`embed.w`: a parameter of a submodule; `.key.part` of a configuration."""
     value = evaluate(scope, expr.value)
-    if isinstance(value, Error | Null):
-        return value
-    if isinstance(value, Record):
-        return entry(value, expr.name.name)
-    path: tuple[str, ...] = ()
-    if isinstance(expr.value, s.Name):
-        path = (expr.value.name,)
-    if isinstance(value, Recipe) and path:
-        statement = value.block.param(expr.name.name)
-        if statement is not None and value.shared is not None:
-            if scope.shared.get(value.shared.name) is not value.shared:
-                message = f"{path[0]} is shared by a body around this one"
-                help = "tie parameters where both blocks are bound"
-                return scope.fail("unsupported", message, expr.span, help=help)
-            path = (value.shared.name,)
-        if statement is not None:
-            return ParamPath((*path, expr.name.name), apply.param_type(scope, value, statement))
-        known = [p.name.name for p in value.block.decl.body if isinstance(p, s.ParamStatement)]
-        hint = nearest(expr.name.name, known)
-        message = f"{value.block.name} has no parameter {expr.name.name}"
-        return scope.fail("unknown-name", message, expr.name.span, help=hint)
-    return scope.fail(
-        "kind-mismatch", f"{describe(value)} has no part {expr.name.name}", expr.name.span
-    )
+    match value:
+        case Error() | Null():
+            return value
+        case Record():
+            return names.entry(value, expr.name.name)
+        case Recipe() if isinstance(expr.value, s.Name):
+            path = names.parameter(scope, expr, expr.value, value)
+            if isinstance(path, Error):
+                return path
+            return ParamPath(path, _param_type(scope, value, expr.name.name))
+    message = f"{describe(value)} has no part {expr.name.name}"
+    return scope.fail("kind-mismatch", message, expr.name.span)
 
 
 def _call(scope: Scope, expr: s.Call) -> Value:
@@ -345,17 +218,17 @@ def _call(scope: Scope, expr: s.Call) -> Value:
         case Error():
             return target
         case BlockRef(block):
-            return apply.recipe(scope, block, expr.args, expr.span, expr.fn.span)
+            return recipe(scope, block, expr.args, expr.span, expr.fn.span)
         case PrimitiveRef("stack"):
-            return schedules.schedule(scope, expr)
+            return _stack(scope, expr)
         case PrimitiveRef("len"):
-            return _length(scope, expr)
+            return statics.length(scope, _plain(scope, expr), expr.span)
         case PrimitiveRef("bank"):
-            return experts.bank(scope, expr)
+            return _bank(scope, expr)
         case PrimitiveRef("mixture"):
-            return experts.mixture(scope, expr)
+            return _mixture(scope, expr)
         case PrimitiveRef("window"):
-            return recurrence.window(scope, expr)
+            return _window(scope, expr)
         case PrimitiveRef(op):
             args = _plain(scope, expr)
             if op in FUNCTIONS and args and all(isinstance(a, Int | Float) for a in args):
@@ -379,11 +252,157 @@ def _plain(scope: Scope, expr: s.Call) -> tuple[Value, ...]:
     return tuple(values)
 
 
-def _length(scope: Scope, expr: s.Call) -> Value:
-    args = _plain(scope, expr)
-    match args:
-        case (Items() as items,):
-            return Int(items.size)
-        case (Error(),):
+def _stack(scope: Scope, expr: s.Call) -> Value:
+    """`stack(3 * A, B)`, `stack(Layer(i) for i in n)`."""
+    items: list[Repeat] = []
+    for arg in expr.args:
+        if arg.source is not None and arg.name is not None:
+            runs = _layers(scope, arg.name, arg.source, arg.value)
+        elif arg.name is not None or arg.each:
+            runs = None
+            scope.fail("wrong-arguments", "stack takes layers", arg.span)
+        else:
+            runs = schedules.runs(scope, evaluate(scope, arg.value), arg.span)
+        if runs is None:
             return Error()
-    return scope.fail("wrong-arguments", "len takes a list", expr.span)
+        items.extend(runs)
+    return schedules.bounded(scope, Schedule(tuple(items), expr.span), expr.span)
+
+
+def _layers(scope: Scope, name: s.Name, source: s.Expr, layer: s.Expr) -> list[Repeat] | None:
+    """`Layer(i) for i in n`: one layer for each index or list item."""
+    indices = schedules.indices(scope, name, evaluate(scope, source), source.span)
+    if indices is None:
+        return None
+    layers: list[Value] = []
+    for value in _for_each(scope, name, indices.values, layer):
+        if isinstance(value, Error):
+            return None
+        layers.append(value)
+    return schedules.neighbours(layers, indices.count)
+
+
+def _bank(scope: Scope, expr: s.Call) -> Value:
+    if len(expr.args) < 2 or not all(a.plain for a in expr.args):
+        return scope.fail("wrong-arguments", experts.BANK, expr.span)
+    return experts.bank(scope, expr, [evaluate(scope, a.value) for a in expr.args])
+
+
+def _mixture(scope: Scope, expr: s.Call) -> Value:
+    if len(expr.args) != 3 or not isinstance(expr.args[0].value, s.Name):
+        return scope.fail("wrong-arguments", experts.MIXTURE, expr.span)
+    pool, *chosen = (evaluate(scope, a.value) for a in expr.args)
+    return experts.mixture(scope, expr, expr.args[0].value.name, pool, chosen)
+
+
+def _window(scope: Scope, expr: s.Call) -> Value:
+    if len(expr.args) != 2 or not all(a.plain for a in expr.args):
+        return scope.fail("wrong-arguments", "write window(x, n)", expr.span)
+    value, count = (evaluate(scope, a.value) for a in expr.args)
+    return recurrence.window(scope, expr, value, count)
+
+
+# --- blocks with their settings -------------------------------------------------------------------
+
+
+def recipe(
+    scope: Scope, block: Block, args: tuple[s.Arg, ...], span: Span, name_span: Span
+) -> Recipe | Error:
+    """A block with its settings; positional ones in the order of the declaration."""
+    decls = {d.name.name: d for d in block.decl.settings}
+    values: dict[str, tuple[Value, Span]] = {}
+    ties: list[Tie] = []
+    wrong = False
+    order = iter(decls)
+    for arg in args:
+        name = arg.name.name if arg.name else next(order, None)
+        at = arg.name.span if arg.name else arg.span
+        if arg.source is not None or arg.each:
+            scope.fail("unsupported", "this form of argument is for stacks", arg.span)
+            wrong = True
+            continue
+        kind = decls[name].kind if name in decls else None
+        value = evaluate(speaking(scope, kind), arg.value)
+        wrong |= isinstance(value, Error)
+        if name is not None and name not in decls and isinstance(value, ParamPath):
+            wrong |= not recipes.has_parameter(scope, block, name, at)
+            ties.append(Tie(name, value, arg.span))
+        elif name is None or name not in decls:
+            if not isinstance(value, Error):
+                recipes.no_setting(scope, block, name, at, list(decls))
+            wrong = True
+        elif name in values:
+            scope.fail("duplicate-name", f"{name} is set twice", at)
+            wrong = True
+        else:
+            values[name] = (value, arg.value.span)
+    settings = None if wrong else _settings(scope, block, values, name_span)
+    if settings is None:
+        return Error()
+    value = recipes.recipe(scope, block, settings, ties, span)
+    if isinstance(value, Error):
+        return value
+    for tie in ties:
+        if not recipes.tie_fits(scope, block, tie, _param_type(scope, value, tie.name)):
+            return Error()
+    return value
+
+
+def _settings(
+    scope: Scope, block: Block, values: dict[str, tuple[Value, Span]], span: Span
+) -> tuple[tuple[str, Value], ...] | None:
+    """Values for all settings of a block, defaults filled in; None after a report."""
+    inner = Scope(scope.diagnostics, {}, block.globals, numbers=scope.numbers, facts=scope.facts)
+    inner.frames = scope.frames
+    wrong = False
+    for decl in block.decl.settings:
+        name = decl.name.name
+        if name in values:
+            value, at = values[name]
+        elif decl.default is not None:
+            value = evaluate(speaking(inner, decl.kind), decl.default)
+            at = decl.default.span
+        else:
+            # A value that does not fit may have been meant for this one: one message is enough.
+            if not wrong:
+                recipes.no_value(scope, block, decl, span)
+            value, at = Error(), span
+        value = setting(scope, decl, value, at, block.name)
+        wrong |= isinstance(value, Error)
+        inner.names[name] = value
+    return None if wrong else tuple(inner.names.items())
+
+
+def setting(scope: Scope, decl: s.SettingDecl, value: Value, at: Span, owner: str) -> Value:
+    """A value as a setting of its kind, or an error after a report. A block that is only named gets
+    its default settings.
+    """
+    match decl.kind, value:
+        case s.SignatureKind(), BlockRef(block):
+            settings = _settings(scope, block, {}, at)
+            return Error() if settings is None else Recipe(block, settings, (), at)
+        case s.KindOf("list", (kind,)), Items():
+            return _items(scope, replace(decl, kind=kind), value, at, owner)
+    return kinds.fit(scope, decl, value, at, owner)
+
+
+def _items(scope: Scope, item: s.SettingDecl, items: Items, at: Span, owner: str) -> Value:
+    """A list whose items are of the kind that is declared, or an error after a report."""
+    if items.values is None:
+        sample = None if items.sample is None else setting(scope, item, items.sample, at, owner)
+        return Error() if isinstance(sample, Error) else replace(items, sample=sample)
+    values: list[Value] = []
+    for value in items.values:
+        one = setting(scope, item, value, at, owner)
+        if isinstance(one, Error):
+            return one
+        values.append(one)
+    return replace(items, values=tuple(values))
+
+
+def _param_type(scope: Scope, value: Recipe, name: str) -> TensorType | None:
+    """The type of a parameter of a recipe, in the caller's symbols."""
+    statement = value.block.param(name)
+    if statement is None:
+        return None
+    return apply.type_of(interface.callee(scope, value), statement.type)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archdsl import syntax as s
-from archdsl.check.expressions import CONSTANTS
+from archdsl.check.names import CONSTANTS
 from archdsl.check.scope import words
 from archdsl.check.values import Block
 from archdsl.diagnostic import Diagnostics, Label, nearest

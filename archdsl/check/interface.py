@@ -1,83 +1,99 @@
-"""What a block promises: types of inputs and outputs, `where`, slots.
+"""What a block promises: types of its inputs and outputs, conditions, slots.
 
-Everything here is evaluated in the caller's symbols: a scope whose names are the callee's settings
-with the caller's values. Free axes of the callee are bound by the inputs, left to right; `...` is
-bound once for each application.
+Everything here is in the caller's symbols: a scope whose names are the callee's settings with the
+caller's values. Free axes of the callee are bound by the inputs, left to right; `...` is bound once
+for each application.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace as changed
-
 from archdsl import syntax as s
-from archdsl.check import context, expressions
 from archdsl.check.scope import Scope
-from archdsl.check.values import (
-    Either,
-    Int,
-    Recipe,
-    Slot,
-    Tensor,
-    Value,
-    describe,
-)
+from archdsl.check.values import Int, Recipe, Tensor, Value, describe
 from archdsl.diagnostic import Diagnostics, Label
 from archdsl.dims import DIFFERENT, EQUAL, UNKNOWN, Dim, Verdict
+from archdsl.record import replace
 from archdsl.source import Span
 from archdsl.symbols import SEEN
-from archdsl.types import DTYPES, REST, Axis, Rest, TensorType
+from archdsl.types import DTYPES, Axis, Rest, TensorType
 
-# --- types ----------------------------------------------------------------------------------------
+# --- scopes ---------------------------------------------------------------------------------------
 
 
-def callee(scope: Scope, made: Recipe) -> Scope:
+def callee(scope: Scope, recipe: Recipe) -> Scope:
     """The callee's settings as names, in the caller's symbols."""
     return Scope(
         scope.diagnostics,
-        dict(made.settings),
-        made.block.globals,
+        dict(recipe.settings),
+        recipe.block.globals,
         facts=scope.facts,
         numbers=scope.numbers,
         frames=scope.frames,
     )
 
 
-def type_of(scope: Scope, t: s.TypeExpr) -> TensorType | None:
-    """A written type; every axis has to be known. None after a report."""
-    dtype = t.dtype.name if t.dtype else "float"
-    if dtype not in DTYPES:
-        scope.fail(
-            "dtype-mismatch",
-            f"there is no dtype {dtype}",
-            t.dtype.span if t.dtype else t.span,
-            help=f"one of {', '.join(DTYPES)}",
-        )
-        return None
-    axes: list[Axis] = []
-    for axis in t.axes:
-        if isinstance(axis, s.Dots):
-            axes.extend(scope.rests.get("...", (REST,)))
-            continue
-        if isinstance(axis, s.Name) and axis.name == SEEN and SEEN not in scope.names:
-            axes.append(Dim.symbol(SEEN))
-            continue
-        if isinstance(axis, s.Name) and scope.look(axis.name) is None:
-            scope.fail(
-                "unbound-axis",
-                f"nothing says how long {axis.name} is",
-                axis.span,
-                help="an axis is a setting, or a free axis of an input",
-            )
-            return None
-        d = expressions.static_int(scope, axis, "an axis")
-        if d is None:
-            return None
-        value = scope.value(d)
-        if value is not None and value < 1:
-            scope.fail("bad-dimension", f"an axis of length {scope.equation(d)}", axis.span)
-            return None
-        axes.append(d)
-    return TensorType(dtype, tuple(axes))
+def of_slot(scope: Scope) -> Scope:
+    """The world of the signature of a slot that a body applies.
+
+    How much was seen is up to the caller: all of it, or what a window kept. A tensor of the body
+    may be called as a free axis of the slot is.
+    """
+    kept = (x for x in scope.names.items() if x[0] != SEEN and not isinstance(x[1], Tensor))
+    return replace(scope, names=dict(kept), rests={})
+
+
+def any_axes(inner: Scope, kind: s.SignatureKind) -> Scope:
+    """The world of the signature of a slot for axes nobody knows."""
+    scope = replace(
+        inner, names=dict(inner.names), rests={"...": (Rest("'"),)}, diagnostics=Diagnostics()
+    )
+    for written in (*kind.inputs, *kind.outputs):
+        for axis in written.axes:
+            if isinstance(axis, s.Name) and axis.name != SEEN and scope.look(axis.name) is None:
+                scope.names[axis.name] = Int(Dim.symbol(f"{axis.name}'"))
+    sees_all(scope)
+    return scope
+
+
+def sees_all(scope: Scope) -> None:
+    """S is what was seen, unless the inputs say how much that is."""
+    scope.names.setdefault(SEEN, Int(Dim.symbol(SEEN)))
+
+
+# --- types ----------------------------------------------------------------------------------------
+
+
+def dtype(scope: Scope, t: s.TypeExpr) -> str | None:
+    """The dtype of a written type, or None after a report."""
+    name = t.dtype.name if t.dtype else "float"
+    if name in DTYPES:
+        return name
+    scope.fail(
+        "dtype-mismatch",
+        f"there is no dtype {name}",
+        t.dtype.span if t.dtype else t.span,
+        help=f"one of {', '.join(DTYPES)}",
+    )
+    return None
+
+
+def is_bound(scope: Scope, axis: s.Expr) -> bool:
+    """Whether something says how long a written axis is; False after a report."""
+    if not isinstance(axis, s.Name) or scope.look(axis.name) is not None:
+        return True
+    message = f"nothing says how long {axis.name} is"
+    help = "an axis is a setting, or a free axis of an input"
+    scope.fail("unbound-axis", message, axis.span, help=help)
+    return False
+
+
+def is_length(scope: Scope, d: Dim, span: Span) -> bool:
+    """Whether an axis can be as long as this; False after a report."""
+    value = scope.value(d)
+    if value is not None and value < 1:
+        scope.fail("bad-dimension", f"an axis of length {scope.equation(d)}", span)
+        return False
+    return True
 
 
 def same(scope: Scope, a: TensorType, b: TensorType) -> Verdict:
@@ -91,283 +107,205 @@ def same(scope: Scope, a: TensorType, b: TensorType) -> Verdict:
     return UNKNOWN if UNKNOWN in verdicts else EQUAL
 
 
-def apply(
-    scope: Scope, made: Recipe, args: list[Tensor], fn_span: Span, span: Span
-) -> tuple[TensorType, ...] | None:
-    """The result types of a recipe on tensors, all promises checked; None after a report."""
-    inner = callee(scope, made)
-    decl = made.block.decl
-    if len(decl.inputs) != len(args):
-        takes = ", ".join(i.name.name for i in decl.inputs)
-        scope.fail(
-            "wrong-arguments",
-            f"{made.block.name} takes {_inputs(len(decl.inputs))} ({takes}), gets {len(args)}",
-            span,
-        )
-        return None
-    for expected, arg in zip(decl.inputs, args, strict=True):
-        if not unify(scope, inner, expected.type, arg.type, made, fn_span, span):
-            return None
-    inner.names.setdefault(SEEN, Int(Dim.symbol(SEEN)))
-    if not context.handed(scope, inner, made, fn_span, span):
-        return None
-    if not obliged(scope, inner, made, fn_span) or not _slots_fit(scope, inner, made, fn_span):
-        return None
-    return _types(inner, decl.outputs)
+def unlike(scope: Scope, types: tuple[TensorType, ...], wanted: tuple[TensorType, ...]) -> str:
+    """How result types differ from those that a slot asks for; nothing where they do not."""
+    if len(types) != len(wanted):
+        return f"{len(wanted)} results are asked for, {len(types)} given"
+    for a, b in zip(types, wanted, strict=True):
+        verdict = same(scope, a, b)
+        if verdict is not EQUAL and (verdict is DIFFERENT or scope.numbers is None):
+            return f"{b} is asked for, {a} given"
+    return ""
 
 
-def _inputs(count: int) -> str:
-    return f"{count} input{'' if count == 1 else 's'}"
+def slot_misfit(
+    scope: Scope, recipe: Recipe, decl: s.SettingDecl, value: Value, problem: str, span: Span
+) -> None:
+    """Reports a block that does not keep the signature of the slot that it is for."""
+    scope.fail(
+        "shape-mismatch",
+        f"{describe(value)} does not fit {decl.name.name} of {recipe.block.name}",
+        span,
+        note=problem,
+        labels=(Label(decl.span, "the signature to keep"),),
+    )
 
 
-def _types(scope: Scope, written: tuple[s.TypeExpr, ...]) -> tuple[TensorType, ...] | None:
-    found = [type_of(scope, t) for t in written]
-    types = tuple(t for t in found if t is not None)
-    return types if len(types) == len(found) else None
+# --- results --------------------------------------------------------------------------------------
 
 
-def apply_slot(
-    scope: Scope, slot: Slot, args: list[Tensor], fn_span: Span, span: Span
-) -> tuple[TensorType, ...] | None:
-    """The result types of a block-valued setting, by its signature."""
-    # How much was seen is up to the caller: all of it, or what a window kept. A tensor of the body
-    # may be called as a free axis of the slot is.
-    kept = (x for x in scope.names.items() if x[0] != SEEN and not isinstance(x[1], Tensor))
-    names = dict(kept)
-    inner = changed(scope, names=names, rests={})
-    if len(slot.inputs) != len(args):
-        scope.fail(
-            "wrong-arguments",
-            f"{slot.name} takes {_inputs(len(slot.inputs))}, gets {len(args)}",
-            span,
-        )
-        return None
-    for expected, arg in zip(slot.inputs, args, strict=True):
-        if not unify(scope, inner, expected, arg.type, None, fn_span, span):
-            return None
-    inner.names.setdefault(SEEN, Int(Dim.symbol(SEEN)))
-    return _types(inner, slot.outputs)
-
-
-def unify(
+def are_declared(
     scope: Scope,
-    inner: Scope,
-    expected: s.TypeExpr,
-    actual: TensorType,
-    made: Recipe | None,
-    fn_span: Span,
-    span: Span,
+    decl: s.BlockDecl,
+    types: list[TensorType | None],
+    statement: s.Result,
+    results: list[Tensor],
 ) -> bool:
-    """Binds the free axes of a written type to a tensor's; False after a report."""
-    written = expected.axes
-    dtype = expected.dtype.name if expected.dtype else "float"
-    what = fn_span.text.split("(")[0].strip() or "this"
-    dots = [i for i, a in enumerate(written) if isinstance(a, s.Dots)]
-    count = len(actual.axes) - len(written) + 1 if dots else 0
-    if dtype != actual.dtype:
-        hint = "write model_dtype(x)" if actual.dtype == "float32" else ""
-        scope.fail(
-            "dtype-mismatch", f"{what} expects {expected.span.text}, gets {actual}", span, help=hint
-        )
+    """Whether a body returns what its block declares; False after a report."""
+    if len(results) != len(types):
+        message = f"{len(types)} results are declared, {len(results)} returned"
+        scope.fail("wrong-arguments", message, statement.span)
         return False
-    if (dots and count < 0) or (not dots and len(written) != len(actual.axes)):
-        scope.fail(
-            "shape-mismatch",
-            f"{what} expects {expected.span.text}, gets {actual}",
-            span,
-            note=f"{len(actual.axes)} axes",
-        )
-        return False
-    position = 0
-    for axis in written:
-        if isinstance(axis, s.Dots):
-            here = actual.axes[position : position + count]
-            position += count
-            if inner.rests.setdefault("...", here) != here:
-                scope.fail("shape-mismatch", f"`...` of {what} stands for two groups of axes", span)
-                return False
-            continue
-        found = actual.axes[position]
-        position += 1
-        if not _unify_axis(scope, inner, axis, found, actual, made, fn_span, span):
+    for result, t, written in zip(results, types, decl.outputs, strict=True):
+        if t is None:
+            return False
+        if same(scope, result.type, t) is not EQUAL:
+            _other_result(scope, result.type, t, statement, written)
             return False
     return True
 
 
-def _unify_axis(
+def _other_result(
+    scope: Scope, result: TensorType, t: TensorType, statement: s.Result, written: s.TypeExpr
+) -> None:
+    """Reports a result of another type."""
+    unknown = scope.numbers is None and same(scope, result, t) is not DIFFERENT
+    hint = ""
+    code = "unknown-equality" if unknown else "shape-mismatch"
+    if result.dtype != t.dtype:
+        code = "dtype-mismatch"
+        hint = "write model_dtype(x)" if result.dtype == "float32" else ""
+    elif unknown:
+        hint = "add a `where` that says that they are equal"
+    scope.fail(
+        code,
+        f"declared {written.span.text}, returned {result}",
+        statement.values[0].span,
+        note=scope.describe(result),
+        help=hint,
+    )
+
+
+# --- inputs ---------------------------------------------------------------------------------------
+
+
+def inputs(count: int) -> str:
+    """A number of inputs in words."""
+    return f"{count} input{'' if count == 1 else 's'}"
+
+
+def pairs(
+    scope: Scope, expected: s.TypeExpr, actual: TensorType, fn_span: Span, span: Span
+) -> list[tuple[s.Expr | s.Dots, tuple[Axis, ...]]] | None:
+    """The axes of a written type, each with those of a tensor that it stands for: several for
+    `...`. None after a report.
+    """
+    written = expected.axes
+    dots = any(isinstance(a, s.Dots) for a in written)
+    count = len(actual.axes) - len(written) + 1 if dots else 0
+    other_dtype = (expected.dtype.name if expected.dtype else "float") != actual.dtype
+    if other_dtype or count < 0 or (not dots and len(written) != len(actual.axes)):
+        message = f"{_what(fn_span)} expects {expected.span.text}, gets {actual}"
+        if other_dtype:
+            hint = "write model_dtype(x)" if actual.dtype == "float32" else ""
+            scope.fail("dtype-mismatch", message, span, help=hint)
+        else:
+            scope.fail("shape-mismatch", message, span, note=f"{len(actual.axes)} axes")
+        return None
+    out: list[tuple[s.Expr | s.Dots, tuple[Axis, ...]]] = []
+    position = 0
+    for axis in written:
+        end = position + (count if isinstance(axis, s.Dots) else 1)
+        out.append((axis, actual.axes[position:end]))
+        position = end
+    return out
+
+
+def rest_fits(scope: Scope, inner: Scope, axes: tuple[Axis, ...], fn_span: Span, at: Span) -> bool:
+    """Whether `...` stands for these axes, as it did before; False after a report."""
+    if inner.rests.setdefault("...", axes) == axes:
+        return True
+    message = f"`...` of {_what(fn_span)} stands for two groups of axes"
+    scope.fail("shape-mismatch", message, at)
+    return False
+
+
+def unnamed(scope: Scope, actual: TensorType, fn_span: Span, span: Span) -> None:
+    """Reports an input of which not all axes are known."""
+    scope.fail(
+        "shape-mismatch",
+        f"{_what(fn_span)} needs to know all axes",
+        span,
+        note=f"{actual} has axes that only `...` names",
+    )
+
+
+def axis_fits(
     scope: Scope,
-    inner: Scope,
-    axis: s.Expr,
-    found: Axis,
+    written: s.Expr,
+    d: Dim,
+    axis: Dim,
     actual: TensorType,
-    made: Recipe | None,
+    recipe: Recipe | None,
     fn_span: Span,
     span: Span,
 ) -> bool:
-    what = fn_span.text.split("(")[0].strip() or "this"
-    if isinstance(found, Rest):
-        scope.fail(
-            "shape-mismatch",
-            f"{what} needs to know all axes",
-            span,
-            note=f"{actual} has axes that only `...` names",
-        )
-        return False
-    if isinstance(axis, s.Name) and inner.look(axis.name) is None:
-        inner.names[axis.name] = Int(found)
-        return True
-    d = expressions.static_int(inner, axis, "an axis")
-    if d is None:
-        return False
-    verdict = scope.compare(d, found)
+    """Whether an axis of an input has the declared length; False after a report."""
+    verdict = scope.compare(d, axis)
     if verdict is EQUAL:
         return True
-    last = found is actual.axes[-1]
+    what = _what(fn_span)
+    last = axis is actual.axes[-1]
     labels: tuple[Label, ...] = ()
-    if made is not None and made.span is not None and made.span != fn_span:
-        labels = (Label(made.span, f"made for {scope.equation(d)}"),)
+    if recipe is not None and recipe.span is not None and recipe.span != fn_span:
+        labels = (Label(recipe.span, f"made for {scope.equation(d)}"),)
     if verdict is UNKNOWN and scope.numbers is None:
         scope.fail(
             "unknown-equality",
-            f"{what} expects {d}, and nothing shows that {found} equals it",
+            f"{what} expects {d}, and nothing shows that {axis} equals it",
             span,
             note=f"this is {actual}",
             labels=labels,
-            help=f"add `where {found} == {d}`, or change one of them",
+            help=f"add `where {axis} == {d}`, or change one of them",
         )
         return False
-    wanted, got = scope.value(d), scope.value(found)
+    wanted, got = scope.value(d), scope.value(axis)
     unit = " features" if last else ""
     headline = (
         f"{what} expects {wanted}{unit}, gets {got}"
         if wanted is not None and got is not None
-        else f"{what} expects {d}{unit}, gets {found}"
+        else f"{what} expects {d}{unit}, gets {axis}"
     )
     note = scope.describe(actual)
-    hint = f"{axis.span.text} of {made.block.name} is {scope.equation(d)}" if made else ""
+    hint = f"{written.span.text} of {recipe.block.name} is {scope.equation(d)}" if recipe else ""
     scope.fail("shape-mismatch", headline, span, note=f"this is {note}", labels=labels, help=hint)
     return False
 
 
-# --- obligations ----------------------------------------------------------------------------------
+def _what(fn_span: Span) -> str:
+    """What is applied, for messages."""
+    return fn_span.text.split("(")[0].strip() or "this"
 
 
-def obliged(scope: Scope, inner: Scope, made: Recipe, fn_span: Span) -> bool:
-    """Whether no condition of a recipe is known to be false; False after a report."""
-    for condition in made.block.decl.where:
-        quiet = changed(inner, diagnostics=Diagnostics())
-        if expressions.truth(quiet, condition) is False:
-            said = _in_numbers(scope, inner, condition)
-            scope.fail(
-                "unmet-where",
-                f"{made.block.name} needs {condition.span.text}",
-                made.span or fn_span,
-                note=said,
-                labels=(Label(condition.span, "asked for here"),),
-            )
-            return False
-    return True
+# --- conditions -----------------------------------------------------------------------------------
 
 
-def _in_numbers(scope: Scope, inner: Scope, condition: s.Expr) -> str:
+def unmet(
+    scope: Scope, recipe: Recipe, condition: s.Expr, sides: tuple[Value, ...], span: Span
+) -> None:
+    """Reports a condition of a block that is false; `sides` are those of a comparison."""
+    scope.fail(
+        "unmet-where",
+        f"{recipe.block.name} needs {condition.span.text}",
+        recipe.span or span,
+        note=_in_numbers(scope, condition, sides),
+        labels=(Label(condition.span, "asked for here"),),
+    )
+
+
+def _in_numbers(scope: Scope, condition: s.Expr, sides: tuple[Value, ...]) -> str:
     """The sides of a comparison as the caller's dimensions."""
     if not isinstance(condition, s.Binary):
         return ""
-    said = []
-    for side in (condition.left, condition.right):
-        value = expressions.evaluate(changed(inner, diagnostics=Diagnostics()), side)
+    notes = []
+    for side, value in zip((condition.left, condition.right), sides, strict=True):
         if isinstance(value, Int) and value.dim.symbols():
             parts = scope.equation(value.dim).split(" = ")
             if parts[0] == f"({side.span.text})":  # a quotient alone needs no brackets
                 parts = [p.removeprefix("(").removesuffix(")") for p in parts]
-            begun = parts[0] == side.span.text and len(parts) > 1
+            begins = parts[0] == side.span.text and len(parts) > 1
             text = " = ".join(parts)
-            said.append(text if begun else f"{side.span.text} is {text}")
+            notes.append(text if begins else f"{side.span.text} is {text}")
         elif isinstance(value, Int) and side.span.text != str(value.dim):
-            said.append(f"{side.span.text} is {value.dim}")
-    return ", ".join(said)
-
-
-def _slots_fit(scope: Scope, inner: Scope, made: Recipe, fn_span: Span) -> bool:
-    """Every block-valued setting keeps the signature of its slot, for axes nobody knows."""
-    for decl in made.block.decl.settings:
-        if not isinstance(decl.kind, s.SignatureKind):
-            continue
-        value = dict(made.settings)[decl.name.name]
-        before = len(scope.diagnostics)
-        problem = _misfit(scope, inner, decl.kind, value)
-        if len(scope.diagnostics) > before:
-            return False
-        if problem is not None:
-            scope.fail(
-                "shape-mismatch",
-                f"{describe(value)} does not fit {decl.name.name} of {made.block.name}",
-                getattr(value, "span", None) or made.span or fn_span,
-                note=problem,
-                labels=(Label(decl.span, "the signature to keep"),),
-            )
-            return False
-    return True
-
-
-def _misfit(scope: Scope, inner: Scope, kind: s.SignatureKind, value: Value) -> str | None:
-    """Why a value does not keep the signature of its slot, or None where it does. What is wrong in
-    the value itself is reported here; what was reported where it stands is not told again.
-    """
-    scratch = changed(
-        inner, names=dict(inner.names), rests={"...": (Rest("'"),)}, diagnostics=Diagnostics()
-    )
-    for written in (*kind.inputs, *kind.outputs):
-        for axis in written.axes:
-            if isinstance(axis, s.Name) and axis.name != SEEN and scratch.look(axis.name) is None:
-                scratch.names[axis.name] = Int(Dim.symbol(f"{axis.name}'"))
-    scratch.names.setdefault(SEEN, Int(Dim.symbol(SEEN)))
-    inputs, outputs = _types(scratch, kind.inputs), _types(scratch, kind.outputs)
-    if inputs is None or outputs is None:
-        return next((d.message for d in scratch.diagnostics.items), None)
-    trial = changed(scope, diagnostics=Diagnostics(), any_axes=True)
-    found = results(trial, value, [Tensor(-1, t) for t in inputs], kind.span)
-    if found is None:
-        first = next(iter(trial.diagnostics.items), None)
-        if first is None:
-            return None
-        if first.span is not kind.span:  # wrong in the block itself, whatever slot it is for
-            scope.diagnostics.put(first)
-        return first.message
-    if len(found) != len(outputs):
-        return f"{len(outputs)} results are asked for, {len(found)} given"
-    for a, b in zip(found, outputs, strict=True):
-        verdict = same(scope, a, b)
-        if verdict is not EQUAL and (verdict is DIFFERENT or scope.numbers is None):
-            return f"{b} is asked for, {a} given"
-    return None
-
-
-def results(
-    scope: Scope, value: Value, args: list[Tensor], span: Span
-) -> tuple[TensorType, ...] | None:
-    """The result types of anything that can fill a slot."""
-    match value:
-        case Recipe():
-            return apply(scope, value, args, span, span)
-        case Slot():
-            return apply_slot(scope, value, args, span, span)
-        case Either(yes, no):
-            first, second = results(scope, yes, args, span), results(scope, no, args, span)
-            return None if second is None else first
-    scope.fail("not-a-block", f"{describe(value)} is not a block", span)
-    return None
-
-
-def assume(scope: Scope, conditions: tuple[s.Expr, ...]) -> None:
-    """What `where` says becomes a fact of the scope: equalities, divisibility among them."""
-    for condition in conditions:
-        if isinstance(condition, s.Binary) and condition.op == "and":
-            assume(scope, (condition.left, condition.right))
-        elif isinstance(condition, s.Binary) and condition.op == "==":
-            left = expressions.evaluate(scope, condition.left)
-            right = expressions.evaluate(scope, condition.right)
-            if isinstance(left, Int) and isinstance(right, Int):
-                scope.facts = scope.facts.plus(left.dim - right.dim)
-        else:
-            expressions.truth(scope, condition)
+            notes.append(f"{side.span.text} is {value.dim}")
+    return ", ".join(notes)

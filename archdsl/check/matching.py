@@ -76,12 +76,12 @@ def match(names: Names, term: s.Term, t: TensorType) -> tuple[Item, ...]:
             "ones",
         )
         raise Wrong
-    found: list[Item] = []
+    out: list[Item] = []
     position = 0
     for item in items:
         if isinstance(item, s.AxisName) and item.text == "...":
             _bind_rest(names, axes[position : position + count], item.span, t)
-            found.append(RestFactor())
+            out.append(RestFactor())
             position += count
             continue
         axis = axes[position]
@@ -94,8 +94,8 @@ def match(names: Names, term: s.Term, t: TensorType) -> tuple[Item, ...]:
                 note=f"for {t}",
             )
             raise Wrong
-        found.append(_bind(names, item, axis, t))
-    return tuple(found)
+        out.append(_bind(names, item, axis, t))
+    return tuple(out)
 
 
 def _bind_rest(names: Names, axes: tuple[Axis, ...], span: Span, t: TensorType) -> None:
@@ -240,11 +240,11 @@ def _known(names: Names, item: s.AxisItem) -> Item:
         case s.AxisName(text, _):
             if text == "...":
                 return RestFactor()
-            found = names.get(text)
-            if found is None:
+            length = names.get(text)
+            if length is None:
                 _unbound(names, item)
                 raise Wrong
-            return Factor(text, found)
+            return Factor(text, length)
         case s.Merged(items, _):
             return Merge(tuple(_known(names, i) for i in items))
         case s.Joined(parts, _):

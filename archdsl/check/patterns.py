@@ -85,15 +85,15 @@ def _reduce(
         return scope.fail("pattern-axes", f"{name} takes one operand and gives one result", span)
     if any(len(pieces(term)) > 1 for term in (*left, *right)):
         return scope.fail("pattern-axes", f"{name} does not cut axes", pattern.span)
-    given, kept = _distinct(names, left[0], pattern), _distinct(names, right[0], pattern)
+    axes, kept = _distinct(names, left[0], pattern), _distinct(names, right[0], pattern)
     for axis in kept:
-        if axis not in given:
+        if axis not in axes:
             return scope.fail("pattern-axes", f"{axis} comes from nowhere", pattern.span)
-    if "..." in given and "..." not in kept:
+    if "..." in axes and "..." not in kept:
         help = "name the axes that go"
         return scope.fail("pattern-axes", f"{name} keeps `...`", pattern.span, help=help)
     ones = [[str(f) for f in factors(term)].count("1") for term in (left[0], right[0])]
-    if len(given) == len(kept) and ones[0] <= ones[1]:
+    if len(axes) == len(kept) and ones[0] <= ones[1]:
         help = "leave out the axis that goes, or write 1 in its place: mean[... d -> ... 1](x)"
         return scope.fail(
             "pattern-axes", f"{name} needs an axis that goes", pattern.span, help=help
@@ -173,9 +173,9 @@ def _einsum(scope: Scope, pattern: s.Pattern, operands: list[Tensor], span: Span
     right = side(names, terms)
     if any(len(pieces(term)) > 1 for term in (*left, *right)):
         return scope.fail("pattern-axes", "einsum does not cut axes", pattern.span)
-    given = {axis for term in left for axis in _distinct(names, term, pattern)}
+    axes = {axis for term in left for axis in _distinct(names, term, pattern)}
     for axis in _distinct(names, right[0], pattern):
-        if axis not in given:
+        if axis not in axes:
             return scope.fail("pattern-axes", f"{axis} is in no operand", pattern.span)
     dtype = dtype_of(scope, OPS["einsum"], operands, span)
     if dtype is None:

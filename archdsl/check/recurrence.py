@@ -12,16 +12,15 @@ yields, round by round along a new first axis.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace as changed
 
 from archdsl import syntax as s
-from archdsl.check import body, expressions, interface
+from archdsl.check import bindings, interface, names, statics
 from archdsl.check.scope import Scope
 from archdsl.check.tensors import results_of, tensor
-from archdsl.check.values import Error, Float, Int, Tensor, Tensors, Value, describe
-from archdsl.dims import EQUAL
+from archdsl.check.values import Error, Float, Int, Tensor, Value, describe
+from archdsl.dims import EQUAL, Dim
 from archdsl.nodes import Body, Fill, Input, Loop, Node, Scan, Window
-from archdsl.record import fields
+from archdsl.record import fields, record, replace
 from archdsl.source import Span
 from archdsl.symbols import STREAM, TIME
 from archdsl.types import TensorType
@@ -30,15 +29,12 @@ MAX_ROUNDS = 10_000
 """Loops of more rounds are refused."""
 
 
-def window(scope: Scope, expr: s.Call) -> Value:
+def window(scope: Scope, expr: s.Call, value: Value, length: Value) -> Value:
     """`window(x, n)`: the last n tokens at each position."""
-    if len(expr.args) != 2 or not all(a.plain for a in expr.args):
-        return scope.fail("wrong-arguments", "write window(x, n)", expr.span)
-    given = expressions.evaluate(scope, expr.args[0].value)
-    count = expressions.static_int(scope, expr.args[1].value, "the length of a window")
-    if isinstance(given, Error) or count is None:
+    count = statics.integer(scope, length, expr.args[1].span, "the length of a window")
+    if isinstance(value, Error) or count is None:
         return Error()
-    x = tensor(scope, given, expr.args[0].span)
+    x = tensor(scope, value, expr.args[0].span)
     if x is None:
         return Error()
     known = scope.value(count)
@@ -56,80 +52,40 @@ def window(scope: Scope, expr: s.Call) -> Value:
 
 def _place(scope: Scope, name: str) -> str:
     """A name under which nothing is kept yet in this block."""
-    found, number = name, 2
-    while found in scope.places:
-        found, number = f"{name}_{number}", number + 1
-    return found
+    place, number = name, 2
+    while place in scope.places:
+        place, number = f"{name}_{number}", number + 1
+    return place
 
 
 # --- scan and loop --------------------------------------------------------------------------------
 
 
-def scan(scope: Scope, expr: s.Scan) -> Value:
-    """`scan T with ... over (...) { ... }`."""
-    if expr.axis.name != STREAM:
+@record
+class Repeated:
+    """The body of a scan or a loop, and the nodes around it that it reads."""
+
+    body: Body
+    args: tuple[int, ...]
+
+
+def along_stream(scope: Scope, axis: s.Name) -> bool:
+    """Whether a scan runs along the streamed axis; False after a report."""
+    if axis.name != STREAM:
         message = f"a scan runs along the streamed axis, which is called {STREAM}"
-        return scope.fail("unbound-axis", message, expr.axis.span)
-    over = [_over(scope, name) for name in expr.over]
-    states = [_state(scope, state) for state in expr.states]
-    found = [t for t in over if t is not None]
-    first = [t for t in states if t is not None]
-    if len(found) != len(over) or len(first) != len(states) or not found:
-        return Error()
-    for state in expr.states:
-        if state.name.name in scope.places:
-            message = f"{state.name.name} is kept twice, and a block has one place for a name"
-            help = "choose another name for one of them"
-            return scope.fail("duplicate-name", message, state.name.span, help=help)
-    names = [name.name for name in expr.over]
-    tokens = [_without_time(t.type) for t in found]
-    inner = _inside(scope, expr.states, first, names, tokens)
-    del inner.names[STREAM]
-    made = _body(scope, inner, expr.body, first, found, expr.span)
-    if made is None:
-        return Error()
-    repeated, args = made
-    at = found[0].type.axes.index(TIME)
-    types = []
-    for i in repeated.outputs[repeated.states :]:
-        t = repeated.nodes[i].type
-        if len(t.axes) < at:
-            message = f"{STREAM} is axis {at + 1} of {names[0]}, and what is yielded has fewer axes"
-            return scope.fail("shape-mismatch", message, expr.span, note=f"it is {t}")
-        types.append(TensorType(t.dtype, (*t.axes[:at], TIME, *t.axes[at:])))
-    if not types:
-        return scope.fail("missing-return", "a scan yields something of each token", expr.span)
-    repeated = _with_axis(repeated, at)
-    return results_of(scope, Node(Scan(repeated), args, tuple(types), span=expr.span))
+        scope.fail("unbound-axis", message, axis.span)
+    return axis.name == STREAM
 
 
-def loop(scope: Scope, expr: s.Loop) -> Value:
-    """`loop n with ... { ... }`."""
-    count = expressions.static_int(scope, expr.count, "the number of rounds")
-    states = [_state(scope, state) for state in expr.states]
-    first = [t for t in states if t is not None]
-    if count is None or len(first) != len(states):
-        return Error()
-    known = scope.value(count)
-    if known is not None and not 1 <= known <= MAX_ROUNDS:
-        code = "too-large" if known > 0 else "bad-dimension"
-        help = f"between 1 and {MAX_ROUNDS} are possible"
-        return scope.fail(code, f"a loop of {known} rounds", expr.count.span, help=help)
-    inner = _inside(scope, expr.states, first, [], [])
-    made = _body(scope, inner, expr.body, first, [], expr.span)
-    if made is None:
-        return Error()
-    repeated, args = made
-    types = [first_one.type for first_one in first]
-    for i in repeated.outputs[repeated.states :]:
-        t = repeated.nodes[i].type
-        types.append(TensorType(t.dtype, (count, *t.axes)))
-    node = Node(Loop(repeated, count), args, tuple(types), span=expr.span)
-    return results_of(scope, node)
+def over(scope: Scope, expr: s.Scan) -> list[Tensor] | None:
+    """The tensors that a scan takes token by token; None after a report."""
+    known = [_over(scope, name) for name in expr.over]
+    tensors = [t for t in known if t is not None]
+    return tensors if len(tensors) == len(known) else None
 
 
 def _over(scope: Scope, name: s.Name) -> Tensor | None:
-    value = expressions.name(scope, name)
+    value = names.name(scope, name)
     if isinstance(value, Error):
         return None
     if not isinstance(value, Tensor):
@@ -142,36 +98,43 @@ def _over(scope: Scope, name: s.Name) -> Tensor | None:
     return value
 
 
-def _state(scope: Scope, state: s.State) -> Tensor | None:
-    """What a state is in the beginning, as a tensor of its type."""
-    t = interface.type_of(scope, state.type)
-    value = expressions.evaluate(scope, state.initial)
+def state(scope: Scope, declared: s.State, t: TensorType | None, value: Value) -> Tensor | None:
+    """What a state is in the beginning, as a tensor of its type; None after a report."""
+    span = declared.initial.span
     if t is None or isinstance(value, Error):
         return None
+    first = tensor(scope, value, span)
+    if first is None:
+        return None
     if isinstance(value, Int | Float):
-        number = tensor(scope, value, state.initial.span)
-        assert number is not None
-        return scope.add(Node(Fill(), (number.node,), (t,), span=state.initial.span))
-    found = tensor(scope, value, state.initial.span)
-    if found is None:
+        return scope.add(Node(Fill(), (first.node,), (t,), span=span))
+    if interface.same(scope, first.type, t) is not EQUAL:
+        note = f"this is {scope.describe(first.type)}"
+        message = f"{declared.name.name} is declared {t}"
+        scope.fail("shape-mismatch", message, span, note=note)
         return None
-    if interface.same(scope, found.type, t) is not EQUAL:
-        note = f"this is {scope.describe(found.type)}"
-        message = f"{state.name.name} is declared {t}"
-        scope.fail("shape-mismatch", message, state.initial.span, note=note)
-        return None
-    return found
+    return first
+
+
+def one_token(scope: Scope, expr: s.Scan, first: list[Tensor], over: list[Tensor]) -> Scope | None:
+    """The world of the body of a scan, or None after a report."""
+    for state in expr.states:
+        if state.name.name in scope.places:
+            message = f"{state.name.name} is kept twice, and a block has one place for a name"
+            help = "choose another name for one of them"
+            scope.fail("duplicate-name", message, state.name.span, help=help)
+            return None
+    tokens = [_without_time(t.type) for t in over]
+    inner = inside(scope, expr.states, first, [name.name for name in expr.over], tokens)
+    del inner.names[STREAM]
+    return inner
 
 
 def _without_time(t: TensorType) -> TensorType:
     return TensorType(t.dtype, tuple(a for a in t.axes if a != TIME))
 
 
-def _with_axis(made: Body, at: int) -> Body:
-    return Body(made.nodes, made.inputs, made.outputs, made.states, made.over, at)
-
-
-def _inside(
+def inside(
     scope: Scope,
     states: tuple[s.State, ...],
     first: list[Tensor],
@@ -179,11 +142,11 @@ def _inside(
     tokens: list[TensorType],
 ) -> Scope:
     """The world of a repeated body: its states and tokens are inputs."""
-    inner = changed(scope, names=dict(scope.names), nodes=[], bound={}, used=set())
+    inner = replace(scope, names=dict(scope.names), nodes=[], bound={}, used=set())
     inner.given, inner.context, inner.borrowed, inner.outer = {}, {}, [], scope
-    for state, begun in zip(states, first, strict=True):
+    for state, begin in zip(states, first, strict=True):
         name = state.name
-        node = Node(Input(), (), (begun.type,), name.name, name.span)
+        node = Node(Input(), (), (begin.type,), name.name, name.span)
         inner.names[name.name] = inner.add(node)
         inner.bound[name.name] = name.span
     for token, t in zip(over, tokens, strict=True):
@@ -191,17 +154,28 @@ def _inside(
     return inner
 
 
-def _body(
+def rounds(scope: Scope, count: Dim, span: Span) -> bool:
+    """Whether a loop can have this many rounds; False after a report."""
+    known = scope.value(count)
+    if known is None or 1 <= known <= MAX_ROUNDS:
+        return True
+    code = "too-large" if known > 0 else "bad-dimension"
+    help = f"between 1 and {MAX_ROUNDS} are possible"
+    scope.fail(code, f"a loop of {known} rounds", span, help=help)
+    return False
+
+
+def arguments(
     scope: Scope,
     inner: Scope,
     statements: tuple[s.Statement, ...],
     first: list[Tensor],
     over: list[Tensor],
-    span: Span,
-) -> tuple[Body, tuple[int, ...]] | None:
-    """A repeated body, and the nodes around it that it reads; None after a report."""
+) -> list[int] | None:
+    """The nodes that a repeated body is handed: states, tokens, then what it reads of the body
+    around it, which becomes inputs. None after a report.
+    """
     before = len(scope.diagnostics)
-    states = [inner.nodes[i].name for i in range(len(first))]
     args = [t.node for t in (*first, *over)]
     for name in read(statements, set(inner.bound) | {n.name for n in inner.nodes}):
         value = inner.names.get(name.name)
@@ -214,71 +188,87 @@ def _body(
                 message = f"{name.name} is all tokens at once"
                 help = f"take it one by one: over (..., {name.name})"
                 scope.fail("unbound-axis", message, name.span, help=help)
-    if len(scope.diagnostics) > before:
-        return None
-    count = len(args)
-    yielded: list[Tensor] = []
-    for at, statement in enumerate(statements):
-        match statement:
-            case s.Result("yield", values):
-                if at + 1 < len(statements):
-                    scope.fail("syntax", "nothing runs after `yield`", statements[at + 1].span)
-                yielded = _yielded(inner, values)
-                break
-            case s.Bind(own=None) | s.Residual():
-                body.statement_of(inner, statement)
-            case _:
-                message = "in scan and loop, tensors are bound and one `yield` ends the body"
-                scope.fail("syntax", message, statement.span)
-    ends = [tensor(inner, inner.names[name], inner.bound[name]) for name in states]
-    kept = [end for end in ends if end is not None]
-    if len(scope.diagnostics) > before or len(kept) != len(ends):
-        return None  # what a state depends on may have been told elsewhere, as an import is
-    outputs: list[int] = []
-    for state, begun, end in zip(states, first, kept, strict=True):
-        if interface.same(inner, begun.type, end.type) is not EQUAL:
-            note = f"it began as {scope.describe(begun.type)}, ends as {scope.describe(end.type)}"
-            message = f"the state {state} changes its type"
-            scope.fail("shape-mismatch", message, inner.nodes[end.node].span or span, note=note)
+    return args if len(scope.diagnostics) == before else None
+
+
+def ends(inner: Scope, first: list[Tensor]) -> list[Tensor] | None:
+    """What the states are after a round; None where one is no tensor."""
+    names = [inner.nodes[i].name for i in range(len(first))]
+    known = [tensor(inner, inner.names[name], inner.bound[name]) for name in names]
+    tensors = [t for t in known if t is not None]
+    return tensors if len(tensors) == len(known) else None
+
+
+def repeated(
+    scope: Scope,
+    inner: Scope,
+    args: list[int],
+    first: list[Tensor],
+    last: list[Tensor],
+    yielded: list[Tensor],
+    over: int,
+    span: Span,
+) -> Repeated | None:
+    """A body whose states keep their types, or None after a report. `first` are the states before
+    all rounds, `last` those after one.
+    """
+    for node, a, b in zip(inner.nodes, first, last, strict=False):
+        if interface.same(inner, a.type, b.type) is not EQUAL:
+            note = f"it began as {scope.describe(a.type)}, ends as {scope.describe(b.type)}"
+            message = f"the state {node.name} changes its type"
+            scope.fail("shape-mismatch", message, inner.nodes[b.node].span or span, note=note)
             return None
-        outputs.append(end.node)
     if scope.numbers is None:
-        body.unused(inner)
-    outputs += [t.node for t in yielded]
-    inputs = (*range(count), *(here for here, _ in inner.borrowed))
-    args += [there for _, there in inner.borrowed]
-    made = Body(tuple(inner.nodes), inputs, tuple(outputs), len(first), len(over))
+        bindings.unused(inner)
     scope.used |= inner.used
-    return made, tuple(args)
+    outputs = tuple(t.node for t in (*last, *yielded))
+    inputs = (*range(len(args)), *(here for here, _ in inner.borrowed))
+    body = Body(tuple(inner.nodes), inputs, outputs, len(first), over)
+    return Repeated(body, (*args, *(there for _, there in inner.borrowed)))
 
 
-def _yielded(inner: Scope, values: tuple[s.Expr, ...]) -> list[Tensor]:
-    found: list[Tensor] = []
-    for value in values:
-        made = expressions.evaluate(inner, value)
-        if isinstance(made, Tensors):
-            found.extend(made.items)
-            continue
-        one = tensor(inner, made, value.span)
-        if one is not None:
-            found.append(one)
-    return found
+def scan(scope: Scope, expr: s.Scan, over: list[Tensor], repeated: Repeated) -> Value:
+    """What a scan yields of each token, with the axis T where the first tensor of `over` has it."""
+    at, body = over[0].type.axes.index(TIME), repeated.body
+    types = []
+    for i in body.outputs[body.states :]:
+        t = body.nodes[i].type
+        if len(t.axes) < at:
+            first = expr.over[0].name
+            message = f"{STREAM} is axis {at + 1} of {first}, and what is yielded has fewer axes"
+            return scope.fail("shape-mismatch", message, expr.span, note=f"it is {t}")
+        types.append(TensorType(t.dtype, (*t.axes[:at], TIME, *t.axes[at:])))
+    if not types:
+        return scope.fail("missing-return", "a scan yields something of each token", expr.span)
+    form = Scan(Body(body.nodes, body.inputs, body.outputs, body.states, body.over, at))
+    return results_of(scope, Node(form, repeated.args, tuple(types), span=expr.span))
+
+
+def loop(scope: Scope, expr: s.Loop, count: Dim, first: list[Tensor], repeated: Repeated) -> Value:
+    """The states after the last round, then what each round yields along a new first axis."""
+    body = repeated.body
+    types = [state.type for state in first]
+    for i in body.outputs[body.states :]:
+        t = body.nodes[i].type
+        types.append(TensorType(t.dtype, (count, *t.axes)))
+    node = Node(Loop(body, count), repeated.args, tuple(types), span=expr.span)
+    return results_of(scope, node)
 
 
 def read(statements: tuple[s.Statement, ...], bound: set[str]) -> list[s.Name]:
     """The names that a body reads before it binds them, each once."""
-    found: dict[str, s.Name] = {}
+    first: dict[str, s.Name] = {}
     known = set(bound)
     for statement in statements:
         for name in _names(statement):
             if name.name not in known:
-                found.setdefault(name.name, name)
+                first.setdefault(name.name, name)
         match statement:
             case s.Bind(names=names):
                 known |= {n.name for n in names}
             case s.Residual(name=name):
                 known.add(name.name)
-    return list(found.values())
+    return list(first.values())
 
 
 def _names(node: object) -> Iterator[s.Name]:

@@ -1,11 +1,8 @@
-"""Schedules: `stack(3 * A, B)`, layers for an index or a list item, repeats said once."""
+"""Schedules: `stack(3 * A, B)`, layers for an index or a list item, repeats written once."""
 
 from __future__ import annotations
 
-from dataclasses import replace as changed
-
 from archdsl import syntax as s
-from archdsl.check import expressions
 from archdsl.check.scope import Scope
 from archdsl.check.values import (
     BlockRef,
@@ -23,6 +20,7 @@ from archdsl.check.values import (
     describe,
 )
 from archdsl.dims import DIFFERENT, EQUAL, Dim, substitute
+from archdsl.record import record
 from archdsl.source import Span
 from archdsl.types import TensorType
 
@@ -30,44 +28,27 @@ MAX_LAYERS = 100_000
 """Stacks longer than this are refused."""
 
 
-def schedule(scope: Scope, expr: s.Call) -> Value:
-    """`stack(...)`: a schedule of layers."""
-    items: list[Repeat] = []
-    for arg in expr.args:
-        if arg.source is not None and arg.name is not None:
-            found = _comprehension(scope, arg)
-        elif arg.name is not None or arg.each:
-            found = None
-            scope.fail("wrong-arguments", "stack takes layers", arg.span)
-        else:
-            found = _runs(scope, expressions.evaluate(scope, arg.value), arg.span)
-        if found is None:
-            return Error()
-        items.extend(found)
-    return _bounded(scope, Schedule(tuple(items), expr.span), expr.span)
-
-
-def _bounded(scope: Scope, made: Schedule, span: Span) -> Value:
+def bounded(scope: Scope, layers: Schedule, span: Span) -> Value:
     """A schedule, if it is not too long: as it is written, and with all its repeats."""
-    for item in made.items:
+    for item in layers.items:
         if isinstance(item.item, Recipe) and item.item.ties:
             message = f"the layers of a stack are many, and {item.item.block.name} uses a parameter"
             return scope.fail("unsupported", message, span, help="`share` a block between layers")
-    layers = _layers(scope, made) if made.size <= MAX_LAYERS else made.size
-    if layers <= MAX_LAYERS:
-        return made
+    number = _number(scope, layers) if layers.size <= MAX_LAYERS else layers.size
+    if number <= MAX_LAYERS:
+        return layers
     return scope.fail("too-large", f"a stack of more than {MAX_LAYERS} layers", span)
 
 
-def _layers(scope: Scope, made: Schedule) -> int:
+def _number(scope: Scope, layers: Schedule) -> int:
     """Layers with all repeats, as far as counts are known."""
     total = 0
-    for item in made.items:
+    for item in layers.items:
         layer, times = item.item, scope.value(item.count) or 1
         while isinstance(layer, Repeat):
             times *= scope.value(layer.count) or 1
             layer = layer.item
-        total += times * (_layers(scope, layer) if isinstance(layer, Schedule) else 1)
+        total += times * (_number(scope, layer) if isinstance(layer, Schedule) else 1)
     return total
 
 
@@ -85,19 +66,25 @@ def sequence(scope: Scope, layers: list[tuple[Value, Span]]) -> Value:
     """`(3 * A, B)`: layers in a row inside a schedule."""
     items: list[Repeat] = []
     for value, span in layers:
-        found = _runs(scope, value, span)
-        if found is None:
+        layer = runs(scope, value, span)
+        if layer is None:
             return Error()
-        items.extend(found)
-    return _bounded(scope, Schedule(tuple(items)), layers[0][1].to(layers[-1][1]))
+        items.extend(layer)
+    return bounded(scope, Schedule(tuple(items)), layers[0][1].to(layers[-1][1]))
 
 
-def _comprehension(scope: Scope, arg: s.Arg) -> list[Repeat] | None:
-    """`Layer(i) for i in n`: one item for each index or list item, equal neighbours in one run."""
-    assert arg.name is not None and arg.source is not None
-    source = expressions.evaluate(scope, arg.source)
-    values: list[Value]
-    count = Dim.number(1)
+@record
+class Indices:
+    """What `for i in n` runs over, and how often each of its layers stands there."""
+
+    values: tuple[Value, ...]
+    count: Dim = Dim.number(1)
+
+
+def indices(scope: Scope, name: s.Name, source: Value, span: Span) -> Indices | None:
+    """The indices below a number, or the items of a list; one for all where they are not known.
+    None after a report.
+    """
     match source:
         case Error():
             return None
@@ -105,38 +92,35 @@ def _comprehension(scope: Scope, arg: s.Arg) -> list[Repeat] | None:
             number = scope.value(d)
             if scope.numbers is not None:
                 scope.unrolled |= substitute(d, scope.numbers.symbols).symbols()
-            if number is not None and number > MAX_LAYERS:
-                scope.fail("too-large", f"more than {MAX_LAYERS} layers", arg.source.span)
+            if number is None:
+                return Indices((Int(Dim.symbol(name.name)),), d)
+            if number > MAX_LAYERS:
+                scope.fail("too-large", f"more than {MAX_LAYERS} layers", span)
                 return None
-            known = number is not None
-            values = [Int(Dim.number(i)) for i in range(number)] if number is not None else []
             if number == 0:  # still a layer, for its type
-                values, count = [Int(Dim())], d
-            if not known:
-                values, count = [Int(Dim.symbol(arg.name.name))], d
-        case Items(values=found) if found is not None:
-            values = list(found)
+                return Indices((Int(Dim()),), d)
+            return Indices(tuple(Int(Dim.number(i)) for i in range(number)))
+        case Items(values=values) if values is not None:
+            return Indices(values)
         case Items(sample=sample, length=length) if sample is not None:
-            values, count = [sample], length
-        case _:
-            scope.fail("kind-mismatch", "`for` runs over a number or a list", arg.source.span)
-            return None
+            return Indices((sample,), length)
+    scope.fail("kind-mismatch", "`for` runs over a number or a list", span)
+    return None
+
+
+def neighbours(layers: list[Value], count: Dim) -> list[Repeat]:
+    """Layers in order, each `count` times: equal neighbours in one run, repeats written once."""
     runs: list[Repeat] = []
-    inner = changed(scope, names=dict(scope.names))
-    for value in values:
-        inner.names[arg.name.name] = value
-        made = expressions.evaluate(inner, arg.value)
-        if isinstance(made, Error):
-            return None
-        if runs and runs[-1].item == made:
-            runs[-1] = Repeat(runs[-1].count + 1, made)
+    for layer in layers:
+        if runs and runs[-1].item == layer:
+            runs[-1] = Repeat(runs[-1].count + 1, layer)
         else:
-            runs.append(Repeat(count, made))
+            runs.append(Repeat(count, layer))
     return compressed(runs)
 
 
 def compressed(runs: list[Repeat]) -> list[Repeat]:
-    """A schedule said as people say it: a repeating unit once with its count, then the rest."""
+    """A schedule as people write it: a repeating unit once with its count, then the rest."""
     for length in range(2, len(runs) // 2 + 1):
         times = 1
         while runs[times * length : (times + 1) * length] == runs[:length]:
@@ -147,7 +131,8 @@ def compressed(runs: list[Repeat]) -> list[Repeat]:
     return runs
 
 
-def _runs(scope: Scope, value: Value, span: Span) -> list[Repeat] | None:
+def runs(scope: Scope, value: Value, span: Span) -> list[Repeat] | None:
+    """A value as layers of a stack, or None after a report."""
     match value:
         case Error():
             return None
@@ -172,21 +157,21 @@ def _runs(scope: Scope, value: Value, span: Span) -> list[Repeat] | None:
     return None
 
 
-def slice_of(scope: Scope, layers: Schedule, given: Tensor, span: Span) -> Tensor | None:
+def slice_of(scope: Scope, layers: Schedule, whole: Tensor, span: Span) -> Tensor | None:
     """What each layer gets of a tensor: its slice of the first axis; None after a report."""
     count = Dim()
     for item in layers.items:
         count = count + length(item)
-    axes = given.type.axes
+    axes = whole.type.axes
     first = axes[0] if axes and isinstance(axes[0], Dim) else None
     verdict = DIFFERENT if first is None else scope.compare(first, count)
     if verdict is EQUAL:
-        return Tensor(given.node, TensorType(given.type.dtype, axes[1:]))
+        return Tensor(whole.node, TensorType(whole.type.dtype, axes[1:]))
     scope.fail(
         "shape-mismatch" if verdict is DIFFERENT else "unknown-equality",
         f"each layer gets its slice of the first axis, which has to be {count}",
         span,
-        note=f"this is {scope.describe(given.type)}",
+        note=f"this is {scope.describe(whole.type)}",
     )
     return None
 

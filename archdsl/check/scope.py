@@ -110,8 +110,8 @@ class Scope:
     def look(self, name: str) -> Value | None:
         """What a name means here, own names before those of the file; marks it used."""
         self.used.add(name)
-        found = self.names.get(name)
-        return self.globals.get(name) if found is None else found
+        value = self.names.get(name)
+        return self.globals.get(name) if value is None else value
 
     def fail(
         self,
@@ -193,9 +193,9 @@ class Scope:
 
     def describe(self, t: TensorType) -> str:
         """A type with its dimensions in names and numbers."""
-        said = [self.equation(a) for a in t.axes if isinstance(a, Dim)]
-        said = [x for x in said if " = " in x]
-        return f"{t}" + (f", {', '.join(said)}" if said else "")
+        lengths = [self.equation(a) for a in t.axes if isinstance(a, Dim)]
+        equations = [x for x in lengths if " = " in x]
+        return f"{t}" + (f", {', '.join(equations)}" if equations else "")
 
     def own(self, value: Value) -> Value:
         """A number of this body in terms of the model's settings, to be handed to another body."""
@@ -242,5 +242,5 @@ def words(kind: s.Kind | None) -> list[str]:
 
 def speaking(scope: Scope, kind: s.Kind | None) -> Scope:
     """A scope for the value of a setting, in which the words of its enum are known as well."""
-    found = words(kind)
-    return changed(scope, names={**{w: Word(w) for w in found}, **scope.names}) if found else scope
+    members = {word: Word(word) for word in words(kind)}
+    return changed(scope, names={**members, **scope.names}) if members else scope

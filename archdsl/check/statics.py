@@ -13,6 +13,7 @@ from archdsl import syntax as s
 from archdsl.check.scope import Scope
 from archdsl.check.values import (
     BlockRef,
+    Error,
     Float,
     Int,
     Items,
@@ -42,6 +43,55 @@ NO_NUMBER = "this number does not exist"
 WHY_NOT = "it divides by zero, takes the root of less than zero, or is too large"
 
 COMPARE = ("==", "!=", "<=", ">=", "<", ">")
+
+
+def integer(scope: Scope, value: Value, span: Span, what: str) -> Dim | None:
+    """A value as an integer known in advance, or None after a report."""
+    match value:
+        case Int(d):
+            return d
+        case Error():
+            return None
+    message = f"{what} has to be an integer known in advance"
+    scope.fail("not-static", message, span, note=f"this is {describe(value)}")
+    return None
+
+
+def condition(scope: Scope, value: Value, span: Span) -> bool | None:
+    """A value as a condition: True, False, or None where it is not known (or wrong)."""
+    match value:
+        case Truth(known):
+            return known
+        case Error():
+            return None
+    scope.fail(
+        "not-static",
+        "a condition has to be about settings",
+        span,
+        note=f"this is {describe(value)}",
+        help="compare settings, or use select(a, b, c) on tensors",
+    )
+    return None
+
+
+def items_of(scope: Scope, value: Value, span: Span) -> Items | Error:
+    """What `for` in a list runs over: a list, or the letters of a text such as "MEM*E"."""
+    match value:
+        case Items() | Error():
+            return value
+        case Text(letters):
+            return Items(tuple(Text(letter) for letter in letters))
+    return scope.fail("kind-mismatch", "`for` runs over a list", span)
+
+
+def length(scope: Scope, args: tuple[Value, ...], span: Span) -> Value:
+    """`len(list)`."""
+    match args:
+        case (Items() as items,):
+            return Int(items.size)
+        case (Error(),):
+            return Error()
+    return scope.fail("wrong-arguments", "len takes a list", span)
 
 
 def lists(scope: Scope, expr: s.Binary, left: Value, right: Value) -> Value | None:

@@ -65,6 +65,14 @@ def tensor(scope: Scope, value: Value, span: Span) -> Tensor | None:
     return None
 
 
+def tensors_of(scope: Scope, value: Value, span: Span) -> list[Tensor] | None:
+    """A value as the tensors that it consists of; None after a report."""
+    if isinstance(value, Tensors):
+        return list(value.items)
+    one = tensor(scope, value, span)
+    return None if one is None else [one]
+
+
 def results_of(scope: Scope, node: Node) -> Value:
     """The result of a node, or its results as tensors of their own where it has several."""
     whole = scope.add(node)
@@ -106,10 +114,10 @@ def primitive(scope: Scope, name: str, args: tuple[Value, ...], span: Span) -> V
     if op.form == "make":
         return _make(scope, name, args[0], span)
     operands = [tensor(scope, a, span) for a in args]
-    found = [t for t in operands if t is not None]
-    if len(found) != len(operands):
+    known = [t for t in operands if t is not None]
+    if len(known) != len(operands):
         return Error()
-    return _elementwise(scope, op, found, span)
+    return _elementwise(scope, op, known, span)
 
 
 def _elementwise(scope: Scope, op: Op, operands: list[Tensor], span: Span) -> Value:

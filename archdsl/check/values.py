@@ -298,6 +298,11 @@ def size(value: Value) -> int:
     return 1
 
 
+def is_layer(value: Value) -> bool:
+    """Whether a value can stand in a stack."""
+    return isinstance(value, Recipe | Slot | Either | Schedule | Repeat | BlockRef)
+
+
 def block_name(value: Value) -> str:
     """The block of an application without a name of its own; "stack" where there are several."""
     match value:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from archdsl import syntax as s
-from archdsl.check import body, context, expressions, interface, statics
+from archdsl.check import apply, body, context, expressions, kinds, statics
 from archdsl.check.recursion import names_itself
 from archdsl.check.scope import Numbers, Scope, words
 from archdsl.check.values import Block, Float, Int, Items, Recipe, Slot, Truth, Value, Word
@@ -148,7 +148,7 @@ class Elaborator:
                     value = Int(Dim.symbol(name))
                 case Float(r):
                     numbers.reals[name] = r
-                    value = body.symbolic(decl)
+                    value = kinds.symbolic(decl)
             if isinstance(decl.kind, s.SignatureKind):
                 value = Slot(name, decl.kind.inputs, decl.kind.outputs, value)
             scope.names[name] = value
@@ -164,7 +164,7 @@ class Elaborator:
             return None
         bind_seen(scope)
         body.bind_inputs(scope, decl)
-        interface.assume(scope, decl.where)
+        body.assume(scope, decl.where)
         checks = _run_time_checks(scope, decl)
         outputs = body.run(scope, decl)
         if outputs is None or len(self.diagnostics) > before:
@@ -200,7 +200,8 @@ class Elaborator:
         chain = tuple(b.name for b in self.active)
         at = recipe.span or recipe.block.decl.name.span
         return context.received(scope, chain, given, at) and all(
-            context.bound(scope, g, scope.around) and context.fits(scope, g, scope.around)
+            context.bound(scope, g, scope.around)
+            and context.fits(scope, g, apply.type_of(scope, g.type), scope.around[g.name.name])
             for g in given
         )
 

@@ -10,8 +10,8 @@ import os
 from collections.abc import Mapping
 
 from archdsl import syntax as s
-from archdsl.check import expressions, interface, kinds
-from archdsl.check.apply import arguments
+from archdsl.check import apply, expressions, interface
+from archdsl.check.recipes import arguments
 from archdsl.check.scope import Numbers, Scope, words
 from archdsl.check.values import (
     Block,
@@ -79,7 +79,7 @@ def elaborate(unit: Unit, decl: s.VariantDecl, diagnostics: Diagnostics) -> Mode
     if block is None or settings is None:
         return None
     recipe = Recipe(block, tuple(settings.items()), (), decl.value.span)
-    if not interface.obliged(scope, interface.callee(scope, recipe), recipe, decl.value.span):
+    if not apply.obliged(scope, interface.callee(scope, recipe), recipe, decl.value.span):
         return None
     elaborator = Elaborator(diagnostics, numbers)
     root = _root(block, settings, elaborator, decl.value.span)
@@ -160,7 +160,7 @@ def _settings(
         known = {w: Word(w) for w in words(decl.kind) if w not in out}
         here = replace(ours if name in given else defaults, names={**known, **out})
         value = expressions.evaluate(here, source)
-        value = kinds.fit(scope, decl, value, source.span, block.name)
+        value = expressions.setting(scope, decl, value, source.span, block.name)
         if isinstance(value, Error):
             return None
         if isinstance(value, Int | Float):

@@ -1,0 +1,124 @@
+"""What a block holds: parameters, buffers and constants, and what they begin as."""
+
+from __future__ import annotations
+
+from archdsl import syntax as s
+from archdsl.check import interface, statics
+from archdsl.check.scope import Scope
+from archdsl.check.values import Error, Float, Int, Tensor, Value
+from archdsl.dims import EQUAL
+from archdsl.dtypes import FLOATING
+from archdsl.graph import Initial, Param
+from archdsl.ops import INITIALISERS
+from archdsl.source import Span
+from archdsl.symbols import SEEN, STREAM
+from archdsl.types import Rest, TensorType
+
+
+def guard_name(statement: s.ParamStatement) -> str:
+    """The setting that a parameter depends on, or a name for a longer condition."""
+    match statement.guard:
+        case None:
+            return ""
+        case s.Name(name):
+            return name
+    return f"has_{statement.name.name}"
+
+
+def is_fixed(scope: Scope, statement: s.ParamStatement, t: TensorType) -> bool:
+    """Whether what a block holds has a shape of its own, and a parameter a dtype that can be
+    trained; False after a report.
+    """
+    for axis in t.axes:
+        if (
+            isinstance(axis, Rest)
+            or {STREAM, SEEN} & axis.symbols()
+            or (scope.numbers is not None and scope.value(axis) is None)
+        ):
+            scope.fail(
+                "unbound-axis",
+                f"{statement.name.name} has the axis {axis}, which only the inputs decide",
+                statement.type.span,
+                help="axes of what a block holds are settings and numbers",
+            )
+            return False
+    if statement.keyword == "const" and t.dtype == "float":
+        message = f"a constant is of single precision, and {statement.name.name} is {t}"
+        help = f"write float32{t}, and model_dtype({statement.name.name}) where it is used"
+        scope.fail("dtype-mismatch", message, statement.type.span, help=help)
+        return False
+    if statement.keyword == "param" and t.dtype not in FLOATING:
+        message = f"a parameter is trained, and {t.dtype} cannot be"
+        help = f"write buffer {statement.name.name}: ..."
+        scope.fail("dtype-mismatch", message, statement.type.span, help=help)
+        return False
+    return True
+
+
+def const(scope: Scope, statement: s.ParamStatement, t: TensorType, value: Tensor) -> Param | None:
+    """A constant of the declared type, or None after a report."""
+    if interface.same(scope, value.type, t) is not EQUAL:
+        scope.fail(
+            "shape-mismatch",
+            f"{statement.name.name} is declared {t}",
+            statement.initial.span,
+            note=f"this is {scope.describe(value.type)}",
+        )
+        return None
+    return Param("const", statement.name.name, t, None, guard_name(statement), value=value.node)
+
+
+def initialiser(
+    scope: Scope, statement: s.ParamStatement, t: TensorType
+) -> tuple[str, tuple[s.Arg, ...]] | None:
+    """What a parameter begins as, by name, with its arguments; None after a report."""
+    expr = statement.initial
+    name = ""
+    args: tuple[s.Arg, ...] = ()
+    match expr:
+        case s.Name(name):
+            args = ()
+        case s.Call(s.Name(name), args):
+            pass
+    if name not in INITIALISERS:
+        known = ", ".join(INITIALISERS)
+        scope.fail(
+            "unknown-name",
+            "this does not say how a parameter begins",
+            expr.span,
+            help=f"one of {known}",
+        )
+        return None
+    row = INITIALISERS[name]
+    if len(args) != len(row.args):
+        brackets = f"({', '.join(row.args)})" if row.args else ""
+        help = f"write {name}{brackets}"
+        scope.fail("wrong-arguments", f"{name} takes {len(row.args)} numbers", expr.span, help=help)
+        return None
+    if len(t.axes) < row.rank:
+        axes = "an axis" if row.rank == 1 else f"{row.rank} axes"
+        message = f"{name} needs {axes}, and {statement.name.name} is {t}"
+        scope.fail("bad-value", message, expr.span, help=f"{name}: {row.doc}")
+        return None
+    if t.dtype not in FLOATING and name not in ("zeros", "ones", "fill"):
+        message = f"{name} gives real numbers, and {statement.name.name} is {t.dtype}"
+        scope.fail("dtype-mismatch", message, expr.span, help="zeros, ones or fill(value)")
+        return None
+    return name, args
+
+
+def initial(scope: Scope, name: str, values: list[Value], span: Span) -> Initial | None:
+    """What a parameter begins as; None after a report."""
+    row = INITIALISERS[name]
+    numbers = [statics.real(v) for v in values if isinstance(v, Int | Float)]
+    if len(numbers) != len(values):
+        if not any(isinstance(v, Error) for v in values):
+            scope.fail("not-static", f"{name} takes numbers known in advance", span)
+        return None
+    known_values = [statics.number(scope, v, span) for v in values]
+    reason = row.wrong(*known_values) if None not in known_values else ""
+    if reason:
+        shown = ", ".join(f"{number:g}" for number in known_values if number is not None)
+        scope.fail("bad-value", f"{name}({shown}): {reason}", span)
+        return None
+    return Initial(name, tuple(numbers))

@@ -1,0 +1,252 @@
+"""The node of an application and the submodule that it applies.
+
+In a concrete check the elaborator makes the module of a recipe. A body registers it once for each
+name; a further application has to fit what is stored.
+"""
+
+from __future__ import annotations
+
+from archdsl import nodes
+from archdsl.check import context, schedules
+from archdsl.check.scope import Scope, rooted
+from archdsl.check.tensors import results_of, tensor
+from archdsl.check.values import (
+    Bank,
+    Each,
+    Error,
+    Mixture,
+    Recipe,
+    Repeat,
+    Schedule,
+    Slot,
+    Tensor,
+    Tensors,
+    Value,
+    block_name,
+)
+from archdsl.dims import substitute
+from archdsl.graph import Child, Experts, Layers, Module, Segment, Single, distinct
+from archdsl.record import replace
+from archdsl.source import Span
+from archdsl.types import TensorType
+
+
+def operands(
+    scope: Scope, target: Value, args: tuple[Value, ...], span: Span
+) -> tuple[list[Tensor], tuple[int, ...]] | None:
+    """Arguments as tensors, and which of them each layer of a stack gets a slice of; None after a
+    report.
+    """
+    tensors: list[Tensor] = []
+    each: list[int] = []
+    for arg in args:
+        if isinstance(arg, Tensors):
+            tensors.extend(arg.items)
+            continue
+        if isinstance(arg, Each) and isinstance(target, Schedule):
+            one = schedules.slice_of(scope, target, arg.value, span)
+            each.append(len(tensors))
+        else:
+            one = tensor(scope, arg, span)
+        if one is None:
+            return None
+        tensors.append(one)
+    return tensors, tuple(each)
+
+
+def application(
+    scope: Scope,
+    target: Value,
+    title: str,
+    args: list[Tensor],
+    types: tuple[TensorType, ...],
+    fn_span: Span,
+    span: Span,
+    label: str,
+    each: tuple[int, ...],
+) -> Value:
+    """The node of an application that gives these types, and its submodule. `title` is what
+    messages call what is applied, `label` the name under which it was bound.
+    """
+    operands = tuple(t.node for t in args)
+    match folded(scope, target, args):
+        case "identity":
+            return args[0]
+        case "zero":
+            return scope.add(nodes.Node(nodes.Zero(), operands[:1], types, span=span))
+    if scope.numbers is not None and schedules.is_empty(scope, target):
+        if label:
+            scope.children.setdefault(label, Child(label, Layers()))
+        carried = args[: len(types)]
+        return carried[0] if len(carried) == 1 else Tensors(tuple(carried))
+    form: nodes.Form
+    if isinstance(target, Mixture):
+        submodule = child(scope, target.bank, title, target.name, args, fn_span)
+        if submodule is None:
+            return Error()
+        operands = (*operands, target.weights.node, target.indices.node)
+        form = nodes.Mixture(submodule[0], target.partly)
+    else:
+        submodule = child(scope, target, title, label, args, fn_span)
+        if submodule is None:
+            return Error()
+        name, use = submodule
+        inputs = context.inputs(scope, _needs(scope, name))
+        operands = (*operands, *inputs)
+        form = nodes.Apply(name, each, len(inputs), use)
+    return results_of(scope, nodes.Node(form, operands, types, span=span))
+
+
+def folded(scope: Scope, target: Value, args: list[Tensor]) -> str:
+    """What a block without a computation of its own stands for: "identity" where it gives back its
+    only input, "zero" where it gives zeros of its first input's type, nothing for all others.
+    """
+    if scope.numbers is None or isinstance(target, Schedule | Bank | Mixture | Repeat):
+        return ""
+    module = make(scope, target, args)
+    if not isinstance(module, Module) or len(module.outputs) != 1:
+        return ""
+    match module.nodes[module.outputs[0]]:
+        case nodes.Node(nodes.Input()) if len(module.inputs) == 1:
+            return "identity"
+        case nodes.Node(nodes.Zero(), (source,)) if source == module.inputs[0]:
+            return "zero"
+    return ""
+
+
+def child(
+    scope: Scope, target: Value, title: str, label: str, args: list[Tensor], fn_span: Span
+) -> tuple[str, int] | None:
+    """Registers the submodule of an application (once for each name); its name, and which of its
+    applications to several types this is.
+    """
+    name = label or _inline_name(scope, target)
+    if scope.numbers is None:
+        return name, 0
+    parts = make(scope, target, args)
+    if parts is None:
+        return None
+    if name in scope.children:
+        return _again(scope, scope.children[name], parts, fn_span)
+    inline = not label
+    if isinstance(parts, Module):
+        owns = parts.shared is not None and parts.shared is scope.shared.get(name)
+        child = Child(name, Single(parts, owns=owns), inline, _ties(target))
+    elif isinstance(target, Bank):
+        ((count, expert),), top_k = distinct(parts), scope.value(target.top_k)
+        assert top_k is not None
+        of = substitute(target.count, scope.numbers.symbols)
+        child = Child(name, Experts(expert, count, top_k, of))
+    else:
+        child = Child(name, Layers(parts))
+    if inline and _owns(child):
+        scope.fail(
+            "anonymous-parameters",
+            f"{title} has parameters and no name to store them under",
+            fn_span,
+            help="bind it to a name first, then apply the name",
+        )
+        return None
+    scope.children[name] = child
+    return name, 0
+
+
+def _again(
+    scope: Scope, child: Child, parts: Module | tuple[Segment, ...], span: Span
+) -> tuple[str, int] | None:
+    """A submodule applied once more, perhaps to tensors of other types."""
+    if not isinstance(parts, Module):
+        if distinct(parts) == child.modules:
+            return child.name, 0
+        message = f"{child.name} is applied to tensors of another type than before"
+        scope.fail("unsupported", message, span, help="bind another stack for them")
+        return None
+    single = child.part
+    assert isinstance(single, Single)
+    applied = single.applied or (single.module,)
+    if parts not in applied:
+        applied = (*applied, parts)
+        first = next((m for m in applied if m.streams), single.module)
+        part = replace(single, module=first, applied=applied)
+        scope.children[child.name] = replace(child, part=part)
+        if _weights(parts) != _weights(single.module):
+            message = f"{child.name} has parameters of other shapes here than where it was applied"
+            scope.fail("shape-mismatch", message, span, help="bind another submodule")
+            return None
+    return child.name, applied.index(parts)
+
+
+def _weights(module: Module) -> list[object]:
+    """What has to agree for two modules to have the same parameters."""
+    own: list[object] = [
+        (p.name, module.symbols.type(p.type)) for p in module.params if p.kind != "const"
+    ]
+    for child in module.children:
+        own += [(child.name, count, *_weights(inner)) for count, inner in child.stored]
+    return own
+
+
+def _needs(scope: Scope, name: str) -> tuple[str, ...]:
+    """What a submodule is given, in the order in which it takes it."""
+    child = scope.children.get(name)
+    return () if child is None else child.context
+
+
+def _ties(target: Value) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return target.ties if isinstance(target, Recipe) else ()
+
+
+def _inline_name(scope: Scope, target: Value) -> str:
+    base = block_name(target).lower()
+    name, number = f"{base}", 2
+    while name in scope.children or name in scope.names:
+        name, number = f"{base}_{number}", number + 1
+    return name
+
+
+def _owns(child: Child) -> bool:
+    pending = [m for _, m in child.modules]
+    while pending:
+        module = pending.pop()
+        if any(p.kind != "const" for p in module.params):
+            return True
+        pending.extend(m for c in module.children for _, m in c.modules)
+    return False
+
+
+def make(scope: Scope, target: Value, args: list[Tensor]) -> Module | tuple[Segment, ...] | None:
+    """The module of a recipe, or the segments of a stack; None after a report."""
+    assert scope.numbers is not None
+    match target:
+        case Slot(recipe=inner) if inner is not None:
+            return make(scope, inner, args)
+        case Recipe():
+            numbers = scope.numbers
+            own = rooted(target, numbers)
+            assert isinstance(own, Recipe) and scope.instantiate is not None
+            types = tuple(context.rooted_type(scope, a.type) for a in args)
+            return scope.instantiate(own, types, scope.frames, context.around(scope))
+        case Schedule(items):
+            return _segments(scope, items, args)
+        case Bank(items):
+            # An expert sees some of the tokens: what is given of all of them does not fit.
+            alone = replace(scope, given={}, around={}, outer=None)
+            return _segments(alone, items, args)
+    return None
+
+
+def _segments(
+    scope: Scope, items: tuple[Repeat, ...], args: list[Tensor]
+) -> tuple[Segment, ...] | None:
+    segments = []
+    for item in items:
+        count = scope.value(item.count)
+        inner = item.item
+        nested = inner.items if isinstance(inner, Schedule) else None
+        parts = _segments(scope, nested, args) if nested is not None else make(scope, inner, args)
+        if parts is None or count is None:
+            return None
+        if count and parts != ():
+            assert scope.numbers is not None
+            segments.append(Segment(count, parts, substitute(item.count, scope.numbers.symbols)))
+    return tuple(segments)
