@@ -167,11 +167,11 @@ def _pipe(scope: Scope, stages: tuple[s.Expr, ...]) -> Value:
         if isinstance(value, Error):
             return value
         span = stages[0].span.to(stage.span)
-        value = applied(scope, stage, (value,), span)
+        value = _apply(scope, stage, (value,), span)
     return value
 
 
-def applied(scope: Scope, fn: s.Expr, args: tuple[Value, ...], span: Span) -> Value:
+def _apply(scope: Scope, fn: s.Expr, args: tuple[Value, ...], span: Span) -> Value:
     """`fn` applied to values: the right side of a pipe, or a call on tensors."""
     while isinstance(fn, s.Group) and len(fn.items) == 1:
         fn = fn.items[0]
@@ -212,7 +212,7 @@ def _field(scope: Scope, expr: s.Field) -> Value:
 
 def _call(scope: Scope, expr: s.Call) -> Value:
     if isinstance(expr.fn, s.AxesCall):
-        return applied(scope, expr.fn, _plain(scope, expr), expr.span)
+        return _apply(scope, expr.fn, _arguments(scope, expr), expr.span)
     target = evaluate(scope, expr.fn)
     match target:
         case Error():
@@ -222,7 +222,7 @@ def _call(scope: Scope, expr: s.Call) -> Value:
         case PrimitiveRef("stack"):
             return _stack(scope, expr)
         case PrimitiveRef("len"):
-            return statics.length(scope, _plain(scope, expr), expr.span)
+            return statics.length(scope, _arguments(scope, expr), expr.span)
         case PrimitiveRef("bank"):
             return _bank(scope, expr)
         case PrimitiveRef("mixture"):
@@ -230,14 +230,14 @@ def _call(scope: Scope, expr: s.Call) -> Value:
         case PrimitiveRef("window"):
             return _window(scope, expr)
         case PrimitiveRef(op):
-            args = _plain(scope, expr)
+            args = _arguments(scope, expr)
             if op in FUNCTIONS and args and all(isinstance(a, Int | Float) for a in args):
                 return statics.function(scope, op, args, expr.span)
             return tensors.primitive(scope, op, args, expr.span)
-    return applied(scope, expr.fn, _plain(scope, expr), expr.span)
+    return _apply(scope, expr.fn, _arguments(scope, expr), expr.span)
 
 
-def _plain(scope: Scope, expr: s.Call) -> tuple[Value, ...]:
+def _arguments(scope: Scope, expr: s.Call) -> tuple[Value, ...]:
     values: list[Value] = []
     for arg in expr.args:
         value = evaluate(scope, arg.value) if arg.plain or arg.each else Error()
