@@ -107,14 +107,14 @@ class Dim:
 
     def symbols(self) -> frozenset[str]:
         """All names in it, those inside quotients included."""
-        found: set[str] = set()
+        names: set[str] = set()
         for monomial, _ in self.terms:
             for atom, _ in monomial:
                 if isinstance(atom, Opaque):
-                    found |= atom.a.symbols() | atom.b.symbols()
+                    names |= atom.a.symbols() | atom.b.symbols()
                 else:
-                    found.add(atom)
-        return frozenset(found)
+                    names.add(atom)
+        return frozenset(names)
 
     def __add__(self, other: Dim | int) -> Dim:
         return _collect([*self.terms, *dim(other).terms])
@@ -192,8 +192,8 @@ def _replace(atom: Atom, look: Callable[[str], Dim | None]) -> Dim:
         if atom.op in ("//", "%"):
             return _divide(atom.op, a, b)
         return extreme(atom.op, a, b)
-    found = look(atom)
-    return Dim.symbol(atom) if found is None else found
+    value = look(atom)
+    return Dim.symbol(atom) if value is None else value
 
 
 def divides(b: Dim, a: Dim, facts: Assumptions) -> bool:

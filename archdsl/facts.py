@@ -389,16 +389,16 @@ class Facts:
     @cached_property
     def schedule(self) -> tuple[tuple[int, Module], ...]:
         """Runs of equal layers in order, as (count, module)."""
-        found: list[tuple[int, Module]] = []
+        layer_runs: list[tuple[int, Module]] = []
         for child in self.model.root.children:
             for count, module in _in_order(child):
                 if module.role == "embedding":
                     continue
-                if found and found[-1][1] is module:
-                    found[-1] = (found[-1][0] + count, module)
+                if layer_runs and layer_runs[-1][1] is module:
+                    layer_runs[-1] = (layer_runs[-1][0] + count, module)
                 else:
-                    found.append((count, module))
-        return tuple(found)
+                    layer_runs.append((count, module))
+        return tuple(layer_runs)
 
     @property
     def tied(self) -> bool:

@@ -261,10 +261,10 @@ def repeats(runs: list[tuple[int, str]]) -> Runs:
     return tuple(grouped)
 
 
-def told(runs: Runs) -> str:
+def in_words(runs: Runs) -> str:
     """A schedule in a line: "10 x (5 x window 1,024; 1 x no window); 2 x window 1,024"."""
-    return "; ".join(f"{count:,} x {_told(what)}" for count, what in runs)
+    return "; ".join(f"{count:,} x {_part_in_words(what)}" for count, what in runs)
 
 
-def _told(what: "str | Runs") -> str:
-    return what if isinstance(what, str) else f"({told(what)})"
+def _part_in_words(what: "str | Runs") -> str:
+    return what if isinstance(what, str) else f"({in_words(what)})"

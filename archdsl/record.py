@@ -29,7 +29,7 @@ T = TypeVar("T")
 @dataclass_transform(frozen_default=True)
 def record(cls: type[T]) -> type[T]:
     """A class of immutable values, which are equal when all their fields are."""
-    slotted = _made(cls)
+    slotted = _slotted(cls)
     if fields(slotted):
         key = attrgetter(*fields(slotted))
         equal, hashed = _comparing(key)
@@ -44,7 +44,7 @@ def record(cls: type[T]) -> type[T]:
 @dataclass_transform(frozen_default=True, eq_default=False)
 def entity(cls: type[T]) -> type[T]:
     """A class of immutable things, of which each is equal only to itself."""
-    return _made(cls)
+    return _slotted(cls)
 
 
 def fields(value: object) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ else:
 # --- how a class is made --------------------------------------------------------------------------
 
 
-def _made(cls: type[T]) -> type[T]:
+def _slotted(cls: type[T]) -> type[T]:
     """The class with slots in place of a dictionary."""
     assert cls.__bases__ == (object,), f"{cls.__name__}: a record inherits nothing"
     names = tuple(cls.__annotations__)

@@ -28,12 +28,12 @@ def test_what_repeats_is_said_once_and_nothing_is_lost(runs: list[tuple[int, str
 def test_a_period_is_found() -> None:
     runs = [(2, "a"), (1, "b")]
     assert naming.repeats(runs * 4 + [(2, "a")]) == ((4, tuple(runs)), (2, "a"))
-    assert naming.told(naming.repeats(runs * 2)) == "2 x (2 x a; 1 x b)"
+    assert naming.in_words(naming.repeats(runs * 2)) == "2 x (2 x a; 1 x b)"
 
 
 def test_schedules_of_the_specs() -> None:
     """As the papers say them."""
-    said = {name: naming.told(v.facts.record()["schedule"]) for name, v in variants().items()}
+    said = {name: naming.in_words(v.facts.record()["schedule"]) for name, v in variants().items()}
     assert said["Gemma3_27B"] == "10 x (5 x window 1,024; 1 x no window); 2 x window 1,024"
     assert said["Qwen3Next_80B_A3B"] == "12 x (3 x Gated DeltaNet; 1 x Gated attention)"
     assert said["DeepSeekV3_671B"] == "3 x SwiGLU; 58 x Mixture of experts"

@@ -401,7 +401,7 @@ def _table(record: dict[str, Any]) -> str:
         if isinstance(value, dict):
             value = ", ".join(f"{k} {v:,}" for k, v in value.items())
         elif key == "schedule":
-            value = naming.told(value)
+            value = naming.in_words(value)
         elif isinstance(value, bool):
             value = "yes" if value else "no"
         elif isinstance(value, int):

@@ -45,20 +45,20 @@ def directives(
     model: Model, unit: Unit, home: Unit, diagnostics: Diagnostics
 ) -> tuple[CardDirective, ...]:
     """The directives of a model's card, checked."""
-    found: list[CardDirective] = []
-    said = 0
+    checked: list[CardDirective] = []
+    count = 0
     for card in unit.cards:
         if card.variant.name == model.id:
             for directive in card.directives:
-                said += 1 + len(directive.args or ())
-                if said > MAX_DIRECTIVES:
+                count += 1 + len(directive.args or ())
+                if count > MAX_DIRECTIVES:
                     message = f"a card with more than {MAX_DIRECTIVES} directives and paths"
                     diagnostics.add("too-large", message, directive.span, help="say less on it")
                     return ()
-                made = _directive(model, home, directive, diagnostics)
-                if made is not None:
-                    found.append(made)
-    return tuple(found)
+                card_directive = _directive(model, home, directive, diagnostics)
+                if card_directive is not None:
+                    checked.append(card_directive)
+    return tuple(checked)
 
 
 def _directive(
@@ -70,21 +70,21 @@ def _directive(
         hint = nearest(word, WORDS) or f"one of {', '.join(WORDS)}"
         diagnostics.add("unknown-name", f"a card has no {word}", d.name.span, help=hint)
         return None
-    made: CardDirective | None = None
+    directive: CardDirective | None = None
     match kind, d.args, d.value:
         case "path", args, None if args:
             paths = _paths(model, d, diagnostics)
-            made = CardDirective(word, paths, span=d.span) if paths else None
+            directive = CardDirective(word, paths, span=d.span) if paths else None
         case "path and text", args, s.String(value, span) if args:
             paths = _paths(model, d, diagnostics)
             text = interpolate(model, home, value, span, diagnostics)
             if paths and text is not None:
-                made = CardDirective(word, paths, text=text, span=d.span)
+                directive = CardDirective(word, paths, text=text, span=d.span)
         case "text", None, s.String(value, span):
             text = interpolate(model, home, value, span, diagnostics)
-            made = CardDirective(word, text=text, span=d.span) if text is not None else None
+            directive = CardDirective(word, text=text, span=d.span) if text is not None else None
         case "number", None, s.Number(value) if value in range(1, MOST_DEPTH + 1):
-            made = CardDirective(word, number=int(value), span=d.span)
+            directive = CardDirective(word, number=int(value), span=d.span)
         case "names" | "word", args, value if names := _names_of(args, value):
             wrong = next((name for name in names if name.name not in KNOWN[word]), None)
             if wrong is not None:
@@ -93,15 +93,15 @@ def _directive(
                 message = f"{word} knows no {wrong.name}"
                 diagnostics.add("unknown-name", message, wrong.span, help=hint)
             elif kind == "names" or len(names) == 1:
-                said = tuple(name.name for name in names)
-                made = CardDirective(word, names=said, span=d.span)
+                listed = tuple(name.name for name in names)
+                directive = CardDirective(word, names=listed, span=d.span)
             else:
                 diagnostics.add("kind-mismatch", f"{word} takes one word", d.span)
         case _:
             diagnostics.add(
                 "kind-mismatch", f"{word} takes a {kind}", d.span, help=f"write {_FORMS[word]}"
             )
-    return made
+    return directive
 
 
 _FORMS = {
@@ -123,15 +123,15 @@ _FORMS = {
 
 def _paths(model: Model, d: s.Directive, diagnostics: Diagnostics) -> tuple[tuple[str, ...], ...]:
     """The paths of a directive; none after a report."""
-    found: list[tuple[str, ...]] = []
+    paths: list[tuple[str, ...]] = []
     for arg in d.args or ():
         path = _path(arg.value)
         if path is None or not reached(model, path):
             message = f"{arg.span.text} is no part of the model"
             diagnostics.add("unknown-path", message, arg.span, help=ways(model, path))
             return ()
-        found.append(path)
-    return tuple(found)
+        paths.append(path)
+    return tuple(paths)
 
 
 def _names_of(args: tuple[s.Arg, ...] | None, value: s.Expr | None) -> tuple[s.Name, ...]:

@@ -43,7 +43,7 @@ class Elaborator:
     diagnostics: Diagnostics
     numbers: Mapping[ModelSymbol, float]
     modules: dict[_Key, list[tuple[_Context, Module | None]]] = field(default_factory=dict)
-    made: int = 0
+    count: int = 0
     shared: dict[Binding, Module] = field(default_factory=dict)
     active: list[Block] = field(default_factory=list)
     parts: dict[int, int] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class Elaborator:
         if module is not None and not self._count(module, recipe, frames):
             module = None
         known.append(({n: around[n] for n in module.context} if module else {}, module))
-        self.made += 1
+        self.count += 1
         return self._note(module)
 
     def _note(self, module: Module | None) -> Module | None:
@@ -94,7 +94,7 @@ class Elaborator:
 
     def _too_large(self, recipe: Recipe, frames: tuple[str, ...]) -> bool:
         deep = len(self.active) >= MAX_DEPTH
-        if not deep and self.made < MAX_MODULES:
+        if not deep and self.count < MAX_MODULES:
             return False
         what = f"blocks inside blocks, more than {MAX_DEPTH} deep"
         self.diagnostics.add(
@@ -174,7 +174,7 @@ class Elaborator:
         nodes, outputs = context.inputs_first(tuple(scope.nodes), outputs)
         inputs = tuple(i for i, n in enumerate(nodes) if isinstance(n.form, Input))
         return Module(
-            id=self.made,
+            id=self.count,
             block=recipe.block.name,
             role=decl.role.name.name if decl.role else "plumbing",
             title=_title(scope, decl),

@@ -199,7 +199,7 @@ class _Types:
                 a == b or a.value == 1 for a, b in zip(shape, tail, strict=True)
             )
             if not fits:
-                yield f"broadcasts {_said(shape)} to {_said(out)}"
+                yield f"broadcasts {_spelt(shape)} to {_spelt(out)}"
 
     def same(self, types: list[TensorType]) -> Iterator[str]:
         shapes = {(t.dtype, self.shape(t)) for t in types}
@@ -209,7 +209,7 @@ class _Types:
     def is_shape(self, axes: Shape, dtype: str) -> Iterator[str]:
         wanted = tuple(self.model.number(self.module, axis) for axis in axes)
         if self.shape(self.node.type) != wanted or self.node.type.dtype != dtype:
-            yield f"is {self.node.type}, not {dtype}{_said(wanted)}"
+            yield f"is {self.node.type}, not {dtype}{_spelt(wanted)}"
 
     def planned(self, plan: Plan, args: list[TensorType]) -> Iterator[str]:
         """Operands and results as their terms say."""
@@ -228,7 +228,7 @@ class _Types:
                 rest = len(shape) - len(written) + 1
                 written[at : at + 1] = shape[at : at + rest]
             if written != shape:
-                yield f"has the term {' '.join(map(str, term))} for {_said(tuple(shape))}"
+                yield f"has the term {' '.join(map(str, term))} for {_spelt(tuple(shape))}"
             if any(len(piece) != len(term) for piece in pieces(term)):
                 yield f"cuts {' '.join(map(str, term))} into pieces of other ranks"
 
@@ -245,7 +245,7 @@ class _Types:
             yield from self.same([nodes[i].type, nodes[o].type, begun])
 
 
-def _said(shape: Shape) -> str:
+def _spelt(shape: Shape) -> str:
     return f"[{', '.join(map(str, shape))}]"
 
 
@@ -345,13 +345,13 @@ def _leads(module: Module, path: tuple[str, ...]) -> bool:
 def _alone(model: Model) -> Iterator[str]:
     diagnostics = Diagnostics()
     check_experts(model, diagnostics)
-    yield from (found.message for found in diagnostics.items)
+    yield from (diagnostic.message for diagnostic in diagnostics.items)
 
 
 def _causal(model: Model) -> Iterator[str]:
     diagnostics = Diagnostics()
     check_causality(model, diagnostics)
-    yield from (found.message for found in diagnostics.items)
+    yield from (diagnostic.message for diagnostic in diagnostics.items)
 
 
 RULES: dict[str, Callable[[Model], Iterator[str]]] = {

@@ -48,11 +48,11 @@ def _rule(model: Model, line: s.WeightMap, diagnostics: Diagnostics) -> WeightRu
     paths = [_path(t) for t in line.targets]
     banks = {i for p in paths for i in _bank_indices(model.root, p)}
     paths = [tuple(x for x in p if x[1:-1] not in banks or not x.startswith("[")) for p in paths]
-    found = [_find(model.root, p) for p in paths]
-    if not any(found):
+    targets = [_find(model.root, p) for p in paths]
+    if not any(targets):
         return None
-    if not all(found):
-        missing = next(t for t, f in zip(line.targets, found, strict=True) if not f)
+    if not all(targets):
+        missing = next(t for t, f in zip(line.targets, targets, strict=True) if not f)
         diagnostics.add(
             "hub-weights", f"{missing.span.text} is no parameter of the model", missing.span
         )
@@ -65,7 +65,7 @@ def _rule(model: Model, line: s.WeightMap, diagnostics: Diagnostics) -> WeightRu
                 return None
     plan = None
     if line.pattern is not None:
-        types = [_rooted(f[0]) for f in found if f]
+        types = [_rooted(f[0]) for f in targets if f]
         scope = Scope(diagnostics, {}, {}, numbers=Numbers({}, {}, {}, model.numbers))
         plan = patterns.inverse(scope, line.pattern, types)
         if plan is None:
@@ -89,15 +89,15 @@ def _is_name_step(step: s.Name | s.Expr) -> bool:
 
 def _bank_indices(module: Module, path: tuple[str, ...]) -> list[str]:
     """Indices behind a bank: they count experts, whose tensors the model holds stacked."""
-    here, found, bank = [module], [], False
+    here, indices, bank = [module], [], False
     for step in path[:-1]:
         if step.startswith("["):
-            found.extend([step[1:-1]] if bank else [])
+            indices.extend([step[1:-1]] if bank else [])
             continue
         children = [c for x in here for c in x.children if c.name == step]
         bank = any(isinstance(c.part, Experts) for c in children)
         here = [m for c in children for _, m in c.modules]
-    return found
+    return indices
 
 
 _Found = tuple[Module, Param, tuple[Dim, ...]]
@@ -137,21 +137,21 @@ def _unfilled(
     filled = {tuple(x for x in t if not x.startswith("[")) for r in rules for t in r.targets}
     for path, param in parameters(model.root):
         if path not in filled and not param.tied and path[0] not in beside:
-            said = ".".join(path)
+            name = ".".join(path)
             diagnostics.add(
                 "hub-weights",
-                f"no line fills {said}",
+                f"no line fills {name}",
                 decl.model.span,
-                help=f'add: {said} <- "..."',
+                help=f'add: {name} <- "..."',
             )
 
 
 def parameters(module: Module, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Param]]:
     """Paths of all parameters and buffers, the layers of a stack taken together, in order."""
-    found: dict[tuple[str, ...], Param] = {
+    params: dict[tuple[str, ...], Param] = {
         (*path, p.name): p for p in module.params if p.kind != "const"
     }
     for child in module.children:
         for _, inner in child.stored:
-            found.update(parameters(inner, (*path, child.name)))
-    return list(found.items())
+            params.update(parameters(inner, (*path, child.name)))
+    return list(params.items())

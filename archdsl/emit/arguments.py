@@ -48,7 +48,7 @@ def frame(plan: Plan, group: Group) -> Frame:
     for step, unit in _parts(plan, group):
         for argument in unit.arguments:
             values = _values(group, step, argument)
-            wanted.append((step, argument, values, _said(group, kind, unit, values)))
+            wanted.append((step, argument, values, _passed(group, kind, unit, values)))
     captures = _captures(
         plan, group, kind, [(s, a, values) for s, a, values, t in wanted if t is None]
     )
@@ -136,7 +136,7 @@ def _values(group: Group, step: Step, argument: Argument) -> Values:
     return tuple(p.number_of(at(m, path), argument.setting) for m in modules)
 
 
-def _said(group: Group, kind: str, unit: Unit, values: Values) -> Passed | None:
+def _passed(group: Group, kind: str, unit: Unit, values: Values) -> Passed | None:
     """How a number is said without an argument for it; None where it needs one."""
     same = len(set(values)) == 1
     if kind == CONFIG and same and not unit.is_function:

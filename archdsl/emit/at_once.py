@@ -21,11 +21,11 @@ _HOW = "two examples at once and one alone"
 _WITHIN = "rtol=1e-4, atol=1e-4"
 
 
-def forward(made: Plan, frame: Frame, body: tuple[Line, ...]) -> list[Line]:
+def forward(plan: Plan, frame: Frame, body: tuple[Line, ...]) -> list[Line]:
     """`forward` of the model, with the statements of its body."""
     inputs = ["self", *(f"{name}: Tensor" for name in frame.inputs)]
-    tail = f") -> {result_type(made.model.root)}:"
-    return definition("def forward(", inputs, tail, [*limit_lines(made, frame), *body], 1)
+    tail = f") -> {result_type(plan.model.root)}:"
+    return definition("def forward(", inputs, tail, [*limit_lines(plan, frame), *body], 1)
 
 
 def main(model: Model, tiny: Model | None, vocab: str | None) -> list[Line]:

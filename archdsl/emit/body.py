@@ -117,8 +117,8 @@ class Writer:
     def look(self, name: str) -> Text:
         """The Python expression for a setting or an axis of this block."""
         if name in p.setting_names(self.module):
-            said = variable(name) if self.frame.is_function else f"self.{safe(name)}"
-            return Text(said, ATOM, frozenset((OfBlock(name),)))
+            spelling = variable(name) if self.frame.is_function else f"self.{safe(name)}"
+            return Text(spelling, ATOM, frozenset((OfBlock(name),)))
         if name == SEEN and name not in p.free_axes(self.module):
             if not self.module.streams:
                 return self.look(STREAM)
@@ -192,13 +192,13 @@ class Writer:
         """A variable for a node that overwrites nothing still needed."""
         name = lettered(base, self.nodes[i].types[0])
         number = 2
-        found = name
-        while self.taken(found) or ((h := self.holder.get(found)) is not None and self.last[h] > i):
-            found, number = f"{name}_{number}", number + 1
-        self.holder[found] = i
-        return found
+        free = name
+        while self.is_used(free) or ((h := self.holder.get(free)) is not None and self.last[h] > i):
+            free, number = f"{name}_{number}", number + 1
+        self.holder[free] = i
+        return free
 
-    def taken(self, name: str) -> bool:
+    def is_used(self, name: str) -> bool:
         """Whether a name stands for something in all of the body."""
         frame = self.frame
         if name in frame.calls or name in frame.lengths.values():
@@ -291,22 +291,22 @@ class Writer:
         for i in range(len(plan.right)):
             item, name = (0, "_") if i in plan.discarded else next(kept)
             cut.append(name if name == "_" else self.bare(self.nodes[item].name or "part"))
-        found = split_views(plan, operands[0], cut, self.look)
-        if found is None:
+        views = split_views(plan, operands[0], cut, self.look)
+        if views is None:
             results = rearrange(plan, operands, self.look)
             self.lines.append(line("{} = {}", listed(names), listed(results)))
             return
-        self.lines.append(line("{} = {}", listed(cut), found[0]))
-        for name, text in zip(names, found[1], strict=True):
+        self.lines.append(line("{} = {}", listed(cut), views[0]))
+        for name, text in zip(names, views[1], strict=True):
             if name != "_" and name != text.text:
                 self.lines.append(line("{} = {}", name, text))
 
     def bare(self, name: str, others: Container[str] = ()) -> str:
         """A name without axes that stands for nothing else here, and is none of `others`."""
-        found, number = variable(name), 2
-        while found in self.holder or found in others or self.taken(found):
-            found, number = f"{variable(name)}_{number}", number + 1
-        return found
+        free, number = variable(name), 2
+        while free in self.holder or free in others or self.is_used(free):
+            free, number = f"{variable(name)}_{number}", number + 1
+        return free
 
     def node(self, i: int, node: Node) -> Text:
         """One node as an expression."""
@@ -346,8 +346,8 @@ class Writer:
                 return self.positions(axis)
             case Arange(size):
                 device = "device" if self.table else f"{self.reference()}.device"
-                said = "torch.arange({}, dtype=torch.float32, device={})"
-                return spelt(said, self.dim(size), device)
+                template = "torch.arange({}, dtype=torch.float32, device={})"
+                return spelt(template, self.dim(size), device)
             case Rearrange(plan):
                 return rearrange(plan, args, self.look)[0]
             case Repeat(plan):
@@ -374,10 +374,10 @@ class Writer:
             return spelt("{}.to({}.dtype)", args[0].at(ATOM), self.reference())
         if p.of_numbers(nodes, node):
             # Two numbers have no dtype: the first one gets the model's.
-            made = spelt("{}.new_tensor({})", self.reference(), args[1])
+            first = spelt("{}.new_tensor({})", self.reference(), args[1])
             if self.table:
-                made = spelt("torch.tensor({}, dtype=torch.float32, device=device)", args[1])
-            args = [args[0], made, args[2]]
+                first = spelt("torch.tensor({}, dtype=torch.float32, device=device)", args[1])
+            args = [args[0], first, args[2]]
         level = LEVELS[op.level]
         if op.torch_number:
             for one, other in ((0, 1), (1, 0)):
@@ -412,15 +412,15 @@ class Writer:
         device = "device" if self.table else f"{self.reference()}.device"
         size = self.dim(axis)
         if counts_tokens(self.module.symbols.dims, axis):
-            said = "torch.arange({}, {} + {}, device={})"
-            return spelt(said, START, START, size.at(PLUS), device)
+            template = "torch.arange({}, {} + {}, device={})"
+            return spelt(template, START, START, size.at(PLUS), device)
         if counts_seen(self.module.symbols.dims, axis):
             seen = spelt("{} + {}", START, self.length(STREAM))
             if axis.name not in p.free_axes(self.module):
                 return spelt("torch.arange({}, device={})", seen, device)
             # A window keeps the last tokens only, so positions are counted from the end.
-            said = "torch.arange({} - {}, {}, device={})"
-            return spelt(said, seen, size.at(PLUS), seen, device)
+            template = "torch.arange({} - {}, {}, device={})"
+            return spelt(template, seen, size.at(PLUS), seen, device)
         return spelt("torch.arange({}, device={})", size, device)
 
     def reduce(self, op: str, plan: Plan, arg: Text, counts: bool) -> Text:
@@ -461,8 +461,8 @@ class Writer:
 
     def over(self, op: str, arg: Text, term: Term, dims: list[int], keep: bool = False) -> Text:
         """An operation over axes of a term by their numbers."""
-        said = [dim_of(term, i) for i in dims]
-        axes = said[0] if len(said) == 1 else f"({', '.join(said)})"
+        axis_numbers = [dim_of(term, i) for i in dims]
+        axes = axis_numbers[0] if len(axis_numbers) == 1 else f"({', '.join(axis_numbers)})"
         keepdim = ", keepdim=True" if keep else ""
         return spelt(OPS[op].torch, arg.at(ATOM), axes=axes, keep=keepdim)
 

@@ -101,13 +101,13 @@ def inlined(w: Writer, inner: Module, args: list[Text]) -> Text:
 
 def call(w: Writer, child: str, unit: Unit, args: list[Text], starts: bool = True) -> Text:
     """A function applied, with the settings it has to be passed; an encoder's `starts` at 0."""
-    passed = [said(w, number) for number in w.frame.passed.get((child, 0), ())]
+    passed = [passed_number(w, number) for number in w.frame.passed.get((child, 0), ())]
     if unit.starts:
         passed.append(START if starts else Text("0"))
     return spelt("{}({})", unit.name, listed((*args, *passed)))
 
 
-def said(w: Writer, number: Passed) -> Text:
+def passed_number(w: Writer, number: Passed) -> Text:
     """A number that a function is passed, in this block's names."""
     value = number.value
     if number.own:

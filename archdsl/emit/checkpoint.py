@@ -37,15 +37,15 @@ def parameters_from(published: Mapping[str, Tensor], model: nn.Module) -> dict[s
             if not tensor.is_floating_point() or tensor.element_size() < 2:
                 raise ValueError(f"{key} is {tensor.dtype}: quantised checkpoints cannot be loaded")
             try:
-                made = convert({arguments}) if convert else (tensor,)
-                parts = dict(zip(names, made, strict=True))
+                pieces = convert({arguments}) if convert else (tensor,)
+                parts = dict(zip(names, pieces, strict=True))
             except (IndexError, RuntimeError, ValueError) as error:  # other axes than its pattern
                 shape = tuple(tensor.shape)
                 raise ValueError(f"{key} has the shape {shape}, which does not fit") from error
             for name, part in parts.items():
                 if part.shape != expected[name].shape:
-                    wanted, found = tuple(expected[name].shape), tuple(part.shape)
-                    raise ValueError(f"{key} gives {name} the shape {found}, not {wanted}")
+                    wanted, actual = tuple(expected[name].shape), tuple(part.shape)
+                    raise ValueError(f"{key} gives {name} the shape {actual}, not {wanted}")
                 state[name] = part
     for copy, first in TIED.items():
         if first in state:

@@ -38,10 +38,10 @@ def signature(module: Module) -> str:
     """`x: [B, T, d] -> [B, T, d]`, as the spec says it."""
     count = len(module.inputs) - len(module.context)
     names = [module.nodes[i].name for i in module.inputs[:count]]
-    said = [
+    inputs = [
         f"{name}: {module.nodes[i].type}"
         for name, i in zip([*names, *module.context], module.inputs, strict=True)
     ]
     outputs = ", ".join(str(module.nodes[o].type) for o in module.outputs)
-    given = f", given {', '.join(said[count:])}" if module.context else ""
-    return f"{', '.join(said[:count])} -> {outputs}{given}"
+    given = f", given {', '.join(inputs[count:])}" if module.context else ""
+    return f"{', '.join(inputs[:count])} -> {outputs}{given}"

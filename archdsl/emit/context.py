@@ -16,7 +16,7 @@ from archdsl.emit.spell import Text, spelt
 from archdsl.graph import Child, Module
 
 
-def input_names(module: Module, function: bool, taken: Container[str] = ()) -> list[str]:
+def input_names(module: Module, function: bool, used: Container[str] = ()) -> list[str]:
     """The variables of a block's inputs, what it is given behind the others; none of `taken`."""
     count = len(module.inputs) - len(module.context)
     nodes = [module.nodes[i] for i in module.inputs]
@@ -25,7 +25,7 @@ def input_names(module: Module, function: bool, taken: Container[str] = ()) -> l
     names: list[str] = []
     for node in nodes[:count]:
         name = lettered(node.name, node.type)
-        while name in taken or name in names or name in given or name in OF_BODY:
+        while name in used or name in names or name in given or name in OF_BODY:
             name += "_"
         names.append(name)
     return [*names, *given]

@@ -48,7 +48,7 @@ def _class(plan: p.Plan, around: Frame) -> Unit:
     writer, body = forward_of(plan, around)
     tables = table_lines(plan, around)
     kept = new_cache_lines(plan, writer)
-    made = init_lines(plan, around, uses_of([*body, *tables, *kept]))
+    init = init_lines(plan, around, uses_of([*body, *tables, *kept]))
     plain, given = parameters(module, around.inputs, plan.given(module))
     inputs = ["self", *plain]
     inputs += ["expert: int"] if around.group.banked else []
@@ -57,13 +57,13 @@ def _class(plan: p.Plan, around: Frame) -> Unit:
     inputs += ["*", *given] if given else []
     return Unit(
         around,
-        made.arguments,
+        init.arguments,
         plan.needs_start(module),
-        made.flags,
+        init.flags,
         tuple(inputs),
         body,
         (*tables, *precise_lines(around.group)),
-        made.lines,
+        init.lines,
         tuple(kept),
     )
 

@@ -129,8 +129,8 @@ def mixture(
             rows = order[begin : begin + count]
             begin += count
             tokens = rows // top_k
-            said = bank(flat[tokens].view(*lead, count, -1), expert).flatten(0, -2)
-            out.index_add_(0, tokens, said * weights.flatten()[rows, None])
+            given = bank(flat[tokens].view(*lead, count, -1), expert).flatten(0, -2)
+            out.index_add_(0, tokens, given * weights.flatten()[rows, None])
     return out.view(*x.shape[:-1], -1)
 '''
 

@@ -82,10 +82,10 @@ def safe(name: str) -> str:
     return _beside(name, _TAKEN)
 
 
-def _beside(name: str, taken: Mapping[str, int]) -> str:
+def _beside(name: str, used: Mapping[str, int]) -> str:
     """The name, longer by `_` where it is a taken one, or one that gave way to that."""
     plain = name.rstrip("_")
-    return f"{name}_" if len(name) - len(plain) >= taken.get(plain, len(name)) else name
+    return f"{name}_" if len(name) - len(plain) >= used.get(plain, len(name)) else name
 
 
 def variable(name: str) -> str:
@@ -98,25 +98,25 @@ def variable(name: str) -> str:
     return escaped if escaped != name else _beside(name, _CALLED)
 
 
-def unused(name: str, taken: Container[str], between: str = "_") -> str:
+def unused(name: str, used: Container[str], between: str = "_") -> str:
     """The name, with a number where it is taken."""
-    found, number = name, 2
-    while found in taken:
-        found, number = f"{name}{between}{number}", number + 1
-    return found
+    free, number = name, 2
+    while free in used:
+        free, number = f"{name}{between}{number}", number + 1
+    return free
 
 
-def class_name(block: str, taken: set[str]) -> str:
+def class_name(block: str, used: set[str]) -> str:
     """A fresh class name for a block."""
-    name = unused(variable(block), taken | AT_TOP, "")
-    taken.add(name)
+    name = unused(variable(block), used | AT_TOP, "")
+    used.add(name)
     return name
 
 
-def function_name(block: str, taken: set[str]) -> str:
+def function_name(block: str, used: set[str]) -> str:
     """A fresh function name for a block without parameters: `RotateHalf` becomes `rotate_half`."""
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", block).lower()
-    return class_name(snake, taken)
+    return class_name(snake, used)
 
 
 def letter(axis: Dim) -> str | None:
@@ -133,14 +133,14 @@ def letter(axis: Dim) -> str | None:
 
 def suffix(t: TensorType) -> str:
     """`_BHTK` for a type whose axes all have letters of their own, else nothing."""
-    found: list[str] = []
+    letters: list[str] = []
     for axis in t.axes:
         mark = None if isinstance(axis, Rest) else letter(axis)
         if mark is None:
             return ""
-        found.append(mark)
-    named = [f for f in found if f != "1"]
-    return f"_{''.join(found)}" if found and len(set(named)) == len(named) else ""
+        letters.append(mark)
+    named = [f for f in letters if f != "1"]
+    return f"_{''.join(letters)}" if letters and len(set(named)) == len(named) else ""
 
 
 def lettered(name: str, t: TensorType) -> str:

@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 def places(plan: p.Plan, module: Module) -> dict[int, str]:
     """The names under which what a module computes once is kept, by node."""
-    taken = {kept.name for kept in p.caching(plan, module).values()}
-    taken |= {safe(n.form.place) for n in every_node(module.nodes) if isinstance(n.form, Cache)}
-    found: dict[int, str] = {}
+    used = {kept.name for kept in p.caching(plan, module).values()}
+    used |= {safe(n.form.place) for n in every_node(module.nodes) if isinstance(n.form, Cache)}
+    names: dict[int, str] = {}
     for i in plan.flow.kept(module):
         base = safe(module.nodes[i].name or "once")
         name, number = base, 2
-        while name in taken:
+        while name in used:
             name, number = f"{base}_{number}", number + 1
-        taken.add(name)
-        found[i] = name
-    return found
+        used.add(name)
+        names[i] = name
+    return names
 
 
 def block(w: Writer, statements: list[Line]) -> list[Line]:

@@ -136,16 +136,16 @@ def _join(term: Term, parts: list[tuple[Term, Text]], look: Look) -> Text:
 
 def _whole(term: Term) -> Term:
     """A term whose cut is one axis, as it is before it is cut and after its pieces are joined."""
-    found: list[Item] = []
+    whole: list[Item] = []
     for item in term:
         match item:
             case Cut():
-                found.append(Factor(str(item), size(item)))
+                whole.append(Factor(str(item), size(item)))
             case Merge(inner):
-                found.append(Merge(_whole(inner)))
+                whole.append(Merge(_whole(inner)))
             case _:
-                found.append(item)
-    return tuple(found)
+                whole.append(item)
+    return tuple(whole)
 
 
 def view(source: Term, target: Term, text: Text, look: Look) -> Text:
@@ -204,9 +204,9 @@ def _permute(
     pool = list(enumerate(ours))
     order: list[int] = []
     for f in theirs:
-        found = next(i for i, g in pool if g.name == f.name)
-        order.append(found)
-        pool = [(i, g) for i, g in pool if i != found]
+        at = next(i for i, g in pool if g.name == f.name)
+        order.append(at)
+        pool = [(i, g) for i, g in pool if i != at]
     moved = [i for i, j in enumerate(order) if i != j]
     if len(moved) == 2:
         a, b = (dim_of(tuple(ours), i) for i in moved)

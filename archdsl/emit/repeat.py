@@ -83,8 +83,8 @@ def repeated(w: Writer, i: int, node: Node, form: Scan | Loop) -> None:
     else:
         rounds = w.dim(form.rounds)
     # What is yielded reads the states as they were where it stands: it comes before they change.
-    said = zip(lists, yielded, strict=True)
-    statements = [*inner.lines, *(line("{}.append({})", name, y) for name, y in said if name)]
+    appended = zip(lists, yielded, strict=True)
+    statements = [*inner.lines, *(line("{}.append({})", name, y) for name, y in appended if name)]
     statements += _next_states(states, ends)
     variable = turn if Round(turn) in uses_of(statements) else "_"
     w.lines.append(line("for {} in range({}):", variable, rounds, block=statements))
@@ -187,11 +187,11 @@ def state_places(w: Writer, node: Node, sizes: Mapping[str, Text]) -> list[tuple
             kept = [(place, TensorType(node.type.dtype, tuple(axes)))]
         case Scan(body):
             kept = list(zip(body.state_names, body.state_types, strict=True))
-    found = []
+    allocations = []
     for name, t in kept:
         shape = [_size(w, a, sizes) for a in t.axes if isinstance(a, Dim)]
-        found.append((safe(name), empty(listed(shape), t.dtype)))
-    return found
+        allocations.append((safe(name), empty(listed(shape), t.dtype)))
+    return allocations
 
 
 def empty(sizes: Text, dtype: str) -> Text:

@@ -38,7 +38,7 @@ def wrap(line: str) -> list[str]:
 
 def _brackets(line: str) -> list[tuple[int, int]]:
     """The outermost pairs that hold something, in order."""
-    found, depth, start = [], 0, 0
+    pairs, depth, start = [], 0, 0
     quoted = ""
     for i, c in enumerate(line):
         if quoted:
@@ -51,8 +51,8 @@ def _brackets(line: str) -> list[tuple[int, int]]:
         elif c in _CLOSE:
             depth = max(depth - 1, 0)  # a tail begins with what closes
             if depth == 0 and i - start > 1 and start:
-                found.append((start, i))
-    return found
+                pairs.append((start, i))
+    return pairs
 
 
 def _ends_in_operator(line: str, spans: list[tuple[int, int]]) -> bool:

@@ -105,7 +105,7 @@ def parse(tables: Tables, text: str) -> Tree:
         while True:
             action = actions[states[-1]].get(symbol)
             if action is None:
-                unexpected = token if token is not None else _made(END, "", length)
+                unexpected = token if token is not None else _new_token(END, "", length)
                 raise Unexpected(position, unexpected, accepted(tables, states))
             if action >= 0:
                 break
@@ -194,16 +194,16 @@ def _match(
     for piece in spelt:
         for name in tables.words.get(piece, ()):
             if allowed is None or name in allowed:
-                return _made(name, piece, position)
+                return _new_token(name, piece, position)
     for name, pattern in tables.compiled:
         if allowed is None or name in allowed:
             match = pattern.match(text, position)
             if match is not None:
-                return _made(name, match.group(), position)
+                return _new_token(name, match.group(), position)
     return None
 
 
-def _made(type: str, text: str, position: int) -> Token:
+def _new_token(type: str, text: str, position: int) -> Token:
     token = Token(text)
     token.type = type
     token.start_pos = position

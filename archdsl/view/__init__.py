@@ -58,13 +58,13 @@ def view(model: Model, facts: Facts, ask: Shown = NOTHING) -> View:
 
 def _head(model: Model, facts: Facts) -> View:
     """What every view says of the model: title, line below, sentence, link."""
-    said = _said(model, "subtitle")
-    under: Line = line(said, "quiet") if said else panel.subtitle(model, facts)
+    written = _directive_text(model, "subtitle")
+    under: Line = line(written, "quiet") if written else panel.subtitle(model, facts)
     return View(
         name=model.id,
         family=_family(model),
         accent=next((d.names[0] for d in model.card if d.word == "accent" and d.names), ""),
-        title=_said(model, "title") or model.name,
+        title=_directive_text(model, "title") or model.name,
         subtitle=under,
         tower=Diagram((), ()),
         facts=Panel((), ()),
@@ -88,8 +88,8 @@ def _card(model: Model, facts: Facts, choice: Shown, head: View) -> View:
         strip=panel.strip(facts),
         insets=opened,
         callouts=tuple(
-            Callout(f"callout.{path}", spot(shown, path), words.emphasised(said))
-            for path, said in remarks.items()
+            Callout(f"callout.{path}", spot(shown, path), words.emphasised(remark))
+            for path, remark in remarks.items()
             if f"inset.{path}" not in inside
         ),
     )
@@ -100,8 +100,8 @@ def _opened_last(shown: Diagram, opened: tuple[Inset, ...]) -> Diagram:
     targets = {inset.target for inset in opened}
 
     def sorted_cases(node: Node) -> Node:
-        def late(found: Case) -> bool:
-            return found.node.id in targets
+        def late(case: Case) -> bool:
+            return case.node.id in targets
 
         inner = _opened_last(node.inner, opened) if node.inner is not None else None
         return replace(node, cases=tuple(sorted(node.cases, key=late)), inner=inner)
@@ -116,5 +116,5 @@ def _family(model: Model) -> str:
     return stem if stem and not stem.startswith("<") else model.family
 
 
-def _said(model: Model, word: str) -> str:
+def _directive_text(model: Model, word: str) -> str:
     return next((d.text for d in model.card if d.word == word and d.text), "")

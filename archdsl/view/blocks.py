@@ -28,18 +28,18 @@ _MOST_CASES = 4
 def block(place: Place, value: Value, module: Module, name: str) -> Node | None:
     """A block in the tower: a pill if a function, its circuit if that is asked for, else a box."""
     inside = replace(place, module=module, path=name, level=place.level + 1, kinds=())
-    said = tooltip(place.model, module, place.module, value)
+    described = tooltip(place.model, module, place.module, value)
     if (
         module.role in COMPUTING
         and place.choice.opens(place.model, name, module, max(place.level, USUAL_DEPTH))
         and branches(circuit(inside))
     ):
-        return opened(inside, module.title, said)
+        return opened(inside, module.title, described)
     if place.bare and (module.role in ("linear", "plumbing") or not _owns(module)):
         return None
     if module.role == "plumbing" and not module.params:
         return Node(name, "pill", (line(module.title),)) if computes(module) else None
-    node = replace(_box(place, module, name), tooltip=said)
+    node = replace(_box(place, module, name), tooltip=described)
     if module.role == "embedding":
         tone: Tone = "quiet" if _reads_positions(place.module, value) else "plain"
         return replace(node, lines=(line(_table(place.module, value, module)),), tone=tone)
@@ -56,29 +56,31 @@ def _owns(module: Module) -> bool:
 
 
 def choice_of(
-    place: Place, value: Value, found: tuple[tuple[int, Module], ...], name: str
+    place: Place, value: Value, kinds: tuple[tuple[int, Module], ...], name: str
 ) -> Node | None:
     """A slot that holds different blocks in different layers: its blocks side by side."""
-    same = [module for _, module in found]
+    same = [module for _, module in kinds]
     titles = [module.title for module in same]
     alike = len(set(titles)) == 1
-    told: list[list[str]] = [[] for _ in same]
+    differing: list[list[str]] = [[] for _ in same]
     for title in dict.fromkeys(titles):
         group = [number for number, shown in enumerate(titles) if shown == title]
         found_here = naming.differences([same[number] for number in group])
         for number, said_of in zip(group, found_here, strict=True):
-            told[number] = said_of if len(group) > 1 else []
+            differing[number] = said_of if len(group) > 1 else []
     given = _given(same)
     sparse = any(map(chooses, same))
     cases = tuple(
-        _case(place, count, module, f"{name}.{number}", said, given, sparse)
-        for number, ((count, module), said) in enumerate(zip(found, told, strict=True), 1)
+        _case(place, count, module, f"{name}.{number}", differences, given, sparse)
+        for number, ((count, module), differences) in enumerate(
+            zip(kinds, differing, strict=True), 1
+        )
     )
     box = _box(place, same[0], name)
-    if alike and not given and not any(told):
+    if alike and not given and not any(differing):
         return box  # they differ by numbers that no card tells
     if len(cases) > _MOST_CASES and alike:
-        total = sum(count for count, _ in found)
+        total = sum(count for count, _ in kinds)
         return replace(box, lines=(*box.lines[:1], line(f"{total:,} of different sizes", "quiet")))
     badges = {
         badge.label: badge
@@ -95,7 +97,13 @@ def _given(modules: list[Module]) -> bool:
 
 
 def _case(
-    place: Place, count: int, module: Module, name: str, said: list[str], given: bool, sparse: bool
+    place: Place,
+    count: int,
+    module: Module,
+    name: str,
+    differences: list[str],
+    given: bool,
+    sparse: bool,
 ) -> Case:
     """A block of a choice, under the number of layers that have it. `said` tells it from the others
     where its title does not. `given`: it says what it is given, for others are given something
@@ -105,10 +113,10 @@ def _case(
     if sparse and module.role == "feed_forward" and not chooses(module):
         node = replace(node, tone="plain")
     lines = node.lines
-    if said:
-        known = [word for word in naming.settings(module) if word not in said]
+    if differences:
+        known = [word for word in naming.settings(module) if word not in differences]
         more = [line(" · ".join(known[:3]), "quiet")] if known else []
-        lines = (lines[0], line(" · ".join(said[:2]), "accent", 600), *more)
+        lines = (lines[0], line(" · ".join(differences[:2]), "accent", 600), *more)
     if given and module.context:
         lines = (*lines, line(f"given {', '.join(module.context)}", "quiet"))
     tone = "accent" if node.tone in ("soft", "strong") else "quiet"
@@ -161,18 +169,18 @@ def _badges(module: Module, name: str) -> tuple[Badge, ...]:
     """What acts inside a block and is known by a name of its own: positions, norms of queries and
     keys.
     """
-    found: dict[str, Badge] = {}
+    badges: dict[str, Badge] = {}
     norms: list[str] = []
     for child in module.children:
         for _, inner in child.modules:
             if inner.role == "position":
-                made = Badge(
+                badge = Badge(
                     f"{name}.{child.name}", line(inner.title, "ink", 600), naming.about(inner)
                 )
-                found.setdefault(inner.title, made)
+                badges.setdefault(inner.title, badge)
             if inner.role == "norm" and child.name.endswith("_norm"):
                 norms.append(child.name.removesuffix("_norm"))
     if norms and module.role in ("attention", "recurrence"):
         label = f"{''.join(norms).upper() if max(map(len, norms)) == 1 else norms[0]}-norm"
-        found[label] = Badge(f"{name}.norm", line(label, "ink", 600))
-    return tuple(found.values())
+        badges[label] = Badge(f"{name}.norm", line(label, "ink", 600))
+    return tuple(badges.values())

@@ -101,19 +101,19 @@ def _draw(
                 sources = tuple(draft.ends[arg] for arg in value.args if draft.ends.get(arg))
             owns = any(module.params or module.children for _, module in child.modules)
             if sources or (owns and not value.args) or (owns and _positional(draft, value)):
-                found = applied(draft.place, value, draft.named(form.child))
-                if isinstance(found, Node):
-                    _pass(draft, found, passing)
-                if isinstance(found, Splice):
-                    _splice(draft, number, value, found)
+                shown = applied(draft.place, value, draft.named(form.child))
+                if isinstance(shown, Node):
+                    _pass(draft, shown, passing)
+                if isinstance(shown, Splice):
+                    _splice(draft, number, value, shown)
                     return
-                if found is not None and found.form == "group":
-                    _entered(draft, number, value, child.modules[0][1], found)
+                if shown is not None and shown.form == "group":
+                    _entered(draft, number, value, child.modules[0][1], shown)
                     return
-                if found is not None:
-                    draft.add(found, number, sources)
-                    if found.form == "choice":
-                        _given(draft, number, found, entry)
+                if shown is not None:
+                    draft.add(shown, number, sources)
+                    if shown.form == "choice":
+                        _given(draft, number, shown, entry)
                     return
             contract(draft, number, sources)
         case Residual() if not draft.place.bare:
@@ -145,13 +145,13 @@ def _entered(draft: Draft, number: int, value: Value, module: Module, node: Node
     names = [module.nodes[at].name for at in module.inputs]
     draft.nodes.append(node)
     draft.ends[number] = (node.id,)
-    told: set[str] = set()
+    wired: set[str] = set()
     for arg, name in zip(value.args, names, strict=False):
         for source in draft.ends.get(arg, ()):
             entry = name if arg != value.args[0] else ""
-            if source not in told or entry:
+            if source not in wired or entry:
                 draft.edges.append(Edge(source, node.id, label=line(entry, "quiet"), entry=entry))
-            told.add(source)
+            wired.add(source)
 
 
 def _pass(draft: Draft, node: Node, passing: Iterable[tuple[int, str]]) -> None:
@@ -181,7 +181,7 @@ def _given(draft: Draft, number: int, node: Node, entry: Callable[[Value, str], 
                 draft.given[value.name],
             )  # fmt: skip
         if isinstance(value.form, Apply):
-            which = sum(isinstance(found.form, Apply) for found in module.nodes[:at])
+            which = sum(isinstance(step.form, Apply) for step in module.nodes[:at])
             return draft.ends.get(steps[which], ())
         return tuple(name for arg in value.args for name in ends(module, arg))
 
@@ -194,17 +194,17 @@ def _given(draft: Draft, number: int, node: Node, entry: Callable[[Value, str], 
                     wired.add(source)
 
 
-def _splice(draft: Draft, number: int, value: Value, found: Splice) -> None:
+def _splice(draft: Draft, number: int, value: Value, splice: Splice) -> None:
     """A block's own diagram, its ports replaced by what its inputs come from."""
     given = {
         entry: draft.ends.get(arg, ())
-        for entry, arg in zip(found.entries, value.args, strict=False)
+        for entry, arg in zip(splice.entries, value.args, strict=False)
     }
-    draft.nodes += [node for node in found.diagram.nodes if node.id not in found.entries]
-    for edge in found.diagram.edges:
+    draft.nodes += [node for node in splice.diagram.nodes if node.id not in splice.entries]
+    for edge in splice.diagram.edges:
         for source in given.get(edge.source, (edge.source,)):
             draft.edges.append(replace(edge, source=source))
-    ends = (name for out in found.outputs for end in out for name in given.get(end, (end,)))
+    ends = (name for out in splice.outputs for end in out for name in given.get(end, (end,)))
     draft.ends[number] = tuple(dict.fromkeys(ends))
 
 
@@ -242,12 +242,12 @@ def _loop(
 
     inner, outputs = body(replace(place, module=module), entry, applied, None, names=draft.names)
     ends = [Edge(end, above.id) for out in outputs[: repeated.states] for end in out]
-    said: list[Node] = []
+    yields: list[Node] = []
     for out in outputs[repeated.states :]:
         if out:
-            said.append(Node(draft.named("yield"), "terminal", (line("each round", "quiet"),)))
-            ends += [Edge(end, said[-1].id) for end in out]
-    nodes = (below, *(node for node in inner.nodes if node is not below), *said, above)
+            yields.append(Node(draft.named("yield"), "terminal", (line("each round", "quiet"),)))
+            ends += [Edge(end, yields[-1].id) for end in out]
+    nodes = (below, *(node for node in inner.nodes if node is not below), *yields, above)
     shown = Diagram(nodes, (*inner.edges, *dict.fromkeys(ends)), roomy=True)
     rounds = place.model.number(place.module, turns).value
     title = (line("loop", "quiet"),)
@@ -266,10 +266,10 @@ def _scan(draft: Draft, number: int, value: Value, repeated: Body, applied: Appl
     given = {id(repeated.nodes[at]): number for number, at in enumerate(repeated.inputs)}
     ports = tuple(draft.named("scan.in") for _ in repeated.inputs)
 
-    def entry(found: Value, inside: str) -> Node:
-        which = given[id(found)]
+    def entry(read: Value, inside: str) -> Node:
+        which = given[id(read)]
         if which < repeated.states:
-            return state(draft, found, "state", inside)
+            return state(draft, read, "state", inside)
         return Node(ports[which], "port")
 
     inner, outputs = body(replace(place, module=module), entry, applied, None, names=draft.names)
@@ -298,17 +298,17 @@ def _labelled(
     """
     wide = {node.id for node in nodes if node.wide}
     silent = {node.id for node in nodes if node.form in ("terminal", "port")}
-    told: set[tuple[str, int]] = set()
+    labelled_values: set[tuple[str, int]] = set()
     shown: list[Edge] = []
     for edge in edges:
         number = draft.carried.get((edge.source, edge.target), -1)
         value = edge.source, number
         first = everywhere and edge.form == "flow" and edge.source not in silent
-        if number >= 0 and (edge.target in wide or (first and value not in told)):
-            said = labelled(draft.place, draft.place.module.nodes[number])
+        if number >= 0 and (edge.target in wide or (first and value not in labelled_values)):
+            label = labelled(draft.place, draft.place.module.nodes[number])
             if edge.label:  # the mark of an operand
-                said = (*edge.label, *line("  "), *said)
-            edge = replace(edge, label=said)
-            told.add(value)
+                label = (*edge.label, *line("  "), *label)
+            edge = replace(edge, label=label)
+            labelled_values.add(value)
         shown.append(edge)
     return tuple(shown)

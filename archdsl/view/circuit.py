@@ -74,37 +74,37 @@ def applied(place: Place, value: Value, name: str) -> Node | Splice | None:
     """
     child = place.module.child(child_of(value))
     _, module = child.modules[0]
-    said = tooltip(place.model, module, place.module, value)
+    described = tooltip(place.model, module, place.module, value)
     if module.role in _OPENED and module.children and not child.inline:
         inside = replace(place, module=module, path=name, level=place.level + 1)
         if place.choice.opens(place.model, name, module, place.level):
-            return opened(inside, module.title, said)
+            return opened(inside, module.title, described)
     match module.role:
         case "linear":
             if len(module.children) > 1 and not child.inline:
                 return _spliced(place, value, module, name)
-            return Node(name, "box", (width_label(place, value),), tooltip=said)
+            return Node(name, "box", (width_label(place, value),), tooltip=described)
         case "attention" | "recurrence":
             wide = len(value.args) > 1
-            return Node(name, "box", _heart(module), "strong", wide=wide, tooltip=said)
+            return Node(name, "box", _heart(module), "strong", wide=wide, tooltip=described)
         case "position" | "norm":
-            return Node(name, "pill", (line(module.title),), tooltip=said)
+            return Node(name, "pill", (line(module.title),), tooltip=described)
         case "layer":
-            told = " · ".join(dict.fromkeys(found.title for found in working(module)))
-            under = (line(told, "quiet"),) if told else ()
-            title = line(module.title, "ink", SEMIBOLD if told else REGULAR)
-            return Node(name, "box", (title, *under), tooltip=said)
+            parts = " · ".join(dict.fromkeys(part.title for part in working(module)))
+            under = (line(parts, "quiet"),) if parts else ()
+            title = line(module.title, "ink", SEMIBOLD if parts else REGULAR)
+            return Node(name, "box", (title, *under), tooltip=described)
         case "plumbing":
             return Node(name, "pill", (line(module.title),)) if computes(module) else None
         case role if role in _SHARED and _beside_a_bank(place.module, child):
             lines = (line("shared expert"), line(module.title, "quiet"))
-            return Node(name, "box", lines, "shared", tooltip=said)
+            return Node(name, "box", lines, "shared", tooltip=described)
         case "router":
             picked = " · ".join([*naming.selection(module), *naming.reals(module)])
             lines = (line(module.title), *((line(picked, "quiet"),) if picked else ()))
-            return Node(name, "box", lines, tooltip=said)
+            return Node(name, "box", lines, tooltip=described)
         case _:
-            return Node(name, "box", (line(module.title),), tooltip=said)
+            return Node(name, "box", (line(module.title),), tooltip=described)
 
 
 def _spliced(place: Place, value: Value, module: Module, name: str) -> Splice:
@@ -124,10 +124,10 @@ def _beside_a_bank(module: Module, child: Child) -> bool:
 def width_label(place: Place, value: Value) -> Line:
     """A map by the name that it is bound to and the width of what it gives: "gate · 18,432"."""
     bound = naming.phrase(child_of(value).removesuffix("_proj"))
-    said = f"{place.within} {bound}" if place.within else bound
+    words = f"{place.within} {bound}" if place.within else bound
     shape = place.model.shape(place.module, value.type)
     width = shape[-1].value if shape else None
-    return line(f"{said} · {width:,}" if width is not None else said)
+    return line(f"{words} · {width:,}" if width is not None else words)
 
 
 def _heart(module: Module) -> tuple[Line, ...]:
@@ -161,10 +161,10 @@ def tooltip(
     """A block's title, what its documentation says first, the shape it gives, its parameters."""
     about = naming.about(module)
     count = params(model, module)
-    said = [module.title, *([about] if about else [])]
+    parts = [module.title, *([about] if about else [])]
     if parent is not None and value is not None and value.types:
-        said.append(f"gives {words.shape(model, parent, value.type)}")
-    return " · ".join([*said, *([f"{count:,} parameters"] if count else [])])
+        parts.append(f"gives {words.shape(model, parent, value.type)}")
+    return " · ".join([*parts, *([f"{count:,} parameters"] if count else [])])
 
 
 def params(model: Model, module: Module) -> int:

@@ -95,21 +95,21 @@ class Draft:
         """Draw a value as a node, with a wire from each of its sources."""
         self.nodes.append(node)
         self.ends[value] = (node.id,)
-        for source in dict.fromkeys(name for found in sources for name in found):
+        for source in dict.fromkeys(name for source_names in sources for name in source_names):
             self.edges.append(Edge(source, node.id))
         self.brought(node.id, self.place.module.nodes[value].args)
 
     def brought(self, target: str, args: tuple[int, ...]) -> None:
         """Keep which of the values that a node reads come from which node, where that is one."""
         for arg in args:
-            found = self.ends.get(arg, ())
-            if len(found) == 1:
-                self.carried.setdefault((found[0], target), arg)
+            ends = self.ends.get(arg, ())
+            if len(ends) == 1:
+                self.carried.setdefault((ends[0], target), arg)
 
 
 def contract(draft: Draft, number: int, sources: tuple[tuple[str, ...], ...]) -> None:
     """A value that is not drawn: it comes from what it is computed from."""
-    draft.ends[number] = tuple(dict.fromkeys(name for found in sources for name in found))
+    draft.ends[number] = tuple(dict.fromkeys(name for source in sources for name in source))
 
 
 def upstream(draft: Draft, outputs: tuple[str, ...]) -> set[str]:
@@ -117,14 +117,14 @@ def upstream(draft: Draft, outputs: tuple[str, ...]) -> set[str]:
     sources: dict[str, list[str]] = {}
     for edge in draft.edges:
         sources.setdefault(edge.target, []).append(edge.source)
-    found: set[str] = set()
+    reached: set[str] = set()
     waiting = [*outputs, *draft.sinks]
     while waiting:
         name = waiting.pop()
-        if name not in found:
-            found.add(name)
+        if name not in reached:
+            reached.add(name)
             waiting.extend(sources.get(name, ()))
-    return found
+    return reached
 
 
 def mixture(draft: Draft, number: int, value: Value) -> None:
@@ -158,9 +158,9 @@ def idle(draft: Draft, number: int, value: Value) -> None:
     sources = draft.ends.get(among.args[1]) or draft.ends.get(value.args[0], ())
     assert isinstance(value.form, Elementwise)
     count = value.form.idle
-    told = f"{count:,} experts that hand back what they get"
+    described = f"{count:,} experts that hand back what they get"
     name = draft.named("idle")
-    draft.nodes.append(Node(name, "box", (line(f"{count:,} × identity"),), tooltip=told))
+    draft.nodes.append(Node(name, "box", (line(f"{count:,} × identity"),), tooltip=described))
     draft.edges += [Edge(source, name) for source in sources]
     draft.ends[number] = (name,)
 
@@ -176,13 +176,13 @@ def cache(draft: Draft, value: Value) -> Node:
     return Node(draft.named(f"{value.name}.cache"), "box", lines, "cached", late=True)
 
 
-def state(draft: Draft, value: Value, said: str, name: str) -> Node:
+def state(draft: Draft, value: Value, word: str, name: str) -> Node:
     """What a recurrence keeps from token to token, in a box; `said` goes before its name."""
     place = draft.place
     size = words.numbers(place.model, place.module, value.type)
-    lines = (line(f"{said} {value.name}", "ink", SEMIBOLD), line(size, "quiet"))
-    told = f"{said} {value.name} of the recurrence, {size} numbers"
-    return Node(draft.named(name), "box", lines, "cached", tooltip=told)
+    lines = (line(f"{word} {value.name}", "ink", SEMIBOLD), line(size, "quiet"))
+    described = f"{word} {value.name} of the recurrence, {size} numbers"
+    return Node(draft.named(name), "box", lines, "cached", tooltip=described)
 
 
 def child_of(value: Value) -> str:
@@ -213,9 +213,9 @@ def operation(
         return
     if value.op in _MARKS and len(distinct) > 1:
         mark = _MARKS[value.op]
-        told = f", {mark} stands beside b" if value.op in SIGNS and op else ""
-        said = f"{value.op}: {op.doc}{told}" if told and op else value.op
-        node = Node(draft.named(form_name(value)), "operator", mark=mark, tooltip=said)
+        beside = f", {mark} stands beside b" if value.op in SIGNS and op else ""
+        described = f"{value.op}: {op.doc}{beside}" if beside and op else value.op
+        node = Node(draft.named(form_name(value)), "operator", mark=mark, tooltip=described)
     elif isinstance(value.form, Rearrange) and len(distinct) > 1:
         node = Node(draft.named("concat"), "pill", (line("concat"),), tooltip=str(value.plan))
     elif (
@@ -256,10 +256,10 @@ def _called(draft: Draft, number: int) -> str:
     """The name of a value, or of the one that it comes from where it is not drawn itself."""
     while not draft.place.module.nodes[number].name:
         args = draft.place.module.nodes[number].args
-        found = [arg for arg in args if draft.ends.get(arg)]
-        if len(found) != 1 or draft.ends[found[0]] != draft.ends[number]:
+        drawn = [arg for arg in args if draft.ends.get(arg)]
+        if len(drawn) != 1 or draft.ends[drawn[0]] != draft.ends[number]:
             return ""
-        number = found[0]
+        number = drawn[0]
     return draft.place.module.nodes[number].name
 
 

@@ -34,13 +34,13 @@ def insets(
         for module in _apart(reached(model, path)):
             _open(draft, path, module, wanted=True)
     firsts, others = _candidates(model)
-    for found in (firsts, others):
-        for path, module in found:
+    for candidates in (firsts, others):
+        for path, module in candidates:
             _open(draft, path, module)
         _open_inside(draft)
     parts = tuple(child for child in model.root.children if child.apart)
     beside = (_beside(model, child, choice, remarks.get(child.name, "")) for child in parts)
-    return (*beside, *draft.found.values())
+    return (*beside, *draft.opened.values())
 
 
 @dataclass(slots=True)
@@ -54,7 +54,7 @@ class _Insets:
     choice: Shown
     remarks: dict[str, str]
     drawn: set[str]
-    found: dict[str, Inset] = field(default_factory=dict)
+    opened: dict[str, Inset] = field(default_factory=dict)
     seen: list[object] = field(default_factory=list)
     inside: list[tuple[tuple[str, ...], Module]] = field(default_factory=list)
 
@@ -67,17 +67,17 @@ def _open(draft: _Insets, path: tuple[str, ...], module: Module, wanted: bool = 
         return
     if not wanted and plain_path(target.removesuffix(".merge")) != plain_path(path):
         return
-    if any(i.target == target and i.diagram.nodes for i in draft.found.values()):
+    if any(i.target == target and i.diagram.nodes for i in draft.opened.values()):
         return
-    key = f"{name}.{len(draft.found)}" if name in draft.found else name
+    key = f"{name}.{len(draft.opened)}" if name in draft.opened else name
     place = Place(draft.model, module, f"inset.{key}.body", draft.choice, level=len(path) + 1)
     inset = _inset(place, target, draft.remarks.get(name, ""), not wanted)
     built = _built(inset.diagram)
     if not wanted and built in draft.seen:
         return
     draft.seen.append(built)
-    if wanted or (len(draft.found) < _MOST and branches(inset.diagram)):
-        draft.found[key] = inset
+    if wanted or (len(draft.opened) < _MOST and branches(inset.diagram)):
+        draft.opened[key] = inset
         draft.inside.append((path, module))
 
 
@@ -94,12 +94,12 @@ def _open_inside(draft: _Insets) -> None:
             )
             inset = _inset(place, "", draft.remarks.get(key, ""), True)
             built = _built(inset.diagram)
-            if key in draft.found or built in draft.seen or not branches(inset.diagram):
+            if key in draft.opened or built in draft.seen or not branches(inset.diagram):
                 continue
             draft.seen.append(built)
-            if len(draft.found) <= _MOST and not draft.choice.folds(draft.model, key, module):
-                said = [f"inside {outer.title}", *naming.settings(module)[:3]]
-                draft.found[key] = replace(inset, subtitle=line(" · ".join(said), "quiet"))
+            if len(draft.opened) <= _MOST and not draft.choice.folds(draft.model, key, module):
+                under = [f"inside {outer.title}", *naming.settings(module)[:3]]
+                draft.opened[key] = replace(inset, subtitle=line(" · ".join(under), "quiet"))
     draft.inside.clear()
 
 
@@ -168,32 +168,32 @@ def _candidates(model: Model) -> tuple[_Found, _Found]:
     then the others. Beside experts a plain feed-forward is ordinary. Of blocks of one title those
     with more inside come first.
     """
-    found: dict[tuple[tuple[str, ...], int], tuple[int, int, Module]] = {}
+    blocks: dict[tuple[tuple[str, ...], int], tuple[int, int, Module]] = {}
     for child in model.root.children:
         for count, layer in child.modules if isinstance(child.part, Layers) else ():
             for path, inner in slots(layer):
                 around = inner.role == "residual" and wraps(inner)
                 if around or inner.role in _OPENED_ROLES:
                     where = (child.name, *path), inner.id
-                    before = found.get(where, (0, 0, inner))[1]
+                    before = blocks.get(where, (0, 0, inner))[1]
                     first = 0 if around else 2 if inner.role == "feed_forward" else 1
-                    found[where] = first, before + count, inner
-    banked = any(chooses(inner) for _, _, inner in found.values())
+                    blocks[where] = first, before + count, inner
+    banked = any(chooses(inner) for _, _, inner in blocks.values())
     titled: dict[tuple[tuple[str, ...], str], int] = {}
-    for (path, _), (_, count, inner) in found.items():
+    for (path, _), (_, count, inner) in blocks.items():
         titled[path, inner.title] = titled.get((path, inner.title), 0) + count
     kept = [
         (first, -titled[path, inner.title], -len(_within(inner)), -count, path, inner)
-        for (path, _), (first, count, inner) in found.items()
+        for (path, _), (first, count, inner) in blocks.items()
         if inner.role != "feed_forward" or chooses(inner) or not banked
     ]
-    kept.sort(key=lambda told: told[:4])
+    kept.sort(key=lambda row: row[:4])
     met: list[tuple[bool, int, tuple[str, ...], Module]] = []
     for *_, path, inner in kept:
         again = any(other.title == inner.title for *_, other in met)
         beside = sum(at == path and other.role == inner.role for _, _, at, other in met)
         met.append((again, beside, path, inner))
-    met.sort(key=lambda told: told[:2])
+    met.sort(key=lambda row: row[:2])
     firsts = tuple((path, inner) for again, beside, path, inner in met if not (again or beside))
     others = tuple((path, inner) for again, beside, path, inner in met if again or beside)
     return firsts, others

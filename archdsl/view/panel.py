@@ -34,9 +34,9 @@ def subtitle(model: Model, counts: Facts) -> Line:
         runs += [Run(", ", "quiet"), Run(words.short(counts.active), "accent", SEMIBOLD)]
         runs.append(Run(" active per token", "quiet"))
     about = model.about
-    said = [str(about["by"])] if "by" in about else []
-    said += [words.date(str(about["released"]))] if "released" in about else []
-    runs += [Run(_SEPARATOR + text, "quiet") for text in said]
+    more = [str(about["by"])] if "by" in about else []
+    more += [words.date(str(about["released"]))] if "released" in about else []
+    runs += [Run(_SEPARATOR + text, "quiet") for text in more]
     if isinstance(context := about.get("context"), int):
         runs.append(Run(f"{_SEPARATOR}context ", "quiet"))
         runs.append(Run(words.tokens(context), "accent", SEMIBOLD))
@@ -91,8 +91,8 @@ def page_of(source: str) -> str:
     """The page of a source that has one: an address, or a number of arXiv. "" for others."""
     if source.startswith("https://"):
         return source
-    found = _ARXIV.match(source)
-    return f"https://arxiv.org/abs/{found[1]}" if found else ""
+    match = _ARXIV.match(source)
+    return f"https://arxiv.org/abs/{match[1]}" if match else ""
 
 
 def _parts(counts: Facts) -> tuple[Part, ...]:
@@ -164,16 +164,18 @@ def _positions(module: Module) -> Iterator[Module]:
 
 def description(model: Model, counts: Facts) -> str:
     """A sentence about the architecture, for those who cannot see it."""
-    said = f"{model.name} has {words.short(counts.params)} parameters"
+    sentence = f"{model.name} has {words.short(counts.params)} parameters"
     if counts.active != counts.params:
-        said += f", {words.short(counts.active)} of them active for each token,"
+        sentence += f", {words.short(counts.active)} of them active for each token,"
     if counts.schedule:
-        said += f" in {naming.layers(counts.layers)}{_kinds(counts)}"
+        sentence += f" in {naming.layers(counts.layers)}{_kinds(counts)}"
     if counts.kv_growing_bytes_per_token:
-        said += f"; each token adds {words.size(counts.kv_growing_bytes_per_token)} to the cache"
+        sentence += (
+            f"; each token adds {words.size(counts.kv_growing_bytes_per_token)} to the cache"
+        )
     if counts.state_bytes:
-        said += f"; a state of {words.size(counts.state_bytes)} passes from token to token"
-    return f"{said}."
+        sentence += f"; a state of {words.size(counts.state_bytes)} passes from token to token"
+    return f"{sentence}."
 
 
 def _kinds(counts: Facts) -> str:

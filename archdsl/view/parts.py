@@ -76,8 +76,10 @@ def _layers(facts: Facts) -> Line:
     for count, module in facts.schedule:
         kinds[module.id] = kinds.get(module.id, (0, module))[0] + count, module
     held = sum(count * params(facts.model, module) for count, module in kinds.values())
-    said = f"{naming.layers(facts.layers)} with {words.short(held)} of {words.short(facts.params)}"
-    return words.emphasised(f"{said} parameters", "quiet")
+    layers = (
+        f"{naming.layers(facts.layers)} with {words.short(held)} of {words.short(facts.params)}"
+    )
+    return words.emphasised(f"{layers} parameters", "quiet")
 
 
 def detail(model: Model, choice: Shown, head: View) -> View:
@@ -94,7 +96,7 @@ def detail(model: Model, choice: Shown, head: View) -> View:
     count = params(model, module)
     if count:
         about.insert(1, f"{words.short(count)} parameters")
-    said = "   ·   ".join(part for part in about if part)
+    under = "   ·   ".join(part for part in about if part)
     description = f"{module.title} of {model.name}: {count:,} parameters."
     return replace(
         head,
@@ -102,16 +104,16 @@ def detail(model: Model, choice: Shown, head: View) -> View:
         name=f"{model.id}-{module.block}",
         title=module.title,
         tower=shown,
-        subtitle=line(said, "quiet"),
+        subtitle=line(under, "quiet"),
         description=description,
     )
 
 
 def _asked(model: Model, path: tuple[str, ...]) -> Module:
     """The block at a path, or the first of that block's name."""
-    found = reached(model, path) if path else ()
-    if found:
-        return found[0]
+    modules = reached(model, path) if path else ()
+    if modules:
+        return modules[0]
     if len(path) == 1:
         named = next((m for m in _all(model.root, set()) if m.block == path[0]), None)
         if named is not None:

@@ -55,8 +55,8 @@ def scaled(facts: Facts) -> ScaledModel:
     around = tuple(_part(role, n) for role, n in left.items() if n)
     name = facts.model.name
     active = f", {words.short(facts.active)} active" if facts.active != facts.params else ""
-    said = f"{words.short(facts.params)}{active}"
-    return ScaledModel(name, said, facts.params, facts.layers, tuple(runs), around)
+    size = f"{words.short(facts.params)}{active}"
+    return ScaledModel(name, size, facts.params, facts.layers, tuple(runs), around)
 
 
 def _parts(held: dict[str, int], idle: int) -> list[Part]:

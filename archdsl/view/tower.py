@@ -72,15 +72,15 @@ def _seen_elsewhere(model: Model, choice: Shown) -> frozenset[str]:
         name
         for name, built in layers.items()
         if built and name not in asked
-        if name in alone or all(most[found][1] != name for found in built)
+        if name in alone or all(most[inner_block][1] != name for inner_block in built)
     )
 
 
 def _result(model: Model) -> Line:
     """What leaves the model: logits where the last axis is that of the input's table."""
     root = model.root
-    found = root.nodes[root.outputs[0]].type
-    last = model.shape(root, found)[-1] if found.axes else None
+    given = root.nodes[root.outputs[0]].type
+    last = model.shape(root, given)[-1] if given.axes else None
     for value in root.nodes:
         reads = (root.nodes[arg].form for arg in value.args)
         if isinstance(value.form, Apply) and any(isinstance(form, Input) for form in reads):
@@ -90,7 +90,7 @@ def _result(model: Model) -> Line:
                     rows = model.shape(module, table.type)[0]
                     if rows == last:
                         return line(f"logits · vocabulary {rows.value:,}", "quiet")
-    return line(words.shape(model, root, found), "quiet")
+    return line(words.shape(model, root, given), "quiet")
 
 
 def _ported(place: Place, path: str) -> Diagram:
@@ -108,9 +108,9 @@ def _ported(place: Place, path: str) -> Diagram:
 
     inner, outputs = _drawn(place, entry)
     nodes = (below, *(node for node in inner.nodes if node is not below))
-    said, ends = _carried(place, name, outputs)
+    handed_on, ends = _carried(place, name, outputs)
     edges = (*inner.edges, *(Edge(source, above.id) for source in outputs[0]), *ends)
-    return Diagram((*nodes, *said, above), edges, roomy=True)
+    return Diagram((*nodes, *handed_on, above), edges, roomy=True)
 
 
 def _carried(
@@ -120,16 +120,16 @@ def _carried(
     the next one. What only passes through is not drawn.
     """
     module = place.module
-    said: list[Node] = []
+    handed_on: list[Node] = []
     ends: list[Edge] = []
     for out, number, entry in zip(outputs[1:], module.outputs[1:], module.inputs[1:], strict=False):
         called = module.nodes[entry].name
         if number == entry or not out:
             continue
         shown = Node(f"{name}{called}.next", "terminal", (line(called),))
-        said.append(shown)
+        handed_on.append(shown)
         ends += [Edge(source, shown.id) for source in out]
-    return said, ends
+    return handed_on, ends
 
 
 def _drawn(
@@ -186,10 +186,10 @@ def _wrapped(
     if module.role == "residual":
         return _merged(replace(inside, bare=True), name)
     if place.module is place.model.root:
-        said = tooltip(place.model, module, place.module, value)
+        described = tooltip(place.model, module, place.module, value)
         title = (line(module.title, "quiet"),)
         inner = _ported(inside, name)
-        return Node(name, "group", title, "frame", inner=inner, tooltip=said)
+        return Node(name, "group", title, "frame", inner=inner, tooltip=described)
     own = module.inputs[: len(module.inputs) - len(module.context)]
     entries = {number: f"{name}.in-{at}" for at, number in enumerate(own)}
     by_name = {module.nodes[number].name: port for number, port in entries.items()}
@@ -240,18 +240,18 @@ def _below(name: str, before: dict[str, set[str]]) -> set[str]:
     seen: set[str] = set()
     waiting = list(before.get(name, ()))
     while waiting:
-        found = waiting.pop()
-        if found not in seen:
-            seen.add(found)
-            waiting.extend(before.get(found, ()))
+        source = waiting.pop()
+        if source not in seen:
+            seen.add(source)
+            waiting.extend(before.get(source, ()))
     return seen
 
 
 def _closed(place: Place, module: Module, name: str) -> Node:
     """A single layer as a box that says what it is made of."""
-    made = list(dict.fromkeys(m.title for m in working(module)))[:2]
+    titles = list(dict.fromkeys(m.title for m in working(module)))[:2]
     lines: tuple[Line, ...] = (line(module.title, "ink", SEMIBOLD),)
-    lines += tuple(line(title, "quiet") for title in made)
+    lines += tuple(line(title, "quiet") for title in titles)
     return Node(name, "box", lines, "soft", tooltip=tooltip(place.model, module))
 
 
@@ -271,13 +271,13 @@ def spot(diagram: Diagram, path: str, title: str = "") -> str:
     Ids of runs of layers and of a choice's blocks have numbers in them, which a path has not.
     """
     near = [
-        (name, said)
-        for name, said in ids(diagram)
+        (name, label)
+        for name, label in ids(diagram)
         if ".".join(step for step in name.split(".") if not step.isdigit()) == path
     ]
     if not near:
-        near = [(name, said) for name, said in ids(diagram) if _leads(path, name)]
-    exact = [name for name, said in near if said == title] or [n for n, _ in near if n == path]
+        near = [(name, label) for name, label in ids(diagram) if _leads(path, name)]
+    exact = [name for name, label in near if label == title] or [n for n, _ in near if n == path]
     return (exact or [name for name, _ in near] or [path])[0]
 
 
@@ -317,7 +317,7 @@ def _shut(place: Place, child: Child, name: str) -> Node:
         lines = (line(naming.layers(child.length), "ink", SEMIBOLD),)
         rows = [f"{count:,} × {called}" for called, count in counts.items()]
         lines += tuple(line(text, "quiet") for text in rows[:_MOST_KINDS])
-    return Node(name, "box", lines, "soft", tooltip=_layers_said(place, kinds))
+    return Node(name, "box", lines, "soft", tooltip=_layers_tooltip(place, kinds))
 
 
 def _times(module: Module, count: int) -> str:
@@ -330,9 +330,9 @@ def _applied(module: Module) -> list[str]:
     return [node.form.child for node in module.nodes if isinstance(node.form, Apply)]
 
 
-def _layers_said(place: Place, kinds: tuple[tuple[int, Module], ...]) -> str:
-    said = [f"{n:,} × {tooltip(place.model, m)}" for n, m in kinds[:_MOST_KINDS]]
-    return "; ".join(said)
+def _layers_tooltip(place: Place, kinds: tuple[tuple[int, Module], ...]) -> str:
+    described = [f"{n:,} × {tooltip(place.model, m)}" for n, m in kinds[:_MOST_KINDS]]
+    return "; ".join(described)
 
 
 def _alike(modules: list[Module]) -> bool:
@@ -368,4 +368,4 @@ def _group(place: Place, modules: list[Module], counts: list[int], name: str) ->
         kinds=kinds if len(kinds) > 1 else (),
     )  # fmt: skip
     return Node(name, "group", tone="accent", inner=_ported(inside, name), count=sum(counts),
-                tooltip=_layers_said(place, kinds))  # fmt: skip
+                tooltip=_layers_tooltip(place, kinds))  # fmt: skip

@@ -32,32 +32,32 @@ def label(module: Module) -> tuple[Line, ...]:
     return (title(module), line(" · ".join(words[:3]), "quiet")) if words else (title(module),)
 
 
-def shape(model: Model, module: Module, found: TensorType) -> str:
+def shape(model: Model, module: Module, t: TensorType) -> str:
     """A value's shape in numbers, without the batch: "[T, 4096]"; a window is "≤1024"."""
-    axes = [axis for axis in model.shape(module, found) if axis.name != BATCH]
+    axes = [axis for axis in model.shape(module, t) if axis.name != BATCH]
     return f"[{', '.join(_LAST.sub(_at_most, str(axis)) for axis in axes)}]"
 
 
-def numbers(model: Model, module: Module, found: TensorType) -> str:
+def numbers(model: Model, module: Module, t: TensorType) -> str:
     """How many numbers a value has, axis by axis, without the batch: "32 × 128 × 128"."""
-    axes = [axis for axis in model.shape(module, found) if axis.name != BATCH]
+    axes = [axis for axis in model.shape(module, t) if axis.name != BATCH]
     return " × ".join(f"{axis.value:,}" if axis.value is not None else str(axis) for axis in axes)
 
 
-def per_token(model: Model, module: Module, found: TensorType) -> str:
+def per_token(model: Model, module: Module, t: TensorType) -> str:
     """The numbers kept of each token, and of how many tokens if not of all: "8 × 128 a token"."""
-    shaped = [axis for axis in model.shape(module, found) if axis.name != BATCH]
+    shaped = [axis for axis in model.shape(module, t) if axis.name != BATCH]
     numbers = [f"{axis.value:,}" for axis in shaped if axis.value is not None]
-    said = f"{' × '.join(numbers)} a token"
+    words = f"{' × '.join(numbers)} a token"
     for axis in shaped:
         window = _LAST.fullmatch(str(axis))
         if window:
-            said += f", last {int(window[1] or window[2]):,}"
-    return said
+            words += f", last {int(window[1] or window[2]):,}"
+    return words
 
 
-def _at_most(found: re.Match[str]) -> str:
-    return f"≤{found[1] or found[2]}"
+def _at_most(match: re.Match[str]) -> str:
+    return f"≤{match[1] or match[2]}"
 
 
 def emphasised(shown: str, tone: str = "ink") -> Line:
@@ -103,7 +103,7 @@ def tokens(count: int) -> str:
 def date(written: str) -> str:
     """2024-04-18 as "18 Apr 2024"; anything else as it is."""
     try:
-        found = datetime.date.fromisoformat(written)
+        day = datetime.date.fromisoformat(written)
     except ValueError:
         return written
-    return f"{found.day} {_MONTHS[found.month - 1]} {found.year}"
+    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
