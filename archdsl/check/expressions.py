@@ -391,6 +391,8 @@ def _items(scope: Scope, item: s.SettingDecl, items: Items, at: Span, owner: str
     if items.values is None:
         sample = None if items.sample is None else setting(scope, item, items.sample, at, owner)
         return Error() if isinstance(sample, Error) else replace(items, sample=sample)
+    if not items.values:
+        return replace(items, sample=kinds.stand_in(item.kind))
     values: list[Value] = []
     for value in items.values:
         one = setting(scope, item, value, at, owner)

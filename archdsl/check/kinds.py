@@ -21,7 +21,7 @@ from archdsl.check.values import (
 )
 from archdsl.diagnostic import Label
 from archdsl.dims import Dim
-from archdsl.reals import Ref
+from archdsl.reals import Lit, Ref
 from archdsl.source import Span
 
 
@@ -83,6 +83,18 @@ def _any_item(name: str, kind: s.Kind) -> Value:
         case s.SimpleKind("float"):
             return Float(Ref(f"{name}[]"))
     return Int(Dim.symbol(f"{name}[]"))
+
+
+def stand_in(kind: s.Kind | None) -> Value:
+    """A value of a kind that stands for the items of an empty list, where only their type counts."""
+    match kind:
+        case s.KindOf("enum", (word, *_)) if isinstance(word, s.SimpleKind):
+            return Word(word.name)
+        case s.SimpleKind("bool"):
+            return Truth(False)
+        case s.SimpleKind("float"):
+            return Float(Lit(1.0))
+    return Int(Dim.number(1))
 
 
 def _in_words(kind: s.Kind | None) -> str:

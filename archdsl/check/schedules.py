@@ -100,6 +100,8 @@ def indices(scope: Scope, name: s.Name, source: Value, span: Span) -> Indices | 
             if number == 0:  # still a layer, for its type
                 return Indices((Int(Dim()),), d)
             return Indices(tuple(Int(Dim.number(i)) for i in range(number)))
+        case Items(values=(), sample=sample) if sample is not None:  # still a layer, for its type
+            return Indices((sample,), Dim())
         case Items(values=values) if values is not None:
             return Indices(values)
         case Items(sample=sample, length=length) if sample is not None:
@@ -140,6 +142,10 @@ def runs(scope: Scope, value: Value, span: Span) -> list[Repeat] | None:
             pass
         case Repeat(count, item):
             number = scope.value(count)
+            if number is None and scope.numbers is not None:
+                message = "a stack has a fixed number of layers, and an input decides this one"
+                scope.fail("bad-dimension", message, span)
+                return None
             if number is not None and not 0 <= number <= MAX_LAYERS:
                 scope.fail(
                     "too-large" if number > 0 else "bad-dimension",

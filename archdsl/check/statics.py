@@ -102,7 +102,7 @@ def lists(scope: Scope, expr: s.Binary, left: Value, right: Value) -> Value | No
                 return Items(None, _one_of(left.any, right.any, expr), left.size + right.size)
             if len(a) + len(b) > MAX_ITEMS:
                 return scope.fail("too-large", f"a list of {len(a) + len(b)} items", expr.span)
-            return Items((*a, *b))
+            return Items((*a, *b), sample=left.sample or right.sample)
         case "*", Int(d), Items(a):
             count = scope.value(d)
             if a is None or count is None:
