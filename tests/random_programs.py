@@ -36,6 +36,8 @@ use std.sparse: EveryEntry, SharedKV
 """
 PASSED = ("equal", "refused", "out of range")
 """How the outcomes begin that are no faults; few may be refused or out of range."""
+SHOWN = 5000
+"""After so many programs a line says how many there were."""
 SMOKE = 8
 """Of so many programs one runs its emitted file's own test."""
 BESIDE_IT = "# --- parts.arch, a file beside it ---\n"
@@ -464,6 +466,8 @@ def main() -> int:
         seeds = range(options.seed, options.seed + options.count)
         for seed, length, outcome, details in pool.imap_unordered(outcome_of, seeds):
             counts[outcome] += 1
+            if not options.quiet and counts.total() % SHOWN == 0:
+                print(f"{counts.total():,} programs", flush=True)
             if outcome != "equal":
                 shortest[outcome] = min(shortest.get(outcome, (10**9, 0)), (length, seed))
             if options.count == 1:
