@@ -16,6 +16,7 @@ import io
 import multiprocessing
 import random
 import re
+import signal
 import sys
 import tempfile
 import time
@@ -36,6 +37,8 @@ use std.sparse: EveryEntry, SharedKV
 """
 PASSED = ("equal", "refused", "out of range")
 """How the outcomes begin that are no faults; few may be refused or out of range."""
+SECONDS = 60
+"""No program takes longer."""
 SHOWN = 5000
 """After so many programs a line says how many there were."""
 SMOKE = 8
@@ -438,13 +441,22 @@ def shrunk(text: str, outcome: str) -> str:
     return "\n".join(lines)
 
 
+def _too_long(*_: object) -> None:
+    raise TimeoutError(f"more than {SECONDS} seconds")
+
+
 def outcome_of(seed: int) -> tuple[int, int, str, str]:
     """(seed, length of the text, what becomes of the program, details)."""
     import torch
 
     torch.set_num_threads(1)
     text = seeded(seed)
+    if hasattr(signal, "SIGALRM"):
+        signal.signal(signal.SIGALRM, _too_long)
+        signal.alarm(SECONDS)
     outcome, details = tried(text)
+    if hasattr(signal, "SIGALRM"):
+        signal.alarm(0)
     for name in [n for n in sys.modules if n.startswith("emitted_")]:
         del sys.modules[name]
     return seed, len(text), outcome, details
