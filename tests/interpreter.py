@@ -550,6 +550,8 @@ class Interpreter:
             flat = flat.sum(gone)
         elif gone:
             flat = flat.double().mean(gone)
+        elif op == "sum" and flat.dtype == torch.bool:  # counted along an axis of length 1
+            flat = flat.long()
         return self.arrange(module, plan.right[0], flat, [n for n in names if n in kept])
 
 
