@@ -86,7 +86,7 @@ def _any_item(name: str, kind: s.Kind) -> Value:
 
 
 def stand_in(kind: s.Kind | None) -> Value:
-    """A value of a kind that stands for the items of an empty list, where only their type counts."""
+    """A value that stands for the items of an empty list, where only their type counts."""
     match kind:
         case s.KindOf("enum", (word, *_)) if isinstance(word, s.SimpleKind):
             return Word(word.name)
