@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from archdsl.dims import Dim, substitute
+from archdsl.ops import OPS
 from archdsl.record import record
 
 
@@ -43,19 +44,13 @@ class Apply:
 Real = Lit | Ref | OfDim | Apply
 
 FUNCTIONS: dict[str, Callable[..., float]] = {
-    "exp": math.exp,
-    "log": math.log,
-    "sqrt": math.sqrt,
-    "cos": math.cos,
-    "sin": math.sin,
-    "tanh": math.tanh,
-    "abs": abs,
-    "floor": math.floor,
-    "ceil": math.ceil,
-    "maximum": max,
-    "minimum": min,
+    op.name: op.value
+    for op in OPS.values()
+    if op.value is not None and op.form in ("map", "zip") and op.dtypes in ("real", "number")
+    if not op.symbol
 }
-"""Functions of numbers known in advance; those of tensors stand in `ops.py`."""
+"""Functions of numbers known in advance, by the rows of the primitives."""
+FUNCTIONS |= {"floor": math.floor, "ceil": math.ceil}
 
 _OPERATORS: dict[str, Callable[[float, float], float]] = {
     "+": lambda a, b: a + b,

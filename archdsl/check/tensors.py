@@ -23,7 +23,7 @@ from archdsl.dims import DIFFERENT, EQUAL, UNKNOWN, Dim, substitute
 from archdsl.dtypes import RULES, WAYS_OUT, Operand
 from archdsl.nodes import Arange, Elementwise, Item, Node, Number, Positions, Read, Zero
 from archdsl.ops import OPS, Op
-from archdsl.reals import Lit, replace
+from archdsl.reals import FUNCTIONS, Lit, replace
 from archdsl.source import Span
 from archdsl.types import Axis, Rest, TensorType
 
@@ -130,7 +130,7 @@ def _elementwise(scope: Scope, op: Op, operands: list[Tensor], span: Span) -> Va
     values = operands[1:] if op.name == "select" else operands
     if op.name != "select" and all(isinstance(scope_node(scope, t).form, Number) for t in values):
         message = f"`{op.name}` takes a tensor, and these are numbers known in advance"
-        help = "functions of numbers are log, exp, sqrt, sin, cos, tanh, abs, minimum, maximum"
+        help = f"functions of numbers are {', '.join(FUNCTIONS)}"
         return scope.fail("not-a-tensor", message, span, help=help)
     dtype = dtype_of(scope, op, operands, span)
     if dtype is None:
