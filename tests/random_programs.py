@@ -451,12 +451,12 @@ def outcome_of(seed: int) -> tuple[int, int, str, str]:
 
     torch.set_num_threads(1)
     text = seeded(seed)
-    if hasattr(signal, "SIGALRM"):
-        signal.signal(signal.SIGALRM, _too_long)
-        signal.alarm(SECONDS)
+    if hasattr(signal, "SIGPROF"):  # processor time: a busy machine is no failure
+        signal.signal(signal.SIGPROF, _too_long)
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
     outcome, details = tried(text)
-    if hasattr(signal, "SIGALRM"):
-        signal.alarm(0)
+    if hasattr(signal, "SIGPROF"):
+        signal.setitimer(signal.ITIMER_PROF, 0)
     for name in [n for n in sys.modules if n.startswith("emitted_")]:
         del sys.modules[name]
     return seed, len(text), outcome, details
@@ -475,8 +475,16 @@ def main() -> int:
     shortest: dict[str, tuple[int, int]] = {}
     # A process is replaced now and then: modules that were compiled are never freed whole.
     with multiprocessing.get_context("spawn").Pool(options.jobs, maxtasksperchild=500) as pool:
-        seeds = range(options.seed, options.seed + options.count)
-        for seed, length, outcome, details in pool.imap_unordered(outcome_of, seeds):
+        outstanding = set(range(options.seed, options.seed + options.count))
+        results = pool.imap_unordered(outcome_of, sorted(outstanding))
+        while outstanding:
+            try:
+                seed, length, outcome, details = results.next(timeout=20 * SECONDS)
+            except multiprocessing.TimeoutError:  # a process was killed, or waits for ever
+                counts["no answer"] += len(outstanding)
+                print(f"no answer: seeds {sorted(outstanding)[:20]}", flush=True)
+                break
+            outstanding.remove(seed)
             counts[outcome] += 1
             if not options.quiet and counts.total() % SHOWN == 0:
                 print(f"{counts.total():,} programs", flush=True)
