@@ -47,6 +47,7 @@ CODES: dict[str, str] = {
     "unmet-where": "a condition of a block does not hold",
     "bad-dimension": "a dimension below 1 or not an integer",
     "bad-value": "a number or a word out of its range",
+    "missing-case": "a `match` without a case for a value",
     "tie-mismatch": "a tied parameter of another shape",
     "anonymous-parameters": "parameters without a name to be stored under",
     "missing-return": "a body without a result",

@@ -21,7 +21,6 @@ _WORDS = {
     "True": "write true",
     "False": "write false",
     "None": "write null, or a block that does nothing: Identity, Zero",
-    "range": "write `for i in n`, which counts from 0 to n - 1",
     "lambda": "a function is a block; a slot takes its name",
     "nn": "parts are imported: use std.core: Linear",
     "torch": "write the operation by its name alone",

@@ -56,18 +56,30 @@ class Group:
 
 
 @entity
+class For:
+    """`for a, b in source if test`: the names of a comprehension, what they run over, which of it
+    counts.
+    """
+
+    names: tuple[Name, ...]
+    source: Expr
+    tests: tuple[Expr, ...]
+    span: Span
+
+
+@entity
 class Arg:
     """An argument: `x`, `name: x`, `x for name in source` or `each x`."""
 
     value: Expr
     span: Span
     name: Name | None = None
-    source: Expr | None = None
+    clauses: tuple[For, ...] = ()
     each: bool = False
 
     @property
     def plain(self) -> bool:
-        return self.name is None and self.source is None and not self.each
+        return self.name is None and not self.clauses and not self.each
 
 
 @entity
@@ -90,6 +102,45 @@ class AxesCall:
 class Field:
     value: Expr
     name: Name
+    span: Span
+
+
+@entity
+class Index:
+    """`xs[i + 1]`. An index that is a name or a number alone is an `AxesCall`: only what stands
+    before the bracket tells it from an axes pattern.
+    """
+
+    value: Expr
+    at: Expr
+    span: Span
+
+
+@entity
+class Slice:
+    """`xs[first:last]`; either may be left out."""
+
+    value: Expr
+    first: Expr | None
+    last: Expr | None
+    span: Span
+
+
+@entity
+class Case:
+    """`a, b: value` of a `match`; without labels it is the `else`."""
+
+    labels: tuple[Expr, ...]
+    value: Expr
+    span: Span
+
+
+@entity
+class Match:
+    """`match kind { a: x  b: y  else: z }`."""
+
+    value: Expr
+    cases: tuple[Case, ...]
     span: Span
 
 
@@ -165,8 +216,8 @@ class Loop:
 
 
 Expr = (
-    Number | String | Date | Name | ListExpr | Group | Call | AxesCall | Field | Key | Pipe | Choice
-    | Binary | Unary | Scan | Loop
+    Number | String | Date | Name | ListExpr | Group | Call | AxesCall | Index | Slice | Field | Key
+    | Pipe | Choice | Match | Binary | Unary | Scan | Loop
 )  # fmt: skip
 
 # --- axes patterns and types ----------------------------------------------------------------------

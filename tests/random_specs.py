@@ -158,6 +158,16 @@ class Spec:
         names = ", ".join(changes.get(name, name) for name in NAMES)
         return f"Layer{number}({names}, {str(self.flags[number]).lower()}, {common})"
 
+    def _by_width(self) -> str:
+        """Layers one wider than the list says, said in one of several ways."""
+        wider = self._layer(0, k="w + 1")
+        return [
+            f"{self._layer(0, k='w')} for w in [n + 1 for n in widths]",
+            f"{wider} for i, w in enumerate(widths) if 1 > 0",
+            f"{self._layer(0, k='widths[i + 1 - 1] + 1')} for i in range(len(widths))",
+            f"{wider} for _, w in zip(widths, widths[:1] + widths[1:2] + widths[2:])",
+        ][self.numbers["h"] - 1]
+
     def _stack(self) -> tuple[str, str]:
         """The layers, and how many they are."""
         made = [self._layer(i) for i in range(len(self.layers))]
@@ -177,7 +187,12 @@ class Spec:
                 ]
                 return ", ".join(each), total
             case "numbers":
-                return f"{self._layer(0, k='w')} for w in [n + 1 for n in widths]", "len(widths)"
+                return self._by_width(), "len(widths)"
+        if self.numbers["k"] % 2:
+            cases = [f"{KINDS[i]}: {layer}" for i, layer in enumerate(made[:-1])]
+            rest = ", ".join(KINDS[len(made) - 1 :]) if self.numbers["h"] % 2 else "else"
+            cases = "  ".join([*cases, f"{rest}: {made[-1]}"])
+            return f"match kind {{ {cases} }} for kind in kinds + [near]", "len(kinds) + 1"
         chosen = made[-1]
         for i in reversed(range(len(made) - 1)):
             test = f"kind == {KINDS[i]}" if i else f"not (kind in [{', '.join(KINDS[1:])}])"

@@ -67,7 +67,6 @@ def test_the_spec_checks() -> None:
         ("a) * k ^ -0.5", "a) |> einsum[B T S -> B T S] * 2", "*", "(x |> f) * y"),
         ("One(d)", "One(d, each: 3)", "each", "choose another name"),
         ("k ^ -0.5", "k ** -0.5", "*", "x ^ y"),
-        ("for i in n)", "for i in range(n))", "range", "`for i in n`, which counts from 0"),
         ("a = q(x)", "a = self.q(x)", "self", "a part is called by its name alone"),
         ("a = q(x)", "a = transpose(q(x))", "transpose", "rearrange[...]"),
         ("SwiGLU(d, 2 * d)", "SwiGLU(d, 2 * d, True)", "True", "write true"),

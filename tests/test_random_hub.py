@@ -46,7 +46,9 @@ def lines(spec: Spec, model: Model, turned: set[str]) -> str:
     if spec.schedule == "list":
         near, far, other = KINDS
         chosen = f'{near} if t == "{near}" else ({far} if t != "{other}" else {other})'
-        config += [f"kinds <- [{chosen} for t in .kinds]"]
+        if spec.numbers["h"] % 2:
+            chosen = f'match t {{ "{near}": {near}  "{far}": {far}  "{other}": {other} }}'
+        config += [f"kinds <- [{chosen} for t in .kinds ?? []]"]
     elif spec.schedule == "numbers":
         config += ["widths <- .widths ?? []"]
     else:

@@ -15,7 +15,18 @@ NAMES = {"int": ("a", "b", "c"), "float": ("r",), "bool": ("p", "q"), "word": ("
 WHOLE = (
     ("({} + {})", ""), ("({} * {})", ""), ("({} - {})", ""), ("({} // {})", ""), ("({} % {})", ""),
     ("maximum({}, {})", "max({}, {})"), ("minimum({}, {})", "min({}, {})"), ("len(xs)", ""),
-    ("len([{}, {}] + xs)", ""),
+    ("len([{}, {}] + xs)", ""), ("sum(xs)", ""), ("max(xs + [{}])", ""), ("min([{}] + xs)", ""),
+    ("([{}] + xs)[0]", ""), ("([{}] + xs)[-1]", ""), ("(xs + [{}])[len(xs)]", ""),
+    ("len(xs[1:])", ""), ("sum(xs[:{} % 3])", ""), ("sum(xs[1:2])", ""), ("sum(xs[-2:])", ""),
+    ("count(xs, {})", "xs.count({})"), ("count([near, w, far], w)", "[near, w, far].count(w)"),
+    ("sum([x for x in xs if x > {}])", ""), ("sum([i * x for i, x in enumerate(xs)])", ""),
+    ("sum([x * y for x, y in zip(xs, [i + {} for i in range(len(xs))])])", ""),
+    ("sum(range({} % 5))", ""), ("len(range(1, {} % 7, 2))", ""),
+    ("len([x + y for x in xs for y in xs[1:] if x != y])", ""),
+    ("(match w {{ near: {}  far: {}  none: 3 }})",
+     "({} if w == near else {} if w == far else 3)"),
+    ("(match {} {{ 1, 2: 1  3: 2  else: {} }})",
+     "(1 if {0} in (1, 2) else 2 if {0} == 3 else {1})"),
 )  # fmt: skip
 REAL = (
     ("r", ""), ("{} / 4", ""), ("r * {}", ""), ("{} + 0.5", ""), ("0.25", ""),
@@ -95,12 +106,12 @@ def test_conditions_are_those_of_arithmetic(
     a, b, c = numbers
     p, q, w = others
     known = {"a": a, "b": b, "c": c, "r": r, "p": p, "q": q, "w": w, "xs": xs, "true": True,
-             "max": max, "min": min, "len": len, "abs": abs, "float": float,
+             "max": max, "min": min, "len": len, "sum": sum, "zip": zip, "range": range, "enumerate": enumerate, "abs": abs, "float": float,
              **{word: word for word in WORDS}}  # fmt: skip
     widths = []
     for _, python in conditions:
         try:
-            widths.append(2 if eval(python, {"__builtins__": {}}, known) else 1)
+            widths.append(2 if eval(python, {"__builtins__": {}, **known}) else 1)
         except ZeroDivisionError:
             return
     layers = "\n".join(

@@ -19,7 +19,8 @@ evaluates an expression, and imports none of the three.
 | `work.py` | a bound on all of it |
 | `names.py` | what a name means |
 | `operators.py` | operators and choices |
-| `statics.py` | numbers, words and lists known in advance |
+| `statics.py` | numbers and words known in advance |
+| `lists.py` | lists known in advance: items, parts, functions |
 | `tensors.py` | elementwise operations and broadcasting |
 | `matching.py` | names of a pattern against axes |
 | `patterns.py` | operations with axes patterns |

@@ -6,8 +6,6 @@ values give together stands in the rules, what blocks give in `apply.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
 from archdsl import syntax as s
 from archdsl.check import (
     apply,
@@ -15,6 +13,7 @@ from archdsl.check import (
     experts,
     interface,
     kinds,
+    lists,
     names,
     operators,
     patterns,
@@ -46,6 +45,7 @@ from archdsl.check.values import (
     Tensors,
     Text,
     Value,
+    Word,
     describe,
     is_layer,
 )
@@ -90,13 +90,10 @@ def evaluate(scope: Scope, expr: s.Expr) -> Value:
             return _call(scope, expr)
         case s.AxesCall(s.Name(op)) if op in OPS and OPS[op].form == "fill":
             return patterns.filled(scope, expr, op)
-        case s.AxesCall():
-            return scope.fail(
-                "wrong-arguments",
-                "an operation with an axes pattern needs operands",
-                expr.span,
-                help="write op[...](x), or x |> op[...]",
-            )
+        case s.AxesCall() | s.Index() | s.Slice():
+            return _part(scope, expr)
+        case s.Match():
+            return _match(scope, expr)
         case s.Field():
             return _field(scope, expr)
         case s.Scan():
@@ -130,35 +127,101 @@ def _group(scope: Scope, items: tuple[s.Expr, ...]) -> Value:
     return Tensors(operands) if len(operands) == len(items) else Error()
 
 
+def _part(scope: Scope, expr: s.AxesCall | s.Index | s.Slice) -> Value:
+    """`xs[i]`, `xs[first:last]`."""
+    if isinstance(expr, s.Slice):
+        edges = [None if b is None else evaluate(scope, b) for b in (expr.first, expr.last)]
+        return lists.part(scope, evaluate(scope, expr.value), (edges[0], edges[1]), expr.span)
+    listed, at = (expr.value, expr.at) if isinstance(expr, s.Index) else (expr.fn, _index(expr))
+    value = None if at is None else evaluate(scope, listed)
+    if at is None or value is None or isinstance(value, PrimitiveRef):
+        message = "an operation with an axes pattern needs operands"
+        help = "write op[...](x), or x |> op[...]"
+        return scope.fail("wrong-arguments", message, expr.span, help=help)
+    return lists.item(scope, value, evaluate(scope, at), expr.span, at.span)
+
+
+def _index(expr: s.AxesCall) -> s.Expr | None:
+    """What stands in `xs[i]` or `xs[0]`, which may also be a pattern of one axis."""
+    match expr.pattern:
+        case s.Pattern((s.Term((s.AxisName(text, span),)),), None) if text != "...":
+            return s.Number(int(text), text, span) if text.isdecimal() else s.Name(text, span)
+    return None
+
+
 def _list(scope: Scope, items: tuple[s.Arg, ...]) -> Value:
     """`[a, b]`, or `[f(x) for x in list]`."""
+    parts: list[Items] = []
     values: list[Value] = []
-    unknown = Dim()
     for arg in items:
-        if arg.source is None or arg.name is None:
+        if not arg.clauses:
             values.append(evaluate(scope, arg.value))
             continue
-        source = statics.items_of(scope, evaluate(scope, arg.source), arg.source.span)
-        if isinstance(source, Error):
-            return source
-        some = source.values
-        if some is None:
-            some = () if source.sample is None else (source.sample,)
-            unknown = unknown + source.size - len(some)
-        values.extend(_for_each(scope, arg.name, some, arg.value))
-    if any(isinstance(v, Error) for v in values):
+        parts.append(Items(tuple(values)))
+        values = []
+        part = comprehension(scope, arg.clauses, arg.value, arg.span)
+        if isinstance(part, Error):
+            return part
+        parts.append(part)
+    parts.append(Items(tuple(values)))
+    if any(isinstance(v, Error) for part in parts for v in part.values or (part.sample,)):
         return Error()
-    if unknown == Dim():
-        return Items(tuple(values))
-    return Items(None, next(iter(values), None), unknown + len(values))
+    return _concatenated(scope, parts, items[0].span if items else None)
 
 
-def _for_each(scope: Scope, name: s.Name, values: Iterable[Value], expr: s.Expr) -> Iterator[Value]:
-    """What an expression means where a name stands for one value after the other."""
-    inner = replace(scope, names=dict(scope.names))
-    for value in values:
-        inner.names[name.name] = value
-        yield evaluate(inner, expr)
+def _concatenated(scope: Scope, parts: list[Items], span: Span | None) -> Items | Error:
+    """Lists one after the other."""
+    if all(part.values is not None for part in parts):
+        values = tuple(v for part in parts for v in part.values or ())
+        if len(values) > lists.MAX_ITEMS:
+            return scope.fail("too-large", f"a list of {len(values)} items", span)
+        samples = (part.sample for part in parts if part.sample is not None)
+        return Items(values, None if values else next(samples, None))
+    size = Dim()
+    for part in parts:
+        size = size + part.size
+    return Items(None, next((v for part in parts if (v := part.any) is not None), None), size)
+
+
+def comprehension(
+    scope: Scope, clauses: tuple[s.For, ...], expr: s.Expr, span: Span
+) -> Items | Error:
+    """What an expression means for all values of the names before it, in order."""
+    if not clauses:
+        value = evaluate(scope, expr)
+        return value if isinstance(value, Error) else Items((value,))
+    clause, inner = clauses[0], replace(scope, names=dict(scope.names))
+    source = lists.items_of(
+        scope, evaluate(scope, clause.source), clause.names[0].name, clause.source.span
+    )
+    if isinstance(source, Error):
+        return source
+    values = source.values
+    if not values and (sample := source.any or source.sample) is not None:
+        values = (sample,)  # nothing runs, and the item still has a type
+    parts: list[Items] = []
+    for value in values or ():
+        names = lists.unpacked(scope, clause.names, value)
+        if isinstance(names, Error):
+            return names
+        inner.names.update(names)
+        kept = [truth(inner, test) for test in clause.tests]
+        if False in kept and source.values:
+            continue
+        part = comprehension(inner, clauses[1:], expr, span)
+        if isinstance(part, Error):
+            return part
+        if None in kept:
+            part = Items(None, part.any, Dim.symbol(f"len({span.text.strip()})"))
+        parts.append(part)
+    if source.values is None:
+        whole = _concatenated(scope, parts, span)
+        return (
+            whole if isinstance(whole, Error) else Items(None, whole.any, source.size * whole.size)
+        )
+    if not source.values:
+        return Items((), next((part.any for part in parts), None))
+    return _concatenated(scope, parts, span)
 
 
 def _pipe(scope: Scope, stages: tuple[s.Expr, ...]) -> Value:
@@ -190,7 +253,43 @@ def _choice(scope: Scope, expr: s.Choice) -> Value:
     known = truth(scope, expr.test)
     if known is not None:
         return evaluate(scope, expr.yes if known else expr.no)
-    return operators.undecided(scope, expr, evaluate(scope, expr.yes), evaluate(scope, expr.no))
+    sides = evaluate(scope, expr.yes), evaluate(scope, expr.no)
+    return operators.undecided(scope, expr.test.span.text.strip(), expr.span, *sides)
+
+
+def _match(scope: Scope, expr: s.Match) -> Value:
+    """The value of the first case that has the label; all of them where none is known."""
+    subject = evaluate(scope, expr.value)
+    if isinstance(subject, Error):
+        return subject
+    possible: list[s.Case] = []
+    for case in expr.cases:
+        labels = [evaluate(scope, label) for label in case.labels]
+        if any(isinstance(label, Error) for label in labels):
+            return Error()
+        answers = [statics.agree(scope, subject, label) for label in labels]
+        if True in answers or not labels:
+            possible.append(case)
+            break
+        if None in answers:
+            possible.append(case)
+    else:
+        words = subject.members if isinstance(subject, Word) else ()
+        named = {x.name for c in expr.cases for x in c.labels if isinstance(x, s.Name)}
+        missing = [word for word in words if word not in named]
+        if missing or not possible:
+            what = f"{', '.join(missing)}" if missing else statics.spelt(scope, subject)
+            return scope.fail(
+                "missing-case",
+                f"no case for {what}",
+                expr.span,
+                help="add the case, or `else:` for all others",
+            )
+    values = [evaluate(scope, case.value) for case in possible]
+    out = values[-1]
+    for value in reversed(values[:-1]):
+        out = operators.undecided(scope, expr.value.span.text.strip(), expr.span, value, out)
+    return out
 
 
 def _field(scope: Scope, expr: s.Field) -> Value:
@@ -221,8 +320,6 @@ def _call(scope: Scope, expr: s.Call) -> Value:
             return recipe(scope, block, expr.args, expr.span, expr.fn.span)
         case PrimitiveRef("stack"):
             return _stack(scope, expr)
-        case PrimitiveRef("len"):
-            return statics.length(scope, _arguments(scope, expr), expr.span)
         case PrimitiveRef("bank"):
             return _bank(scope, expr)
         case PrimitiveRef("mixture"):
@@ -231,6 +328,8 @@ def _call(scope: Scope, expr: s.Call) -> Value:
             return _window(scope, expr)
         case PrimitiveRef(op):
             args = _arguments(scope, expr)
+            if op in lists.FUNCTIONS and not any(isinstance(a, Tensor | Tensors) for a in args):
+                return lists.function(scope, op, args, expr.span)
             if op in FUNCTIONS and args and all(isinstance(a, Int | Float) for a in args):
                 return statics.function(scope, op, args, expr.span)
             return tensors.primitive(scope, op, args, expr.span)
@@ -256,8 +355,8 @@ def _stack(scope: Scope, expr: s.Call) -> Value:
     """`stack(3 * A, B)`, `stack(Layer(i) for i in n)`."""
     items: list[Repeat] = []
     for arg in expr.args:
-        if arg.source is not None and arg.name is not None:
-            runs = _layers(scope, arg.name, arg.source, arg.value)
+        if arg.clauses:
+            runs = _layers(scope, arg.clauses, arg.value, arg.span)
         elif arg.name is not None or arg.each:
             runs = None
             scope.fail("wrong-arguments", "stack takes layers", arg.span)
@@ -269,16 +368,37 @@ def _stack(scope: Scope, expr: s.Call) -> Value:
     return schedules.bounded(scope, Schedule(tuple(items), expr.span), expr.span)
 
 
-def _layers(scope: Scope, name: s.Name, source: s.Expr, layer: s.Expr) -> list[Repeat] | None:
+def _layers(
+    scope: Scope, clauses: tuple[s.For, ...], layer: s.Expr, span: Span
+) -> list[Repeat] | None:
     """`Layer(i) for i in n`: one layer for each index or list item."""
+    clause = clauses[0]
+    if len(clauses) == 1 and len(clause.names) == 1 and not clause.tests:
+        return _one_for_each(scope, clause, layer)
+    items = comprehension(scope, clauses, layer, span)
+    if isinstance(items, Error):
+        return None
+    if items.values:
+        return schedules.neighbours(list(items.values), Dim.number(1))
+    if items.any is None:
+        scope.fail("kind-mismatch", "this runs over nothing, so no layer has a type", span)
+        return None
+    return [Repeat(items.size, items.any)]
+
+
+def _one_for_each(scope: Scope, clause: s.For, layer: s.Expr) -> list[Repeat] | None:
+    name, source = clause.names[0], clause.source
     indices = schedules.indices(scope, name, evaluate(scope, source), source.span)
     if indices is None:
         return None
     layers: list[Value] = []
-    for value in _for_each(scope, name, indices.values, layer):
-        if isinstance(value, Error):
+    inner = replace(scope, names=dict(scope.names))
+    for value in indices.values:
+        inner.names[name.name] = value
+        item = evaluate(inner, layer)
+        if isinstance(item, Error):
             return None
-        layers.append(value)
+        layers.append(item)
     return schedules.neighbours(layers, indices.count)
 
 
@@ -317,7 +437,7 @@ def recipe(
     for arg in args:
         name = arg.name.name if arg.name else next(order, None)
         at = arg.name.span if arg.name else arg.span
-        if arg.source is not None or arg.each:
+        if arg.clauses or arg.each:
             scope.fail("unsupported", "this form of argument is for stacks", arg.span)
             wrong = True
             continue

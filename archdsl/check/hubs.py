@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archdsl import syntax as s
-from archdsl.check.names import CONSTANTS
+from archdsl.check.names import CALLED, CONSTANTS
 from archdsl.check.scope import words
 from archdsl.check.values import Block
 from archdsl.diagnostic import Diagnostics, Label, nearest
@@ -20,7 +20,7 @@ from archdsl.record import fields
 def check_hub(block: Block, hub: s.HubDecl, diagnostics: Diagnostics) -> None:
     """Reports mappings of what is no setting, settings without a value, and unknown names."""
     settings = {x.name.name: x for x in block.decl.settings}
-    known = {*block.globals, *CONSTANTS, *OPS, *FUNCTIONS, "len"}
+    known = {*block.globals, *CONSTANTS, *OPS, *FUNCTIONS, *CALLED}
     known |= {word for x in block.decl.settings for word in words(x.kind)}
     mapped: set[str] = set()
     for rule in hub.config:
@@ -62,10 +62,16 @@ def _names(node: object, bound: frozenset[str] = frozenset()) -> Iterator[s.Name
             return
         case s.Field(value):
             yield from _names(value, bound)
-        case s.Arg(value, name=name, source=source):
-            inner = bound | {name.name} if name is not None and source is not None else bound
+        case s.Arg(value, clauses=clauses):
+            inner = bound
+            for clause in clauses:
+                yield from _names(clause.source, inner)
+                inner |= {name.name for name in clause.names}
+                yield from _names(clause.tests, inner)
             yield from _names(value, inner)
-            yield from _names(source, bound)
+        case s.Case(labels, value):
+            yield from _names(value, bound)
+            yield from (n for n in _names(labels, bound))
         case tuple():
             for item in node:
                 yield from _names(item, bound)

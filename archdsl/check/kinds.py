@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archdsl import syntax as s
 from archdsl.check import statics
-from archdsl.check.scope import Scope
+from archdsl.check.scope import Scope, words
 from archdsl.check.values import (
     Either,
     Error,
@@ -67,7 +67,7 @@ def symbolic(setting: s.SettingDecl) -> Value:
         case s.SignatureKind(inputs, outputs):
             return Slot(name, inputs, outputs, None)
         case s.KindOf("enum"):
-            return Word(None)
+            return Word(None, tuple(words(setting.kind)))
         case s.KindOf("list", args):
             return Items(None, _any_item(name, args[0]), Dim.symbol(f"len({name})"))
     return Error()
@@ -77,7 +77,9 @@ def _any_item(name: str, kind: s.Kind) -> Value:
     """An item of a list that is known by name only."""
     match kind:
         case s.KindOf("enum"):
-            return Word(None)
+            return Word(None, tuple(words(kind)))
+        case s.KindOf("list", args):
+            return Items(None, _any_item(f"{name}[]", args[0]), Dim.symbol(f"len({name}[])"))
         case s.SimpleKind("bool"):
             return Truth(None)
         case s.SimpleKind("float"):

@@ -6,6 +6,7 @@ import math
 
 from archdsl import syntax as s
 from archdsl.check import tensors
+from archdsl.check.lists import FUNCTIONS as LISTS
 from archdsl.check.scope import Scope
 from archdsl.check.values import Error, Float, Null, PrimitiveRef, Recipe, Record, Truth, Value
 from archdsl.diagnostic import Label, nearest
@@ -20,7 +21,7 @@ CONSTANTS: dict[str, Value] = {
     "inf": Float(Lit(math.inf)),
     "pi": Float(Lit(math.pi)),
 }
-_CALLED = ("stack", "len", "bank", "mixture")
+CALLED = ("stack", "bank", "mixture", *LISTS)
 """Names that are called and are no operations on tensors."""
 
 
@@ -36,9 +37,9 @@ def name(scope: Scope, expr: s.Name) -> Value:
         value = CONSTANTS.get(expr.name)
     if value is not None:
         return tensors.in_const(scope, value, expr.span) if scope.in_const else value
-    if expr.name in OPS or expr.name in FUNCTIONS or expr.name in _CALLED:
+    if expr.name in OPS or expr.name in FUNCTIONS or expr.name in CALLED:
         return PrimitiveRef(expr.name)
-    known = [*scope.names, *scope.globals, *OPS, *CONSTANTS, *FUNCTIONS, *_CALLED]
+    known = [*scope.names, *scope.globals, *OPS, *CONSTANTS, *FUNCTIONS, *CALLED]
     hint = meant(expr.name, known)
     return scope.fail("unknown-name", f"nothing here is called {expr.name}", expr.span, help=hint)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archdsl import syntax as s
-from archdsl.check import statics, tensors
+from archdsl.check import lists, statics, tensors
 from archdsl.check.scope import Scope
 from archdsl.check.values import (
     Either,
@@ -59,7 +59,7 @@ def binary(scope: Scope, expr: s.Binary, left: Value, right: Value) -> Value:
         return statics.comparison(scope, expr, left, right)
     if expr.op == "in":
         return statics.contains(scope, expr, left, right)
-    items = statics.lists(scope, expr, left, right)
+    items = lists.joined(scope, expr, left, right)
     if items is not None:
         return items
     if expr.op == "*" and isinstance(left, Int) and is_layer(right):
@@ -67,8 +67,8 @@ def binary(scope: Scope, expr: s.Binary, left: Value, right: Value) -> Value:
     return statics.arithmetic(scope, expr.op, left, right, expr.span)
 
 
-def undecided(scope: Scope, expr: s.Choice, yes: Value, no: Value) -> Value:
-    """A choice whose condition is not known: what holds of both sides."""
+def undecided(scope: Scope, test: str, span: Span, yes: Value, no: Value) -> Value:
+    """A choice whose condition, the text `test`, is not known: what holds of both sides."""
     match yes, no:
         case (Error(), _) | (_, Error()):
             return Error()
@@ -79,16 +79,16 @@ def undecided(scope: Scope, expr: s.Choice, yes: Value, no: Value) -> Value:
                 return scope.fail(
                     "shape-mismatch",
                     "both sides of a choice need one shape",
-                    expr.span,
-                    note=f"{a} if true, {b} if false",
+                    span,
+                    note=f"{a} on one side, {b} on the other",
                 )
             return yes
         case (Int(a), Int(b)) if a == b:
             return yes
         case (Int(), Int()):
-            return Int(Dim.symbol(f"{expr.test.span.text.strip()}?"))
+            return Int(Dim.symbol(f"{test}?"))
         case (Int() | Float(), Int() | Float()):
-            return yes if yes == no else Float(Ref(f"{expr.test.span.text.strip()}?"))
+            return yes if yes == no else Float(Ref(f"{test}?"))
         case (Truth(), Truth()):
             return yes if yes == no else Truth(None)
         case (Word(), Word()):

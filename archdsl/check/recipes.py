@@ -34,7 +34,7 @@ def arguments(scope: Scope, block: Block, args: tuple[s.Arg, ...]) -> dict[str, 
         if name is None or name not in known:
             no_setting(scope, block, name, arg.name.span if arg.name else arg.span, known)
             return None
-        if name in exprs or arg.source is not None or arg.each:
+        if name in exprs or arg.clauses or arg.each:
             scope.fail("duplicate-name", f"{name} is set twice", arg.span)
             return None
         exprs[name] = arg.value

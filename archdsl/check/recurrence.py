@@ -280,9 +280,10 @@ def _names(node: object) -> Iterator[s.Name]:
             yield from _names(value)
         case s.Field(value=value):
             yield from _names(value)
-        case s.Arg(value=value, source=source):
+        case s.Arg(value=value, clauses=clauses):
             yield from _names(value)
-            yield from _names(source)
+            for clause in clauses:
+                yield from _names((clause.source, *clause.tests))
         case tuple():
             for item in node:
                 yield from _names(item)

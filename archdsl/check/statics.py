@@ -1,4 +1,4 @@
-"""Numbers, words and lists known in advance: arithmetic, comparison, logic.
+"""Numbers and words known in advance: arithmetic, comparison, logic.
 
 Integers stay polynomials under + - * // % and powers of numbers; everything else is a real
 expression. A comparison that neither symbols nor numbers decide is unknown.
@@ -26,17 +26,14 @@ from archdsl.check.values import (
     Word,
     describe,
 )
+from archdsl.diagnostic import printable
 from archdsl.dims import DIFFERENT, EQUAL, Dim, TooLarge, Verdict, extreme
-from archdsl.reals import Apply, Lit, OfDim, Real, Ref
+from archdsl.reals import Apply, Lit, OfDim, Real
 from archdsl.record import replace
 from archdsl.source import Span
 
 MAX_EXPONENT = 64
 """Powers of dimensions above this are refused: nothing has an axis of x ^ 65."""
-
-
-MAX_ITEMS = 10_000
-"""Lists longer than this are refused."""
 
 
 NO_NUMBER = "this number does not exist"
@@ -72,60 +69,6 @@ def condition(scope: Scope, value: Value, span: Span) -> bool | None:
         help="compare settings, or use select(a, b, c) on tensors",
     )
     return None
-
-
-def items_of(scope: Scope, value: Value, span: Span) -> Items | Error:
-    """What `for` in a list runs over: a list, or the letters of a text such as "MEM*E"."""
-    match value:
-        case Items() | Error():
-            return value
-        case Text(letters):
-            return Items(tuple(Text(letter) for letter in letters))
-    return scope.fail("kind-mismatch", "`for` runs over a list", span)
-
-
-def length(scope: Scope, args: tuple[Value, ...], span: Span) -> Value:
-    """`len(list)`."""
-    match args:
-        case (Items() as items,):
-            return Int(items.size)
-        case (Error(),):
-            return Error()
-    return scope.fail("wrong-arguments", "len takes a list", span)
-
-
-def lists(scope: Scope, expr: s.Binary, left: Value, right: Value) -> Value | None:
-    """`[a] + [b]` and `3 * [a, b]`; None where no list is meant."""
-    match expr.op, left, right:
-        case "+", Items(a), Items(b):
-            if a is None or b is None:
-                return Items(None, _one_of(left.any, right.any, expr), left.size + right.size)
-            if len(a) + len(b) > MAX_ITEMS:
-                return scope.fail("too-large", f"a list of {len(a) + len(b)} items", expr.span)
-            return Items((*a, *b), sample=left.sample or right.sample)
-        case "*", Int(d), Items(a):
-            count = scope.value(d)
-            if a is None or count is None:
-                return Items(None, right.any, d * right.size)
-            if not 0 <= count * len(a) <= MAX_ITEMS:
-                return scope.fail("too-large", f"a list of {count * len(a)} items", expr.span)
-            return Items(a * count)
-    return None
-
-
-def _one_of(left: Value | None, right: Value | None, expr: s.Binary) -> Value | None:
-    """Any item of two lists, for a generic check."""
-    name = f"({expr.span.text.replace(' ', '')})[]"
-    match left, right:
-        case Int(), Int():
-            return left if left == right else Int(Dim.symbol(name))
-        case (Int() | Float(), Int() | Float()):
-            return Float(Ref(name))
-        case Word(), Word():
-            return Word(None)
-        case Truth(), Truth():
-            return Truth(None)
-    return left if right is None else right
 
 
 def logic(scope: Scope, expr: s.Binary, left: Value, right: Value) -> Value:
@@ -299,6 +242,20 @@ def checked(scope: Scope, value: Float, span: Span) -> Value:
     except (ArithmeticError, ValueError):
         return scope.fail("bad-value", NO_NUMBER, span, help=WHY_NOT)
     return value
+
+
+def spelt(scope: Scope, value: Value) -> str:
+    """A value as a message names it."""
+    match value:
+        case Int(d):
+            return str(scope.value(d) if scope.value(d) is not None else d)
+        case Word(name) if name is not None:
+            return name
+        case Text(text):
+            return printable(text)
+        case Float():
+            return str(number(scope, value, None))
+    return describe(value)
 
 
 def real(value: Value) -> Real:

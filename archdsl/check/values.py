@@ -39,9 +39,10 @@ class Truth:
 
 @record
 class Word:
-    """A member of an `enum`; None where a generic check cannot know which."""
+    """A member of an `enum`; None where a generic check cannot know which of its `members`."""
 
     name: str | None
+    members: tuple[str, ...] = ()
 
 
 @record

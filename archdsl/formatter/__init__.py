@@ -28,6 +28,7 @@ from archdsl.formatter.expressions import (
     Place,
     argument,
     axes,
+    case_head,
     flat,
     laid,
     names,
@@ -250,11 +251,12 @@ class _Printer:
         self.out.append(" " * indent + "}")
         self.notes.end = position + 1
 
-    def nested(self, body: tuple[s.Statement, ...], indent: int) -> str:
-        """The body of a scan or a loop, braces included."""
+    def nested(self, body: tuple[s.Statement, ...] | tuple[s.Case, ...], indent: int) -> str:
+        """The body of a scan or a loop, or the cases of a `match`, braces included."""
         outer, self.out = self.out, ["{"]
         self.fresh = True
-        self.rows(body, self.statements, indent + STEP)
+        cases = body and isinstance(body[0], s.Case)
+        self.rows(body, self.plain(self.case) if cases else self.statements, indent + STEP)
         self.out.append(" " * indent + "}")
         lines, self.out = "\n".join(self.out), outer
         return lines
@@ -307,6 +309,10 @@ class _Printer:
                     return lead + self.row(values, show, indent + len(lead))
                 value = values[0]
         return lead + self.expr(value, indent + len(lead), indent)
+
+    def case(self, x: s.Case, indent: int) -> str:
+        lead = case_head(x)
+        return lead + self.expr(x.value, indent + len(lead), indent)
 
     def fact(self, x: s.Entry | s.Expect, indent: int) -> str:
         word = "expect " if isinstance(x, s.Expect) else ""

@@ -43,6 +43,13 @@ def flat(e: s.Expr) -> str:
             return f"{flat(fn)}({', '.join(map(argument, args))})"
         case s.AxesCall(fn, pattern):
             return f"{flat(fn)}[{axes(pattern)}]"
+        case s.Index(value, at):
+            return f"{flat(value)}[{flat(at)}]"
+        case s.Slice(value, first, last):
+            edges = ("" if edge is None else flat(edge) for edge in (first, last))
+            return f"{flat(value)}[{':'.join(edges)}]"
+        case s.Match(value, cases):
+            return f"match {flat(value)} {{ {'  '.join(map(case_text, cases))} }}"
         case s.Field(value, name):
             return f"{flat(value)}.{name.name}"
         case s.Pipe(stages):
@@ -69,10 +76,23 @@ def argument(a: s.Arg) -> str:
     if a.each:
         return f"each {flat(a.value)}"
     if a.name is None:
-        return flat(a.value)
-    if a.source is not None:
-        return f"{flat(a.value)} for {a.name.name} in {flat(a.source)}"
+        return flat(a.value) + "".join(map(_clause, a.clauses))
     return f"{a.name.name}: {flat(a.value)}"
+
+
+def case_head(c: s.Case) -> str:
+    """The labels of a case of a `match`, and the colon."""
+    return f"{', '.join(map(flat, c.labels)) or 'else'}: "
+
+
+def case_text(c: s.Case) -> str:
+    """A case of a `match` on one line."""
+    return case_head(c) + flat(c.value)
+
+
+def _clause(c: s.For) -> str:
+    tests = "".join(f" if {flat(test)}" for test in c.tests)
+    return f" for {names(c.names)} in {flat(c.source)}{tests}"
 
 
 def names(listed: Sequence[s.Name]) -> str:
@@ -154,8 +174,8 @@ class Place:
         return self.column + len(text) + self.tail <= WIDTH
 
 
-Body = Callable[[tuple[s.Statement, ...], int], str]
-"""Prints the statements of a body, braces included, at an indentation."""
+Body = Callable[[tuple[s.Statement, ...] | tuple[s.Case, ...], int], str]
+"""Prints the statements of a body or the cases of a `match`, braces included, at an indentation."""
 
 
 def laid(e: s.Expr, place: Place, notes: Comments, body: Body) -> str:
@@ -168,6 +188,8 @@ def laid(e: s.Expr, place: Place, notes: Comments, body: Body) -> str:
         text = flat(e)
         if place.fits(text):
             return text
+    if isinstance(e, s.Match):
+        return f"match {flat(e.value)} {body(e.cases, place.indent)}"
     return _broken(e, place, notes, body)
 
 
@@ -188,7 +210,11 @@ def _bodies(e: s.Expr) -> bool:
             return _bodies(left) or _bodies(right)
         case s.Choice(yes, test, no):
             return any(map(_bodies, (yes, test, no)))
-        case s.Unary(value=inner) | s.Field(value=inner) | s.AxesCall(fn=inner):
+        case s.Match(value, cases):
+            return _bodies(value) or any(_bodies(c.value) for c in cases)
+        case s.Index(value, at):
+            return _bodies(value) or _bodies(at)
+        case s.Unary(value=inner) | s.Field(value=inner) | s.AxesCall(fn=inner) | s.Slice(inner):
             return _bodies(inner)
     return False
 
@@ -198,10 +224,10 @@ def _broken(e: s.Expr, place: Place, notes: Comments, body: Body) -> str:
         return laid(x, at, notes, body)
 
     def arg(a: s.Arg, at: Place) -> str:
-        if a.name is None and not a.each:
+        if a.plain:
             return inner(a.value, at)
-        if a.name is not None and a.source is not None:
-            behind = f" for {a.name.name} in {flat(a.source)}"
+        if a.clauses:
+            behind = "".join(map(_clause, a.clauses))
             return inner(a.value, at.at(at.column, at.tail + len(behind))) + behind
         lead = "each " if a.name is None else f"{a.name.name}: "
         return lead + inner(a.value, at.at(at.column + len(lead)))
@@ -210,7 +236,7 @@ def _broken(e: s.Expr, place: Place, notes: Comments, body: Body) -> str:
         case s.Call(fn, args) if args:
             head = inner(fn, place.at(place.column, 1)) + "("
             start = place.at(_column(head, place.column), place.tail + 1)
-            nested = [a for a in args if a.name is None or a.source is not None]
+            nested = [a for a in args if a.name is None]
             apart = len(args) > 1 and any(isinstance(a.value, s.Call) for a in nested)
             if start.column + max(len(flat(a.value)) for a in args) + start.tail > WIDTH:
                 column = place.indent + STEP
@@ -240,6 +266,8 @@ def _broken(e: s.Expr, place: Place, notes: Comments, body: Body) -> str:
             return lead + inner(value, place.at(place.column + len(lead)))
         case s.Field(value, name):
             return inner(value, place) + f".{name.name}"
+        case s.Index(value, at):
+            return inner(value, place) + f"[{flat(at)}]"
         case s.AxesCall(fn, pattern):
             return inner(fn, place) + f"[{axes(pattern)}]"
     return flat(e)

@@ -56,6 +56,11 @@ class _Builder:
             "axes": lambda t, at: s.AxesCall(
                 self.expr(t.children[0]), self.pattern(t.children[1]), at
             ),
+            "index": lambda t, at: s.Index(self.expr(t.children[0]), self.expr(t.children[1]), at),
+            "slice": self.slice,
+            "slice_from": self.slice,
+            "slice_to": self.slice,
+            "match": self.match,
             "field": lambda t, at: s.Field(self.expr(t.children[0]), self.name(t.children[1]), at),
             "key": lambda t, at: s.Key(self.name(t.children[0]), at),
             "pipe": self.pipe,
@@ -124,6 +129,24 @@ class _Builder:
         yes, test, no = self.exprs(tree.children)
         return s.Choice(yes, test, no, at)
 
+    def slice(self, tree: Tree, at: Span) -> s.Expr:
+        """`xs[a:b]`, `xs[a:]` and `xs[:b]`."""
+        value, *edges = self.exprs(tree.children)
+        match tree.data:
+            case "slice_from":
+                return s.Slice(value, edges[0], None, at)
+            case "slice_to":
+                return s.Slice(value, None, edges[0], at)
+        return s.Slice(value, edges[0], edges[1], at)
+
+    def match(self, tree: Tree, at: Span) -> s.Expr:
+        value, *cases = tree.children
+        return s.Match(self.expr(value), tuple(self.case(c) for c in cases), at)
+
+    def case(self, tree: Node) -> s.Case:
+        *labels, value = tree.children
+        return s.Case(self.exprs(labels), self.expr(value), self.span(tree))
+
     def pipe(self, tree: Tree, at: Span) -> s.Expr:
         stages: list[Node] = []
         node: Node = tree
@@ -141,10 +164,17 @@ class _Builder:
             case "named":
                 return s.Arg(self.expr(c[1]), at, name=self.name(c[0]))
             case "comprehension":
-                return s.Arg(self.expr(c[0]), at, name=self.name(c[1]), source=self.expr(c[3]))
+                return s.Arg(self.expr(c[0]), at, clauses=tuple(self.clause(x) for x in c[1:]))
             case "each":
                 return s.Arg(self.expr(c[0]), at, each=True)
         return s.Arg(self.expr(c[0]), at)
+
+    def clause(self, tree: Node) -> s.For:
+        """`for a, b in source if test`."""
+        names = [c for c in tree.children if isinstance(c, Token) and c.type == "NAME"]
+        source, *tests = (c for c in tree.children if isinstance(c, Tree))
+        conditions = tuple(self.expr(t.children[0]) for t in tests)
+        return s.For(self.names(names), self.expr(source), conditions, self.span(tree))
 
     def states(self, tree: Node) -> tuple[s.State, ...]:
         return tuple(

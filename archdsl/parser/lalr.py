@@ -74,7 +74,8 @@ class Tables:
     """`actions[state][symbol]`: a state to go to, or ~n for reducing by rule n.
 
     `words` are terminals with few spellings, by their spelling: keywords and signs. `patterns` are
-    the others in the order of their priority. `start` and `final` are states.
+    the others in the order of their priority, `first` of them are tried before the words. `start`
+    and `final` are states.
     """
 
     actions: list[dict[str, int]]
@@ -83,6 +84,7 @@ class Tables:
     final: int
     words: Mapping[str, tuple[str, ...]]
     patterns: tuple[tuple[str, str], ...]
+    first: int
     _compiled: list[tuple[str, re.Pattern[str]]] = field(default_factory=list)
 
     @property
@@ -191,11 +193,24 @@ def _match(
 ) -> Token | None:
     word = _WORD.match(text, position)
     spelt = [word.group()] if word else [text[position : position + n] for n in (3, 2, 1)]
+    patterns = tables.compiled
+    token = _pattern(patterns[: tables.first], text, position, allowed)
+    if token is not None:
+        return token
     for piece in spelt:
         for name in tables.words.get(piece, ()):
             if allowed is None or name in allowed:
                 return _new_token(name, piece, position)
-    for name, pattern in tables.compiled:
+    return _pattern(patterns[tables.first :], text, position, allowed)
+
+
+def _pattern(
+    patterns: list[tuple[str, re.Pattern[str]]],
+    text: str,
+    position: int,
+    allowed: Mapping[str, int] | None,
+) -> Token | None:
+    for name, pattern in patterns:
         if allowed is None or name in allowed:
             match = pattern.match(text, position)
             if match is not None:

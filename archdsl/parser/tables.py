@@ -59,12 +59,13 @@ def _plain(t: Tables) -> tuple[Any, ...]:
     actions = [{one(symbol): target for symbol, target in row.items()} for row in t.actions]
     rules = [(one(r.origin), r.length, one(r.data), r.kept, r.expand) for r in t.rules]
     words = {one(word): tuple(map(one, names)) for word, names in t.words.items()}
-    return actions, rules, t.start, t.final, words, tuple((one(n), one(p)) for n, p in t.patterns)
+    patterns = tuple((one(n), one(p)) for n, p in t.patterns)
+    return actions, rules, t.start, t.final, words, patterns, t.first
 
 
 def _tables(plain: tuple[Any, ...]) -> Tables:
-    actions, rules, start, final, words, patterns = plain
-    return Tables(actions, [Rule(*r) for r in rules], start, final, words, patterns)
+    actions, rules, start, final, words, patterns, first = plain
+    return Tables(actions, [Rule(*r) for r in rules], start, final, words, patterns, first)
 
 
 # --- from Lark ------------------------------------------------------------------------------------
@@ -92,9 +93,9 @@ def make() -> Tables:
                 pending.append(target)
             row[symbol] = numbers[target]
         actions.append(row)
-    words, patterns = _terminals(list(parser.terminals))
+    words, patterns, first = _terminals(list(parser.terminals))
     final = numbers[table.end_states["start"]]
-    return Tables(actions, [_rule(r) for r in rules], 0, final, words, patterns)
+    return Tables(actions, [_rule(r) for r in rules], 0, final, words, patterns, first)
 
 
 def _rule(rule: Any) -> Rule:
@@ -110,11 +111,14 @@ def _rule(rule: Any) -> Rule:
 
 def _terminals(
     terminals: list[Any],
-) -> tuple[dict[str, tuple[str, ...]], tuple[tuple[str, str], ...]]:
-    """Terminals with finitely many spellings by spelling, and the patterns of the others."""
+) -> tuple[dict[str, tuple[str, ...]], tuple[tuple[str, str], ...], int]:
+    """Terminals with finitely many spellings by spelling, and the patterns of the others. The last
+    number says how many of the patterns come before all spellings.
+    """
     ordered = sorted(terminals, key=lambda t: (-t.priority, -t.pattern.max_width, t.name))
     words: dict[str, list[str]] = {}
     patterns = []
+    first = 0
     for terminal in ordered:
         if terminal.name in ("WS", "COMMENT", END):
             continue
@@ -122,9 +126,10 @@ def _terminals(
         spelt = [pattern.value] if pattern.type == "str" else spellings(pattern.value)
         if spelt is None:
             patterns.append((str(terminal.name), str(pattern.to_regexp())))
+            first += 0 if words else 1
         for word in spelt or ():
             words.setdefault(word, []).append(str(terminal.name))
-    return {w: tuple(names) for w, names in sorted(words.items())}, tuple(patterns)
+    return {w: tuple(names) for w, names in sorted(words.items())}, tuple(patterns), first
 
 
 def spellings(pattern: str) -> list[str] | None:
