@@ -61,7 +61,7 @@ class Op:
 
 
 def _power(a: float, b: float) -> float:
-    result = a**b
+    result = float(a) ** float(b)
     if isinstance(result, complex):
         raise ArithmeticError("a power that is no real number")
     return float(result)

@@ -521,11 +521,24 @@ class Skip:
 
 
 @entity
+class WeightGroup:
+    """`layers[i] <- "layers.{i}." { ... }`: what the lines inside begin with, on both sides."""
+
+    target: Target | None
+    sources: tuple[String, ...]
+    lines: tuple[WeightMap | Skip | WeightGroup, ...]
+    span: Span
+
+
+WeightLine = WeightMap | Skip | WeightGroup
+
+
+@entity
 class HubDecl:
     model: Name
     types: tuple[String, ...]
     config: tuple[Mapping | Require | Ignore, ...]
-    weights: tuple[WeightMap | Skip, ...]
+    weights: tuple[WeightLine, ...]
     span: Span
 
 

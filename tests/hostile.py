@@ -18,6 +18,13 @@ def layer(part: str, variant: str = "M()", settings: str = "d = 8, n = 2") -> st
     return model(f"  f = {part}\n  return embed(tokens) |> f", settings, variant)
 
 
+MASKED_BY_POSITIONS = """\
+  k = embed(tokens)
+  cache k
+  m = rearrange[T -> T 1](p{j}) >= rearrange[S -> 1 S](positions(S))
+  return einsum[T S, B S d -> B T d](softmax[... S](select(m, zeros[T S], -inf)), k)"""
+
+
 def doubled(first: str, step: str, last: str, times: int = 60) -> str:
     """A body whose parts each hold the one before twice: small as text, 2 ^ times when unfolded."""
     lines = [first, *(step.format(i=i, j=i - 1) for i in range(1, times)), last.format(j=times - 1)]
@@ -68,7 +75,7 @@ SPECS: dict[str, str | bytes | Callable[[], str | bytes]] = {
     "conditions in a row": lambda: layer(f"Linear({'1 if true else ' * 5000}1, d)"),
     "minus in a row": lambda: layer(f"Linear({'- ' * 5000}1, d)"),
     "brackets behind one another": lambda: model(f"  return embed{'(tokens)' * 5000}"),
-    "fields in a row": lambda: layer(f"Linear(d, d, w: embed{'.w' * 5000})"),
+    "fields in a row": lambda: layer(f"Linear(d, d, weight: embed{'.weight' * 2000})"),
     "a billion layers": layer("stack(1_000_000_000 * Linear(d, d))"),
     "a billion layers by a setting": layer("stack(n * Linear(d, d))", variant="M(n: 1B)"),
     "a billion layers one by one": layer("stack(Linear(d, d) for i in n)", variant="M(n: 1B)"),
@@ -121,6 +128,16 @@ SPECS: dict[str, str | bytes | Callable[[], str | bytes]] = {
         "  a0 = [1, 2]",
         "  a{i} = a{j} + a{j}",
         "  f = Linear(len(a{j}), d)\n  return embed(tokens) |> f",
+    ),
+    "positions added to themselves": doubled(
+        "  p0 = positions(T)",
+        "  p{i} = p{j} + p{j}",
+        MASKED_BY_POSITIONS,
+    ),
+    "positions multiplied by themselves": doubled(
+        "  p0 = positions(T)",
+        "  p{i} = p{j} * p{j}",
+        MASKED_BY_POSITIONS,
     ),
     "a list a billion times": layer("Linear(len(1_000_000_000 * [1]), d)"),
     "sizes that double": doubled(

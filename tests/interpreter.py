@@ -4,7 +4,7 @@ One plain function for each form of a node. Nothing is fused, rewritten or kept:
 is read at once, a window and a scan go token by token, an expert sees one token alone. What is
 emitted has to equal this. `float` and `float32` are float64 here, `int` is int64.
 
-    run(model, (tokens,), {"embed.w": ..., "layers.0.mix.q_proj.w": ...})
+    run(model, (tokens,), {"embed.weight": ..., "layers.0.mix.q_proj.weight": ...})
 
 Raises AssertionError where a tensor has not the shape or the kind of its node's type.
 """

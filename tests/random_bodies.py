@@ -262,7 +262,7 @@ class Body:
         a, b = self.dim(), self.dim()
         f, g = self.fresh("f"), self.fresh("g")
         x = self.model(a)
-        self.lines += [f"{f} = Linear({a}, {b})", f"{g} = Linear({a}, {b}, w: {f}.w)"]
+        self.lines += [f"{f} = Linear({a}, {b})", f"{g} = Linear({a}, {b}, weight: {f}.weight)"]
         self.bind(f"{f}({x}) + tanh({g}(2 * {x}))", Type("float", (*self.lead, b)))
 
     def several(self) -> None:

@@ -177,7 +177,7 @@ def program(pick: Pick, wrong: str = "") -> str:
         outputs = f"([B, {t}, k], [{t}, B, d])"
         result = f"head(x), rearrange[B {t} d -> {t} B d](x)"
     elif out == "tied":
-        lines.append("head = Linear(d, 7, w: embed.w)")
+        lines.append("head = Linear(d, 7, weight: embed.weight)")
         outputs, result = f"[B, {t}, 7]", "head(x)"
     elif encoder and pick((0, 1)):
         outputs, result = "[B, d]", "mean[B N d -> B d](x)"
@@ -332,7 +332,7 @@ MISTAKES = (
     ("unused-binding", """unused = Linear(d, d)  # here
   y = x"""),
     ("tie-mismatch", """f = Linear(d, d)
-  g = Linear(d, d + 1, w: f.w)  # here
+  g = Linear(d, d + 1, weight: f.weight)  # here
   y = f(x) + sum[B T n -> B T 1](g(x))"""),
     ("anonymous-parameters", "y = Linear(d, d)(x)  # here"),
     ("missing-context", """f = Needs(d)

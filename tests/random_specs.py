@@ -211,7 +211,7 @@ class Spec:
             start = self.shared.partition(",")[0]
             breaks += [Break(len(lines) - 1, start, f"{start} + 1", 2)]
         lines += [f"layers = stack({layers})"]
-        head = f"head = Linear(d, vocab{', w: embed.w' if self.tied else ''})"
+        head = f"head = Linear(d, vocab{', weight: embed.weight' if self.tied else ''})"
         lines += [
             head,
             "first = embed(tokens)",

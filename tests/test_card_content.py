@@ -36,7 +36,7 @@ where d % heads == 0 {
   layers = stack(n_dense * PreNorm(RMSNorm(d), attn, MLP(d, 4 * d)),
                  n_gated * PreNorm(RMSNorm(d), attn, SwiGLU(d, 8 * d)))
   norm   = RMSNorm(d)
-  head   = Linear(d, vocab, w: embed.w)
+  head   = Linear(d, vocab, weight: embed.weight)
   return tokens |> embed |> layers |> norm |> head
 }
 

@@ -21,18 +21,18 @@ block Layer(d)(x: [B, T, d]) -> [B, T, d] as layer {
 model M(d, vocab)(stream tokens: int[B, T]) -> [B, T, vocab] {
   embed  = Embedding(vocab, d)
   layers = stack(2 * Layer(d))
-  head   = Linear(d, vocab, w: embed.w)
+  head   = Linear(d, vocab, weight: embed.weight)
   return tokens |> embed |> layers |> head
 }
 variant V = M(d: 4, vocab: 7) {}
 hub M "m" {
   config { d <- .d  vocab <- .vocab }
   weights {
-    embed.w         <- "embed.weight", "wte"
-    layers[i].f.w   <- "{i}.f" [a b -> b a]
-    layers[i].g.w, layers[i].h.w <- "{i}.gh" [(n + n) d -> n d, n d]
+    embed.weight         <- "embed.weight", "wte"
+    layers[i].f.weight   <- "{i}.f" [a b -> b a]
+    layers[i].g.weight, layers[i].h.weight <- "{i}.gh" [(n + n) d -> n d, n d]
     layers[i].scale <- "{i}.scale"
-    head.w          <- "head"
+    head.weight          <- "head"
     skip "{i}.unused.*"
   }
 }
@@ -73,11 +73,11 @@ def of_dtype(dtype: torch.dtype, *shape: int) -> Tensor:
 def test_what_fits_is_read(module: ModuleType) -> None:
     tensors = published()
     state = read(module, tensors)
-    assert torch.equal(state["embed.w"], tensors["embed.weight"])
-    assert torch.equal(state["head.w"], tensors["embed.weight"])
+    assert torch.equal(state["embed.weight"], tensors["embed.weight"])
+    assert torch.equal(state["head.weight"], tensors["embed.weight"])
     for i in "01":
-        assert torch.equal(state[f"layers.{i}.f.w"], tensors[f"{i}.f"].T)
-        parts = [state[f"layers.{i}.{part}.w"] for part in "gh"]
+        assert torch.equal(state[f"layers.{i}.f.weight"], tensors[f"{i}.f"].T)
+        parts = [state[f"layers.{i}.{part}.weight"] for part in "gh"]
         assert torch.equal(torch.cat(parts), tensors[f"{i}.gh"])
         assert torch.equal(state[f"layers.{i}.scale"], tensors[f"{i}.scale"])
     tensors["wte"] = tensors.pop("embed.weight")
@@ -122,5 +122,5 @@ def test_a_tensor_left_over_is_told(module: ModuleType, name: str) -> None:
 
 def test_a_tie_that_does_not_hold_is_told(module: ModuleType) -> None:
     tensors = published()
-    with pytest.raises(ValueError, match=r"head\.w differs from embed\.w"):
+    with pytest.raises(ValueError, match=r"head\.weight differs from embed\.weight"):
         read(module, tensors | {"head": tensors["embed.weight"] + 1})

@@ -20,7 +20,7 @@ where d % heads == 0, N <= longest {
   both   = GQA(d, heads, attend: Attend((d // heads) ^ -0.5, Everything))
   embed  = Embedding(vocab, d)
   layers = stack(n * PostNorm(LayerNorm(d), both, MLP(d, 4 * d)))
-  head   = Linear(d, vocab, w: embed.w)
+  head   = Linear(d, vocab, weight: embed.weight)
   return tokens |> embed |> layers |> head
 }
 tiny Encoder { d: 16  n: 2  heads: 2  vocab: 31  longest: 20 }

@@ -55,8 +55,8 @@ def expert(model: nn.Module, kinds: tuple[str, ...], index: int, x: Tensor) -> T
             if "Identity" in kind:
                 return x
             bank = getattr(model, f"pool_{number + 1}" if number else "pool")
-            offset = bank.b[index - first] if "bias" in kind else 0
-            return bank.w[index - first] @ x + offset
+            offset = bank.bias[index - first] if "bias" in kind else 0
+            return bank.weight[index - first] @ x + offset
         first += KINDS[kind]
     raise AssertionError(index)
 

@@ -29,7 +29,7 @@ given tokens: int[B, T]
   y, z = scan T with M: [B, d] = 0, s: [B] = 1 over (q, k) { M = M * -k ^ 2 yield M, s }
   cache y last 4 cache z every n
   buffer b: int[n] = zeros when not (n == 2 or rounds in [1, 2]) and n >= 3
-  return (x if n > 1 else y) |> inner |> f[... (a + b c)], [x for i in 3](each y, w: m.g)
+  return (x if n > 1 else y) |> inner |> f[... (a + b c)], [x for i in 3](each y, weight: m.weight)
 }
 card A { depth: 2 inset(layers[Full].mix, x): "a # b \\" c" hide(a, b) }
 variant V = Mixed() { released: 2024-02-29 expect params: 671B ~ 1.5% expect active: 1_0.5M }

@@ -56,7 +56,7 @@ def lines(spec: Spec, model: Model, turned: set[str]) -> str:
     config += ['require .kind == "M"', "ignore .note, .notes" if spec.twice else "ignore .note"]
     weights = ['skip "{i}.unused.*"']
     for target in targets(model):
-        other = f', "old.{target}"' if target == "embed.w" else ""
+        other = f', "old.{target}"' if target == "embed.weight" else ""
         weights += [f'{target} <- "{key(target)}"{other}{" [a b -> b a]" * (target in turned)}']
     return (
         f'hub M "m", "m2" {{ config {{ {" ".join(config)} }} weights {{ {" ".join(weights)} }} }}\n'
@@ -150,7 +150,7 @@ def _checkpoint(variant: pipeline.Variant, turned: set[str]) -> None:
     beside = {n: t for n, t in state.items() if n.startswith("ahead")}
     loaded = module.parameters_from(tensors, other)
     missing = set(state) - set(loaded) - set(beside)
-    assert missing <= {"head.w"}
+    assert missing <= {"head.weight"}
     other.load_state_dict({**state, **loaded})
     tokens = torch.arange(10).view(2, 5)
     with torch.no_grad():

@@ -85,7 +85,7 @@ def test_state_dict_has_each_name_once() -> None:
     names = list(drawn(module()).state_dict())
     assert len(names) == len(set(names))
     assert not [n for n in names if ".f." in n and not n.startswith("layers.4.")]
-    assert "memory.mix.q_proj.w" in names and "ahead.join.w" in names
+    assert "memory.mix.q_proj.weight" in names and "ahead.join.weight" in names
 
 
 @torch.no_grad()
@@ -111,7 +111,7 @@ def test_shared_is_the_same_as_fresh_with_equal_weights() -> None:
     steps = torch.cat([model(part, cache=cache) for part in TOKENS.split([5, *[1] * 7], 1)], 1)
     assert torch.allclose(steps, whole, atol=1e-12)
     with torch.no_grad():
-        model.memory.feed.up.w.mul_(1.1)
+        model.memory.feed.up_proj.weight.mul_(1.1)
     assert not torch.allclose(model(TOKENS), whole)
 
 
@@ -171,14 +171,14 @@ def test_the_layer_that_predicts_equals_the_reference() -> None:
     model = module.Model(module.Config()).eval()
     state = module.parameters_from(one.state_dict(), model)
     state |= {f"ahead.0.block.{k[9:]}": v for k, v in state.items() if k.startswith("layers.0.")}
-    state["ahead.0.last.g"] = state["norm.g"]
+    state["ahead.0.last.weight"] = state["norm.weight"]
     d = config["hidden_size"]
     before = [type(one.model.norm)(d, eps=config["rms_norm_eps"]) for _ in range(2)]
     draw = torch.Generator().manual_seed(6)
     for name, norm in zip(("norm_e", "norm_h"), before, strict=True):
         norm.weight.copy_(1 + 0.3 * torch.randn(d, generator=draw))
-        state[f"ahead.0.{name}.g"] = norm.weight
-    join = state["ahead.0.join.w"] = torch.randn(d, 2 * d, generator=draw) * d**-0.5
+        state[f"ahead.0.{name}.weight"] = norm.weight
+    join = state["ahead.0.join.weight"] = torch.randn(d, 2 * d, generator=draw) * d**-0.5
     model.load_state_dict(state)
     h, e = torch.randn(2, 2, 19, d, generator=draw)
     joined = torch.cat([before[0](e), before[1](h)], -1) @ join.T

@@ -106,7 +106,8 @@ def test_conditions_are_those_of_arithmetic(
     a, b, c = numbers
     p, q, w = others
     known = {"a": a, "b": b, "c": c, "r": r, "p": p, "q": q, "w": w, "xs": xs, "true": True,
-             "max": max, "min": min, "len": len, "sum": sum, "zip": zip, "range": range, "enumerate": enumerate, "abs": abs, "float": float,
+             "max": max, "min": min, "len": len, "sum": sum, "zip": zip, "range": range,
+             "enumerate": enumerate, "abs": abs, "float": float,
              **{word: word for word in WORDS}}  # fmt: skip
     widths = []
     for _, python in conditions:

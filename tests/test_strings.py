@@ -79,8 +79,8 @@ card V {{
 hub M "m" {{
   config {{ d <- .d }}
   weights {{
-    embed.w  <- {plain}
-    part.f.w <- "w"
+    embed.weight  <- {plain}
+    part.f.weight <- "w"
     skip {plain}
   }}
 }}

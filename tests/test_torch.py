@@ -105,7 +105,7 @@ def test_logits_of_other_depths_equal_the_reference(kind: str, layers: int) -> N
     assert distance(found, wanted) <= tolerance
 
 
-CANCELS = {"gpt2": "k_proj.b"}
+CANCELS = {"gpt2": "k_proj.bias"}
 """Without rotations a bias of the keys adds one number to all scores: softmax drops it."""
 
 
@@ -354,12 +354,12 @@ def test_load_refuses(tmp_path) -> None:
     kind = "llama+mha_tied_rope3"
     table = reference_of(kind, 3).state["model.embed_tokens.weight"]
     wrong = {
-        "no tensor for norm.g": {"model.norm.weight": None},
-        "no tensor for embed.w": {"model.embed_tokens.weight": None, "lm_head.weight": None},
+        "no tensor for norm.weight": {"model.norm.weight": None},
+        "no tensor for embed.weight": {"model.embed_tokens.weight": None, "lm_head.weight": None},
         "no parameter for model.extra": {"model.extra": torch.zeros(3)},
         "the shape": {"model.norm.weight": torch.zeros(3)},
         "quantised": {"model.norm.weight": torch.zeros(64, dtype=torch.int8)},
-        "differs from embed.w": {"lm_head.weight": table + 1},
+        "differs from embed.weight": {"lm_head.weight": table + 1},
     }
     for message, changes in wrong.items():
         module = saved(kind, tmp_path, **changes)
@@ -367,7 +367,7 @@ def test_load_refuses(tmp_path) -> None:
             module.load(tmp_path)
     module = saved(kind, tmp_path, **{"lm_head.weight": None})
     model = module.load(tmp_path)
-    assert model.head.w is model.embed.w
+    assert model.head.weight is model.embed.weight
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match="safetensors"):
         module.load(tmp_path)
@@ -425,7 +425,7 @@ def test_blocks_that_differ_in_numbers_are_one_class() -> None:
     )
     model = module.Model()
     assert type(model.a) is type(model.b)
-    assert (model.a.up.w.shape, model.b.up.w.shape) == ((32, 8), (7, 8))
+    assert (model.a.up_proj.weight.shape, model.b.up_proj.weight.shape) == ((32, 8), (7, 8))
 
 
 def test_trains() -> None:

@@ -84,22 +84,21 @@ def state(seed: int, dtype: torch.dtype) -> dict[str, torch.Tensor]:
     """The weights under the names of the spec."""
     norms = {"encoder": ("norm_1", "norm_2"), "decoder": ("norm_1", "norm_2", "norm_3")}
     attention = {"self_attn": "mix", "multihead_attn": "cross"}
-    kinds = {"weight": "w", "bias": "b"}
-    made = {"embed.w": table(seed), "head.w": table(seed)}
+    made = {"embed.weight": table(seed), "head.weight": table(seed)}
     for name, tensor in reference(seed, torch.float32).state_dict().items():
         side, _, layer, part, *rest = name.split(".")
         here = f"{side}.{layer}"
         kind = rest[-1].rpartition("_")[2]
         if part in attention and rest[0].startswith("in_proj"):
             for letter, piece in zip("qkv", tensor.chunk(3), strict=True):
-                made[f"{here}.{attention[part]}.{letter}_proj.{kinds[kind]}"] = piece
+                made[f"{here}.{attention[part]}.{letter}_proj.{kind}"] = piece
         elif part in attention:
-            made[f"{here}.{attention[part]}.o_proj.{kinds[kind]}"] = tensor
+            made[f"{here}.{attention[part]}.o_proj.{kind}"] = tensor
         elif part.startswith("linear"):
-            made[f"{here}.feed.{('up', 'down')[int(part[-1]) - 1]}.{kinds[kind]}"] = tensor
+            made[f"{here}.feed.{('up_proj', 'down_proj')[int(part[-1]) - 1]}.{kind}"] = tensor
         else:
             which = norms[side][int(part[-1]) - 1]
-            made[f"{here}.{which}.{'g' if kind == 'weight' else 'b'}"] = tensor
+            made[f"{here}.{which}.{kind}"] = tensor
     return {name: tensor.to(dtype) for name, tensor in made.items()}
 
 
@@ -149,7 +148,7 @@ def test_every_weight_matters() -> None:
             parameter += 0.1 * torch.linspace(-1, 1, parameter.numel()).view_as(parameter)
             moved = distance(model(*tokens(3)), result)
             parameter.copy_(kept)
-        assert (moved <= FLOAT64) == name.endswith("k_proj.b"), name
+        assert (moved <= FLOAT64) == name.endswith("k_proj.bias"), name
 
 
 @pytest.mark.parametrize(

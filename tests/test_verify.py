@@ -34,7 +34,7 @@ model M(d, vocab)(stream tokens: int[B, T]) -> [B, T, vocab] {
   decay = Decay(d)
   mixed = MoE(d, SoftmaxRouter(d, 4, 2), SwiGLU(d, 8), 4, 2)
   layers = stack(2 * PreNorm(RMSNorm(d), GQA(d, 2), feed))
-  head = Linear(d, vocab, w: embed.w)
+  head = Linear(d, vocab, weight: embed.weight)
   return tokens |> embed |> decay |> mixed |> layers |> head
 }
 variant V = M(d: 8, vocab: 11) { name: "V" }

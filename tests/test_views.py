@@ -76,13 +76,13 @@ def test_depth() -> None:
     assert "layers.mix" in whole and "layers.mix.q_proj" not in whole
     assert "layers.mix" not in nodes(small(), depth=1)
     deep = nodes(small(), depth=3)
-    assert {"layers.mix.q_proj", "layers.feed.gate"} <= deep
+    assert {"layers.mix.q_proj", "layers.feed.gate_proj"} <= deep
     assert insets(small(), depth=3) == [], "what is open in its place is not opened beside it"
 
 
 def test_open_and_fold() -> None:
     opened = nodes(small(), open=["layers.mix"])
-    assert "layers.mix.q_proj" in opened and "layers.feed.gate" not in opened
+    assert "layers.mix.q_proj" in opened and "layers.feed.gate_proj" not in opened
     assert insets(small(), open=["layers.mix"]) == ["layers.feed"]
     assert "layers.mix" not in nodes(small(), fold=["layers"])
     assert insets(small(), fold=["layers.mix"]) == ["layers.feed"]

@@ -23,7 +23,7 @@ from archdsl.check import (
 from archdsl.check.recurrence import Repeated
 from archdsl.check.scope import Scope, speaking, words
 from archdsl.check.tensors import tensor, tensors_of
-from archdsl.check.values import Block, BlockRef, Error, Int, Tensor, Value, Word
+from archdsl.check.values import Block, BlockRef, Error, Int, Tensor, Truth, Value, Word
 from archdsl.diagnostic import Diagnostics
 from archdsl.dims import Dim
 from archdsl.graph import Initial, Param
@@ -157,12 +157,15 @@ def _param(scope: Scope, statement: s.ParamStatement) -> None:
     name = statement.name
     t = apply.type_of(scope, statement.type)
     guard = True if statement.guard is None else expressions.truth(scope, statement.guard)
+    if not parameters.is_switched_by_its_name(statement):
+        declarations.unique(scope, name)
+    if statement.guard is not None:
+        scope.guards[name.name] = Truth(guard)
     if t is None or guard is False:
         scope.names[name.name] = Error()
         if guard is False and statement.guard is not None:
             scope.absent[name.name] = statement.guard.span
         return
-    declarations.unique(scope, name)
     param = _held(scope, statement, t)
     if param is None:
         scope.names[name.name] = Error()

@@ -112,8 +112,11 @@ def static_int(scope: Scope, expr: s.Expr, what: str) -> Dim | None:
 
 
 def truth(scope: Scope, expr: s.Expr) -> bool | None:
-    """A condition on settings: True, False, or None where it is not known (or wrong)."""
-    return statics.condition(scope, evaluate(scope, expr), expr.span)
+    """A condition on settings: True, False, or None where it is not known (or wrong). The name of a
+    parameter with a `when` says here whether it is there.
+    """
+    inner = replace(scope, names={**scope.names, **scope.guards}) if scope.guards else scope
+    return statics.condition(scope, evaluate(inner, expr), expr.span)
 
 
 def _group(scope: Scope, items: tuple[s.Expr, ...]) -> Value:

@@ -25,6 +25,11 @@ def guard_name(statement: s.ParamStatement) -> str:
     return f"has_{statement.name.name}"
 
 
+def is_switched_by_its_name(statement: s.ParamStatement) -> bool:
+    """`param bias: [n] = zeros when bias`: the setting of that name says whether it is there."""
+    return isinstance(statement.guard, s.Name) and statement.guard.name == statement.name.name
+
+
 def is_fixed(scope: Scope, statement: s.ParamStatement, t: TensorType) -> bool:
     """Whether what a block holds has a shape of its own, and a parameter a dtype that can be
     trained; False after a report.

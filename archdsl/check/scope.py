@@ -13,7 +13,18 @@ from dataclasses import replace as changed
 from typing import Any
 
 from archdsl import syntax as s
-from archdsl.check.values import Block, Error, Float, Int, Recipe, Record, Tensor, Value, Word
+from archdsl.check.values import (
+    Block,
+    Error,
+    Float,
+    Int,
+    Recipe,
+    Record,
+    Tensor,
+    Truth,
+    Value,
+    Word,
+)
 from archdsl.diagnostic import Diagnostics, Label
 from archdsl.dims import (
     DIFFERENT,
@@ -73,7 +84,8 @@ class Scope:
     `given` is what the body gives, `around` what comes from outside, in the model's symbols,
     `context` the inputs made for that. Within a scan or a loop, `outer` is the body around it and
     `borrowed` pairs of an input in here and a node out there. `any_axes`: a slot is tried with axes
-    that stand for any. `absent`: parameters whose condition is false, with its place. `shared`:
+    that stand for any. `absent`: parameters whose condition is false, with its place. `guards`:
+    whether a parameter with a condition is there, which its name says in a condition. `shared`:
     what this body shares. `unrolled` are the model's settings that say how long a `for i in n` is.
     `places` are the names under which the block keeps something for later tokens.
     """
@@ -103,6 +115,7 @@ class Scope:
     borrowed: list[tuple[int, int]] = field(default_factory=list)
     in_const: bool = False
     absent: dict[str, Span] = field(default_factory=dict)
+    guards: dict[str, Truth] = field(default_factory=dict)
     shared: dict[str, Binding] = field(default_factory=dict)
     unrolled: set[str] = field(default_factory=set)
     places: set[str] = field(default_factory=set)

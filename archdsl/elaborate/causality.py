@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TypeVar
 
 from archdsl.axes import Cut, Factor, Item, Merge, Plan, RestFactor, cuts, factors, size
@@ -315,6 +316,7 @@ class _Step:
         at: At | None = None
         if any(ats):
 
+            @cache  # what is used twice is evaluated once: a chain would double at each step
             def at(q: int, k: int) -> Known:
                 return _evaluated(op, [None if a is None else a(q, k) for a in ats])
 
@@ -426,6 +428,7 @@ class _Step:
         numbers = frozenset().union(*(flow.numbers for flow in args))
         ats = [flow.at for flow in args]
 
+        @cache
         def at(q: int, k: int) -> Known:
             values = [None if a is None else a(q, k) for a in ats]
             return 0.0 if 0 in values else None
@@ -601,6 +604,10 @@ def _outside(axis: Dim, numbers: frozenset[int]) -> Iterator[tuple[int, int]]:
             yield q, 0
 
 
+LARGEST = 2**62
+"""Integers above this are not followed: tensors have 64 bits."""
+
+
 def _evaluated(op: str, values: list[Known]) -> Known:
     """An operation on numbers some of which may not be known."""
     match op, values:
@@ -620,9 +627,10 @@ def _evaluated(op: str, values: list[Known]) -> Known:
     if evaluate is None or None in values:
         return None
     try:
-        return evaluate(*values)
+        result = evaluate(*values)
     except (ArithmeticError, ValueError):
         return None
+    return None if isinstance(result, int) and abs(result) > LARGEST else result
 
 
 def _first(values: Iterable[T | None]) -> T | None:

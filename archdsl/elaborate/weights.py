@@ -1,25 +1,35 @@
 """Lines of `hub ... weights`: targets that exist, patterns that fit their shapes.
 
-    layers[i].mix.q_proj.w, layers[i].mix.k_proj.w <- "h.{i}.qk.weight" [d (n + m) -> n d, m d]
+    layers[i] <- "h.{i}." {
+      mix.q_proj.weight, mix.k_proj.weight <- "qk.weight" [d (n + m) -> n d, m d]
+      feed                                 <- "mlp"
+    }
 
 The right side of a pattern is matched with the shapes of the targets; the left side then says what
-the tensor of the checkpoint has to look like.
+the tensor of the checkpoint has to look like. A target that is a block stands for all parameters in
+it, under their own names: those that no line names more closely.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 
 from archdsl import syntax as s
 from archdsl.check import patterns
 from archdsl.check.scope import Numbers, Scope
 from archdsl.diagnostic import Diagnostics
 from archdsl.dims import Dim
-from archdsl.graph import Experts, Hub, Model, Module, Param, WeightRule
+from archdsl.graph import Experts, Hub, Layers, Model, Module, Param, WeightRule
+from archdsl.record import record, replace
 from archdsl.resolver import Unit
+from archdsl.source import Span
 from archdsl.types import TensorType
 
 _BRACE = re.compile(r"\{([^{}]*)\}")
+
+_Path = tuple[str, ...]
+"""The steps to a parameter; `[i]` is an index."""
 
 
 def hub(model: Model, home: Unit, diagnostics: Diagnostics) -> Hub | None:
@@ -31,37 +41,141 @@ def hub(model: Model, home: Unit, diagnostics: Diagnostics) -> Hub | None:
 
 
 def _hub(model: Model, decl: s.HubDecl, diagnostics: Diagnostics) -> Hub:
-    rules, skips = [], []
-    for line in decl.weights:
-        if isinstance(line, s.Skip):
-            skips.append(line.source.value)
-            continue
-        rule = _rule(model, line, diagnostics)
-        if rule is not None:
-            rules.append(rule)
+    lines = list(_flat(decl.weights))
+    skips = [x.sources[0] for x in lines if x.skip]
+    lines = [_without_banks(model.root, x) for x in lines if not x.skip]
+    named = {(_names(path), line.each_expert) for line in lines for path in line.targets}
+    rules = [
+        rule
+        for line in lines
+        for one in _parameters_of(model.root, line, named, diagnostics)
+        if (rule := _rule(model, one, diagnostics)) is not None
+    ]
     _unfilled(model, decl, rules, diagnostics)
     return Hub(tuple(t.value for t in decl.types), tuple(rules), tuple(skips))
 
 
-def _rule(model: Model, line: s.WeightMap, diagnostics: Diagnostics) -> WeightRule | None:
+@record
+class _Line:
+    """A line with what stands around it. `each_expert`: its target counts the experts of a bank."""
+
+    targets: tuple[_Path, ...]
+    sources: tuple[str, ...]
+    pattern: s.Pattern | None
+    span: Span
+    skip: bool = False
+    each_expert: bool = False
+
+
+def _flat(
+    lines: Iterable[s.WeightLine], path: _Path = (), before: tuple[str, ...] = ("",)
+) -> Iterator[_Line]:
+    """The lines, those of groups with what the group begins with."""
+    for line in lines:
+        match line:
+            case s.Skip(source, span):
+                for begin in before:
+                    yield _Line((), (begin + source.value,), None, span, skip=True)
+            case s.WeightMap(targets, sources, pattern, span):
+                joined = tuple(b + x.value for b in before for x in sources)
+                yield _Line(tuple((*path, *_path(t)) for t in targets), joined, pattern, span)
+            case s.WeightGroup(target, sources, inner):
+                deeper = path if target is None else (*path, *_path(target))
+                yield from _flat(inner, deeper, tuple(b + x.value for b in before for x in sources))
+
+
+def _without_banks(root: Module, line: _Line) -> _Line:
+    """A line without the indices of experts, whose tensors the model holds stacked: `*` stands for
+    their numbers.
+    """
+    banks = {i for p in line.targets for i in _bank_indices(root, p)}
+    if not banks:
+        return line
+    paths = tuple(tuple(x for x in p if x not in {f"[{b}]" for b in banks}) for p in line.targets)
+    sources = line.sources
+    for index in banks:
+        sources = tuple(x.replace(f"{{{index}}}", "*") for x in sources)
+    return replace(line, targets=paths, sources=sources, each_expert=True)
+
+
+def _names(path: _Path) -> _Path:
+    return tuple(x for x in path if not x.startswith("["))
+
+
+def _parameters_of(
+    root: Module, line: _Line, named: set[tuple[_Path, bool]], diagnostics: Diagnostics
+) -> Iterator[_Line]:
+    """A line for each parameter of the block that a line names; the line itself for a parameter."""
+    if (
+        len(line.targets) != 1
+        or _find(root, line.targets[0])
+        or not _modules(root, line.targets[0])
+    ):
+        yield line
+        return
+    if line.pattern is not None:
+        message = "a pattern is for the tensor of one parameter, and this is a block"
+        diagnostics.add("hub-weights", message, line.span)
+        return
+    (path,) = line.targets
+    begin = _names(path)
+    depth = len(begin)
+    for inner in _indexed(root):
+        names = _names(inner)
+        closer = any(
+            (names[:n], line.each_expert) in named for n in range(depth + 1, len(names) + 1)
+        )
+        if names[:depth] == begin and not closer:
+            rest = _behind(inner, depth)
+            end = "." + ".".join(f"{{{x[1:-1]}}}" if x.startswith("[") else x for x in rest)
+            target = (*path, *rest)
+            yield replace(line, targets=(target,), sources=tuple(x + end for x in line.sources))
+
+
+def _behind(path: _Path, depth: int) -> _Path:
+    """The steps behind the first `depth` names, and the index of the last of these."""
+    steps = list(path)
+    while depth:
+        depth -= 0 if steps.pop(0).startswith("[") else 1
+    while steps and steps[0].startswith("["):
+        steps.pop(0)
+    return tuple(steps)
+
+
+def _modules(root: Module, path: _Path) -> list[Module]:
+    """The modules that a path means, in every layer that has it."""
+    here = [root]
+    for step in _names(path):
+        here = [m for x in here for c in x.children if c.name == step for _, m in c.stored]
+    return here
+
+
+def _indexed(module: Module, path: _Path = ()) -> list[_Path]:
+    """Paths of all parameters and buffers, with an index behind each stack, each once."""
+    paths = {(*path, p.name): None for p in module.params if p.kind != "const"}
+    for child in module.children:
+        index = (f"[{'i' * (1 + len(path) - len(_names(path)))}]",)
+        step = (child.name, *(index if isinstance(child.part, Layers) else ()))
+        for _, inner in child.stored:
+            paths.update(dict.fromkeys(_indexed(inner, (*path, *step))))
+    return list(paths)
+
+
+def _rule(model: Model, line: _Line, diagnostics: Diagnostics) -> WeightRule | None:
     """A line for this model; None where no layer has its targets."""
-    paths = [_path(t) for t in line.targets]
-    banks = {i for p in paths for i in _bank_indices(model.root, p)}
-    paths = [tuple(x for x in p if x[1:-1] not in banks or not x.startswith("[")) for p in paths]
-    targets = [_find(model.root, p) for p in paths]
+    targets = [_find(model.root, p) for p in line.targets]
     if not any(targets):
         return None
     if not all(targets):
-        missing = next(t for t, f in zip(line.targets, targets, strict=True) if not f)
-        diagnostics.add(
-            "hub-weights", f"{missing.span.text} is no parameter of the model", missing.span
-        )
+        missing = next(p for p, f in zip(line.targets, targets, strict=True) if not f)
+        name = ".".join(missing).replace(".[", "[")
+        diagnostics.add("hub-weights", f"{name} is no parameter of the model", line.span)
         return None
-    indices = {step[1:-1] for p in paths for step in p if step.startswith("[")} | banks
+    indices = {step[1:-1] for p in line.targets for step in p if step.startswith("[")}
     for source in line.sources:
-        for name in _BRACE.findall(source.value):
+        for name in _BRACE.findall(source):
             if name not in indices:
-                diagnostics.add("hub-weights", f"{{{name}}} is no index of the target", source.span)
+                diagnostics.add("hub-weights", f"{{{name}}} is no index of the target", line.span)
                 return None
     plan = None
     if line.pattern is not None:
@@ -70,13 +184,10 @@ def _rule(model: Model, line: s.WeightMap, diagnostics: Diagnostics) -> WeightRu
         plan = patterns.inverse(scope, line.pattern, types)
         if plan is None:
             return None
-    sources = [x.value for x in line.sources]
-    for index in banks:
-        sources = [x.replace(f"{{{index}}}", "*") for x in sources]
-    return WeightRule(tuple(paths), tuple(sources), plan)
+    return WeightRule(line.targets, line.sources, plan)
 
 
-def _path(target: s.Target) -> tuple[str, ...]:
+def _path(target: s.Target) -> _Path:
     steps = [f"[{x.span.text}]" if not _is_name_step(x) else x.span.text for x in target.steps]
     return (target.name.name, *steps)
 
@@ -90,7 +201,7 @@ def _is_name_step(step: s.Name | s.Expr) -> bool:
 def _bank_indices(module: Module, path: tuple[str, ...]) -> list[str]:
     """Indices behind a bank: they count experts, whose tensors the model holds stacked."""
     here, indices, bank = [module], [], False
-    for step in path[:-1]:
+    for step in path:
         if step.startswith("["):
             indices.extend([step[1:-1]] if bank else [])
             continue

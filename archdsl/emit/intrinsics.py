@@ -27,16 +27,18 @@ def kernel(writer: Writer) -> list[Line]:
         writer.holder[name] = i
     match module.intrinsic:
         case "linear":
-            bias = f", {writer.param('b')}" if any(p.name == "b" for p in module.params) else ""
-            return [line("return F.linear({}, {}{})", names[0], writer.param("w"), bias)]
+            bias = (
+                f", {writer.param('bias')}" if any(p.name == "bias" for p in module.params) else ""
+            )
+            return [line("return F.linear({}, {}{})", names[0], writer.param("weight"), bias)]
         case "embedding":
-            return [line("return F.embedding({}, {})", names[0], writer.param("w"))]
+            return [line("return F.embedding({}, {})", names[0], writer.param("weight"))]
         case "rms_norm":
-            x, g, eps = names[0], writer.param("g"), writer.look("eps")
+            x, g, eps = names[0], writer.param("weight"), writer.look("eps")
             normed = spelt("F.rms_norm({}.float(), {}.shape, eps={})", x, g, eps)
             return [line("return {}.to({}.dtype) * {}", normed, x, g)]
         case "layer_norm":
-            g, b = writer.param("g"), writer.param("b")
+            g, b = writer.param("weight"), writer.param("bias")
             arguments = (names[0], g, g, b, writer.look("eps"))
             return [line("return F.layer_norm({}, {}.shape, {}, {}, {})", *arguments)]
         case "causal_conv":
@@ -50,8 +52,10 @@ def _convolution(writer: Writer, x: str) -> list[Line]:
     """A convolution of every channel over the last tokens."""
     (window,) = (n.form for n in writer.module.nodes if isinstance(n.form, Window))
     store, start = writer.behind()
-    size, w = writer.dim(window.size), writer.param("w")
-    bias = f", {writer.param('b')}" if any(p.name == "b" for p in writer.module.params) else ""
+    size, w = writer.dim(window.size), writer.param("weight")
+    bias = (
+        f", {writer.param('bias')}" if any(p.name == "bias" for p in writer.module.params) else ""
+    )
     arguments = (store, safe(window.place), x, start, size)
     seen = writer.bare("seen")
     convolved = "return F.conv1d({}.mT, {}[:, None]{}, groups={}.shape[2]).mT"

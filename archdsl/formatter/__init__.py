@@ -251,12 +251,18 @@ class _Printer:
         self.out.append(" " * indent + "}")
         self.notes.end = position + 1
 
-    def nested(self, body: tuple[s.Statement, ...] | tuple[s.Case, ...], indent: int) -> str:
-        """The body of a scan or a loop, or the cases of a `match`, braces included."""
+    def nested(self, body: Sequence[s.Statement | s.Case | s.WeightLine], indent: int) -> str:
+        """The body of a scan or a loop, the cases of a `match` or a group of weights, braces
+        included.
+        """
         outer, self.out = self.out, ["{"]
         self.fresh = True
-        cases = body and isinstance(body[0], s.Case)
-        self.rows(body, self.plain(self.case) if cases else self.statements, indent + STEP)
+        show: Callable[[Sequence[Any], int], list[str]] = self.statements
+        if body and isinstance(body[0], s.Case):
+            show = self.plain(self.case)
+        elif body and isinstance(body[0], s.WeightMap | s.Skip | s.WeightGroup):
+            show = self.weights
+        self.rows(body, show, indent + STEP)
         self.out.append(" " * indent + "}")
         lines, self.out = "\n".join(self.out), outer
         return lines
@@ -345,15 +351,19 @@ class _Printer:
                     lines.append("ignore " + self.row(keys, lambda k, _: flat(k), indent + 7))
         return lines
 
-    def weights(self, run: Sequence[s.WeightMap | s.Skip], indent: int) -> list[str]:
+    def weights(self, run: Sequence[s.WeightLine], indent: int) -> list[str]:
         """Lines of `hub ... weights`, the arrows of those with one target aligned."""
         single = [x for x in run if isinstance(x, s.WeightMap) and len(x.targets) == 1]
         wide = max((len(_target(x.targets[0])) for x in single), default=0)
         return [self.weight(x, wide, indent) for x in run]
 
-    def weight(self, x: s.WeightMap | s.Skip, wide: int, indent: int) -> str:
+    def weight(self, x: s.WeightLine, wide: int, indent: int) -> str:
         if isinstance(x, s.Skip):
             return f"skip {x.source.span.text}"
+        if isinstance(x, s.WeightGroup):
+            lead = "<- " if x.target is None else f"{_target(x.target)} <- "
+            sources = ", ".join(t.span.text for t in x.sources)
+            return f"{lead}{sources} {self.nested(x.lines, indent)}"
         pattern = f" [{axes(x.pattern)}]" if x.pattern is not None else ""
         sources = ", ".join(t.span.text for t in x.sources) + pattern
         targets = ", ".join(_target(t) for t in x.targets)

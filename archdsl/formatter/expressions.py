@@ -174,7 +174,7 @@ class Place:
         return self.column + len(text) + self.tail <= WIDTH
 
 
-Body = Callable[[tuple[s.Statement, ...] | tuple[s.Case, ...], int], str]
+Body = Callable[[Sequence[s.Statement | s.Case | s.WeightLine], int], str]
 """Prints the statements of a body or the cases of a `match`, braces included, at an indentation."""
 
 

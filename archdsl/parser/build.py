@@ -377,7 +377,7 @@ class _Builder:
         types = tuple(self.string(t) for t in rest if isinstance(t, Token))
         trees = [t for t in rest if isinstance(t, Tree)]
         rules = [t for t in trees if t.data in ("mapping", "require", "ignore")]
-        weights = [t for t in trees if t.data in ("weight", "skip")]
+        weights = [t for t in trees if t.data in ("weight", "skip", "weight_group")]
         return s.HubDecl(
             self.name(name),
             types,
@@ -395,18 +395,18 @@ class _Builder:
                 return s.Require(self.expr(c[0]), at)
         return s.Ignore(self.exprs(c), at)
 
-    def weight(self, tree: Tree) -> s.WeightMap | s.Skip:
+    def weight(self, tree: Tree) -> s.WeightLine:
         at, c = self.span(tree), tree.children
         if tree.data == "skip":
             return s.Skip(self.string(c[0]), at)
         trees = [t for t in c if isinstance(t, Tree)]
+        targets = tuple(self.target(t) for t in trees if t.data == "target")
+        sources = tuple(self.string(t.children[0]) for t in trees if t.data == "source")
+        if tree.data == "weight_group":
+            inner = tuple(self.weight(t) for t in trees if t.data not in ("target", "source"))
+            return s.WeightGroup(next(iter(targets), None), sources, inner, at)
         pattern = next((self.pattern(t) for t in trees if t.data == "pattern"), None)
-        return s.WeightMap(
-            tuple(self.target(t) for t in trees if t.data == "target"),
-            tuple(self.string(t.children[0]) for t in trees if t.data == "source"),
-            pattern,
-            at,
-        )
+        return s.WeightMap(targets, sources, pattern, at)
 
     def target(self, tree: Tree) -> s.Target:
         name, *steps = tree.children
