@@ -164,9 +164,9 @@ class SpecError(Exception):
         super().__init__("\n\n".join(d.text() for d in self.diagnostics))
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """A help line with the nearest spelling, or an empty string."""
-    matches = difflib.get_close_matches(name, sorted(set(known)), n=1, cutoff=0.6)
+    matches = difflib.get_close_matches(name, sorted(set(known)), n=1, cutoff=cutoff)
     return f"did you mean {matches[0]}?" if matches else ""
 
 
@@ -197,6 +197,7 @@ def _render(d: Diagnostic, color: bool) -> str:
     head = f"{red}error[{d.code}]{off}{bold}: {printable(d.message)}{off}"
     if d.span is None:
         lines = [head, f"  {blue}-->{off} {printable(d.name)}"] if d.name else [head]
+        lines += [f"   {blue}={off} {printable(d.note)}"] if d.note else []
         lines += [f"   {blue}={off} help: {printable(d.help)}"] if d.help else []
         return "\n".join(lines)
     home = d.span.source

@@ -208,7 +208,7 @@ def check_source(source: Source, only: str | None = None, tiny: bool = True) -> 
                     check_block(block, generic)
                 for declared in part.hubs:
                     if declared.model.name in part.blocks:
-                        check_hub(part.blocks[declared.model.name], declared, generic)
+                        check_hub(part.blocks[declared.model.name], declared, part.keys, generic)
             for model in elaborate.elaborate_all(unit, concrete, only):
                 facts = Facts(model)
                 if not any(part.file.lost for part in library.own):

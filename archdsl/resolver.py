@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from archdsl import syntax as s
-from archdsl.check.values import Block, BlockRef, Error, Value
+from archdsl.check.values import Block, BlockRef, Error, Keys, Value
 from archdsl.diagnostic import Diagnostics, nearest
 from archdsl.parser import parse, read
 from archdsl.parser.tables import digest
@@ -42,6 +42,7 @@ class Unit:
     tinies: tuple[s.TinyDecl, ...]
     cards: tuple[s.CardDecl, ...]
     hubs: tuple[s.HubDecl, ...]
+    keys: Mapping[str, Keys]
     from_std: bool
     imports: tuple[Unit, ...] = ()
 
@@ -102,25 +103,30 @@ class Library:
         key = path.resolve() if path is not None else Path("-")
         self.chain.append((key, file.source.name))
         names: dict[str, Value] = {}
+        keys: dict[str, Keys] = {}
         imports: list[Unit] = []
         for item in file.items:
             if isinstance(item, s.Use):
-                unit = self._use(item, folder, names)
+                unit = self._use(item, folder, names, keys)
                 imports.extend([unit] if unit is not None else [])
         self.chain.pop()
-        return self._declare(file, key, names, tuple(imports))
+        return self._declare(file, key, names, keys, tuple(imports))
 
-    def _use(self, use: s.Use, folder: Path, names: dict[str, Value]) -> Unit | None:
+    def _use(
+        self, use: s.Use, folder: Path, names: dict[str, Value], keys: dict[str, Keys]
+    ) -> Unit | None:
         """Brings imported names in sight; those that are not there are told once, here."""
         unit = self._imported(use, folder)
         for name in use.names:
-            if name.name in names:
+            if name.name in names or name.name in keys:
                 message = f"{name.name} is imported twice"
                 self.diagnostics.add("duplicate-name", message, name.span, help="remove one")
             elif unit is None:
                 names[name.name] = Error()
             elif name.name in unit.blocks:
                 names[name.name] = BlockRef(unit.blocks[name.name])
+            elif name.name in unit.keys:
+                keys[name.name] = unit.keys[name.name]
             else:
                 _, shown = locate(use.path, folder)
                 hint = nearest(name.name, unit.blocks)
@@ -160,7 +166,12 @@ class Library:
         return self.load(target, shown)
 
     def _declare(
-        self, file: s.File, key: Path, names: dict[str, Value], imports: tuple[Unit, ...]
+        self,
+        file: s.File,
+        key: Path,
+        names: dict[str, Value],
+        keys: dict[str, Keys],
+        imports: tuple[Unit, ...],
     ) -> Unit:
         from_std = key.parent == STD
         blocks: dict[str, Block] = {}
@@ -174,6 +185,11 @@ class Library:
                     block = Block(item, names, from_std)
                     blocks[item.name.name] = block
                     names[item.name.name] = BlockRef(block)
+                case s.KeysDecl():
+                    if item.name.name in names or item.name.name in keys:
+                        self._twice(item.name)
+                        continue
+                    keys[item.name.name] = Keys(item, names, keys)
                 case s.VariantDecl() if len(variants) == MAX_VARIANTS:
                     message = f"more than {MAX_VARIANTS} variants in one file"
                     self.diagnostics.add("too-large", message, item.name.span)
@@ -199,6 +215,7 @@ class Library:
             tuple(i for i in file.items if isinstance(i, s.TinyDecl)),
             tuple(i for i in file.items if isinstance(i, s.CardDecl)),
             tuple(i for i in file.items if isinstance(i, s.HubDecl)),
+            keys,
             from_std,
             imports,
         )

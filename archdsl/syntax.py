@@ -486,6 +486,38 @@ class Mapping:
 
 
 @entity
+class Local:
+    """`rope = .rope_parameters ?? .rope_scaling`: a name for later lines."""
+
+    name: Name
+    value: Expr
+    span: Span
+
+
+@entity
+class Include:
+    """`use Decoder`: the lines of a `keys` declaration stand here."""
+
+    name: Name
+    span: Span
+
+
+@entity
+class Preset:
+    """`.hidden_act: "silu"`: what the published class takes for a key that is not there."""
+
+    path: tuple[str, ...]
+    value: Expr
+    span: Span
+
+
+@entity
+class Defaults:
+    presets: tuple[Preset, ...]
+    span: Span
+
+
+@entity
 class Require:
     value: Expr
     span: Span
@@ -533,16 +565,29 @@ class WeightGroup:
 WeightLine = WeightMap | Skip | WeightGroup
 
 
+ConfigLine = Mapping | Local | Include | Defaults | Require | Ignore
+
+
+@entity
+class KeysDecl:
+    """`keys Decoder { ... }`: lines that the `config` of several hubs have in common."""
+
+    name: Name
+    lines: tuple[ConfigLine, ...]
+    span: Span
+
+
 @entity
 class HubDecl:
     model: Name
     types: tuple[String, ...]
-    config: tuple[Mapping | Require | Ignore, ...]
+    classes: tuple[String, ...]
+    config: tuple[ConfigLine, ...]
     weights: tuple[WeightLine, ...]
     span: Span
 
 
-Declaration = Use | BlockDecl | TinyDecl | VariantDecl | CardDecl | HubDecl
+Declaration = Use | BlockDecl | TinyDecl | VariantDecl | CardDecl | KeysDecl | HubDecl
 
 
 @entity

@@ -201,7 +201,7 @@ def tiny_config(kind: str, layers: int | None = None) -> dict[str, Any]:
     """The config.json of a type as a dictionary."""
     row = _table()["types"][kind]
     config_class = CONFIG_MAPPING[kind.split("+")[0]]
-    known = _fields(config_class) - set(row.get("omit", ()))
+    known = config_fields(config_class) - set(row.get("omit", ()))
     fields = {k: v for k, v in _table()["base"].items() if k in known} | row.get("config", {})
     fields = {k: None if v == "null" else v for k, v in fields.items()}  # TOML has no null
     fields = fields if layers is None else _of_depth(fields, layers)
@@ -296,7 +296,7 @@ def _learnt_buffers(model: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]
             yield name, buffer
 
 
-def _fields(config_class: type) -> set[str]:
+def config_fields(config_class: type) -> set[str]:
     """What a configuration class takes, aliases included."""
     names = set(inspect.signature(config_class.__init__).parameters)
     for base in config_class.__mro__:

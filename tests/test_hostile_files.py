@@ -200,7 +200,7 @@ def test_a_broken_spec_does_not_keep_others_from_being_imported(
     (tmp_path / "a_broken.arch").write_text(f"{HEAD}model M(")
     (tmp_path / "zz_broken.arch").write_bytes(b"\xff")
     monkeypatch.setattr(hub, "specs_folder", lambda: tmp_path)
-    assert "variant" in hub.imported(reference.tiny_config(kind))
+    assert "variant" in hub.imported(reference.tiny_config(kind)).text
     with pytest.raises(SpecError) as error:
         hub.imported({"model_type": "nobody knows"})
     codes = {d.code for d in error.value.diagnostics}

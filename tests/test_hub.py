@@ -1,15 +1,26 @@
 """Published configurations become specs: every key accounted for, the counts the reference's."""
 
 import copy
+import inspect
 import json
+import re
 from pathlib import Path
 
 import pytest
+import transformers
+from transformers import PretrainedConfig
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 import reference
 from archdsl import hub, pipeline
-from archdsl.diagnostic import SpecError
+from archdsl.check import expressions, hubs
+from archdsl.check.scope import Scope
+from archdsl.check.values import Float, Int, Items, Text, Truth
+from archdsl.diagnostic import Diagnostics, SpecError
+from archdsl.hub import configuration
+from archdsl.reals import Lit
 from archdsl.source import Source
+from archdsl.syntax import Defaults
 
 CONFIGS = {kind: reference.tiny_config(kind) for kind in reference.types()} | {
     slug: reference.official(slug)[0] for slug in reference.official_slugs()
@@ -25,14 +36,14 @@ def checked(text: str) -> pipeline.Variant:
 @pytest.mark.parametrize("kind", reference.types())
 def test_tiny_counts(kind: str) -> None:
     model = reference.from_config(reference.tiny_config(kind))
-    variant = checked(hub.imported(CONFIGS[kind], name=kind))
+    variant = checked(hub.imported(CONFIGS[kind], name=kind).text)
     assert variant.facts.params == sum(p.numel() for p in model.parameters())
 
 
 @pytest.mark.parametrize("slug", reference.official_slugs())
 def test_official_counts(slug: str) -> None:
     config, counts = reference.official(slug)
-    facts = checked(hub.imported(config, name=slug)).facts
+    facts = checked(hub.imported(config, name=slug).text).facts
     assert facts.params == counts["params"]
     assert facts.kv_bytes_per_token == counts["kv_bytes_per_token"]
 
@@ -43,36 +54,139 @@ def test_official_counts(slug: str) -> None:
 def test_configurations_without_a_spec(path: Path) -> None:
     """Published configurations of known classes, many of which no variant is written for."""
     published = json.loads(path.read_text())
-    facts = checked(hub.imported(published.pop("config"), name=path.stem)).facts
+    facts = checked(hub.imported(published.pop("config"), name=path.stem).text).facts
     assert {fact: getattr(facts, fact) for fact in published} == published
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_unknown_keys_are_refused(name: str) -> None:
-    """A key that no rule speaks of, on top or inside an object, refuses the import by its name."""
-    for path in (("new_mechanism",), ("rope_parameters", "new_mechanism")):
-        config = copy.deepcopy(CONFIGS[name])
-        inner = config
-        for step in path[:-1]:
-            inner[step] = dict(inner.get(step) or {})
-            inner = inner[step]
-        inner[path[-1]] = 3
-        with pytest.raises(SpecError, match=r"\.".join(path)):
-            hub.imported(config)
+def test_unknown_keys(name: str) -> None:
+    """A key that the published class does not read changes nothing and is named; one inside an
+    object that is read, one spelt like a known one, or one of a class of its own is refused.
+    """
+    config = CONFIGS[name]
+    outcome = hub.imported(config | {"new_mechanism": 3})
+    assert "does not read new_mechanism" in " ".join(outcome.remarks)
+    known = "d_model" if "d_model" in config else "n_embd" if "n_embd" in config else "hidden_size"
+    inside = dict(config.get("rope_parameters") or {}) | {"new_mechanism": 3}
+    for changed, message in (
+        (config | {"rope_parameters": inside}, r"rope_parameters\.new_mechanism"),
+        (config | {known + "s": 3}, f"{known}s.*\n.*\n?.*did you mean {known}"),
+        (config | {"new_mechanism": 3, "auto_map": {"AutoModel": "a.B"}}, "new_mechanism"),
+    ):
+        with pytest.raises(SpecError) as error:
+            hub.imported(changed)
+        assert re.search(message, str(error.value)), str(error.value)
+
+
+READ_BY_CLASSES = re.compile(r"\bconfig\.([a-z_][a-z_0-9]*)|getattr\((?:self\.)?config, \"(\w+)\"")
+
+
+@pytest.mark.parametrize("kind", sorted({kind.partition("+")[0] for kind in reference.types()}))
+def test_hubs_know_what_the_class_reads(kind: str) -> None:
+    """Every field of the configuration class, and all that its modelling code reads, is spoken of:
+    so what is not, the class does not read.
+    """
+    classes, known = known_keys(kind)
+    config_class = CONFIG_MAPPING[kind]
+    own = set(config_class().to_dict()) - set(PretrainedConfig().to_dict())
+    own |= set(config_class.attribute_map)  # a file may use either name
+    around = {
+        key
+        for other in vars(inspect.getmodule(config_class)).values()
+        if inspect.isclass(other) and issubclass(other, PretrainedConfig) and other != config_class
+        for key in reference.config_fields(other) - reference.config_fields(config_class)
+    }  # of what the class is a part of
+    for name in classes & set(dir(transformers)):
+        read = {a or b for a, b in READ_BY_CLASSES.findall(source_of(getattr(transformers, name)))}
+        own |= {key for key in read - around if is_key(config_class, key)}
+    assert own - known - configuration.BOOKKEEPING == set()
+
+
+def source_of(used: type) -> str:
+    """The text of a class and of all names of its file that it uses."""
+    module = inspect.getmodule(used)
+    texts: dict[str, str] = {}
+    left = [used.__name__]
+    while left:
+        name = left.pop()
+        there = getattr(module, name, None)
+        mine = inspect.isclass(there) or inspect.isfunction(there)
+        if mine and name not in texts and inspect.getmodule(there) is module:
+            texts[name] = inspect.getsource(there)
+            left += re.findall(r"\b\w+\b", texts[name])
+    return "\n".join(texts.values())
+
+
+def is_key(config_class: type, name: str) -> bool:
+    """Whether a name that is read of a configuration is a key: what is computed is none."""
+    static = inspect.getattr_static(config_class, name, None)
+    return name not in dir(PretrainedConfig()) and not isinstance(static, property)
+
+
+def known_keys(kind: str) -> tuple[set[str], set[str]]:
+    """The classes of the hub of a type, and the keys on top that it speaks of."""
+    diagnostics = Diagnostics()
+    match = hub._model_type({"model_type": kind}, "x", (), diagnostics)
+    assert match is not None, diagnostics.items
+    unit, decl = match[0].unit, match[0].hub
+    lines = hubs.config_lines(unit.blocks[decl.model.name], decl, unit.keys, diagnostics)
+    return {c.value for c in decl.classes}, {p[0] for x in lines for p in hub._mentions(x.line)}
+
+
+@pytest.mark.parametrize("kind", sorted({kind.partition("+")[0] for kind in reference.types()}))
+def test_defaults_are_those_of_the_class(kind: str) -> None:
+    """What a hub takes for a key that is not there is what the class takes."""
+    match = hub._model_type({"model_type": kind}, "x", (), Diagnostics())
+    assert match is not None
+    unit, decl = match[0].unit, match[0].hub
+    lines = hubs.config_lines(unit.blocks[decl.model.name], decl, unit.keys, Diagnostics())
+    config = CONFIG_MAPPING[kind]()
+    seen = set()
+    for line in sorted(lines, key=lambda x: x.included):
+        if not isinstance(line.line, Defaults):
+            continue
+        for preset in line.line.presets:
+            (key,) = preset.path
+            if key in seen or not hasattr(config, key):
+                continue
+            seen.add(key)
+            value = expressions.evaluate(Scope(Diagnostics(), {}, {}), preset.value)
+            known = python_of(value)
+            assert known == getattr(config, key), key
+
+
+def python_of(value: object) -> object:
+    match value:
+        case Int(d):
+            return d.value
+        case Float(Lit(x)) | Text(x) | Truth(x):
+            return x
+        case Items(values):
+            return [python_of(v) for v in values or ()]
+    raise TypeError(value)
 
 
 WRONG = {
     "no model_type": ({"model_type": None}, "no model_type"),
     "unknown model_type": ({"model_type": "lama"}, "did you mean llama"),
-    "quantised": ({"quantization_config": {"bits": 4}}, "quantised"),
+    "another class": ({"architectures": ["LlamaModel"]}, "stands for LlamaForCausalLM"),
+    "a head of its own": ({"architectures": ["LlamaForSequenceClassification"]}, "another head"),
+    "two spellings that differ": (
+        {"rope_scaling": {"rope_type": "linear", "factor": 2.0}},
+        "rope_parameters and .rope_scaling, and they differ",
+    ),
+    "a factor without effect": (
+        {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "factor": 2.0}},
+        "rope_parameters.factor has no effect",
+    ),
     "another activation": ({"hidden_act": "relu"}, "requirement"),
     **{
         f"{key} where it is set": ({key: True}, f"nothing says what {key} does")
-        for key in hub.NETWORK_IF_SET
+        for key in configuration.NETWORK_IF_SET
     },
     "another rope": (
         {"rope_parameters": {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 2.0}},
-        "requirement",
+        "no case for dynamic",
     ),
     "missing": ({"hidden_size": None}, "does not say d"),
     "a text for a number": ({"hidden_size": "64"}, "d of Llama takes a dimension"),
@@ -99,6 +213,65 @@ def test_older_flat_keys() -> None:
 def test_hostile_names() -> None:
     """A name is data: it cannot end its text, nor become code of the spec."""
     name = '"} variant Evil = GPT2() { \\" \n\x1b[31m'
-    variant = checked(hub.imported(CONFIGS["llama"], name=name))
+    variant = checked(hub.imported(CONFIGS["llama"], name=name).text)
     assert variant.model.id.isidentifier()
     assert variant.model.name == '"} variant Evil = GPT2() { \\" [31m'
+
+
+def test_quantised_weights_are_a_remark() -> None:
+    config = CONFIGS["llama"] | {"quantization_config": {"quant_method": "fp8"}}
+    outcome = hub.imported(config, "x")
+    assert outcome.text == hub.imported(CONFIGS["llama"], "x").text.replace(
+        "llama.\n", f"llama.\n# {outcome.remarks[0]}\n", 1
+    )
+    assert "quantised (fp8)" in outcome.remarks[0]
+
+
+def test_the_text_part_is_opened() -> None:
+    inner = CONFIGS["gemma3_text"]
+    outer = {"model_type": "gemma3", "text_config": inner, "vision_config": {"depth": 3}}
+    found, plain = (checked(hub.imported(c, "x").text).facts for c in (outer, inner))
+    assert found.params == plain.params
+    assert "text part of gemma3" in hub.imported(outer, "x").remarks[0]
+
+
+def test_rules_give_the_lists_that_they_stand_for() -> None:
+    config = dict(CONFIGS["gemma3_text"])
+    kinds = config.pop("layer_types")
+    every = config.pop("_sliding_window_pattern", None) or kinds.index("full_attention") + 1
+    listed = reference.from_config(config | {"sliding_window_pattern": every}).config.layer_types
+    by_rule, by_list = config | {"sliding_window_pattern": every}, config | {"layer_types": listed}
+    assert hub.imported(by_rule, "x") == hub.imported(by_list, "x")
+
+
+def test_ignored_keys_are_written_down() -> None:
+    config = CONFIGS["llama"] | {
+        "rope_parameters": {**CONFIGS["llama"]["rope_parameters"], "note": 1}
+    }
+    with pytest.raises(SpecError, match=r"rope_parameters\.note"):
+        hub.imported(config)
+    text = hub.imported(config, ignore=["rope_parameters.note"]).text
+    assert "# Ignored as asked: rope_parameters.note." in text
+
+
+def test_all_reasons_come_at_once() -> None:
+    config = CONFIGS["llama"] | {"hidden_size": None, "num_attention_heads": -1, "mlp_bias": "no"}
+    with pytest.raises(SpecError) as error:
+        hub.imported(config)
+    assert len(error.value.diagnostics) >= 3
+
+
+def test_own_hubs_come_first(tmp_path: Path) -> None:
+    """A spec of one's own says how a configuration of its type is read."""
+    text = (Path(__file__).parent.parent / "specs" / "llama.arch").read_text()
+    (tmp_path / "own.arch").write_text(text.replace('hub Llama "llama"', 'hub Llama "mine"'))
+    config = CONFIGS["llama"] | {"model_type": "mine"}
+    with pytest.raises(SpecError, match="no spec knows"):
+        hub.imported(config)
+    own = [tmp_path / "own.arch"]
+    text = hub.imported(config, specs=own, folder=tmp_path).text
+    (tmp_path / "new.arch").write_text(text)
+    assert "use ./own: Llama" in text
+    assert not pipeline.check_path(tmp_path / "new.arch", "new.arch").diagnostics
+    with pytest.raises(SpecError, match="not in the folder"):
+        hub.imported(config, specs=own, folder=tmp_path / "below")

@@ -20,6 +20,7 @@ from archdsl import hub, pipeline, resolver
 from archdsl.diagnostic import SpecError
 from archdsl.elaborate.weights import parameters
 from archdsl.graph import Layers, Model
+from archdsl.source import Source
 from emitted import code_of, run
 from random_specs import KINDS, Spec, specs
 
@@ -167,8 +168,8 @@ def _configuration(drawn: Spec, variant: pipeline.Variant) -> None:
     given |= dict(zip(drawn.counted, drawn.counts, strict=False))
     if drawn.schedule in ("list", "numbers"):
         given["kinds" if drawn.schedule == "list" else "widths"] = drawn.items
-    text = hub.imported(given, name="V")
-    found = pipeline.check_source(hub.Source("imported.arch", text))
+    text = hub.imported(given, name="V").text
+    found = pipeline.check_source(Source("imported.arch", text))
     assert not found.diagnostics, "\n\n".join(d.text() for d in found.diagnostics)
     before, after = variant.facts.record(), found.variants[0].facts.record()
     for fact in ("params", "active", "kv_bytes_per_token", "state_bytes", "layers", "schedule"):

@@ -155,7 +155,7 @@ def test_the_layer_that_predicts_one_more_token() -> None:
 def ahead(**changes: object) -> tuple[ModuleType, dict[str, object]]:
     """An emitted tiny DeepSeek-V3 with one layer that predicts, and its config.json."""
     config = reference.tiny_config("deepseek_v3") | changes
-    text = hub.imported(config, name="tiny")
+    text = hub.imported(config, name="tiny").text
     assert "n_dense:" in text
     return from_text(text.replace("n_dense:", "n_ahead: 1, n_dense:", 1)), config
 

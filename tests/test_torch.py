@@ -42,7 +42,7 @@ def module_of(
     kind: str, lower: bool = True, wide: bool = False, layers: int | None = None
 ) -> ModuleType:
     """The module emitted for an imported tiny configuration; `wide` as the reference's is."""
-    text = hub.imported(reference.tiny_config(kind, layers), name="tiny")
+    text = hub.imported(reference.tiny_config(kind, layers), name="tiny").text
     change = reference.double if wide and reference.is_wide(kind) else str
     return from_text(text, lower, change)
 
@@ -190,7 +190,7 @@ def module_code(kind: str, lower: bool) -> str:
     from archdsl.source import Source
     from emitted import pipeline
 
-    text = hub.imported(reference.tiny_config(kind), name="tiny")
+    text = hub.imported(reference.tiny_config(kind), name="tiny").text
     code = code_of(pipeline.check_source(Source("imported.arch", text)).variants[0], lower)
     return reference.double(code) if reference.is_wide(kind) else code
 

@@ -79,8 +79,7 @@ def evaluate(scope: Scope, expr: s.Expr) -> Value:
         case s.Choice():
             return _choice(scope, expr)
         case s.Binary("??", left, right):
-            first = evaluate(scope, left)
-            return evaluate(scope, right) if isinstance(first, Null) else first
+            return _default(scope, left, right)
         case s.Binary():
             sides = evaluate(scope, expr.left), evaluate(scope, expr.right)
             return operators.binary(scope, expr, *sides)
@@ -101,7 +100,7 @@ def evaluate(scope: Scope, expr: s.Expr) -> Value:
         case s.Loop():
             return body.loop(scope, expr)
         case s.Key(key) if scope.keys is not None:
-            return names.entry(scope.keys, key.name)
+            return names.entry(scope, scope.keys, key.name)
     what = "a configuration key" if isinstance(expr, s.Key) else ""
     return scope.fail("unsupported", f"{what or 'this'} cannot stand here", expr.span)
 
@@ -128,6 +127,50 @@ def _group(scope: Scope, items: tuple[s.Expr, ...]) -> Value:
     values = [tensors.tensor(scope, p, i.span) for p, i in zip(parts, items, strict=True)]
     operands = tuple(v for v in values if v is not None)
     return Tensors(operands) if len(operands) == len(items) else Error()
+
+
+def _default(scope: Scope, left: s.Expr, right: s.Expr) -> Value:
+    """`a ?? b`: b where a is null. Two keys of a configuration that are both there have to agree: a
+    configuration that states one thing in two ways means neither.
+    """
+    first = evaluate(scope, left)
+    if isinstance(first, Null):
+        return evaluate(scope, right)
+    if scope.keys is None or isinstance(first, Error) or not _is_key(scope, right):
+        return first
+    before = set(scope.read)
+    second = evaluate(scope, right)
+    same = _plain(first) == _plain(second)
+    if isinstance(second, Record) and same:
+        scope.read.add((*second.path, "*"))
+    if isinstance(second, Null | Error) or same:
+        return first
+    scope.read.clear()
+    scope.read |= before
+    if type(first) is not type(second):
+        return first
+    return scope.fail(
+        "hub-config",
+        f"the configuration says {left.span.text} and {right.span.text}, and they differ",
+        right.span,
+        help="remove the one that is not meant",
+    )
+
+
+def _is_key(scope: Scope, expr: s.Expr) -> bool:
+    """Whether an expression is a key of the configuration, perhaps of an object with a name."""
+    within = isinstance(expr, s.Field)
+    while isinstance(expr, s.Field):
+        expr = expr.value
+    known = scope.look(expr.name) if isinstance(expr, s.Name) else None
+    return isinstance(expr, s.Key) or (within and isinstance(known, Record))
+
+
+def _plain(value: Value) -> Value:
+    """A value of a configuration without its place there."""
+    if isinstance(value, Record):
+        return Record(tuple((k, _plain(v)) for k, v in sorted(value.entries, key=lambda e: e[0])))
+    return value
 
 
 def _part(scope: Scope, expr: s.AxesCall | s.Index | s.Slice) -> Value:
@@ -302,7 +345,7 @@ def _field(scope: Scope, expr: s.Field) -> Value:
         case Error() | Null():
             return value
         case Record():
-            return names.entry(value, expr.name.name)
+            return names.entry(scope, value, expr.name.name)
         case Recipe() if isinstance(expr.value, s.Name):
             path = names.parameter(scope, expr, expr.value, value)
             if isinstance(path, Error):

@@ -44,8 +44,9 @@ def name(scope: Scope, expr: s.Name) -> Value:
     return scope.fail("unknown-name", f"nothing here is called {expr.name}", expr.span, help=hint)
 
 
-def entry(record: Record, key: str) -> Value:
-    """A key of a configuration, null where it is not there."""
+def entry(scope: Scope, record: Record, key: str) -> Value:
+    """A key of a configuration, null where it is not there; marks it read."""
+    scope.read.add((*record.path, key))
     return dict(record.entries).get(key, Null())
 
 

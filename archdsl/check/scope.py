@@ -87,7 +87,8 @@ class Scope:
     that stand for any. `absent`: parameters whose condition is false, with its place. `guards`:
     whether a parameter with a condition is there, which its name says in a condition. `shared`:
     what this body shares. `unrolled` are the model's settings that say how long a `for i in n` is.
-    `places` are the names under which the block keeps something for later tokens.
+    `keys` is a published configuration, `read` which of its keys were looked at. `places` are the
+    names under which the block keeps something for later tokens.
     """
 
     diagnostics: Diagnostics
@@ -106,6 +107,7 @@ class Scope:
     rests: dict[str, tuple[Axis, ...]] = field(default_factory=dict)
     frames: tuple[str, ...] = ()
     keys: Record | None = None
+    read: set[tuple[str, ...]] = field(default_factory=set)
     instantiate: Instantiate | None = None
     given: dict[str, Tensor] = field(default_factory=dict)
     around: Mapping[str, TensorType] = field(default_factory=dict)

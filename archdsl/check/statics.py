@@ -255,6 +255,8 @@ def spelt(scope: Scope, value: Value) -> str:
             return printable(text)
         case Float():
             return str(number(scope, value, None))
+        case Truth(known) if known is not None:
+            return "true" if known else "false"
     return describe(value)
 
 

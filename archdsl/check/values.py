@@ -14,7 +14,7 @@ from archdsl.graph import Binding
 from archdsl.reals import Real
 from archdsl.record import entity, record
 from archdsl.source import Span
-from archdsl.syntax import BlockDecl, Kind, KindOf, ParamStatement, SimpleKind, TypeExpr
+from archdsl.syntax import BlockDecl, KeysDecl, Kind, KindOf, ParamStatement, SimpleKind, TypeExpr
 from archdsl.types import TensorType
 
 
@@ -62,9 +62,10 @@ class Null:
 
 @record
 class Record:
-    """An object of a configuration file; a key that it does not have is null."""
+    """An object of a configuration file, at a path; a key that it does not have is null."""
 
     entries: tuple[tuple[str, Value], ...]
+    path: tuple[str, ...] = ()
 
 
 @record
@@ -253,6 +254,15 @@ class Block:
             if isinstance(statement, ParamStatement) and statement.name.name == name:
                 return statement
         return None
+
+
+@entity
+class Keys:
+    """A `keys` declaration with what is in sight where it stands."""
+
+    decl: KeysDecl
+    globals: Mapping[str, Value]
+    known: Mapping[str, Keys]
 
 
 Value = (

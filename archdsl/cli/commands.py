@@ -137,20 +137,31 @@ def facts(specs: tuple[str, ...], form: str, as_json: bool, context: int | None)
     "-o", "--output", default="-", metavar="FILE", help="Where to write; - is standard output."
 )
 @click.option("--name", default="", help="What readers call the model.")
-def import_(config: str, form: str, output: str, name: str) -> None:
+@click.option("--ignore", multiple=True, metavar="KEY",
+              help="A key that changes nothing, such as rope_scaling.note.")  # fmt: skip
+@click.option("--spec", multiple=True, metavar="FILE",
+              help="A spec of your own whose hubs are looked at first.")  # fmt: skip
+def import_(
+    config: str, form: str, output: str, name: str, ignore: tuple[str, ...], spec: tuple[str, ...]
+) -> None:
     """Turn a published config.json into a spec with one variant.
 
-    Every key of the configuration has to be known to the spec of its model_type.
+    Every key of the configuration has to be known to the spec of its model_type, or be one that the
+    published class does not read.
     """
     from archdsl.hub import imported
 
     shown = "<stdin>" if config == "-" else config
+    own = [Path(file) for file in spec]
     try:
-        text = imported(configuration(config, shown), name, shown)
+        folder = Path.cwd() if output == "-" else Path(output).parent
+        outcome = imported(configuration(config, shown), name, shown, ignore, own, folder)
     except SpecError as error:
         tell(error.diagnostics, form, sys.stderr)
         raise Stop(1, _counted(len(error.diagnostics)) if form == "text" else "") from error
-    write(output, text)
+    write(output, outcome.text)
+    for remark in outcome.remarks:
+        print(f"archdsl: {remark}", file=sys.stderr)
 
 
 @cli.command()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from archdsl.cli.output import Stop, usage
-from archdsl.diagnostic import Diagnostics, SpecError, nearest
+from archdsl.diagnostic import Diagnostics, SpecError, nearest, printable
 from archdsl.parser import decode, read
 from archdsl.pipeline import Checked, Variant, check_path, check_source
 from archdsl.record import record
@@ -155,7 +154,7 @@ def configuration(path: str, shown: str) -> dict[str, object]:
 
     data = limited(path, shown)
     try:
-        config = json.loads(data, parse_constant=_finite, parse_float=_finite)
+        config = json.loads(data, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise Stop(1, f"{shown} is not JSON: {error}") from error
     if not isinstance(config, dict):
@@ -185,9 +184,11 @@ def limited(path: str, shown: str) -> bytes:
     return data
 
 
-def _finite(text: str) -> float:
-    """A number of a JSON file. Raises ValueError for infinity and what is no number."""
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text[:20]} is not a finite number")
-    return number
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object of a JSON file. Raises ValueError for a key that stands there twice."""
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"{printable(twice[:40])} stands there twice")
+    return entries

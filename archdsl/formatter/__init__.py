@@ -136,6 +136,9 @@ class _Printer:
                 self.put(f"card {variant.name}")
                 show = self.plain(self.directive)
                 self.braces(variant.span.end, item.span.end - 1, directives, show, 0)
+            case s.KeysDecl(name, lines):
+                self.put(f"keys {name.name}")
+                self.braces(name.span.end, item.span.end - 1, lines, self.rules, 0)
             case s.HubDecl():
                 self.hub(item)
 
@@ -171,8 +174,9 @@ class _Printer:
     def hub(self, hub: s.HubDecl) -> None:
         head = f"hub {hub.model.name} "
         types = self.row(hub.types, lambda t, _: t.span.text, len(head), 2)
-        self.put(f"{head}{types} {{")
-        self.fresh_after(self.notes.find("{", hub.types[-1].span.end) + 1)
+        classes = ", ".join(c.span.text for c in hub.classes)
+        self.put(f"{head}{types} {f'for {classes} ' if classes else ''}{{")
+        self.fresh_after(self.notes.find("{", (*hub.types, *hub.classes)[-1].span.end) + 1)
         place = self.notes.end
         for word, items in (("config", hub.config), ("weights", hub.weights)):
             self.above(place, STEP)
@@ -345,6 +349,13 @@ class _Printer:
                 case s.Mapping(name, value):
                     lead = f"{name.name:{wide}} <- "
                     lines.append(lead + self.expr(value, indent + len(lead), indent))
+                case s.Local(name, value):
+                    lead = f"{name.name} = "
+                    lines.append(lead + self.expr(value, indent + len(lead), indent))
+                case s.Include(name):
+                    lines.append(f"use {name.name}")
+                case s.Defaults(presets):
+                    lines.append("default " + self.row(presets, _preset, indent + 8))
                 case s.Require(value):
                     lines.append("require " + self.expr(value, indent + 8, indent))
                 case s.Ignore(keys):
@@ -374,6 +385,10 @@ class _Printer:
         left = self.row(x.targets, lambda t, _: _target(t), indent)
         tail = self.row(x.sources, lambda t, _: t.span.text, column, len(pattern))
         return f"{left}\n{' ' * (indent + STEP)}<- {tail}{pattern}"
+
+
+def _preset(x: s.Preset, _: Place) -> str:
+    return f".{'.'.join(x.path)}: {flat(x.value)}"
 
 
 def _is_part(x: s.Statement) -> bool:

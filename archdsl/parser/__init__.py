@@ -28,7 +28,7 @@ from archdsl.syntax import Declaration, File
 _HEAD = re.compile(r"^[^\W\d]\w*[ \t]+([^\W\d]\w*)", re.MULTILINE)
 _IMPORTED = re.compile(r"^use[ \t][^:\n]*:([^\n]*)", re.MULTILINE)
 _NAME = re.compile(r"[^\W\d]\w*")
-_DECLARATION = re.compile(r"^(?:use|block|model|tiny|variant|card|hub)\b", re.MULTILINE)
+_DECLARATION = re.compile(r"^(?:use|block|model|tiny|variant|card|keys|hub)\b", re.MULTILINE)
 
 
 def read(path: Path, name: str, diagnostics: Diagnostics) -> Source | None:

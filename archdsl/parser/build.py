@@ -291,6 +291,9 @@ class _Builder:
                 return s.VariantDecl(self.name(c[0]), self.expr(c[1]), facts, self.doc(at), at)
             case "card":
                 return s.CardDecl(self.name(c[0]), tuple(self.directive(d) for d in c[1:]), at)
+            case "keys":
+                lines = tuple(self.rule(t) for t in c[1:] if isinstance(t, Tree))
+                return s.KeysDecl(self.name(c[0]), lines, at)
         return self.hub(tree, at)
 
     def doc(self, at: Span) -> str:
@@ -376,24 +379,36 @@ class _Builder:
         name, *rest = tree.children
         types = tuple(self.string(t) for t in rest if isinstance(t, Token))
         trees = [t for t in rest if isinstance(t, Tree)]
-        rules = [t for t in trees if t.data in ("mapping", "require", "ignore")]
+        classes = [t for t in trees if t.data == "classes"]
         weights = [t for t in trees if t.data in ("weight", "skip", "weight_group")]
+        rules = [t for t in trees if t not in classes and t not in weights]
         return s.HubDecl(
             self.name(name),
             types,
+            tuple(self.string(x) for t in classes for x in t.children),
             tuple(self.rule(t) for t in rules),
             tuple(self.weight(t) for t in weights),
             at,
         )
 
-    def rule(self, tree: Tree) -> s.Mapping | s.Require | s.Ignore:
+    def rule(self, tree: Tree) -> s.ConfigLine:
         at, c = self.span(tree), tree.children
         match tree.data:
             case "mapping":
                 return s.Mapping(self.name(c[0]), self.expr(c[1]), at)
+            case "local":
+                return s.Local(self.name(c[0]), self.expr(c[1]), at)
+            case "include":
+                return s.Include(self.name(c[0]), at)
+            case "defaults":
+                return s.Defaults(tuple(self.preset(p) for p in c), at)
             case "require":
                 return s.Require(self.expr(c[0]), at)
         return s.Ignore(self.exprs(c), at)
+
+    def preset(self, tree: Node) -> s.Preset:
+        path, value = tree.children
+        return s.Preset(tuple(map(str, path.children)), self.expr(value), self.span(tree))
 
     def weight(self, tree: Tree) -> s.WeightLine:
         at, c = self.span(tree), tree.children
