@@ -15,6 +15,7 @@ b * (a // b) is a. Python's `==` on a `Dim` is equality of text, never provable 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -196,9 +197,22 @@ def _replace(atom: Atom, look: Callable[[str], Dim | None]) -> Dim:
     return Dim.symbol(atom) if value is None else value
 
 
+def lowest(a: Dim, b: Dim) -> tuple[Dim, Dim]:
+    """Two dimensions without the number that divides both."""
+    common = math.gcd(*(factor for d in (a, b) for _, factor in d.terms))
+    return (a // common, b // common) if common > 1 else (a, b)
+
+
 def divides(b: Dim, a: Dim, facts: Assumptions) -> bool:
-    """Whether b is known to divide a."""
-    return (a % b).terms == () or simplify(a % b, facts).terms == ()
+    """Whether b is known to divide a: directly, without a number that divides both, or by way of a
+    dimension that a `where` shows to be divided by b.
+    """
+    if (a % b).terms == () or simplify(a % b, facts).terms == ():
+        return True
+    lower, upper = lowest(b, a)
+    if lower != b:
+        return divides(lower, upper, facts)
+    return any(y == b and (a % x).terms == () for x, y in facts.licensed())
 
 
 @record

@@ -116,6 +116,9 @@ class Variant:
     def _repr_svg_(self) -> str:
         return self.svg()
 
+    def __repr__(self) -> str:
+        return f"<{self.model.id}: {self.model.name}, {self.facts.params:,} parameters>"
+
 
 def drawn(variant: Variant, ask: Shown, theme: str = "light", width: str | None = None) -> Scene:
     """A picture of a variant as shapes with positions.

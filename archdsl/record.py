@@ -18,8 +18,9 @@ for three fields is that of any other class with three fields, with other names.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
+from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
 
@@ -135,9 +136,34 @@ def _hash_of_class(self: Any) -> int:
     return hash(self.__class__.__qualname__)
 
 
+DEEP, MANY, LONG = 3, 4, 60
+"""A record shows records in it so deep, so many items of a collection, so much of a text."""
+
+
 def _repr(self: Any) -> str:
-    shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in fields(self))
-    return f"{self.__class__.__qualname__}({shown})"
+    return _shown(self, DEEP)
+
+
+def _shown(value: Any, deep: int) -> str:
+    """A value on one line. A model holds graphs of millions of values: what lies deep is `...`."""
+    names = fields(value)
+    cls = value.__class__
+    if cls.__repr__ is _repr:
+        inner = "..." if names and deep == 0 else ", ".join(
+            f"{name}={_shown(getattr(value, name), deep - 1)}" for name in names
+        )  # fmt: skip
+        return f"{cls.__qualname__}({inner})"
+    if isinstance(value, str):
+        return repr(value if len(value) <= LONG else f"{value[:LONG]}...")
+    if cls in (tuple, list, set, frozenset) and value:
+        items = [_shown(x, deep - 1) for x in islice(value, MANY)] if deep else ["..."]
+        more = [f"... {len(value)} in all"] if len(value) > MANY and deep else []
+        comma = "," if cls is tuple and len(value) == 1 else ""
+        brackets = {tuple: "({})", list: "[{}]"}.get(cls, "{{{}}}")
+        return brackets.format(", ".join([*items, *more]) + comma)
+    if isinstance(value, Mapping):
+        return f"{{{len(value)} entries}}" if value else "{}"
+    return repr(value)[: 4 * LONG]
 
 
 def _reduce(self: Any) -> tuple[type, tuple[Any, ...]]:

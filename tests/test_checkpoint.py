@@ -124,3 +124,80 @@ def test_a_tie_that_does_not_hold_is_told(module: ModuleType) -> None:
     tensors = published()
     with pytest.raises(ValueError, match=r"head\.weight differs from embed\.weight"):
         read(module, tensors | {"head": tensors["embed.weight"] + 1})
+
+
+HEADS = """
+use std.core: Embedding, Linear
+block HeadNorm(heads, k)(x: [B, heads, T, k]) -> [B, heads, T, k] as norm {
+  param g: [heads, k] = ones
+  return x * rearrange[heads k -> heads 1 k](g)
+}
+model M(d, heads, vocab)(stream tokens: int[B, T]) -> [B, T, vocab] where d % heads == 0 {
+  embed = Embedding(vocab, d)
+  a     = Linear(d, d)
+  b     = Linear(d, d)
+  norm  = HeadNorm(heads, d // heads)
+  head  = Linear(d, vocab)
+  x = embed(tokens)
+  y = a(x) + b(x) |> rearrange[B T (heads k) -> B heads T k]
+  return norm(y) |> rearrange[B heads T k -> B T (heads k)] |> head
+}
+variant V = M(d: 8, heads: 4, vocab: 7) {}
+hub M "m" {
+  config { d <- .d  heads <- .h  vocab <- .v }
+  weights {
+    embed                <- "embed"
+    a.weight, b.weight   <- "ab" [(heads (k + k)) d -> (heads k) d, (heads k) d]
+    norm.g[h]            <- "norms.{h}.weight"
+    head                 <- "head"
+  }
+}
+"""
+
+
+def test_a_pattern_knows_settings_and_a_tensor_for_each_head_is_stacked() -> None:
+    """Four heads, each with its rows of a and then of b: `heads` in a pattern is the setting."""
+    module = from_text(HEADS)
+    torch.manual_seed(0)
+    tensors = {"embed.weight": torch.randn(7, 8), "head.weight": torch.randn(7, 8)}
+    tensors["ab"] = torch.randn(16, 8)
+    tensors |= {f"norms.{h}.weight": torch.randn(2) for h in range(4)}
+    state = read(module, tensors)
+    by_head = tensors["ab"].view(4, 2, 2, 8)
+    assert torch.equal(state["a.weight"], by_head[:, 0].reshape(8, 8))
+    assert torch.equal(state["b.weight"], by_head[:, 1].reshape(8, 8))
+    for h in range(4):
+        assert torch.equal(state["norm.g"][h], tensors[f"norms.{h}.weight"])
+    del tensors["norms.3.weight"]
+    with pytest.raises(ValueError, match=r"shape \(3, 2\), not \(4, 2\)"):
+        read(module, tensors)
+
+
+def test_a_line_names_a_block(module: ModuleType) -> None:
+    """All parameters of the block under their own names, but for those named more closely."""
+    text = SPEC.replace('    embed.weight         <- "embed.weight", "wte"\n', "")
+    start, _, _ = text.partition("  weights {")
+    other = from_text(start + """  weights {
+    <- "model.", "" {
+      embed <- "embed"
+      layers[i] <- "{i}." {
+        f.weight <- "f" [a b -> b a]
+      }
+      layers[i] <- "{i}"
+    }
+    head <- "head"
+  }
+}
+""")  # fmt: skip
+    tensors = {"model.embed.weight": torch.randn(7, 4)}
+    for i in "01":
+        tensors[f"{i}.f"] = torch.randn(4, 4)
+        tensors |= {f"{i}.{part}.weight": torch.randn(4, 4) for part in "gh"}
+        tensors[f"model.{i}.scale"] = torch.randn(4)
+    state = read(other, tensors)
+    assert torch.equal(state["layers.1.f.weight"], tensors["1.f"].T)
+    assert torch.equal(state["layers.0.g.weight"], tensors["0.g.weight"])
+    assert torch.equal(state["layers.1.scale"], tensors["model.1.scale"])
+    with pytest.raises(ValueError, match=r"no parameter for 0\.f\.weight"):
+        read(other, tensors | {"0.f.weight": torch.randn(4, 4)})
+    assert module.Config is not other.Config

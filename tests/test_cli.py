@@ -217,6 +217,37 @@ def test_import(sh: Shell) -> None:
     assert sh("fmt --check -", out)[0] == 0
 
 
+def test_a_configuration_in_place_of_a_spec(sh: Shell) -> None:
+    """Every command takes a config.json; what it gives is what its import gives."""
+    text = (ROOT / "tests" / "data" / "configs" / "smollm2-135m.json").read_text()
+    sh.write("config.json", text)
+    sh.write("imported.arch", sh("import config.json --name config")[1])
+    [one], [other] = (
+        json.loads(sh(f"facts {n} --json")[1]) for n in ("config.json", "imported.arch")
+    )
+    assert one == {**other, "file": "config.json"}
+    assert sh("render config.json -o card.svg")[0] == 0
+    assert sh("check config.json")[0] == 0
+    code, _, err = sh("fmt config.json")
+    assert (code, "not a spec" in err) == (2, True)
+    sh.write("wrong.json", text.replace('"silu"', '"relu"'))
+    code, _, err = sh("facts wrong.json")
+    assert code == 1 and "hidden_act is relu" in err
+    sh.write("twice.json", '{"model_type": "llama", "model_type": "gpt2"}')
+    code, _, err = sh("facts twice.json")
+    assert code == 1 and "model_type stands there twice" in err
+
+
+def test_import_tells_what_it_left_out(sh: Shell) -> None:
+    config = json.loads((ROOT / "tests" / "data" / "configs" / "smollm2-135m.json").read_text())
+    sh.write("config.json", json.dumps(config | {"note": 1, "hidden_sise": 2}))
+    code, out, err = sh("import config.json")
+    assert code == 1 and "did you mean hidden_size" in err
+    code, out, err = sh("import config.json --ignore hidden_sise")
+    assert code == 0 and "does not read note" in err
+    assert "# Ignored as asked: hidden_sise." in out
+
+
 def test_missing_library_is_exit_code_3(sh: Shell) -> None:
     sh.write("hidden/cairosvg/__init__.py", "raise OSError('no library called cairo was found')")
     path = os.pathsep.join([str(sh.folder / "hidden"), str(ROOT)])

@@ -13,7 +13,7 @@ from archdsl import syntax as s
 from archdsl.axes import Cut, Factor, Item, Merge, RestFactor, factors, pieces, size
 from archdsl.check.scope import Scope
 from archdsl.check.values import Int, Tensor
-from archdsl.dims import DIFFERENT, EQUAL, Dim, divides, simplify
+from archdsl.dims import DIFFERENT, EQUAL, Dim, divides, lowest, simplify
 from archdsl.source import Span
 from archdsl.symbols import SEEN, STREAM
 from archdsl.types import REST, Axis, Rest, TensorType
@@ -173,10 +173,13 @@ def _unknown(names: Names, items: tuple[s.AxisItem, ...]) -> list[s.AxisName]:
 def _split(
     names: Names, items: tuple[s.AxisItem, ...], axis: Dim, span: Span, t: TensorType
 ) -> tuple[Item, ...]:
-    """The factors of a merged axis; one of them may be unknown."""
+    """The factors of a merged axis; one of them may be unknown, or be cut in unknown pieces."""
     unknown = _unknown(names, items)
     if len(unknown) > 1:
         _unbound(names, unknown[1])
+    pieces = [i for i in items if isinstance(i, s.Joined) and _pieces_unknown(names, i)]
+    if pieces and not unknown:
+        return _split_in_pieces(names, items, pieces[0], axis, span, t)
     known: list[Item | None] = [None if i in unknown else _known(names, i) for i in items]
     total = Dim.number(1)
     for item in known:
@@ -185,15 +188,43 @@ def _split(
     if not unknown:
         _equal(names, total, axis, f"({span.text.strip('()')})", span, t)
         return tuple(i for i in known if i is not None)
-    quotient = _quotient(names, axis, total, unknown[0], span, t)
+    quotient = _quotient(names, axis, total, unknown[0].text, span, t)
     names.local[unknown[0].text] = quotient
     return tuple(Factor(unknown[0].text, quotient) if i is None else i for i in known)
 
 
-def _quotient(
-    names: Names, axis: Dim, total: Dim, item: s.AxisName, span: Span, t: TensorType
-) -> Dim:
+def _pieces_unknown(names: Names, item: s.Joined) -> list[s.AxisName]:
+    return [u for part in item.parts for u in _unknown(names, part)]
+
+
+def _split_in_pieces(
+    names: Names,
+    items: tuple[s.AxisItem, ...],
+    cut: s.Joined,
+    axis: Dim,
+    span: Span,
+    t: TensorType,
+) -> tuple[Item, ...]:
+    """The factors of a merged axis of which one is `(k + k)`, its pieces unknown."""
+    total = Dim.number(1)
+    for item in items:
+        if item is not cut:
+            total = total * size(_known(names, item))
+    alike = {i.text for part in cut.parts for i in part if isinstance(i, s.AxisName)}
+    if len(alike) == 1 and all(len(part) == 1 for part in cut.parts):
+        (name,) = alike
+        whole = total * len(cut.parts)
+        names.local[name] = _quotient(names, axis, whole, name, span, t)
+        pieces: Item = _known(names, cut)
+    else:
+        what = f"({cut.span.text.strip('()')})"
+        pieces = _cut(names, cut, _quotient(names, axis, total, what, span, t), t)
+    return tuple(pieces if item is cut else _known(names, item) for item in items)
+
+
+def _quotient(names: Names, axis: Dim, total: Dim, what: str, span: Span, t: TensorType) -> Dim:
     scope = names.scope
+    axis, total = lowest(axis, total)
     if divides(total, axis, scope.facts):
         return axis // total
     value, by = scope.value(axis), scope.value(total)
@@ -211,7 +242,7 @@ def _quotient(
             "unknown-equality",
             f"nothing shows that {total} divides {axis}",
             span,
-            note=f"{item.text} would be {_factor(axis)} // {_factor(total)}",
+            note=f"{what} would be {_factor(axis)} // {_factor(total)}",
             help=f"add `where {_factor(axis)} % {_factor(total)} == 0`",
         )
     else:
@@ -252,19 +283,26 @@ def _known(names: Names, item: s.AxisItem) -> Item:
 
 
 def _cut(names: Names, item: s.Joined, axis: Dim, t: TensorType) -> Item:
-    """The pieces of an axis; one piece of a single unknown name takes what is left."""
-    unknown = [u for part in item.parts for u in _unknown(names, part)]
-    if len(unknown) > 1:
-        _unbound(names, unknown[1])
+    """The pieces of an axis; pieces of a single unknown name take what is left, in equal parts."""
+    unknown = _pieces_unknown(names, item)
+    for other in unknown:
+        if other.text != unknown[0].text:
+            _unbound(names, other)
     if unknown:
-        part = next(p for p in item.parts if unknown[0] in p)
-        if len(part) > 1:
-            _unbound(names, unknown[0])
         total = Dim()
-        for other in item.parts:
-            if other is not part:
-                total = total + size(Merge(tuple(_known(names, i) for i in other)))
-        names.local[unknown[0].text] = axis - total
+        times = 0
+        for part in item.parts:
+            if not _unknown(names, part):
+                total = total + size(Merge(tuple(_known(names, i) for i in part)))
+            elif len(part) > 1:
+                _unbound(names, unknown[0])
+            else:
+                times += 1
+        left = axis - total
+        if times > 1:
+            name, span = unknown[0].text, item.span
+            left = _quotient(names, left, Dim.number(times), name, span, t)
+        names.local[unknown[0].text] = left
     cut = _known(names, item)
     _equal(names, size(cut), axis, item.span.text, item.span, t)
     return cut

@@ -89,7 +89,8 @@ def run(arguments: list[str]) -> int:
 def cli(debug: bool) -> None:
     """Neural-network architectures from one text: checked, counted, drawn and run.
 
-    A SPEC is a file, FILE:Variant, a folder of .arch files, or - for standard input.
+    A SPEC is a file, FILE:Variant, a folder of .arch files, a published config.json, or - for
+    standard input.
     """
 
 

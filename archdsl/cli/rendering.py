@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from archdsl.cli.output import write
 from archdsl.pipeline import Checked, Variant, drawn
-from archdsl.record import record
+from archdsl.record import fields, record
 from archdsl.resolver import PACKAGE, Unit
 from archdsl.shown import NOTHING, Shown
 
@@ -150,10 +150,17 @@ def digest(checked: Checked, variant: str, look: Look) -> str:
     import hashlib
 
     assert checked.unit is not None
-    parts = [variant, repr(look), program()]
+    parts = [variant, repr(_plain(look)), program()]
     for unit in _texts(checked.unit, set()):
         parts += [unit.source.name.rpartition("/")[2], unit.source.text]
     return hashlib.sha256("\0".join(parts).encode("utf-8")).hexdigest()
+
+
+def _plain(value: object) -> object:
+    """A record as tuples, whose repr is whole."""
+    if isinstance(value, tuple):
+        return tuple(map(_plain, value))
+    return tuple(_plain(getattr(value, name)) for name in fields(value)) or value
 
 
 def _texts(unit: Unit, seen: set[int]) -> Iterator[Unit]:

@@ -1,4 +1,7 @@
-"""What a command works on: `PATH`, `PATH:Variant`, a folder of specs, or `-` for standard input."""
+"""What a command works on: `PATH`, `PATH:Variant`, a folder of specs, or `-` for standard input.
+
+A path that ends in `.json` is a published configuration: the spec is what `archdsl import` makes.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +84,9 @@ def _below(folder: Path) -> list[Path]:
 
 def checked(target: Target, *, tiny: bool = False) -> Checked:
     """The check of a target. Raises Stop where it has no such variant."""
-    if target.path is not None:
+    if target.path is not None and target.path.suffix == ".json":
+        result = _configured(target.path, target.name, tiny)
+    elif target.path is not None:
         result = check_path(target.path, target.name, only=target.variant, tiny=tiny)
     else:
         diagnostics = Diagnostics()
@@ -95,6 +100,19 @@ def checked(target: Target, *, tiny: bool = False) -> Checked:
     return result
 
 
+def _configured(path: Path, name: str, tiny: bool) -> Checked:
+    """The check of the spec that a published configuration is imported as; remarks are printed."""
+    from archdsl.hub import imported
+
+    try:
+        outcome = imported(configuration(str(path), name), file=name)
+    except SpecError as error:
+        return Checked(None, (), error.diagnostics)
+    for remark in outcome.remarks:
+        print(f"archdsl: {remark}", file=sys.stderr)
+    return check_source(Source(name, outcome.text), tiny=tiny)
+
+
 def _stdin(diagnostics: Diagnostics) -> Source | None:
     return decode(contents("-", STDIN), STDIN, None, diagnostics)
 
@@ -103,6 +121,8 @@ def reformatted(target: Target) -> tuple[str, str]:
     """The text of a target and its canonical form. Raises SpecError where it does not parse."""
     from archdsl.formatter import formatted
 
+    if target.path is not None and target.path.suffix == ".json":
+        raise usage(f"{target.name} is a configuration and not a spec: archdsl import makes one")
     diagnostics = Diagnostics()
     if target.path is None:
         source = _stdin(diagnostics)

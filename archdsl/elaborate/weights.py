@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator
 from archdsl import syntax as s
 from archdsl.check import patterns
 from archdsl.check.scope import Numbers, Scope
+from archdsl.check.values import Int
 from archdsl.diagnostic import Diagnostics
 from archdsl.dims import Dim
 from archdsl.graph import Experts, Hub, Layers, Model, Module, Param, WeightRule
@@ -43,8 +44,8 @@ def hub(model: Model, home: Unit, diagnostics: Diagnostics) -> Hub | None:
 def _hub(model: Model, decl: s.HubDecl, diagnostics: Diagnostics) -> Hub:
     lines = list(_flat(decl.weights))
     skips = [x.sources[0] for x in lines if x.skip]
-    lines = [_without_banks(model.root, x) for x in lines if not x.skip]
-    named = {(_names(path), line.each_expert) for line in lines for path in line.targets}
+    lines = [_stacked(model.root, x) for x in lines if not x.skip]
+    named = {(_names(path), line.stacked) for line in lines for path in line.targets}
     rules = [
         rule
         for line in lines
@@ -57,14 +58,14 @@ def _hub(model: Model, decl: s.HubDecl, diagnostics: Diagnostics) -> Hub:
 
 @record
 class _Line:
-    """A line with what stands around it. `each_expert`: its target counts the experts of a bank."""
+    """A line with what stands around it. `stacked`: one of several tensors that fill a target."""
 
     targets: tuple[_Path, ...]
     sources: tuple[str, ...]
     pattern: s.Pattern | None
     span: Span
     skip: bool = False
-    each_expert: bool = False
+    stacked: bool = False
 
 
 def _flat(
@@ -84,18 +85,18 @@ def _flat(
                 yield from _flat(inner, deeper, tuple(b + x.value for b in before for x in sources))
 
 
-def _without_banks(root: Module, line: _Line) -> _Line:
-    """A line without the indices of experts, whose tensors the model holds stacked: `*` stands for
-    their numbers.
+def _stacked(root: Module, line: _Line) -> _Line:
+    """A line without the indices that count along the first axis of a tensor: `*` stands for their
+    numbers.
     """
-    banks = {i for p in line.targets for i in _bank_indices(root, p)}
-    if not banks:
+    counted = {i for p in line.targets for i in _stacked_indices(root, p)}
+    if not counted:
         return line
-    paths = tuple(tuple(x for x in p if x not in {f"[{b}]" for b in banks}) for p in line.targets)
+    paths = tuple(tuple(x for x in p if x not in {f"[{i}]" for i in counted}) for p in line.targets)
     sources = line.sources
-    for index in banks:
+    for index in counted:
         sources = tuple(x.replace(f"{{{index}}}", "*") for x in sources)
-    return replace(line, targets=paths, sources=sources, each_expert=True)
+    return replace(line, targets=paths, sources=sources, stacked=True)
 
 
 def _names(path: _Path) -> _Path:
@@ -122,9 +123,7 @@ def _parameters_of(
     depth = len(begin)
     for inner in _indexed(root):
         names = _names(inner)
-        closer = any(
-            (names[:n], line.each_expert) in named for n in range(depth + 1, len(names) + 1)
-        )
+        closer = any((names[:n], line.stacked) in named for n in range(depth + 1, len(names) + 1))
         if names[:depth] == begin and not closer:
             rest = _behind(inner, depth)
             end = "." + ".".join(f"{{{x[1:-1]}}}" if x.startswith("[") else x for x in rest)
@@ -180,7 +179,12 @@ def _rule(model: Model, line: _Line, diagnostics: Diagnostics) -> WeightRule | N
     plan = None
     if line.pattern is not None:
         types = [_rooted(f[0]) for f in targets if f]
-        scope = Scope(diagnostics, {}, {}, numbers=Numbers({}, {}, {}, model.numbers))
+        settings = {
+            x.name: Int(Dim.number(x.value))
+            for x in model.root.settings
+            if x.kind == "dim" and isinstance(x.value, int)
+        }
+        scope = Scope(diagnostics, {**settings}, {}, numbers=Numbers({}, {}, {}, model.numbers))
         plan = patterns.inverse(scope, line.pattern, types)
         if plan is None:
             return None
@@ -198,15 +202,18 @@ def _is_name_step(step: s.Name | s.Expr) -> bool:
     return before.endswith(".")
 
 
-def _bank_indices(module: Module, path: tuple[str, ...]) -> list[str]:
-    """Indices behind a bank: they count experts, whose tensors the model holds stacked."""
-    here, indices, bank = [module], [], False
+def _stacked_indices(module: Module, path: tuple[str, ...]) -> list[str]:
+    """Indices behind what is no stack of layers: they count along the first axis of a tensor, as
+    experts do, whose tensors the model holds stacked.
+    """
+    here, indices, numbered = [module], [], False
     for step in path:
         if step.startswith("["):
-            indices.extend([step[1:-1]] if bank else [])
+            indices.extend([] if numbered else [step[1:-1]])
+            numbered = False
             continue
         children = [c for x in here for c in x.children if c.name == step]
-        bank = any(isinstance(c.part, Experts) for c in children)
+        numbered = any(isinstance(c.part, Layers) for c in children)
         here = [m for c in children for _, m in c.modules]
     return indices
 
