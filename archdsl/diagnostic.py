@@ -35,6 +35,7 @@ CODES: dict[str, str] = {
     "unknown-role": "a role outside the closed list",
     "unknown-intrinsic": "`lowers` with a name that the emitter does not know",
     "unused-binding": "a name that is bound and never used",
+    "unused-setting": "a setting that its block never uses",
     "unbound-axis": "an axis that nothing introduces",
     "pattern-axes": "an axes pattern that does not fit its operands",
     "shape-mismatch": "two shapes that have to be equal and are not",

@@ -43,6 +43,25 @@ _WORDS = {
 }
 
 
+_STACKED = "repeat a layer with it: stack({} * Layer(...))"
+
+_UNNEEDED = {
+    **dict.fromkeys(
+        ("n_layers", "n_layer", "num_layers", "num_hidden_layers", "layers", "n_blocks", "depth"),
+        _STACKED,
+    ),
+    **dict.fromkeys(
+        ("dropout", "attn_dropout", "attention_dropout", "drop", "p_drop", "lr", "learning_rate"),
+        _LEARNT,
+    ),
+}
+
+
+def unneeded(name: str) -> str:
+    """What to do with a setting of this name that nothing uses, or an empty string."""
+    return _UNNEEDED.get(name, "").format(name)
+
+
 def meant(name: str, known: Iterable[str]) -> str:
     """A help line for a name that nothing defines, or an empty string."""
     if name in _WORDS:

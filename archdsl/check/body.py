@@ -112,6 +112,7 @@ def run(scope: Scope, decl: s.BlockDecl) -> tuple[int, ...] | None:
     # What stands behind a mistake was not read to its end: what it uses is not known.
     if scope.numbers is None and result is not None and len(scope.diagnostics) == before:
         bindings.unused(scope)
+        bindings.unused_settings(scope, decl)
     return result if len(scope.diagnostics) == before else None
 
 
