@@ -164,10 +164,18 @@ class SpecError(Exception):
         super().__init__("\n\n".join(d.text() for d in self.diagnostics))
 
 
+def closest(name: str, known: Iterable[str]) -> str:
+    """The nearest spelling, or an empty string. Capitals and underscores differ least."""
+    spellings = sorted(set(known))
+    plain = name.casefold().replace("_", "")
+    alike = [x for x in spellings if x.casefold().replace("_", "") == plain]
+    return next(iter(alike or difflib.get_close_matches(name, spellings, n=1, cutoff=0.6)), "")
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A help line with the nearest spelling, or an empty string."""
-    matches = difflib.get_close_matches(name, sorted(set(known)), n=1, cutoff=0.6)
-    return f"did you mean {matches[0]}?" if matches else ""
+    spelling = closest(name, known)
+    return f"did you mean {spelling}?" if spelling else ""
 
 
 def to_json(records: Iterable[Mapping[str, object]]) -> str:

@@ -23,8 +23,10 @@ _WORDS = {
     "None": "write null, or a block that does nothing: Identity, Zero",
     "range": "write `for i in n`, which counts from 0 to n - 1",
     "lambda": "a function is a block; a slot takes its name",
-    "nn": "parts are imported: use std.core: Linear",
-    "torch": "write the operation by its name alone",
+    **dict.fromkeys(
+        ("nn", "torch", "F", "tf", "jnp", "np", "keras", "layers"),
+        "blocks are imported by name with `use`; an operation is written by its name alone",
+    ),
     "pow": "write x ^ y",
     "where": "write select(condition, a, b)",
     "masked_fill": "write select(seen, x, -inf)",
@@ -62,8 +64,26 @@ def unneeded(name: str) -> str:
     return _UNNEEDED.get(name, "").format(name)
 
 
+def foreign(name: str) -> str:
+    """What is written instead of a word of Python or PyTorch, or an empty string."""
+    return _WORDS.get(name, "")
+
+
+_OF_TENSORS = {
+    **dict.fromkeys(("shape", "size", "dim", "ndim"), "an axis has the name that its type says: d"),
+    **dict.fromkeys(("T", "mT", "contiguous", "expand"), _REARRANGE),
+    **dict.fromkeys(("to", "float", "half", "bfloat16", "type", "type_as", "dtype"),
+                    "float32(x) and model_dtype(x) convert between the two dtypes"),
+    **dict.fromkeys(("device", "cuda", "cpu", "backward", "grad", "requires_grad"), _LEARNT),
+}  # fmt: skip
+
+
+def of_tensor(part: str) -> str:
+    """What is written instead of a method of a tensor."""
+    known = _OF_TENSORS.get(part) or foreign(part)
+    return known or "a tensor has no methods: write f(x), or x |> f"
+
+
 def meant(name: str, known: Iterable[str]) -> str:
     """A help line for a name that nothing defines, or an empty string."""
-    if name in _WORDS:
-        return _WORDS[name]
-    return nearest(name, known) if len(name) > 1 else ""
+    return foreign(name) or (nearest(name, known) if len(name) > 1 else "")

@@ -319,7 +319,7 @@ def _unify(
         if isinstance(axis, Rest):
             interface.unnamed(scope, actual, fn_span, span)
             return False
-        if isinstance(written, s.Name) and inner.look(written.name) is None:
+        if isinstance(written, s.Name) and not inner.has_axis(written.name):
             inner.names[written.name] = Int(axis)
             continue
         d = expressions.static_int(inner, written, "an axis")

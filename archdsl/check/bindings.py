@@ -191,7 +191,7 @@ def alone(scope: Scope, part: Recipe) -> Scope:
     inner = interface.callee(scope, part)
     for declared in part.block.decl.inputs:
         for axis in declared.type.axes:
-            if isinstance(axis, s.Name) and inner.look(axis.name) is None:
+            if isinstance(axis, s.Name) and not inner.has_axis(axis.name):
                 here = scope.names.get(axis.name)
                 own = here if isinstance(here, Int) else Int(Dim.symbol(axis.name))
                 inner.names[axis.name] = own

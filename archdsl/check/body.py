@@ -21,7 +21,7 @@ from archdsl.check import (
     recurrence,
 )
 from archdsl.check.recurrence import Repeated
-from archdsl.check.scope import Scope, speaking, words
+from archdsl.check.scope import Importable, Scope, nowhere, speaking, words
 from archdsl.check.tensors import tensor, tensors_of
 from archdsl.check.values import Block, BlockRef, Error, Int, Tensor, Value, Word
 from archdsl.diagnostic import Diagnostics
@@ -35,12 +35,12 @@ MAX_NODES = 6_000
 """Bodies of more operations are refused: a card of them could not be drawn in a few seconds."""
 
 
-def check_block(block: Block, diagnostics: Diagnostics) -> None:
+def check_block(block: Block, diagnostics: Diagnostics, importable: Importable = nowhere) -> None:
     """The generic check of a block: settings are symbols, both sides of every choice are
     checked.
     """
     decl = block.decl
-    scope = Scope(diagnostics, {}, block.globals, block)
+    scope = Scope(diagnostics, {}, block.globals, block, importable=importable)
     declarations.header(scope, decl)
     for setting in decl.settings:
         declarations.unique(scope, setting.name)

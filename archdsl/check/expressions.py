@@ -46,7 +46,6 @@ from archdsl.check.values import (
     Tensors,
     Text,
     Value,
-    describe,
     is_layer,
 )
 from archdsl.check.work import step
@@ -177,7 +176,7 @@ def _apply(scope: Scope, fn: s.Expr, args: tuple[Value, ...], span: Span) -> Val
         fn = fn.items[0]
     if isinstance(fn, s.AxesCall):
         return patterns.operation(scope, fn, args, span)
-    target = evaluate(scope, fn)
+    target = names.applied(scope, fn) or evaluate(scope, fn)
     if isinstance(target, Error):
         return target
     if isinstance(target, PrimitiveRef):
@@ -206,14 +205,13 @@ def _field(scope: Scope, expr: s.Field) -> Value:
             if isinstance(path, Error):
                 return path
             return ParamPath(path, _param_type(scope, value, expr.name.name))
-    message = f"{describe(value)} has no part {expr.name.name}"
-    return scope.fail("kind-mismatch", message, expr.name.span)
+    return names.no_part(scope, value, expr)
 
 
 def _call(scope: Scope, expr: s.Call) -> Value:
     if isinstance(expr.fn, s.AxesCall):
         return _apply(scope, expr.fn, _arguments(scope, expr), expr.span)
-    target = evaluate(scope, expr.fn)
+    target = names.applied(scope, expr.fn) or evaluate(scope, expr.fn)
     match target:
         case Error():
             return target

@@ -38,6 +38,15 @@ _AXES = {
 """How an operation with an axes pattern is written, by its form."""
 
 
+def written(name: str) -> str:
+    """How an operation is written, with operands."""
+    op = OPS.get(name)
+    if op is not None and op.form in _AXES:
+        return _AXES[op.form].format(name)
+    count = op.operands if op is not None else 1
+    return f"{name}({', '.join(('x', 'y', 'z')[:count])})"
+
+
 def tensor(scope: Scope, value: Value, span: Span) -> Tensor | None:
     """A value as one tensor; numbers become scalars. None after a report."""
     match value:
