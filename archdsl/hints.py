@@ -6,6 +6,7 @@ one: `range` is not meant to be `arange`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from archdsl.diagnostic import nearest
@@ -43,6 +44,15 @@ _WORDS = {
     **dict.fromkeys(("matmul", "bmm", "mm", "dot"), _PRODUCT),
     **dict.fromkeys(("dropout", "Dropout", "no_grad", "detach"), _LEARNT),
 }
+
+
+def whole(text: str) -> str:
+    """How a real number that is written where an integer should stand becomes one."""
+    if re.fullmatch(r"[\d_.]+", text):
+        return f"write an integer, such as {float(text.replace('_', '')):.0f}"
+    if re.search(r"(?<!/)/(?!/)", text):
+        return "`/` gives a real number: divide dimensions with //, products first: 8 * d // 3"
+    return "a dimension is made of integers: 5 * d // 2 is two and a half times d"
 
 
 _STACKED = "repeat a layer with it: stack({} * Layer(...))"

@@ -5,6 +5,8 @@ in their place. A declaration that does not parse is told once: names that it wo
 are not missed elsewhere, and nothing is counted.
 """
 
+from pathlib import Path
+
 import pytest
 
 from archdsl import pipeline
@@ -150,6 +152,61 @@ def test_the_help_says_what_is_written_here(old: str, new: str, place: str, help
     assert one.span.text == place or not place
     assert help in one.help
     assert bool(one.help) == bool(help)
+
+
+HELP = {
+    "habits.arch": {
+        "use std.position: RoPE": "did you mean Rope?",
+        "use std.core: Causal": "write use std.attention: Causal",
+        "LayerNorm(d)": "use std.core: LayerNorm",
+        "x * w": "einsum[... d, d_ff d -> ... d_ff](x, w)",
+        "x.transpose": "write rearrange[...]",
+        "d_ff / 2": "divide dimensions with //",
+        "1365.3": "write an integer, such as 1365",
+        "2(d)": "a product is written with `*`",
+        "x + up(x)": "map one to the width of the other first: 4 * d to d",
+        "heads T k -> B": "the axes stand in another order here: B T heads k",
+        "w: embed)": "tie it to one: w: embed.w",
+        "w: embed.w)": "Linear(d, vocab, w: embed.w) fits",
+        "embed.weight": "it has w",
+        "layers.w": "one block that is bound by itself",
+        "weight: embed.w": "it has w, b",
+        "Embedding(d, vocab)": "Embedding(vocab, d) fits",
+        "SwiGLU(d_ff, d)": "SwiGLU(d, d_ff) fits",
+        "GQA(d, kv_heads, heads)": "GQA(d, heads, kv_heads) fits",
+        "return f(x)": "m of Linear is 2 * d",
+    },
+    "hub_names.arch": {
+        "embed.weight": "did you mean embed.w?",
+        "skp.w": "did you mean layers[i].skip.w?",
+        "last.skip.v": "did you mean last.skip.w?",
+    },
+    "names.arch": {
+        "n_layers": "stack(n_layers * Layer(...))",
+    },
+}
+"""Lines of wrong specs by a part of each, and a part of their help."""
+
+
+@pytest.mark.parametrize("name", HELP)
+def test_the_help_of_wrong_specs(name: str) -> None:
+    path = Path(__file__).parent / "errors" / name
+    given = pipeline.check_path(path, name).diagnostics
+    for line, help in HELP[name].items():
+        helps = [
+            d.help
+            for d in given
+            if d.span and line in d.span.source.line(d.span.line).split("#")[0]
+        ]
+        assert any(help in one for one in helps), (line, helps)
+
+
+def test_an_operand_that_does_not_fit_is_shown_where_it_was_made() -> None:
+    path = Path(__file__).parent / "errors" / "habits.arch"
+    (one,) = (d for d in pipeline.check_path(path, "").diagnostics if "heads equals T" in d.message)
+    (label,) = one.labels
+    assert label.text == "q is [B, T, heads, (d // heads)]"
+    assert label.span.text == "rearrange[B T (heads k) -> B T heads k](x)"
 
 
 def test_the_files_of_the_library_are_listed() -> None:

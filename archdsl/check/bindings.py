@@ -20,7 +20,7 @@ import re
 from archdsl import syntax as s
 from archdsl.check import interface
 from archdsl.check.scope import Scope
-from archdsl.check.tensors import tensor
+from archdsl.check.tensors import tensor, widths
 from archdsl.check.values import (
     Either,
     Error,
@@ -106,6 +106,7 @@ def residual(scope: Scope, statement: s.Residual, base: Value | None, value: Val
             "a residual adds tensors of one shape",
             statement.value.span,
             note=f"{name.name} is {scope.describe(base.type)}, this {scope.describe(added.type)}",
+            help=widths(scope, base.type, added.type),
         )
         return
     if isinstance(scope.nodes[added.node].form, Zero):

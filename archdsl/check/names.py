@@ -7,10 +7,10 @@ import re
 
 from archdsl import syntax as s
 from archdsl.check import tensors
+from archdsl.check.recipes import parameters, parameters_of
 from archdsl.check.scope import Scope
 from archdsl.check.values import (
     Bank,
-    Block,
     BlockRef,
     Either,
     Error,
@@ -117,12 +117,6 @@ def no_part(scope: Scope, value: Value, expr: s.Field) -> Error:
     return scope.fail("kind-mismatch", message, expr.name.span, help=help)
 
 
-def parameters_of(block: Block) -> str:
-    """The parameters of a block, in a help line."""
-    known = [x.name.name for x in block.decl.body if isinstance(x, s.ParamStatement)]
-    return f"it has {', '.join(known)}" if known else "it has none of its own: its parts have"
-
-
 def entry(record: Record, key: str) -> Value:
     """A key of a configuration, null where it is not there."""
     return dict(record.entries).get(key, Null())
@@ -132,9 +126,8 @@ def parameter(scope: Scope, expr: s.Field, base: s.Name, value: Recipe) -> tuple
     """The path of a parameter of a submodule, or an error after a report."""
     block, wanted = value.block, expr.name
     if block.param(wanted.name) is None:
-        known = [p.name.name for p in block.decl.body if isinstance(p, s.ParamStatement)]
         message = f"{block.name} has no parameter {wanted.name}"
-        hint = nearest(wanted.name, known) or parameters_of(block)
+        hint = nearest(wanted.name, parameters(block)) or parameters_of(block)
         return scope.fail("unknown-name", message, wanted.span, help=hint)
     if value.shared is None:
         return (base.name, wanted.name)

@@ -13,7 +13,7 @@ import re
 from archdsl import syntax as s
 from archdsl.check import patterns
 from archdsl.check.scope import Numbers, Scope
-from archdsl.diagnostic import Diagnostics
+from archdsl.diagnostic import Diagnostics, closest, nearest
 from archdsl.dims import Dim
 from archdsl.graph import Experts, Hub, Model, Module, Param, WeightRule
 from archdsl.resolver import Unit
@@ -53,9 +53,8 @@ def _rule(model: Model, line: s.WeightMap, diagnostics: Diagnostics) -> WeightRu
         return None
     if not all(targets):
         missing = next(t for t, f in zip(line.targets, targets, strict=True) if not f)
-        diagnostics.add(
-            "hub-weights", f"{missing.span.text} is no parameter of the model", missing.span
-        )
+        known = [".".join(path) for path, _ in parameters(model.root)]
+        _no_parameter(missing, nearest(_plain(missing), known), diagnostics)
         return None
     indices = {step[1:-1] for p in paths for step in p if step.startswith("[")} | banks
     for source in line.sources:
@@ -74,6 +73,27 @@ def _rule(model: Model, line: s.WeightMap, diagnostics: Diagnostics) -> WeightRu
     for index in banks:
         sources = [x.replace(f"{{{index}}}", "*") for x in sources]
     return WeightRule(tuple(paths), tuple(sources), plan)
+
+
+def _no_parameter(target: s.Target, help: str, diagnostics: Diagnostics) -> None:
+    """Reports a target that the model does not have."""
+    message = f"{target.span.text} is no parameter of the model"
+    diagnostics.add("hub-weights", message, target.span, help=help)
+
+
+def _plain(target: s.Target) -> str:
+    """A target without its indices, as `parameters` has them."""
+    return ".".join(step for step in _path(target) if not step.startswith("["))
+
+
+def _spelt(target: s.Target, path: tuple[str, ...]) -> str:
+    """A path with the indices of a target."""
+    steps = _path(target)
+    names = iter(path)
+    if len(path) != sum(not step.startswith("[") for step in steps):
+        return ".".join(path)
+    spelt = (step if step.startswith("[") else f".{next(names)}" for step in steps)
+    return "".join(spelt).removeprefix(".")
 
 
 def _path(target: s.Target) -> tuple[str, ...]:
@@ -135,9 +155,19 @@ def _unfilled(
     """Every parameter of the model has a line; those that stand apart need none."""
     beside = {child.name for child in model.root.children if child.apart}
     filled = {tuple(x for x in t if not x.startswith("[")) for r in rules for t in r.targets}
-    for path, param in parameters(model.root):
+    all_paths = parameters(model.root)
+    known = {".".join(path) for path, _ in all_paths}
+    lines = (line for line in decl.weights if isinstance(line, s.WeightMap))
+    # A line may be for another variant; one that is nearly a path without a line is misspelt.
+    idle = {_plain(t): t for line in lines for t in line.targets if _plain(t) not in known}
+    for path, param in all_paths:
         if path not in filled and not param.tied and path[0] not in beside:
             name = ".".join(path)
+            near = closest(name, idle)
+            if near and closest(near, known) == name:
+                target = idle.pop(near)
+                _no_parameter(target, f"did you mean {_spelt(target, path)}?", diagnostics)
+                continue
             diagnostics.add(
                 "hub-weights",
                 f"no line fills {name}",
