@@ -35,6 +35,7 @@ CODES: dict[str, str] = {
     "unknown-role": "a role outside the closed list",
     "unknown-intrinsic": "`lowers` with a name that the emitter does not know",
     "unused-binding": "a name that is bound and never used",
+    "unused-setting": "a setting that its block never uses",
     "unbound-axis": "an axis that nothing introduces",
     "pattern-axes": "an axes pattern that does not fit its operands",
     "shape-mismatch": "two shapes that have to be equal and are not",
@@ -164,10 +165,18 @@ class SpecError(Exception):
         super().__init__("\n\n".join(d.text() for d in self.diagnostics))
 
 
+def closest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """The nearest spelling, or an empty string. Capitals and underscores differ least."""
+    spellings = sorted(set(known))
+    plain = name.casefold().replace("_", "")
+    alike = [x for x in spellings if x.casefold().replace("_", "") == plain]
+    return next(iter(alike or difflib.get_close_matches(name, spellings, n=1, cutoff=cutoff)), "")
+
+
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """A help line with the nearest spelling, or an empty string."""
-    matches = difflib.get_close_matches(name, sorted(set(known)), n=1, cutoff=cutoff)
-    return f"did you mean {matches[0]}?" if matches else ""
+    spelling = closest(name, known, cutoff)
+    return f"did you mean {spelling}?" if spelling else ""
 
 
 def to_json(records: Iterable[Mapping[str, object]]) -> str:

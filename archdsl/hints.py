@@ -6,6 +6,7 @@ one: `range` is not meant to be `arange`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from archdsl.diagnostic import nearest
@@ -22,8 +23,10 @@ _WORDS = {
     "False": "write false",
     "None": "write null, or a block that does nothing: Identity, Zero",
     "lambda": "a function is a block; a slot takes its name",
-    "nn": "parts are imported: use std.core: Linear",
-    "torch": "write the operation by its name alone",
+    **dict.fromkeys(
+        ("nn", "torch", "F", "tf", "jnp", "np", "keras", "layers"),
+        "blocks are imported by name with `use`; an operation is written by its name alone",
+    ),
     "pow": "write x ^ y",
     "where": "write select(condition, a, b)",
     "masked_fill": "write select(seen, x, -inf)",
@@ -42,8 +45,54 @@ _WORDS = {
 }
 
 
+def whole(text: str) -> str:
+    """How a real number that is written where an integer should stand becomes one."""
+    if re.fullmatch(r"[\d_.]+", text):
+        return f"write an integer, such as {float(text.replace('_', '')):.0f}"
+    if re.search(r"(?<!/)/(?!/)", text):
+        return "`/` gives a real number: divide dimensions with //, products first: 8 * d // 3"
+    return "a dimension is made of integers: 5 * d // 2 is two and a half times d"
+
+
+_STACKED = "repeat a layer with it: stack({} * Layer(...))"
+
+_UNNEEDED = {
+    **dict.fromkeys(
+        ("n_layers", "n_layer", "num_layers", "num_hidden_layers", "layers", "n_blocks", "depth"),
+        _STACKED,
+    ),
+    **dict.fromkeys(
+        ("dropout", "attn_dropout", "attention_dropout", "drop", "p_drop", "lr", "learning_rate"),
+        _LEARNT,
+    ),
+}
+
+
+def unneeded(name: str) -> str:
+    """What to do with a setting of this name that nothing uses, or an empty string."""
+    return _UNNEEDED.get(name, "").format(name)
+
+
+def foreign(name: str) -> str:
+    """What is written instead of a word of Python or PyTorch, or an empty string."""
+    return _WORDS.get(name, "")
+
+
+_OF_TENSORS = {
+    **dict.fromkeys(("shape", "size", "dim", "ndim"), "an axis has the name that its type says: d"),
+    **dict.fromkeys(("T", "mT", "contiguous", "expand"), _REARRANGE),
+    **dict.fromkeys(("to", "float", "half", "bfloat16", "type", "type_as", "dtype"),
+                    "float32(x) and model_dtype(x) convert between the two dtypes"),
+    **dict.fromkeys(("device", "cuda", "cpu", "backward", "grad", "requires_grad"), _LEARNT),
+}  # fmt: skip
+
+
+def of_tensor(part: str) -> str:
+    """What is written instead of a method of a tensor."""
+    known = _OF_TENSORS.get(part) or foreign(part)
+    return known or "a tensor has no methods: write f(x), or x |> f"
+
+
 def meant(name: str, known: Iterable[str]) -> str:
     """A help line for a name that nothing defines, or an empty string."""
-    if name in _WORDS:
-        return _WORDS[name]
-    return nearest(name, known) if len(name) > 1 else ""
+    return foreign(name) or (nearest(name, known) if len(name) > 1 else "")

@@ -25,7 +25,7 @@ from archdsl.dims import TooLarge
 from archdsl.facts import Facts, check_expectations
 from archdsl.graph import Model
 from archdsl.record import record, replace
-from archdsl.resolver import Library, Unit
+from archdsl.resolver import Library, Unit, importable
 from archdsl.shown import Shown, Words, asked
 from archdsl.source import Source, Span
 
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from archdsl.view.types import View
 
 THEMES = ("light", "dark", "print", "auto")
+_OF_WHOLE_MODELS = ("unknown-path", "hub-weights")
+"""What is said of the parts of a model, which cannot be said where some could not be read."""
+
 _GENERIC_ONLY_IF_ALONE = ("unknown-equality", "shape-mismatch")
 
 
@@ -208,17 +211,19 @@ def check_source(source: Source, only: str | None = None, tiny: bool = True) -> 
             for part in library.own:
                 check_recursion(part.blocks.values(), generic)
                 for block in part.blocks.values():
-                    check_block(block, generic)
+                    check_block(block, generic, importable)
                 for declared in part.hubs:
                     if declared.model.name in part.blocks:
                         check_hub(part.blocks[declared.model.name], declared, part.keys, generic)
             for model in elaborate.elaborate_all(unit, concrete, only):
                 facts = Facts(model)
-                if not any(part.file.lost for part in library.own):
+                if not library.has_gaps:
                     check_expectations(facts, concrete)  # of a text with gaps nothing is counted
                 variants.append(Variant(model, facts, unit))
             if tiny:
                 _check_tiny(variants, concrete)
+        if library.has_gaps:
+            concrete.items = [d for d in concrete.items if d.code not in _OF_WHOLE_MODELS]
     except work.TooMuch as error:
         concrete.add(
             "too-large",

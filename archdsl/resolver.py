@@ -11,11 +11,12 @@ from __future__ import annotations
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from archdsl import syntax as s
 from archdsl.check.values import Block, BlockRef, Error, Keys, Value
-from archdsl.diagnostic import Diagnostics, nearest
+from archdsl.diagnostic import Diagnostics, closest, nearest
 from archdsl.parser import parse, read
 from archdsl.parser.tables import digest
 from archdsl.record import entity
@@ -60,12 +61,16 @@ def specs_folder() -> Path:
 
 @dataclass(slots=True)
 class Library:
-    """The files read so far in one run."""
+    """The files read so far in one run. `meant` are names that were misspelt in imports; `missed`
+    says that an import failed.
+    """
 
     diagnostics: Diagnostics
     units: dict[Path, Unit | None] = field(default_factory=dict)
     chain: list[tuple[Path, str]] = field(default_factory=list)
     main: Unit | None = None
+    meant: set[str] = field(default_factory=set)
+    missed: bool = False
 
     def load(self, path: Path, name: str) -> Unit | None:
         """The unit of a file; None when it cannot be read."""
@@ -92,6 +97,11 @@ class Library:
         """The file that the run is about and what it imports, without the standard library."""
         units = [u for u in self.units.values() if u is not None]
         return [u for u in units if u is self.main or not u.from_std]
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether something could not be read or imported: models may lack parts."""
+        return self.missed or any(unit.file.lost for unit in self.own)
 
     def _parse(self, path: Path, name: str) -> s.File | None:
         source = read(path, name, self.diagnostics)
@@ -123,17 +133,31 @@ class Library:
                 self.diagnostics.add("duplicate-name", message, name.span, help="remove one")
             elif unit is None:
                 names[name.name] = Error()
+                self.missed = True
             elif name.name in unit.blocks:
                 names[name.name] = BlockRef(unit.blocks[name.name])
             elif name.name in unit.keys:
                 keys[name.name] = unit.keys[name.name]
             else:
-                _, shown = locate(use.path, folder)
-                hint = nearest(name.name, unit.blocks)
-                message = f"{shown} has no block {name.name}"
-                self.diagnostics.add("unknown-import", message, name.span, help=hint)
+                self._not_there(name, unit, locate(use.path, folder)[1])
                 names[name.name] = Error()
+                self.missed = True
         return unit
+
+    def _not_there(self, name: s.Name, unit: Unit, shown: str) -> None:
+        """Reports a name that an imported file does not have. The one that was meant is not missed
+        where it is used.
+        """
+        spelling, use = importable(name.name)
+        near = closest(name.name, unit.blocks)
+        if near:
+            self.meant.add(near)
+        hint = f"did you mean {near}?" if near else ""
+        if spelling and (spelling == name.name or not near):
+            hint = f"write {use}"
+        hint = hint or f"it has {', '.join(list(unit.blocks)[:12])}"
+        message = f"{shown} has no block {name.name}"
+        self.diagnostics.add("unknown-import", message, name.span, help=hint)
 
     def _imported(self, use: s.Use, folder: Path) -> Unit | None:
         target, shown = locate(use.path, folder)
@@ -146,8 +170,11 @@ class Library:
             self.diagnostics.add("unreadable", f"{shown}: {error.strerror or error}", at)
             return None
         if not there:
-            hint = nearest(target.stem, known)
-            self.diagnostics.add("unknown-import", f"there is no {shown}", at, help=hint)
+            hint = _in_the_library(use) or nearest(target.stem, known)
+            ours = use.path.startswith("std")
+            note = f"the library has {_files_of_the_library()}" if ours else ""
+            message = f"there is no {shown}"
+            self.diagnostics.add("unknown-import", message, at, note=note, help=hint)
             return None
         opened = [key for key, _ in self.chain]
         if target.resolve() in opened:
@@ -199,7 +226,7 @@ class Library:
                         self._twice(item.name)
                         continue
                     variants[item.name.name] = item
-        for name in file.lost - names.keys():
+        for name in (file.lost | self.meant) - names.keys():
             names[name] = Error()  # its declaration has been told to be wrong
         known = blocks.keys() | file.lost
         for item in file.items:
@@ -239,6 +266,41 @@ def locate(path: str, folder: Path) -> tuple[Path, str]:
     else:
         return folder.joinpath(*parts).with_suffix(".arch"), f"{'/'.join(parts)}.arch"
     return base.joinpath(*parts[1:]).with_suffix(".arch"), f"{'/'.join(parts)}.arch"
+
+
+# --- what the standard library has, for messages --------------------------------------------------
+
+
+@cache
+def _library() -> dict[str, str]:
+    """The blocks of the standard library, each with the path of its file."""
+    names: dict[str, str] = {}
+    for path in sorted(STD.glob("*.arch")):
+        file = Library(Diagnostics()).load(path, f"std/{path.name}")
+        names |= dict.fromkeys(() if file is None else file.blocks, f"std.{path.stem}")
+    return names
+
+
+def importable(name: str) -> tuple[str, str]:
+    """The block of the standard library whose name is nearest, and the `use` that imports it."""
+    spelling = closest(name, _library()) if len(name) > 2 else ""
+    return spelling, f"use {_library()[spelling]}: {spelling}" if spelling else ""
+
+
+def _files_of_the_library() -> str:
+    return ", ".join(dict.fromkeys(_library().values()))
+
+
+def _in_the_library(use: s.Use) -> str:
+    """The imports that bring the names of one that leads nowhere; nothing where the library does
+    not have all of them.
+    """
+    homes: dict[str, list[str]] = {}
+    for name in use.names:
+        homes.setdefault(_library().get(name.name, ""), []).append(name.name)
+    if "" in homes or use.path.startswith("./"):
+        return ""
+    return ", ".join(f"use {home}: {', '.join(names)}" for home, names in homes.items())
 
 
 # --- the standard library, parsed ahead of time ---------------------------------------------------

@@ -598,6 +598,10 @@ class Comment:
     span: Span
 
 
+ANY = "*"
+"""Stands among lost names for all names: an import that cannot be read may have had any."""
+
+
 @entity
 class File:
     source: Source

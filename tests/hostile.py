@@ -6,9 +6,10 @@ HEAD = "use std.core: Linear, Embedding, RMSNorm, PreNorm, SwiGLU, Identity\n"
 
 
 def model(body: str, settings: str = "d = 8, n = 2", variant: str = "M()") -> str:
-    """A spec with one model and one variant."""
+    """A spec with one model and one variant; a condition uses the setting `n` for all bodies."""
+    where = " where n > 0" if ", n = " in settings else ""
     return (
-        f"{HEAD}model M({settings})(stream tokens: int[B, T]) -> [B, T, d] {{\n"
+        f"{HEAD}model M({settings})(stream tokens: int[B, T]) -> [B, T, d]{where} {{\n"
         f"  embed = Embedding(257, d)\n{body}\n}}\nvariant V = {variant} {{}}\n"
     )
 

@@ -777,7 +777,9 @@ def block(pick: Pick, name: str, inner: tuple[str, ...], tokens: bool) -> str:
     if given and not any("first" in line for line in lines):
         given = False
     shape = f"[{', '.join(body.lead)}, d]"
-    head = f"block {name}(d, e, k, h)(x: {shape}) -> {shape}"
+    words = set(re.findall(r"\w+", "\n".join(lines)))
+    settings = ", ".join(n if n == "d" or n in words else f"_{n}" for n in DIMS)
+    head = f"block {name}({settings})(x: {shape}) -> {shape}"
     role = " as layer" if tokens else ""
     return "\n".join([
         f"{head}{role}{' given first: [B, T, d]' if given else ''} {{",

@@ -214,6 +214,10 @@ def written(
             (" where T <= context", " where T <= context, d > 1", " where T < 3 * context")
         )
     body = "\n".join(f"  {line}" for line in lines)
+    idle = [name for name in DIMS if not re.search(rf"\b{name}\b", f"{body} {outputs} {inputs}")]
+    if idle:  # what the body does not use, a condition does
+        conditions = ", ".join(f"{name} > 0" for name in idle)
+        where = f"{where}, {conditions}" if where else f" where {conditions}"
     own = "\n".join(blocks.values())
     texts = {text.split("(")[0].split()[1]: text
              for text in re.split(r"(?m)^(?=block )", BLOCKS) if text}  # fmt: skip

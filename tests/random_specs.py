@@ -11,6 +11,7 @@ happens to fit is drawn as well.
     drawn.blocks(), drawn.model() its two halves
 """
 
+import re
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
@@ -100,7 +101,9 @@ class Spec:
         used = {what for what in self.beside if what == CARRIED or f"(tanh({what[0]}))" in body}
         taken = ["x: [B, T, d]", *(w if w in used else f"_{w}" for w in self.beside)]
         given = "([B, T, d], [B, T, u])" if CARRIED in self.beside else "[B, T, d]"
-        settings = f"{', '.join(NAMES)}, flag: bool, common: [B, T, d] -> [B, T, d]"
+        kinds = {**dict.fromkeys(NAMES, ""), "flag": ": bool", "common": ": [B, T, d] -> [B, T, d]"}
+        words = set(re.findall(r"\w+", f"{body} {given} {taken} d"))
+        settings = ", ".join(f"{n if n in words else f'_{n}'}{kind}" for n, kind in kinds.items())
         return f"block Layer{number}({settings})({', '.join(taken)}) -> {given}"
 
     # --- the model --------------------------------------------------------------------------------

@@ -106,10 +106,10 @@ block C(d)({name}: [B, T, d]) -> [B, T, d] {{
   return {name} + 1
 }}
 block E(d, k: enum({name}, o))(x: [B, {name}2, d]) -> [B, {name}2, d] {{
-  {name}3 = x + 1
+  {name}3 = x + 1 if k == o else x + 2
   return {name}3
 }}
-block G(d)(x: [B, T, {name}]) -> [B, T, {name}] {{
+block G()(x: [B, T, {name}]) -> [B, T, {name}] {{
   return x + 1
 }}
 block {name}(d)(x: [B, T, d]) -> [B, T, d] {{

@@ -8,14 +8,26 @@ evaluated here, because its axes and conditions are expressions. What they have 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from archdsl import syntax as s
-from archdsl.check import bindings, context, experts, expressions, interface, submodules
+from archdsl.check import (
+    bindings,
+    body,
+    context,
+    experts,
+    expressions,
+    interface,
+    recipes,
+    submodules,
+)
 from archdsl.check.scope import Scope
 from archdsl.check.values import (
     Bank,
     BlockRef,
     Either,
     Error,
+    Float,
     Int,
     Mixture,
     Recipe,
@@ -66,11 +78,85 @@ def _one(
     each: tuple[int, ...] = (),
 ) -> Value:
     """An application that is one node."""
-    types = result(scope, target, args, fn_span, span)
+    trial = replace(scope, diagnostics=Diagnostics())
+    types = result(trial, target, args, fn_span, span)
+    if types is None and not _swapped(scope, trial.diagnostics, target, args, span):
+        for diagnostic in trial.diagnostics.items:
+            scope.diagnostics.put(diagnostic)
     if types is None:
         return Error()
     whole, title = with_defaults(scope, target), describe(target)
     return submodules.application(scope, whole, title, args, types, fn_span, span, label, each)
+
+
+_OF_SHAPES = ("shape-mismatch", "unknown-equality", "unmet-where")
+MOST_GUESSES = 60
+"""Behind so many errors of one run it is not tried whether arguments are swapped."""
+MOST_STATEMENTS = 200
+"""Nor in a body of more statements, each of which would be checked anew."""
+
+
+def _swapped(
+    scope: Scope, reported: Diagnostics, target: Value, args: list[Tensor], span: Span
+) -> bool:
+    """Whether an application that does not fit would fit with two arguments of a block swapped: one
+    that is applied, or one that made an operand. Then this is what is reported.
+    """
+    wrong = next(iter(reported.items), None)
+    guesses = len(scope.diagnostics) < MOST_GUESSES and not scope.guessing
+    if wrong is None or wrong.code not in _OF_SHAPES or not guesses or scope.block is None:
+        return False
+    if len(scope.block.decl.body) > MOST_STATEMENTS:
+        return False
+    quiet = replace(scope, diagnostics=Diagnostics(), guessing=True)
+    for inner in _recipes(target):
+        for other, call in expressions.reordered(scope, inner):
+            trial = _with(target, inner, other)
+            fits = result(quiet, trial, args, span, span) is not None
+            if fits and body.mends(scope.block, inner.args, other.args):
+                recipes.swapped(scope, inner, call, wrong, span)
+                return True
+    for i, arg in enumerate(args):
+        maker, operands = submodules.maker(scope, arg)
+        for other, call in () if maker is None else expressions.reordered(scope, maker):
+            types = result(quiet, other, operands, span, span)
+            if types is None or len(types) != 1:
+                continue
+            changed = [*args[:i], Tensor(arg.node, types[0]), *args[i + 1 :]]
+            fits = result(quiet, target, changed, span, span) is not None
+            if fits and maker is not None and body.mends(scope.block, maker.args, other.args):
+                recipes.swapped(scope, maker, call, wrong, span)
+                return True
+    return False
+
+
+def _recipes(value: Value) -> Iterator[Recipe]:
+    """The blocks of what is applied, those in slots too."""
+    match value:
+        case Recipe(settings=settings):
+            yield value
+            for _, inner in settings:
+                yield from _recipes(inner)
+        case Repeat(item=inner):
+            yield from _recipes(inner)
+        case Schedule(items) | Bank(items):
+            for item in items:
+                yield from _recipes(item)
+
+
+def _with(value: Value, old: Recipe, new: Recipe) -> Value:
+    """What is applied with one block in the place of another."""
+    if value is old:
+        return new
+    match value:
+        case Recipe(settings=settings):
+            return replace(value, settings=tuple((k, _with(v, old, new)) for k, v in settings))
+        case Repeat(count, item):
+            return Repeat(count, _with(item, old, new))
+        case Schedule(items) | Bank(items):
+            runs = (_with(item, old, new) for item in items)
+            return replace(value, items=tuple(run for run in runs if isinstance(run, Repeat)))
+    return value
 
 
 def apart(scope: Scope, name: s.Name, value: Value, first: Recipe) -> Value:
@@ -188,6 +274,7 @@ def result(
         "only blocks and operations can be applied",
         fn_span,
         note=f"this is {describe(target)}",
+        help="a product is written with `*`" if isinstance(target, Int | Float) else "",
     )
     return None
 
@@ -319,7 +406,7 @@ def _unify(
         if isinstance(axis, Rest):
             interface.unnamed(scope, actual, fn_span, span)
             return False
-        if isinstance(written, s.Name) and inner.look(written.name) is None:
+        if isinstance(written, s.Name) and not inner.has_axis(written.name):
             inner.names[written.name] = Int(axis)
             continue
         d = expressions.static_int(inner, written, "an axis")
@@ -407,6 +494,8 @@ def _of_slot(
     match value:
         case Recipe():
             return _recipe(scope, value, args, span, span)
+        case BlockRef():
+            return result(scope, value, args, span, span)
         case Slot():
             return _slot(scope, value, args, span, span)
         case Either(yes, no):

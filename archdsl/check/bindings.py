@@ -15,10 +15,12 @@ name being the body's own.
 
 from __future__ import annotations
 
+import re
+
 from archdsl import syntax as s
 from archdsl.check import interface
 from archdsl.check.scope import Scope
-from archdsl.check.tensors import tensor
+from archdsl.check.tensors import tensor, widths
 from archdsl.check.values import (
     Either,
     Error,
@@ -33,6 +35,7 @@ from archdsl.check.values import (
 )
 from archdsl.dims import DIFFERENT, EQUAL, Dim
 from archdsl.graph import Binding
+from archdsl.hints import unneeded
 from archdsl.nodes import Input, Node, Read, Residual, Zero
 from archdsl.record import replace
 
@@ -103,6 +106,7 @@ def residual(scope: Scope, statement: s.Residual, base: Value | None, value: Val
             "a residual adds tensors of one shape",
             statement.value.span,
             note=f"{name.name} is {scope.describe(base.type)}, this {scope.describe(added.type)}",
+            help=widths(scope, base.type, added.type),
         )
         return
     if isinstance(scope.nodes[added.node].form, Zero):
@@ -122,6 +126,31 @@ def unused(scope: Scope) -> None:
                 span,
                 help="remove it, or write _ for a part that nobody needs, _name for an input",
             )
+
+
+def unused_settings(scope: Scope, decl: s.BlockDecl) -> None:
+    """Reports settings that neither the body nor the head of a block uses."""
+    used = scope.used | _in_the_head(decl)
+    for setting in decl.settings:
+        name = setting.name.name
+        if name not in used and not name.startswith("_"):
+            scope.fail(
+                "unused-setting",
+                f"{decl.name.name} never uses its setting {name}",
+                setting.name.span,
+                help=unneeded(name) or f"use it, remove it, or call it _{name} if that is meant",
+            )
+
+
+def _in_the_head(decl: s.BlockDecl) -> set[str]:
+    """The names in those parts of a head that the generic check does not evaluate: types of slots,
+    conditions of titles and of `lowers`.
+    """
+    parts = [d.kind.span for d in decl.settings if isinstance(d.kind, s.SignatureKind)]
+    parts += [condition.span for _, condition in decl.role.others] if decl.role else []
+    if decl.lowers is not None and decl.lowers.when is not None:
+        parts.append(decl.lowers.when.span)
+    return {name for part in parts for name in re.findall(r"[^\W\d]\w*", part.text)}
 
 
 # --- a word before a binding ----------------------------------------------------------------------
@@ -163,7 +192,7 @@ def alone(scope: Scope, part: Recipe) -> Scope:
     inner = interface.callee(scope, part)
     for declared in part.block.decl.inputs:
         for axis in declared.type.axes:
-            if isinstance(axis, s.Name) and inner.look(axis.name) is None:
+            if isinstance(axis, s.Name) and not inner.has_axis(axis.name):
                 here = scope.names.get(axis.name)
                 own = here if isinstance(here, Int) else Int(Dim.symbol(axis.name))
                 inner.names[axis.name] = own

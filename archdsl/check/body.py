@@ -18,16 +18,18 @@ from archdsl.check import (
     interface,
     kinds,
     parameters,
+    recipes,
     recurrence,
 )
 from archdsl.check.recurrence import Repeated
-from archdsl.check.scope import Scope, speaking, words
+from archdsl.check.scope import Importable, Scope, nowhere, speaking, words
 from archdsl.check.tensors import tensor, tensors_of
 from archdsl.check.values import Block, BlockRef, Error, Int, Tensor, Truth, Value, Word
 from archdsl.diagnostic import Diagnostics
 from archdsl.dims import Dim
 from archdsl.graph import Initial, Param
 from archdsl.nodes import Input, Node, Read
+from archdsl.record import replace
 from archdsl.symbols import SEEN
 from archdsl.types import TensorType
 
@@ -35,12 +37,17 @@ MAX_NODES = 6_000
 """Bodies of more operations are refused: a card of them could not be drawn in a few seconds."""
 
 
-def check_block(block: Block, diagnostics: Diagnostics) -> None:
+def check_block(
+    block: Block,
+    diagnostics: Diagnostics,
+    importable: Importable = nowhere,
+    guessing: bool = False,
+) -> None:
     """The generic check of a block: settings are symbols, both sides of every choice are
-    checked.
+    checked. `guessing`: it is a guess at what was meant.
     """
     decl = block.decl
-    scope = Scope(diagnostics, {}, block.globals, block)
+    scope = Scope(diagnostics, {}, block.globals, block, importable=importable, guessing=guessing)
     declarations.header(scope, decl)
     for setting in decl.settings:
         declarations.unique(scope, setting.name)
@@ -53,6 +60,18 @@ def check_block(block: Block, diagnostics: Diagnostics) -> None:
     bind_inputs(scope, decl)
     assume(scope, decl.where)
     run(scope, decl)
+
+
+def mends(block: Block, old: tuple[s.Arg, ...], new: tuple[s.Arg, ...]) -> bool:
+    """Whether a call of a body with other arguments leaves nothing wrong in it, or less than
+    before.
+    """
+    counts = []
+    for decl in (block.decl, recipes.with_arguments(block.decl, old, new)):
+        quiet = Diagnostics()
+        check_block(replace(block, decl=decl), quiet, guessing=True)
+        counts.append(len(quiet.items))
+    return counts[1] == 0 or counts[1] < counts[0]
 
 
 def bind_inputs(scope: Scope, decl: s.BlockDecl) -> None:
@@ -112,6 +131,7 @@ def run(scope: Scope, decl: s.BlockDecl) -> tuple[int, ...] | None:
     # What stands behind a mistake was not read to its end: what it uses is not known.
     if scope.numbers is None and result is not None and len(scope.diagnostics) == before:
         bindings.unused(scope)
+        bindings.unused_settings(scope, decl)
     return result if len(scope.diagnostics) == before else None
 
 

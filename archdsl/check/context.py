@@ -143,7 +143,7 @@ def other_type(
 def bind_axes(inner: Scope, given: s.InputDecl, t: TensorType) -> None:
     """The free axes of what is given, without a check."""
     for axis, d in zip(given.type.axes, t.axes, strict=False):
-        if isinstance(axis, s.Name) and isinstance(d, Dim) and inner.look(axis.name) is None:
+        if isinstance(axis, s.Name) and isinstance(d, Dim) and not inner.has_axis(axis.name):
             inner.names[axis.name] = Int(d)
 
 

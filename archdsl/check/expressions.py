@@ -6,6 +6,8 @@ values give together stands in the rules, what blocks give in `apply.py`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from archdsl import syntax as s
 from archdsl.check import (
     apply,
@@ -46,10 +48,10 @@ from archdsl.check.values import (
     Text,
     Value,
     Word,
-    describe,
     is_layer,
 )
 from archdsl.check.work import step
+from archdsl.diagnostic import Diagnostics
 from archdsl.dims import Dim
 from archdsl.ops import OPS
 from archdsl.reals import FUNCTIONS, Lit
@@ -286,7 +288,7 @@ def _apply(scope: Scope, fn: s.Expr, args: tuple[Value, ...], span: Span) -> Val
         fn = fn.items[0]
     if isinstance(fn, s.AxesCall):
         return patterns.operation(scope, fn, args, span)
-    target = evaluate(scope, fn)
+    target = names.applied(scope, fn) or evaluate(scope, fn)
     if isinstance(target, Error):
         return target
     if isinstance(target, PrimitiveRef):
@@ -351,14 +353,13 @@ def _field(scope: Scope, expr: s.Field) -> Value:
             if isinstance(path, Error):
                 return path
             return ParamPath(path, _param_type(scope, value, expr.name.name))
-    message = f"{describe(value)} has no part {expr.name.name}"
-    return scope.fail("kind-mismatch", message, expr.name.span)
+    return names.no_part(scope, value, expr)
 
 
 def _call(scope: Scope, expr: s.Call) -> Value:
     if isinstance(expr.fn, s.AxesCall):
         return _apply(scope, expr.fn, _arguments(scope, expr), expr.span)
-    target = evaluate(scope, expr.fn)
+    target = names.applied(scope, expr.fn) or evaluate(scope, expr.fn)
     match target:
         case Error():
             return target
@@ -495,7 +496,7 @@ def recipe(
             ties.append(Tie(name, value, arg.span))
         elif name is None or name not in decls:
             if not isinstance(value, Error):
-                recipes.no_setting(scope, block, name, at, list(decls))
+                recipes.no_setting(scope, block, name, at, list(decls), (arg, value))
             wrong = True
         elif name in values:
             scope.fail("duplicate-name", f"{name} is set twice", at)
@@ -505,13 +506,35 @@ def recipe(
     settings = None if wrong else _settings(scope, block, values, name_span)
     if settings is None:
         return Error()
-    value = recipes.recipe(scope, block, settings, ties, span)
+    value = recipes.recipe(scope, block, settings, ties, args, span)
     if isinstance(value, Error):
         return value
     for tie in ties:
-        if not recipes.tie_fits(scope, block, tie, _param_type(scope, value, tie.name)):
+        ours = _param_type(scope, value, tie.name)
+        if not recipes.tie_fits(scope, block, tie, ours, lambda: _fitting(scope, value)):
             return Error()
     return value
+
+
+def _fitting(scope: Scope, wrong: Recipe) -> str:
+    """The call with two arguments swapped that can be evaluated, or nothing."""
+    return next((call for _, call in reordered(scope, wrong)), "")
+
+
+def reordered(scope: Scope, wrong: Recipe) -> Iterator[tuple[Recipe, str]]:
+    """A block of this body with two of its arguments swapped, where it can be evaluated so, each
+    with the call as it would be written.
+    """
+    at = wrong.span
+    home = None if scope.block is None else scope.block.decl.span
+    if at is None or home is None or scope.guessing or at.source is not home.source:
+        return
+    if home.start <= at.start and at.end <= home.end:
+        for args, call in recipes.swaps(wrong.block, wrong.args):
+            quiet = replace(scope, diagnostics=Diagnostics(), guessing=True)
+            other = recipe(quiet, wrong.block, args, at, at)
+            if isinstance(other, Recipe):
+                yield replace(other, shared=wrong.shared), call
 
 
 def _settings(

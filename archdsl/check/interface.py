@@ -49,7 +49,7 @@ def any_axes(inner: Scope, kind: s.SignatureKind) -> Scope:
     )
     for written in (*kind.inputs, *kind.outputs):
         for axis in written.axes:
-            if isinstance(axis, s.Name) and axis.name != SEEN and scope.look(axis.name) is None:
+            if isinstance(axis, s.Name) and axis.name != SEEN and not scope.has_axis(axis.name):
                 scope.names[axis.name] = Int(Dim.symbol(f"{axis.name}'"))
     sees_all(scope)
     return scope
@@ -79,7 +79,7 @@ def dtype(scope: Scope, t: s.TypeExpr) -> str | None:
 
 def is_bound(scope: Scope, axis: s.Expr) -> bool:
     """Whether something says how long a written axis is; False after a report."""
-    if not isinstance(axis, s.Name) or scope.look(axis.name) is not None:
+    if not isinstance(axis, s.Name) or scope.has_axis(axis.name):
         return True
     message = f"nothing says how long {axis.name} is"
     help = "an axis is a setting, or a free axis of an input"

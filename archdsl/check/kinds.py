@@ -21,6 +21,7 @@ from archdsl.check.values import (
 )
 from archdsl.diagnostic import Label
 from archdsl.dims import Dim
+from archdsl.hints import whole
 from archdsl.reals import Lit, Ref
 from archdsl.source import Span
 
@@ -51,7 +52,12 @@ def fit(scope: Scope, decl: s.SettingDecl, value: Value, at: Span, owner: str) -
         at,
         note=f"this is {describe(value)}",
         labels=(Label(decl.span, "declared here"),),
+        help=whole(at.text) if isinstance(value, Float) and _is_whole(decl.kind) else "",
     )
+
+
+def _is_whole(kind: s.Kind | None) -> bool:
+    return kind is None or (isinstance(kind, s.SimpleKind) and kind.name in ("dim", "count"))
 
 
 def symbolic(setting: s.SettingDecl) -> Value:

@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 from archdsl import syntax as s
 from archdsl.axes import Cut, Factor, Item, Merge, RestFactor, factors, pieces, size
 from archdsl.check.scope import Scope
+from archdsl.check.tensors import scope_node
 from archdsl.check.values import Int, Tensor
+from archdsl.diagnostic import Label
 from archdsl.dims import DIFFERENT, EQUAL, Dim, divides, lowest, simplify
+from archdsl.nodes import Input, Read
 from archdsl.source import Span
-from archdsl.symbols import SEEN, STREAM
+from archdsl.symbols import SEEN, STREAM, unmarked
 from archdsl.types import REST, Axis, Rest, TensorType
 
 
@@ -25,11 +28,14 @@ class Wrong(Exception):
 
 @dataclass(slots=True)
 class Names:
-    """The axes that a pattern knows: the block's, and those it has met."""
+    """The axes that a pattern knows: the block's, and those it has met. `origin` is where the
+    operand comes from that is being matched.
+    """
 
     scope: Scope
     local: dict[str, Dim] = field(default_factory=dict)
     rest: tuple[Axis, ...] | None = None
+    origin: tuple[Label, ...] = ()
 
     def get(self, name: str) -> Dim | None:
         """The length of an axis, or None for a name not met yet."""
@@ -56,7 +62,42 @@ def match_left(
         )
         raise Wrong
     pairs = zip(pattern.left, operands, strict=True)
-    return [match(names, term, operand.type) for term, operand in pairs]
+    terms = []
+    for term, operand in pairs:
+        names.origin = _origin(names.scope, operand, span)
+        terms.append(match(names, term, operand.type))
+    names.origin = ()
+    return terms
+
+
+def _origin(scope: Scope, operand: Tensor, span: Span) -> tuple[Label, ...]:
+    """Where an operand was bound, with its type, if that is elsewhere."""
+    node = scope_node(scope, operand)
+    there = scope.bound.get(node.name) if isinstance(node.form, Read | Input) else node.span
+    if not node.name or there is None or there.source is not span.source:
+        return ()
+    if there.end > span.start:
+        return ()
+    return (Label(there, f"{node.name} is {unmarked(operand.type)}"),)
+
+
+def _order(names: Names, term: s.Term, t: TensorType) -> str:
+    """The names of a pattern in the order of the operand's axes, where only the order is wrong."""
+    items = [i.text for i in term.items if isinstance(i, s.AxisName)]
+    if len(items) != len(t.axes) or "..." in items:
+        return ""
+    free = [name for name in items if names.get(name) is None or name in names.local]
+    rest = [name for name in items if name not in free]
+    order: list[str] = []
+    for axis in t.axes:
+        known = ((name, names.get(name)) for name in rest)
+        same = [n for n, d in known if d and names.scope.compare_axes(d, axis) is EQUAL]
+        order.append(same[0] if same else "")
+        rest = [name for name in rest if name not in same[:1]]
+    if rest or order.count("") != len(free):
+        return ""
+    filled = " ".join(name or free.pop(0) for name in order)
+    return f"the axes stand in another order here: {filled}"
 
 
 def match(names: Names, term: s.Term, t: TensorType) -> tuple[Item, ...]:
@@ -72,6 +113,7 @@ def match(names: Names, term: s.Term, t: TensorType) -> tuple[Item, ...]:
             f"the pattern has {written}, the tensor {len(axes)}",
             term.span,
             note=f"for {t}",
+            labels=names.origin,
             help="name every axis, with blanks between the names, or write `...` for the leading "
             "ones",
         )
@@ -92,9 +134,10 @@ def match(names: Names, term: s.Term, t: TensorType) -> tuple[Item, ...]:
                 "`...` of the tensor needs `...` in the pattern",
                 item.span,
                 note=f"for {t}",
+                labels=names.origin,
             )
             raise Wrong
-        out.append(_bind(names, item, axis, t))
+        out.append(_bind(names, item, axis, t, term))
     return tuple(out)
 
 
@@ -113,21 +156,24 @@ def _bind_rest(names: Names, axes: tuple[Axis, ...], span: Span, t: TensorType) 
         raise Wrong
 
 
-def _bind(names: Names, item: s.AxisItem, axis: Dim, t: TensorType) -> Item:
+def _bind(names: Names, item: s.AxisItem, axis: Dim, t: TensorType, term: s.Term) -> Item:
     match item:
         case s.AxisName(text, span):
             known = names.get(text)
             if known is None:
                 names.local[text] = axis
                 return Factor(text, axis)
-            _equal(names, known, axis, text, span, t)
+            if names.scope.compare(known, axis) is not EQUAL:
+                _equal(names, known, axis, text, span, t, _order(names, term, t))
             return Factor(text, axis if text.isdigit() else known)
         case s.Merged(items, span):
             return Merge(_split(names, items, axis, span, t))
     return _cut(names, item, axis, t)
 
 
-def _equal(names: Names, a: Dim, b: Dim, text: str, span: Span, t: TensorType) -> None:
+def _equal(
+    names: Names, a: Dim, b: Dim, text: str, span: Span, t: TensorType, order: str = ""
+) -> None:
     scope = names.scope
     verdict = scope.compare(a, b)
     if verdict is EQUAL:
@@ -154,6 +200,8 @@ def _equal(names: Names, a: Dim, b: Dim, text: str, span: Span, t: TensorType) -
             f"{text} is {scope.equation(a)}, but the axis here is {scope.equation(b)}",
             span,
             note=f"for {scope.describe(t)}",
+            labels=names.origin,
+            help=order,
         )
     else:
         scope.fail(
@@ -161,7 +209,8 @@ def _equal(names: Names, a: Dim, b: Dim, text: str, span: Span, t: TensorType) -
             f"nothing shows that {text} equals {b}",
             span,
             note=f"for {t}",
-            help=f"add `where {a} == {b}`, or name the axis otherwise",
+            labels=names.origin,
+            help=order or f"add `where {a} == {b}`, or name the axis otherwise",
         )
     raise Wrong
 
@@ -224,18 +273,19 @@ def _split_in_pieces(
 
 def _quotient(names: Names, axis: Dim, total: Dim, what: str, span: Span, t: TensorType) -> Dim:
     scope = names.scope
-    axis, total = lowest(axis, total)
-    if divides(total, axis, scope.facts):
-        return axis // total
+    upper, lower = lowest(axis, total)
+    if divides(lower, upper, scope.facts):
+        return upper // lower
     value, by = scope.value(axis), scope.value(total)
     if value is not None and by:
         if value % by == 0:
-            return axis // total
+            return upper // lower
         scope.fail(
             "pattern-axes",
             f"{scope.equation(total)} does not divide {scope.equation(axis)}",
             span,
             note=f"for {t}",
+            labels=names.origin,
         )
     elif scope.numbers is None:
         scope.fail(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from archdsl import syntax as s
@@ -10,6 +11,7 @@ from archdsl.check.recurrence import read
 from archdsl.check.scope import words
 from archdsl.check.values import Block, BlockRef
 from archdsl.diagnostic import Diagnostics
+from archdsl.symbols import SEEN
 
 MOST_SHOWN = 6
 """Blocks of a circle that a message names."""
@@ -66,7 +68,20 @@ def _named(block: Block) -> Iterator[Block]:
     own = {x.name.name for x in decl.settings} | {x.name.name for x in declared(decl)}
     own |= {word for setting in decl.settings for word in words(setting.kind)}
     defaults = tuple(s.Result("yield", (x.default,), x.span) for x in decl.settings if x.default)
+    axes = {SEEN} | {
+        axis.name for x in declared(decl) for axis in x.type.axes if isinstance(axis, s.Name)
+    }
     for name in read((*defaults, *decl.body), own):
         value = block.globals.get(name.name)
-        if isinstance(value, BlockRef):
+        if isinstance(value, BlockRef) and (name.name not in axes or _is_applied(name)):
             yield value.block
+
+
+def _is_applied(name: s.Name) -> bool:
+    """Whether a name stands where a block does: before `(`, or behind `|>`."""
+    text, at = name.span.source.text, name.span
+    before = text[max(0, at.start - 80) : at.start].rstrip()
+    return before.endswith("|>") or _CALL.match(text, at.end) is not None
+
+
+_CALL = re.compile(r"\s*\(")

@@ -76,6 +76,16 @@ it, the elaborator's part of a concrete check; None after a report.
 """
 
 
+Importable = Callable[[str], tuple[str, str]]
+"""The nearest name that the library has, and the `use` that imports it; empty where none is near.
+"""
+
+
+def nowhere(_: str) -> tuple[str, str]:
+    """A library without blocks."""
+    return "", ""
+
+
 @dataclass(slots=True)
 class Scope:
     """Names and facts of a body under construction, and the nodes made so far.
@@ -88,7 +98,8 @@ class Scope:
     whether a parameter with a condition is there, which its name says in a condition. `shared`:
     what this body shares. `unrolled` are the model's settings that say how long a `for i in n` is.
     `keys` is a published configuration, `read` which of its keys were looked at. `places` are the
-    names under which the block keeps something for later tokens.
+    names under which the block keeps something for later tokens. `importable` gives the `use` that
+    a name of the library needs. `guessing`: what is evaluated is a guess at what was meant.
     """
 
     diagnostics: Diagnostics
@@ -121,12 +132,19 @@ class Scope:
     shared: dict[str, Binding] = field(default_factory=dict)
     unrolled: set[str] = field(default_factory=set)
     places: set[str] = field(default_factory=set)
+    importable: Importable = nowhere
+    guessing: bool = False
 
     def look(self, name: str) -> Value | None:
         """What a name means here, own names before those of the file; marks it used."""
         self.used.add(name)
         value = self.names.get(name)
         return self.globals.get(name) if value is None else value
+
+    def has_axis(self, name: str) -> bool:
+        """Whether an axis has this name here; marks it used. Blocks of the file are no axes."""
+        self.used.add(name)
+        return name in self.names
 
     def fail(
         self,

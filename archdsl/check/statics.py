@@ -28,6 +28,7 @@ from archdsl.check.values import (
 )
 from archdsl.diagnostic import printable
 from archdsl.dims import DIFFERENT, EQUAL, Dim, TooLarge, Verdict, extreme
+from archdsl.hints import whole
 from archdsl.reals import Apply, Lit, OfDim, Real
 from archdsl.record import replace
 from archdsl.source import Span
@@ -50,7 +51,8 @@ def integer(scope: Scope, value: Value, span: Span, what: str) -> Dim | None:
         case Error():
             return None
     message = f"{what} has to be an integer known in advance"
-    scope.fail("not-static", message, span, note=f"this is {describe(value)}")
+    help = whole(span.text) if isinstance(value, Float) else ""
+    scope.fail("not-static", message, span, note=f"this is {describe(value)}", help=help)
     return None
 
 

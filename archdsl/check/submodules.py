@@ -54,6 +54,26 @@ def operands(
     return tensors, tuple(each)
 
 
+def maker(scope: Scope, operand: Tensor) -> tuple[Recipe | None, list[Tensor]]:
+    """The block that made a tensor, and what it was applied to; None where none did. Arithmetic
+    that keeps the type is looked through.
+    """
+    at = operand.node
+    while 0 <= at < len(scope.nodes):
+        node = scope.nodes[at]
+        if isinstance(node.form, nodes.Apply):
+            value = scope.names.get(node.form.child)
+            if not isinstance(value, Recipe):
+                break
+            taken = node.args[: len(value.block.decl.inputs)]
+            return value, [Tensor(i, scope.nodes[i].type) for i in taken]
+        before = [i for i in node.args if i < at and scope.nodes[i].type == node.type]
+        if not isinstance(node.form, nodes.Elementwise | nodes.Residual) or not before:
+            break
+        at = before[0]
+    return None, []
+
+
 def application(
     scope: Scope,
     target: Value,

@@ -38,6 +38,15 @@ _AXES = {
 """How an operation with an axes pattern is written, by its form."""
 
 
+def written(name: str) -> str:
+    """How an operation is written, with operands."""
+    op = OPS.get(name)
+    if op is not None and op.form in _AXES:
+        return _AXES[op.form].format(name)
+    count = op.operands if op is not None else 1
+    return f"{name}({', '.join(('x', 'y', 'z')[:count])})"
+
+
 def tensor(scope: Scope, value: Value, span: Span) -> Tensor | None:
     """A value as one tensor; numbers become scalars. None after a report."""
     match value:
@@ -197,15 +206,43 @@ def _unlike(scope: Scope, op: Op, operands: list[Tensor], span: Span) -> Error:
             f"nothing shows that the sides of `{sign}` have one shape",
             span,
             note=f"{a} and {b}",
-            help="add a `where` that says so",
+            help=_product(scope, op, a, b) or widths(scope, a, b) or "add a `where` that says so",
         )
     return scope.fail(
         "shape-mismatch",
         f"the sides of `{sign}` have different shapes",
         span,
         note=f"{scope.describe(a)} and {scope.describe(b)}",
-        help="axes match from the last one on; rearrange[a -> a 1] adds an axis of size 1",
+        help=_product(scope, op, a, b)
+        or widths(scope, a, b)
+        or "axes match from the last one on; rearrange[a -> a 1] adds an axis of size 1",
     )
+
+
+def _product(scope: Scope, op: Op, a: TensorType, b: TensorType) -> str:
+    """How a product of a tensor and a matrix is written, where that may be meant; or nothing."""
+    x, w = (b, a) if len(a.axes) == 2 < len(b.axes) else (a, b)
+    if op.name != "multiply" or len(w.axes) != 2 or len(x.axes) < 2:
+        return ""
+    inner = [scope.compare_axes(x.axes[-1], axis) is EQUAL for axis in w.axes]
+    if not any(inner):
+        return ""
+    rows, columns = (str(axis) for axis in w.axes)
+    if rows == columns or not (rows.isidentifier() and columns.isidentifier()):
+        rows, columns = ("n", "m") if inner[1] else ("m", "n")
+    summed, kept = (columns, rows) if inner[1] else (rows, columns)
+    pattern = f"einsum[... {summed}, {rows} {columns} -> ... {kept}](x, w)"
+    return f"`*` multiplies number by number; a product of matrices is {pattern}"
+
+
+def widths(scope: Scope, a: TensorType, b: TensorType) -> str:
+    """What to do with two tensors that differ in their last axis alone; nothing for others."""
+    if len(a.axes) != len(b.axes) or not a.axes:
+        return ""
+    (*lead, last), (*other_lead, other) = a.axes, b.axes
+    if any(scope.compare_axes(x, y) is not EQUAL for x, y in zip(lead, other_lead, strict=True)):
+        return ""
+    return f"map one to the width of the other first: {other} to {last}, or {last} to {other}"
 
 
 def dtype_of(scope: Scope, op: Op, operands: list[Tensor], span: Span) -> str | None:

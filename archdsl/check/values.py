@@ -14,7 +14,16 @@ from archdsl.graph import Binding
 from archdsl.reals import Real
 from archdsl.record import entity, record
 from archdsl.source import Span
-from archdsl.syntax import BlockDecl, KeysDecl, Kind, KindOf, ParamStatement, SimpleKind, TypeExpr
+from archdsl.syntax import (
+    Arg,
+    BlockDecl,
+    KeysDecl,
+    Kind,
+    KindOf,
+    ParamStatement,
+    SimpleKind,
+    TypeExpr,
+)
 from archdsl.types import TensorType
 
 
@@ -111,7 +120,7 @@ class PrimitiveRef:
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """A block with its settings; `ties` bind parameters to those of others. What is `shared` is
-    one instance wherever it is placed, that of the binding.
+    one instance wherever it is placed, that of the binding. `args` are the arguments as written.
     """
 
     block: Block
@@ -119,6 +128,7 @@ class Recipe:
     ties: tuple[tuple[str, tuple[str, ...]], ...] = ()
     span: Span | None = field(default=None, compare=False)
     shared: Binding | None = None
+    args: tuple[Arg, ...] = field(default=(), compare=False, repr=False)
     size: int = field(init=False, repr=False, compare=False, default=1)
 
     def __post_init__(self) -> None:
@@ -340,7 +350,7 @@ def describe(value: Value) -> str:
     """What a value is, for messages: "a tensor", "the block Linear"."""
     match value:
         case Int() | Float():
-            return "a number"
+            return "a number" if isinstance(value, Int) else "a real number"
         case Truth():
             return "true or false"
         case Word(name):

@@ -33,7 +33,7 @@ from archdsl.facts import FACTS
 from archdsl.graph import Expectation, Model, Module
 from archdsl.reals import Lit, Ref, evaluate
 from archdsl.record import replace
-from archdsl.resolver import Unit
+from archdsl.resolver import Unit, importable
 from archdsl.source import Span
 from archdsl.symbols import STREAM, ModelSymbol, of_model
 from archdsl.types import Axis, TensorType
@@ -74,6 +74,7 @@ def elaborate(unit: Unit, decl: s.VariantDecl, diagnostics: Diagnostics) -> Mode
     before = len(diagnostics)
     numbers: dict[ModelSymbol, float] = {}
     scope = Scope(diagnostics, {}, unit.names, numbers=Numbers({}, {}, {}, numbers))
+    scope.importable = importable
     block = _model(scope, decl)
     settings = None if block is None else _settings(scope, block, decl.value, numbers)
     if block is None or settings is None:

@@ -19,7 +19,7 @@ from archdsl import syntax as s
 from archdsl.check import patterns
 from archdsl.check.scope import Numbers, Scope
 from archdsl.check.values import Int
-from archdsl.diagnostic import Diagnostics
+from archdsl.diagnostic import Diagnostics, closest, nearest
 from archdsl.dims import Dim
 from archdsl.graph import Experts, Hub, Layers, Model, Module, Param, WeightRule
 from archdsl.record import record, replace
@@ -52,7 +52,7 @@ def _hub(model: Model, decl: s.HubDecl, diagnostics: Diagnostics) -> Hub:
         for one in _parameters_of(model.root, line, named, diagnostics)
         if (rule := _rule(model, one, diagnostics)) is not None
     ]
-    _unfilled(model, decl, rules, diagnostics)
+    _unfilled(model, decl, lines, rules, diagnostics)
     return Hub(tuple(t.value for t in decl.types), tuple(rules), tuple(skips))
 
 
@@ -167,8 +167,9 @@ def _rule(model: Model, line: _Line, diagnostics: Diagnostics) -> WeightRule | N
         return None
     if not all(targets):
         missing = next(p for p, f in zip(line.targets, targets, strict=True) if not f)
-        name = ".".join(missing).replace(".[", "[")
-        diagnostics.add("hub-weights", f"{name} is no parameter of the model", line.span)
+        known = [".".join(path) for path, _ in parameters(model.root)]
+        hint = nearest(".".join(_names(missing)), known)
+        _no_parameter(missing, line.span, hint, diagnostics)
         return None
     indices = {step[1:-1] for p in line.targets for step in p if step.startswith("[")}
     for source in line.sources:
@@ -189,6 +190,24 @@ def _rule(model: Model, line: _Line, diagnostics: Diagnostics) -> WeightRule | N
         if plan is None:
             return None
     return WeightRule(line.targets, line.sources, plan)
+
+
+def _no_parameter(path: _Path, span: Span, help: str, diagnostics: Diagnostics) -> None:
+    """Reports a target that the model does not have."""
+    message = f"{_spelt(path)} is no parameter of the model"
+    diagnostics.add("hub-weights", message, span, help=help)
+
+
+def _spelt(path: _Path) -> str:
+    return ".".join(path).replace(".[", "[")
+
+
+def _with_indices(names: _Path, other: _Path) -> _Path:
+    """The names of a path with the indices of another one, where both have as many names."""
+    if len(names) != len(_names(other)):
+        return names
+    rest = iter(names)
+    return tuple(step if step.startswith("[") else next(rest) for step in other)
 
 
 def _path(target: s.Target) -> _Path:
@@ -248,14 +267,33 @@ def _rooted(place: _Found) -> TensorType:
 
 
 def _unfilled(
-    model: Model, decl: s.HubDecl, rules: list[WeightRule], diagnostics: Diagnostics
+    model: Model,
+    decl: s.HubDecl,
+    lines: list[_Line],
+    rules: list[WeightRule],
+    diagnostics: Diagnostics,
 ) -> None:
     """Every parameter of the model has a line; those that stand apart need none."""
     beside = {child.name for child in model.root.children if child.apart}
-    filled = {tuple(x for x in t if not x.startswith("[")) for r in rules for t in r.targets}
-    for path, param in parameters(model.root):
+    filled = {_names(t) for rule in rules for t in rule.targets}
+    all_paths = parameters(model.root)
+    known = {".".join(path) for path, _ in all_paths}
+    # A line may be for another variant; one that is nearly a path without a line is misspelt.
+    idle = {
+        name: (path, line.span)
+        for line in lines
+        for path in line.targets
+        if (name := ".".join(_names(path))) not in known and not _modules(model.root, path)
+    }
+    for path, param in all_paths:
         if path not in filled and not param.tied and path[0] not in beside:
             name = ".".join(path)
+            near = closest(name, idle)
+            if near and closest(near, known) == name:
+                other, span = idle.pop(near)
+                hint = f"did you mean {_spelt(_with_indices(path, other))}?"
+                _no_parameter(other, span, hint, diagnostics)
+                continue
             diagnostics.add(
                 "hub-weights",
                 f"no line fills {name}",

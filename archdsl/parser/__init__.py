@@ -9,6 +9,7 @@ reports the errors of every declaration.
 | `tables.py` | the grammar, and the parser tables prepared from it |
 | `lalr.py` | running the tables: text to a tree of tokens |
 | `build.py` | that tree to the nodes of `syntax.py` |
+| `foreign.py` | forms of other languages in a text that does not parse |
 | `explain.py` | brackets, depth, and errors in plain English |
 """
 
@@ -23,10 +24,11 @@ from archdsl.parser.build import build_file, comments_of
 from archdsl.parser.explain import explain, look_over, too_deep
 from archdsl.parser.lalr import Tree, Unexpected
 from archdsl.source import MAX_BYTES, Source, Span, contents
-from archdsl.syntax import Declaration, File
+from archdsl.syntax import ANY, Declaration, File
 
 _HEAD = re.compile(r"^[^\W\d]\w*[ \t]+([^\W\d]\w*)", re.MULTILINE)
-_IMPORTED = re.compile(r"^use[ \t][^:\n]*:([^\n]*)", re.MULTILINE)
+_IMPORTED = re.compile(r"^(use|import|from)\b((?:\([^()]*\)|,\n|[^\n])*)", re.MULTILINE)
+_NAMED = re.compile(r"use\b[^\n:*]*:(?!:)[^\n*]*\w|use\s+[\w./]+\s+\w")
 _NAME = re.compile(r"[^\W\d]\w*")
 _DECLARATION = re.compile(r"^(?:use|block|model|tiny|variant|card|keys|hub)\b", re.MULTILINE)
 
@@ -97,5 +99,8 @@ def _trees(source: Source, diagnostics: Diagnostics, lost: set[str]) -> list[tup
             explain(source, start, end, error, diagnostics)
             text = source.text[start:end]
             lost.update(m.group(1) for m in _HEAD.finditer(text))
-            lost.update(n for m in _IMPORTED.finditer(text) for n in _NAME.findall(m.group(1)))
+            for imported in _IMPORTED.finditer(text):
+                lost.update(_NAME.findall(imported.group(2)))
+                if not _NAMED.match(imported.group()):
+                    lost.add(ANY)
     return trees

@@ -10,6 +10,7 @@ import re
 from unicodedata import normalize
 
 from archdsl.diagnostic import Diagnostics, Label, printable
+from archdsl.parser.foreign import foreign
 from archdsl.parser.lalr import END, Token, Tree, Unexpected
 from archdsl.source import Source, Span
 
@@ -51,7 +52,6 @@ _SIGNS = {
     ";": "no sign ends a statement: write each on a line of its own",
     "'": 'a text stands in double quotes: "..."',
     "&": "write and",
-    "|": "write or; a pipe is |>",
     "!": "write not, or != between two values",
     "$": "in a text, {d} is the number of a setting; elsewhere it is called d",
     "`": "a name stands alone, without quotes",
@@ -59,7 +59,7 @@ _SIGNS = {
 """Signs of other languages, and what is written instead."""
 
 _HEADS = {"def": "block", "class": "block", "fn": "block", "function": "block",
-          "import": "use", "from": "use", "struct": "block"}  # fmt: skip
+          "struct": "block"}  # fmt: skip
 """Words that begin a declaration in other languages, and the one that does here."""
 
 
@@ -175,6 +175,12 @@ def explain(
 ) -> None:
     """One diagnostic for an error that was raised on the text from `start` to `end`."""
     here, token = start + error.position, error.token
+    begun = None if token is None else _begun(source, start, here, error.expected)
+    heads = token in _HEADS and "KIND" in error.expected
+    known = None if heads else foreign(source, start, here, begun)
+    if known is not None:
+        diagnostics.add("syntax", known.message, known.span, help=known.help)
+        return
     if token is None:
         character = source.text[here : here + 1]
         if character == '"':
@@ -196,12 +202,8 @@ def explain(
         message = f"`{before.text}` is a keyword and cannot be used as a name"
         diagnostics.add("syntax", message, before, help="choose another name")
         return
-    begun = _begun(source, start, here, error.expected)
     if begun is not None:
-        name = begun.text
-        help = f"write {name} = ..., or join it to what stands before it: |> {name}"
-        message = f"`{name}` begins a statement that does not go on"
-        diagnostics.add("syntax", message, begun, help=help)
+        _without_end(source, end, begun, diagnostics)
         return
     diagnostics.add("syntax", _headline(token, error.expected), span, help=help)
 
@@ -217,9 +219,31 @@ def _hint(token: Token, expected: frozenset[str]) -> str:
         return "write == to compare, and name: value for an argument"
     if text == "*" and expected >= _VALUE:
         return "a power is x ^ y"
+    if token.type == "COMPARE" and expected >= {"AND", "OR"}:
+        return "comparisons do not chain: a < b and b < c; a pipe is |>"
     if token.type in {*_OPERATOR, "PLUS", "MINUS", "SLASH", "STAR"} and "__ANON_3" in expected:
         return "put the pipe in parentheses: (x |> f) * y"
     return ""
+
+
+def _without_end(source: Source, end: int, begun: Span, diagnostics: Diagnostics) -> None:
+    """Reports a name that is followed by what no statement begins with."""
+    name = begun.text
+    message = f"`{name}` begins a statement that does not go on"
+    help = f"write {name} = ..., or join it to what stands before it: |> {name}"
+    value = _VALUE_ALONE.match(source.text, begun.start, end)
+    if value is not None:
+        line = value.group().split("\n")[0].rstrip("{} \t")
+        message = f"nothing keeps the value of this expression, which begins with `{name}`"
+        help = f"write name = {line}"
+        if _NOTHING_BUT_THE_END.fullmatch(source.text, value.end(), end):
+            help = f"a body gives back its result by return: return {line}"
+    diagnostics.add("syntax", message, begun, help=help)
+
+
+_VALUE_ALONE = re.compile(r"[^\W\d]\w*\s*(?:\|>|[-+*/^(.\[])[^\n]*(?:\n\s*(?:\|>|[-+*/)])[^\n]*)*")
+"""An expression of more than a name that stands where a statement should."""
+_NOTHING_BUT_THE_END = re.compile(r"(?:\s|#[^\n]*)*(?:\}(?:\s|#[^\n]*)*)?")
 
 
 def _begun(source: Source, start: int, here: int, expected: frozenset[str]) -> Span | None:
