@@ -50,7 +50,7 @@ def binary(scope: Scope, expr: s.Binary, left: Value, right: Value) -> Value:
                 "not-static",
                 f"`{expr.op}` is not an operation on tensors",
                 expr.span,
-                help="dimensions are divided with // and %; tensors with /",
+                help="dimensions are divided with // and %, tensors with /; # begins a comment",
             )
         return tensors.primitive(scope, OPERATORS[expr.op], (left, right), expr.span)
     if expr.op in ("and", "or"):

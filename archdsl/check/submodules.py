@@ -65,8 +65,8 @@ def maker(scope: Scope, operand: Tensor) -> tuple[Recipe | None, list[Tensor]]:
             value = scope.names.get(node.form.child)
             if not isinstance(value, Recipe):
                 break
-            taken = node.args[: len(value.block.decl.inputs)]
-            return value, [Tensor(i, scope.nodes[i].type) for i in taken]
+            inputs = node.args[: len(value.block.decl.inputs)]
+            return value, [Tensor(i, scope.nodes[i].type) for i in inputs]
         before = [i for i in node.args if i < at and scope.nodes[i].type == node.type]
         if not isinstance(node.form, nodes.Elementwise | nodes.Residual) or not before:
             break
