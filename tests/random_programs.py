@@ -100,8 +100,8 @@ block Centred(d, eps: float = 0.01)(x: [..., d]) -> [..., d] as norm lowers laye
   return c * rsqrt(mean[... d -> ... 1](c ^ 2) + eps) * g + b
 }
 block Taps(c, taps)(x: [B, T, c]) -> [B, T, c] as convolution lowers causal_conv {
-  param w: [c, taps] = uniform(-1, 1)
-  return einsum[B T taps c, c taps -> B T c](window(x, taps), w)
+  param weight: [c, taps] = uniform(-1, 1)
+  return einsum[B T taps c, c taps -> B T c](window(x, taps), weight)
 }
 block Widths(d, widths: list(dim), extra: count = 0)(x: [..., d]) -> [..., d] where extra < 3 {
   up = Linear(d, len(widths + [1]) + extra)
