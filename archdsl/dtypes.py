@@ -138,7 +138,6 @@ def _some(operands: tuple[Operand, ...], dtype: str) -> bool:
 
 RULES: dict[str, Rule] = {
     "same": _same,
-    "any": _same,
     "number": _number,
     "real": _real,
     "float": _float,
@@ -147,16 +146,45 @@ RULES: dict[str, Rule] = {
     "order": _order,
     "equal": _equal,
     "power": _power,
-    "divide": _real,
     "select": _select,
     "sum": _sum,
     "product": _product,
     "index": _index,
+    "largest": _number,
+    "ranked": _order,
     "to_int": _to_int,
     "to_float32": _to("float32"),
     "to_float": _to("float"),
+    "new_float": _to("float"),
+    "new_float32": _to("float32"),
+    "new_int": _to("int"),
 }
 """The rules by the names that `ops.py` calls them by."""
+
+TAKES_AND_GIVES = {
+    "number": ("numbers", "the higher of `int`, `float`, `float32`"),
+    "real": ("numbers", "as `+`; `float32` of integers"),
+    "float": ("`float` or `float32`", "the same"),
+    "power": ("numbers", "as `+`; integers take whole powers of at least 0 that are known"),
+    "equal": ("two numbers, two truths", "`bool`"),
+    "order": ("numbers", "`bool`"),
+    "logic": ("`bool`", "`bool`"),
+    "int": ("`int`", "`int`"),
+    "select": ("a truth, then two numbers or two truths", "the higher of the last two"),
+    "sum": ("anything", "the same; `int` of truths, which it counts"),
+    "same": ("anything", "the same"),
+    "product": ("numbers of one dtype", "the same"),
+    "index": ("a table and `int` indices", "as the table"),
+    "largest": ("numbers", "values of the same, `int` indices"),
+    "ranked": ("numbers", "`bool`"),
+    "to_int": ("numbers", "`int`"),
+    "to_float32": ("anything", "`float32`"),
+    "to_float": ("anything", "`float`"),
+    "new_float": ("", "`float`"),
+    "new_float32": ("", "`float32`"),
+    "new_int": ("", "`int`"),
+}
+"""What a rule takes and gives, in the words of the documentation."""
 
 WAYS_OUT = {
     "number": "select(x, 1, 0) makes numbers of truths",
@@ -167,11 +195,12 @@ WAYS_OUT = {
     "order": "`==` and `!=` compare truths",
     "equal": "compare numbers with numbers, truths with truths",
     "power": "write float32(x) ^ y; integers take whole powers that are known",
-    "divide": "select(x, 1, 0) makes numbers of truths",
     "select": "the first operand is a truth, and the others are both truths or both numbers",
     "product": "write float32(x) or model_dtype(x), so that all operands have one dtype",
     "same": "write float32(x) or model_dtype(x), so that all operands have one dtype",
     "index": "floor(x) gives integers",
+    "largest": "select(x, 1, 0) makes numbers of truths",
+    "ranked": "select(x, 1, 0) makes numbers of truths",
     "to_int": "select(x, 1, 0) makes numbers of truths",
 }
 """What a refused operation may be replaced by."""

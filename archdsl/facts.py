@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 from archdsl import naming
 from archdsl.axes import Plan, factors
@@ -462,7 +463,15 @@ def _number(d: Dim) -> int:
 def check_expectations(facts: Facts, diagnostics: Diagnostics) -> None:
     """Reports every `expect` that the counts do not meet."""
     for expected in facts.model.expectations:
-        count = getattr(facts, expected.fact)
+        count = _COUNTS[expected.fact](facts, None)
+        if not isinstance(count, int):  # it does not apply to this model, or needs a context
+            diagnostics.add(
+                "fact-mismatch",
+                f"{facts.model.id} has no count {expected.fact}",
+                expected.span,
+                note=f"expected {expected.value:,}",
+            )
+            continue
         if expected.tolerance is not None:
             met = abs(count - expected.value) <= expected.tolerance * expected.value
         else:
@@ -493,7 +502,8 @@ class Fact:
     `value` computes it at so many tokens of context, None where it does not apply. `unit` says how
     a card writes it. `recorded`: in JSON and in the table of `archdsl facts`. `expected`: what
     `expect` may check. `card`: the name by which a card chooses its row, of `CARD_ROWS`, and
-    `label` what the row is called; without them the fact has no row.
+    `label` what the row is called; without them the fact has no row. `on_cards`: whether the row is
+    on every card, or only on those that ask for it.
     """
 
     name: str
@@ -503,6 +513,7 @@ class Fact:
     expected: bool = False
     card: str = ""
     label: str = ""
+    on_cards: Literal["asked", "always"] = "asked"
 
 
 def _at(compute: Callable[[Facts, int], int | None]) -> Callable[[Facts, int | None], object]:
@@ -543,47 +554,52 @@ FACTS: tuple[Fact, ...] = (
     Fact("params", "entries", lambda f, _: f.params, expected=True, card="params",
          label="parameters"),
     Fact("apart", "parameters", lambda f, _: f.apart, expected=True, card="apart",
-         label="parameters apart"),
+         label="parameters apart", on_cards="always"),
     Fact("active", "parameters", lambda f, _: f.active, expected=True),
     Fact("active_share", "percent", _share, recorded=False, card="active",
-         label="active per token"),
+         label="active per token", on_cards="always"),
     Fact("active_without_embedding", "parameters", lambda f, _: f.active_without_embedding,
          expected=True),
     Fact("tables", "parameters", _tables, recorded=False, card="tables",
-         label="of it tables, read by rows"),
+         label="of it tables, read by rows", on_cards="always"),
     Fact("kv_bytes_per_token", "bytes", lambda f, _: f.kv_bytes_per_token, expected=True),
     Fact("kv_growing_bytes_per_token", "bytes", lambda f, _: f.kv_growing_bytes_per_token,
-         expected=True, card="kv_bytes_per_token", label="KV cache / token"),
+         expected=True, card="kv_bytes_per_token", label="KV cache / token", on_cards="always"),
     Fact("kv_capped_bytes", "bytes", lambda f, _: f.kv_capped_bytes, expected=True),
     Fact("state_bytes", "bytes", lambda f, _: f.state_bytes, expected=True, card="state",
-         label="state of fixed size"),
+         label="state of fixed size", on_cards="always"),
     Fact("source_bytes_per_token", "bytes", lambda f, _: f.source_bytes_per_token, expected=True),
     Fact("layers", "entries", lambda f, _: f.layers, expected=True),
     Fact("parts", "entries", lambda f, _: dict(f.parts)),
     Fact("schedule", "text", lambda f, _: naming.schedule(list(f.schedule))),
-    Fact("tied", "yes or no", lambda f, _: f.tied, card="tied", label="tied embeddings"),
+    Fact("tied", "yes or no", lambda f, _: f.tied, card="tied", label="tied embeddings",
+         on_cards="always"),
     Fact("kv_bytes_at_context", "bytes", _at(lambda f, n: f.kv_bytes(n)), card="kv_bytes",
-         label="at {context} context"),
+         label="at {context} context", on_cards="always"),
     Fact("flops_per_token_at_context", "FLOPs", _at(lambda f, n: f.flops_per_token(n))),
     Fact("prefill_flops_per_token_at_context", "FLOPs",
          _at(lambda f, n: f.prefill_flops_per_token(n)), card="flops",
-         label="FLOPs / token at {context}"),
+         label="FLOPs / token at {context}", on_cards="always"),
     Fact("expanding_flops_per_token", "FLOPs", _at(_expanded), recorded=False, card="flops",
-         label="decoding, cache expanded"),
+         label="decoding, cache expanded", on_cards="always"),
     Fact("flops_per_token", "FLOPs", lambda f, n: _flops_anywhere(f, n, True), recorded=False,
-         card="flops", label="FLOPs / token"),
+         card="flops", label="FLOPs / token", on_cards="always"),
     Fact("flops", "FLOPs", lambda f, n: _flops_anywhere(f, n, False), recorded=False,
-         card="flops", label="FLOPs"),
+         card="flops", label="FLOPs", on_cards="always"),
     Fact("context", "entries", lambda _, n: n, recorded=False, card="context", label="context"),
-    Fact("width", "entries", lambda f, _: f.width, recorded=False, card="width", label="width"),
+    Fact("width", "entries", lambda f, _: f.width, recorded=False, card="width", label="width",
+         on_cards="always"),
     Fact("vocab", "entries", lambda f, _: f.model.numbers.get(ModelSymbol("vocab")),
          recorded=False, card="vocab", label="vocabulary"),
     Fact("license", "text", lambda f, _: f.model.about.get("license"), recorded=False,
-         card="license", label="licence"),
+         card="license", label="licence", on_cards="always"),
     Fact("after", "text", lambda f, _: f.model.about.get("after"), recorded=False, card="after",
-         label="after"),
+         label="after", on_cards="always"),
 )  # fmt: skip
 """Every fact, in the order in which they are recorded."""
+
+_COUNTS = {fact.name: fact.value for fact in FACTS if fact.expected}
+"""How what `expect` may check is computed."""
 
 CARD_ROWS = (
     "params", "active", "tables", "apart", "kv_bytes_per_token", "kv_bytes", "state", "flops",

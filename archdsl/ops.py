@@ -2,7 +2,7 @@
 
 One row is one operation: its form, which dtypes it takes and gives (`dtypes.py`), how PyTorch
 spells it and how tightly that binds, what a card writes, what it is for numbers known in advance.
-An operation of a form that is there already needs nothing but a row.
+An operation of a form that is there already needs a row, and its meaning in `tests/interpreter.py`.
 
 A form says how an operation treats axes: its shape rule stands in `check/`, its emission in
 `emit/`, its FLOPs in `facts.py`.
@@ -42,7 +42,9 @@ class Op:
     `torch_number` the one for a second operand that is a number known in advance. `level` says how
     tightly the template binds: a word of `emit/spell.py`, '' for a call. `label` is what a card
     writes, '' for plumbing; `mark` what the sign of an operator of two computed values is; `beside`
-    what stands beside the wires of operands that have an order. `value` computes it on numbers.
+    what stands beside the wires of operands that have an order. `value` computes it on numbers, as
+    PyTorch does on tensors. With `python` it is a function of numbers known in advance too, such as
+    settings: a template like `torch`, a call or in parentheses, that uses `math` at most.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Op:
     mark: str = ""
     beside: tuple[str, ...] = ()
     value: Evaluate | None = None
+    python: str = ""
 
 
 def _power(a: float, b: float) -> float:
@@ -76,21 +79,27 @@ _ROWS = (
     Op("relu", "map", "number", "F.relu({0})", "ReLU", doc="max(x, 0)"),
     Op("sigmoid", "map", "real", "torch.sigmoid({0})", "sigmoid", doc="1 / (1 + exp(-x))"),
     Op("tanh", "map", "real", "torch.tanh({0})", "tanh", doc="hyperbolic tangent",
-       value=math.tanh),
+       value=math.tanh, python="math.tanh({0})"),
     Op("softplus", "map", "float", "F.softplus({0})", "softplus", doc="log(1 + exp(x))"),
     Op("logsigmoid", "map", "float", "F.logsigmoid({0})", "log sigmoid", doc="log(sigmoid(x))"),
-    Op("exp", "map", "real", "torch.exp({0})", "exp", doc="e ^ x", value=math.exp),
-    Op("log", "map", "real", "torch.log({0})", "log", doc="natural logarithm", value=math.log),
-    Op("sqrt", "map", "real", "torch.sqrt({0})", "√", doc="square root", value=math.sqrt),
+    Op("exp", "map", "real", "torch.exp({0})", "exp", doc="e ^ x",
+       value=math.exp, python="math.exp({0})"),
+    Op("log", "map", "real", "torch.log({0})", "log", doc="natural logarithm",
+       value=math.log, python="math.log({0})"),
+    Op("sqrt", "map", "real", "torch.sqrt({0})", "√", doc="square root",
+       value=math.sqrt, python="math.sqrt({0})"),
     Op("rsqrt", "map", "real", "torch.rsqrt({0})", "1/√", doc="1 / square root"),
-    Op("abs", "map", "number", "torch.abs({0})", "abs", doc="absolute value", value=abs),
-    Op("cos", "map", "real", "torch.cos({0})", "cos", doc="cosine", value=math.cos),
-    Op("sin", "map", "real", "torch.sin({0})", "sin", doc="sine", value=math.sin),
+    Op("cos", "map", "real", "torch.cos({0})", "cos", doc="cosine",
+       value=math.cos, python="math.cos({0})"),
+    Op("sin", "map", "real", "torch.sin({0})", "sin", doc="sine",
+       value=math.sin, python="math.sin({0})"),
     Op("negative", "map", "number", "-{0}", "−", symbol="-", level="unary", doc="-x",
        value=operator.neg),
+    Op("abs", "map", "number", "torch.abs({0})", "abs", doc="absolute value",
+       value=abs, python="abs({0})"),
     Op("not", "map", "logic", "~{0}", "not", level="unary", doc="logical not", value=operator.not_),
     Op("floor", "map", "to_int", "{0}.floor().long()", "floor", doc="largest integer below",
-       value=math.floor),
+       value=math.floor, python="math.floor({0})"),
     Op("float32", "map", "to_float32", "{0}.float()", doc="computed in single precision",
        value=float),
     Op("model_dtype", "map", "to_float", "{0}", doc="back to the model's dtype", value=float),
@@ -101,7 +110,7 @@ _ROWS = (
        beside=("", "−"), value=operator.sub),
     Op("multiply", "zip", "number", "{0} * {1}", "×", 2, "*", "product", "a * b", mark="×",
        value=operator.mul),
-    Op("divide", "zip", "divide", "{0} / {1}", "÷", 2, "/", "product", "a / b", mark="÷",
+    Op("divide", "zip", "real", "{0} / {1}", "÷", 2, "/", "product", "a / b", mark="÷",
        beside=("", "÷"), value=operator.truediv),
     Op("remainder", "zip", "number", "{0} % {1}", "mod", 2, "%", "product", "a mod b",
        beside=("", "mod"), value=operator.mod),
@@ -110,9 +119,9 @@ _ROWS = (
     Op("power", "zip", "power", "{0} ** {1}", "^", 2, "^", "power", "a ^ b", beside=("", "^"),
        value=_power),
     Op("maximum", "zip", "number", "torch.maximum({0}, {1})", "max", 2, doc="the larger one",
-       torch_number="{0}.clamp(min={1})", value=max),
+       torch_number="{0}.clamp(min={1})", value=max, python="max({0}, {1})"),
     Op("minimum", "zip", "number", "torch.minimum({0}, {1})", "min", 2, doc="the smaller one",
-       torch_number="{0}.clamp(max={1})", value=min),
+       torch_number="{0}.clamp(max={1})", value=min, python="min({0}, {1})"),
     Op("equal", "zip", "equal", "{0} == {1}", "=", 2, "==", "compare", "a == b", value=operator.eq),
     Op("different", "zip", "equal", "{0} != {1}", "≠", 2, "!=", "compare", "a != b",
        value=operator.ne),
@@ -131,7 +140,7 @@ _ROWS = (
     # Reductions and what works along axes.
     Op("sum", "reduce", "sum", "{0}.sum({axes}{keep})", "sum", doc="sum over axes"),
     Op("mean", "reduce", "float", "{0}.mean({axes}{keep})", "mean", doc="mean over axes"),
-    Op("max", "reduce", "any", "{0}.amax({axes}{keep})", "max", doc="maximum over axes"),
+    Op("max", "reduce", "same", "{0}.amax({axes}{keep})", "max", doc="maximum over axes"),
     Op("softmax", "along", "float", "{0}.softmax({axes})", "softmax",
        doc="softmax over the named axes"),
     # Axes patterns.
@@ -141,17 +150,18 @@ _ROWS = (
     Op("repeat", "repeat", "same", doc="repeat along new axes"),
     Op("gather", "gather", "index", label="look up", operands=2,
        doc="pick entries of an axis by index"),
-    Op("top_k", "choose", "number", label="top k", operands=2,
+    Op("top_k", "choose", "largest", label="top k", operands=2,
        doc="the k largest along an axis: values, indices"),
-    Op("top_mask", "choose", "number", label="top k", operands=2,
+    Op("top_mask", "choose", "ranked", label="top k", operands=2,
        doc="whether each is among the k largest"),
     Op("window", "last", "same", operands=2,
        doc="the last n tokens at each position, zeros before the first: T becomes T n"),
     # Tensors from dimensions.
-    Op("zeros", "fill", "make", doc="zeros of the axes named: zeros[B T d]"),
-    Op("ones", "fill", "make", doc="ones of the axes named: ones[B T d]"),
-    Op("arange", "make", "make", "torch.arange({0})", doc="0 .. n-1 as real numbers, shape [n]"),
-    Op("positions", "make", "make", label="positions",
+    Op("zeros", "fill", "new_float", doc="zeros of the axes named: zeros[B T d]"),
+    Op("ones", "fill", "new_float", doc="ones of the axes named: ones[B T d]"),
+    Op("arange", "make", "new_float32", "torch.arange({0})",
+       doc="0 .. n-1 as real numbers, shape [n]"),
+    Op("positions", "make", "new_int", label="positions",
        doc="absolute positions along an axis, int[T]"),
 )  # fmt: skip
 

@@ -43,14 +43,23 @@ class Apply:
 
 Real = Lit | Ref | OfDim | Apply
 
-FUNCTIONS: dict[str, Callable[..., float]] = {
-    op.name: op.value
+
+@record
+class Function:
+    """A function of numbers known in advance: its value, and how emitted code spells it."""
+
+    value: Callable[..., float]
+    python: str
+    operands: int = 1
+
+
+FUNCTIONS: dict[str, Function] = {
+    op.name: Function(op.value, op.python, op.operands)
     for op in OPS.values()
-    if op.value is not None and op.form in ("map", "zip") and op.dtypes in ("real", "number")
-    if not op.symbol
+    if op.value is not None and op.python
 }
-"""Functions of numbers known in advance, by the rows of the primitives."""
-FUNCTIONS |= {"floor": math.floor, "ceil": math.ceil}
+"""Functions of numbers known in advance by name: the primitives that say how, and `ceil`."""
+FUNCTIONS["ceil"] = Function(math.ceil, "math.ceil({0})")
 
 _OPERATORS: dict[str, Callable[[float, float], float]] = {
     "+": lambda a, b: a + b,
@@ -77,7 +86,8 @@ def evaluate(r: Real, numbers: Mapping[Any, float]) -> float | None:
             values = [evaluate(a, numbers) for a in args]
             if any(v is None for v in values):
                 return None
-            result = (_OPERATORS.get(op) or FUNCTIONS[op])(*(v for v in values if v is not None))
+            compute = _OPERATORS.get(op) or FUNCTIONS[op].value
+            result = compute(*(v for v in values if v is not None))
             if isinstance(result, complex) or not math.isfinite(result):
                 raise ArithmeticError(f"{op} has no finite value here")
             return result

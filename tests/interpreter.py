@@ -217,8 +217,8 @@ class Interpreter:
                 return self.einsum(module, plan, args)
             case Reduce(op, plan):
                 return self.reduce(module, op, plan, args[0])
-            case Along("softmax", plan):
-                return softmax(plan.left[0], args[0])
+            case Along(op, plan):
+                return ALONG[op](args[0], named(plan.left[0], args[0]))
             case Gather() as form:
                 return torch.gather(args[0], -1, args[1]) if form.along else args[0][args[1]]
             case Choose() as form:
@@ -539,17 +539,13 @@ class Interpreter:
         return self.arrange(module, plan.right[0], result, kept)
 
     def reduce(self, module: Module, op: str, plan: a.Plan, x: Tensor) -> Tensor:
-        """A sum, a mean or a maximum over the axes that do not come back."""
+        """A sum, a mean or the like over the axes that do not come back."""
         flat, names = self.split(module, plan.left[0], x)
         assert len(set(names)) == len(names), f"{plan} has an axis twice"
         kept = names_of(plan.right[0], names)
         gone = [i for i, name in enumerate(names) if name not in kept]
-        if gone and op == "max":
-            flat = flat.amax(gone)
-        elif gone and op == "sum":
-            flat = flat.sum(gone)
-        elif gone:
-            flat = flat.double().mean(gone)
+        if gone:
+            flat = REDUCED[op](flat, gone)
         elif op == "sum" and flat.dtype == torch.bool:  # counted along an axis of length 1
             flat = flat.long()
         return self.arrange(module, plan.right[0], flat, [n for n in names if n in kept])
@@ -606,11 +602,14 @@ def window(x: Tensor, time: int, size: int) -> Tensor:
     return torch.stack([behind.narrow(time, i, x.shape[time]) for i in range(size)], time + 1)
 
 
-def softmax(term: tuple[a.Item, ...], x: Tensor) -> Tensor:
-    """Along all the axes that are named."""
-    named = [i for i, item in enumerate(term) if str(item) != "..."]
+def named(term: tuple[a.Item, ...], x: Tensor) -> list[int]:
+    """The axes of a tensor that a term names."""
+    places = [i for i, item in enumerate(term) if str(item) != "..."]
     rest = next((i for i, item in enumerate(term) if str(item) == "..."), len(term))
-    dims = [i if i < rest else i - len(term) + x.ndim for i in named]
+    return [i if i < rest else i - len(term) + x.ndim for i in places]
+
+
+def softmax(x: Tensor, dims: list[int]) -> Tensor:
     power = torch.exp(x - x.amax(dims, keepdim=True))
     return power / power.sum(dims, keepdim=True)
 
@@ -690,3 +689,13 @@ ANY: dict[str, Callable[..., Tensor]] = {
     "or": torch.logical_or,
 }
 """Operations whose result is of the kind of their operands, or a truth."""
+
+REDUCED: dict[str, Callable[[Tensor, list[int]], Tensor]] = {
+    "sum": lambda x, axes: x.sum(axes),
+    "mean": lambda x, axes: x.double().mean(axes),
+    "max": lambda x, axes: x.amax(axes),
+}
+"""Operations that take axes away."""
+
+ALONG: dict[str, Callable[[Tensor, list[int]], Tensor]] = {"softmax": softmax}
+"""Operations that work along axes and keep them."""

@@ -4,9 +4,11 @@ What is bound is kept in a table with its type, and every step takes from it wha
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from archdsl.ops import OPS, Op
 
 Pick = Callable[[Sequence[Any]], Any]
 """Chooses one of several; hypothesis or a seeded generator is behind it."""
@@ -16,17 +18,40 @@ INITIAL = (
     "normal(0.5)", "uniform(-1, 1)", "fill(0.5)", "zeros", "ones", "log_uniform(1, 16)",
     "inverse_softplus(0.01, 0.5)", "log_range",
 )  # fmt: skip
+REAL = ("float", "real", "number")
+"""Rules of dtypes by which real numbers stay of their dtype."""
 CONDITIONS = (
     "e > 2", "k == 3 or h < 3", "not d == 2", "e in [2, 4]", "d % 2 == 0 and e > 1", "d < e",
     "maximum(d, k) == k",
 )  # fmt: skip
 """Truths about settings, known when a spec is checked."""
+
+
+def drawn(form: str) -> Iterator[Op]:
+    """The operations of a form that take real numbers and give what they take."""
+    return (op for op in OPS.values() if op.form == form and op.dtypes in REAL)
+
+
+IN_RANGE = {
+    "exp": "exp(minimum({}, 1))", "log": "log(1 + abs({}))", "sqrt": "sqrt(abs({}))",
+    "rsqrt": "rsqrt(1 + abs({}))", "negative": "-{}",
+}  # fmt: skip
+"""How operations are written that do not exist for every number, or grow fast; and one that has a
+sign.
+"""
 FUNCTIONS = (
-    "silu({})", "gelu({})", "gelu_tanh({})", "relu({})", "sigmoid({})", "tanh({})", "softplus({})",
-    "logsigmoid({})", "exp(tanh({}))", "log(1 + abs({}))", "sqrt(abs({}))", "rsqrt(1 + abs({}))",
-    "cos({})", "sin({})", "-{}", "abs({})", "{} ^ 2", "(1 + abs({})) ^ -0.5", "2 * {}", "{} / 3",
-    "minimum({}, 0.7)", "maximum(-0.4, {})", "1 - {}", "0.5 + {}",
+    *(IN_RANGE.get(op.name, f"{op.name}({{}})") for op in drawn("map")),
+    "{} ^ 2", "(1 + abs({})) ^ -0.5", "2 * {}", "{} / 3", "minimum({}, 0.7)", "maximum(-0.4, {})",
+    "1 - {}", "0.5 + {}",
 )  # fmt: skip
+PAIRS = (
+    "{} + {}", "{} - {}", "{} * tanh({})",
+    *(IN_RANGE.get(op.name, f"{op.name}({{}}, {{}})") for op in drawn("zip") if not op.symbol),
+    "{} / (1 + abs({}))",
+)  # fmt: skip
+REDUCTIONS = tuple(op.name for op in OPS.values() if op.form == "reduce")
+OF_ANYTHING = tuple(name for name in REDUCTIONS if OPS[name].dtypes not in REAL)
+"""Those of truths too."""
 
 
 MODES = ("near", "far", "none, 0.25", "mode: far, rate: 2")
@@ -154,8 +179,7 @@ class Body:
         name, t = self.real()
         other = self.take(lambda u: u.real and u.axes in (t.axes, t.axes[1:], t.axes[-1:]))
         assert other is not None
-        op = self.pick(("{} + {}", "{} - {}", "{} * tanh({})", "maximum({}, {})",
-                        "minimum({}, {})", "{} / (1 + abs({}))"))  # fmt: skip
+        op = self.pick(PAIRS)
         pair = (name, other[0]) if self.pick((0, 1)) or other[1] != t else (other[0], name)
         dtype = "float32" if "float32" in (t.dtype, other[1].dtype) else "float"
         self.bind(op.format(*pair), Type(dtype, t.axes))
@@ -312,7 +336,7 @@ class Body:
         left = names(t)
         right = [("1" if keep else "") if i == gone else a for i, a in enumerate(left)]
         axes = [("1" if keep else "") if i == gone else a for i, a in enumerate(t.axes)]
-        op = self.pick(("sum", "mean", "max") if t.real else ("sum", "max"))
+        op = self.pick(REDUCTIONS if t.real else OF_ANYTHING)
         rhs = " ".join(a for a in right if a)
         if right == left:  # a 1 that stays
             return

@@ -83,25 +83,25 @@ block Pair(d, e)(x: [..., d]) -> ([..., d], int[..., e]) where d >= 1 {
   return tanh(x), floor(f(x) * 2.3)
 }
 block Affine(m, n, bias: bool = false)(x: [..., m]) -> [..., n] as linear lowers linear when n > 2 {
-  param w: [n, m] = uniform(-1, 1)
-  param b: [n] = fill(0.5) when bias
-  y = einsum[... m, n m -> ... n](x, w)
-  return y + b if bias else y
+  param weight: [n, m] = uniform(-1, 1)
+  param bias: [n] = fill(0.5) when bias
+  y = einsum[... m, n m -> ... n](x, weight)
+  return y + bias if bias else y
 }
 block Unit(d, eps: float = 1e-3)(x: [..., d]) -> [..., d] as norm lowers rms_norm {
-  param g: [d] = ones
+  param weight: [d] = ones
   f = float32(x)
-  return model_dtype(f * rsqrt(mean[... d -> ... 1](f ^ 2) + eps)) * g
+  return model_dtype(f * rsqrt(mean[... d -> ... 1](f ^ 2) + eps)) * weight
 }
 block Centred(d, eps: float = 0.01)(x: [..., d]) -> [..., d] as norm lowers layer_norm when d > 2 {
-  param g: [d] = ones
-  param b: [d] = zeros
+  param weight: [d] = ones
+  param bias: [d] = zeros
   c = x - mean[... d -> ... 1](x)
-  return c * rsqrt(mean[... d -> ... 1](c ^ 2) + eps) * g + b
+  return c * rsqrt(mean[... d -> ... 1](c ^ 2) + eps) * weight + bias
 }
 block Taps(c, taps)(x: [B, T, c]) -> [B, T, c] as convolution lowers causal_conv {
-  param w: [c, taps] = uniform(-1, 1)
-  return einsum[B T taps c, c taps -> B T c](window(x, taps), w)
+  param weight: [c, taps] = uniform(-1, 1)
+  return einsum[B T taps c, c taps -> B T c](window(x, taps), weight)
 }
 block Widths(d, widths: list(dim), extra: count = 0)(x: [..., d]) -> [..., d] where extra < 3 {
   up = Linear(d, len(widths + [1]) + extra)

@@ -14,6 +14,7 @@ import pytest
 
 import archdsl
 from archdsl.diagnostic import CODES
+from archdsl.dtypes import TAKES_AND_GIVES
 from archdsl.elaborate.cards import WORDS
 from archdsl.elaborate.variants import ABOUT, EXPECTED
 from archdsl.ops import INITIALISERS, INTRINSICS, OPS, ROLES
@@ -42,6 +43,16 @@ def primitives() -> str:
         for op in OPS.values()
     ]
     return table(("name", "sign", "form", "meaning"), rows)
+
+
+def dtypes() -> str:
+    """The operations of each rule, in the order in which they stand in the table of primitives."""
+    by_rule: dict[str, list[str]] = {}
+    for op in OPS.values():
+        sign = f"{op.symbol}x" if op.symbol and op.operands == 1 else op.symbol
+        by_rule.setdefault(op.dtypes, []).append(f"`{sign or op.name}`")
+    rows = [(", ".join(names), *TAKES_AND_GIVES[rule]) for rule, names in by_rule.items()]
+    return table(("operation", "takes", "gives"), rows)
 
 
 def initialisers() -> str:
@@ -81,6 +92,7 @@ def published() -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "primitives": primitives,
+    "dtypes": dtypes,
     "published": published,
     "codes": codes,
     "roles": lambda: words(list(ROLES)),

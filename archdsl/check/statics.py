@@ -6,7 +6,6 @@ expression. A comparison that neither symbols nor numbers decide is unknown.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 from archdsl import syntax as s
@@ -29,7 +28,7 @@ from archdsl.check.values import (
 from archdsl.diagnostic import printable
 from archdsl.dims import DIFFERENT, EQUAL, Dim, TooLarge, Verdict, extreme
 from archdsl.hints import whole
-from archdsl.reals import Apply, Lit, OfDim, Real
+from archdsl.reals import FUNCTIONS, Apply, Lit, OfDim, Real
 from archdsl.record import replace
 from archdsl.source import Span
 
@@ -297,8 +296,12 @@ def function(scope: Scope, op: str, args: tuple[Value, ...], span: Span) -> Valu
     if op in ("floor", "ceil") and scope.keys is not None and len(args) == 1:
         # What a configuration says is a number, and may be a dimension once it is whole.
         known = number(scope, args[0], span)
-        return Float(Lit(0.0)) if known is None else Int(Dim.number(getattr(math, op)(known)))
-    wanted = 2 if op in ("maximum", "minimum") else 1
+        return Float(Lit(0.0)) if known is None else Int(_whole(op, known))
+    wanted = FUNCTIONS[op].operands
     if len(args) != wanted:
         return scope.fail("wrong-arguments", f"{op} takes {wanted} numbers", span)
     return checked(scope, Float(Apply(op, tuple(real(a) for a in args))), span)
+
+
+def _whole(op: str, known: float) -> Dim:
+    return Dim.number(int(FUNCTIONS[op].value(known)))

@@ -177,7 +177,7 @@ class _Types:
                 yield from self.repeated(body.inputs, body.outputs, body.nodes, body.states, first)
 
     def dtype(self, op: str, args: list[TensorType]) -> Iterator[str]:
-        """The dtype that a rule gives; a choice has its own for each result."""
+        """The dtype that a rule gives, of the first of several results."""
         operands = []
         for t, a in zip(args, self.node.args, strict=True):
             form = self.nodes[a].form
@@ -185,9 +185,8 @@ class _Types:
             natural = isinstance(form, Number) and isinstance(form.value, Dim)
             operands.append(Operand(t.dtype, number, natural, not number and not t.axes))
         dtype = DTYPE_RULES[OPS[op].dtypes](tuple(operands))
-        wanted = "bool" if op == "top_mask" and dtype is not None else dtype
-        if wanted != self.node.type.dtype:
-            yield f"promises {self.node.type.dtype}, and PyTorch gives {wanted}"
+        if dtype != self.node.type.dtype:
+            yield f"promises {self.node.type.dtype}, and PyTorch gives {dtype}"
 
     def broadcast(self, args: list[TensorType]) -> Iterator[str]:
         """Axes agree from the last one on, or are 1."""

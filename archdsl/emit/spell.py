@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from archdsl.dims import Dim, Opaque
 from archdsl.emit.names import safe
 from archdsl.emit.uses import MATH, NONE, Helper, OfModel, Round, Start, Use, Uses
-from archdsl.reals import Apply, Lit, OfDim, Real, Ref
+from archdsl.reals import FUNCTIONS, Apply, Lit, OfDim, Real, Ref
 from archdsl.record import record
 from archdsl.symbols import unmarked
 
@@ -26,8 +26,6 @@ LEVELS = {
 """The precedences by the words that `ops.py` uses."""
 
 _OPERATORS = {"+": PLUS, "-": PLUS, "*": TIMES, "/": TIMES, "^": POWER}
-_BUILT_IN = {"maximum": "max", "minimum": "min", "abs": "abs"}
-"""Functions of numbers that Python has itself; `math` has the others."""
 
 
 @record
@@ -147,10 +145,9 @@ def spell_real(r: Real, look: Look) -> Text:
             left, right = spell_real(a, look), spell_real(b, look)
             return spelt(f"{{}} {op} {{}}", left.at(level), right.at(level - 1), level=level)
         case Apply(op, args):
-            inside = listed(spell_real(a, look) for a in args)
-            if op in _BUILT_IN:
-                return spelt(f"{_BUILT_IN[op]}({{}})", inside)
-            return spelt(f"math.{op}({{}})", inside, uses=(MATH,))
+            template = FUNCTIONS[op].python
+            uses = (MATH,) if "math." in template else ()
+            return spelt(template, *(spell_real(a, look) for a in args), uses=uses)
 
 
 def spell(value: Dim | Real, look: Look) -> Text:

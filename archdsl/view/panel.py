@@ -78,9 +78,9 @@ def panel(model: Model, counts: Facts, chosen: tuple[str, ...]) -> Panel:
     """Where the parameters are, then rows; `chosen` names rows, none means all."""
     rows = list(dict.fromkeys(_rows(model, counts)))
     if chosen:
-        shown = tuple(fact for key in chosen for name, fact in rows if name == key)
+        shown = tuple(row for key in chosen for name, _, row in rows if name == key)
     else:
-        shown = tuple(fact for key, fact in rows if key not in ("params", "vocab", "context"))
+        shown = tuple(row for _, on_cards, row in rows if on_cards == "always")
     source = model.about.get("source")
     if not source:
         return Panel(_parts(counts), shown)
@@ -113,21 +113,24 @@ def _part_name(role: str, counts: Facts) -> str:
     return f"tied {name}" if role == "embedding" and counts.tied else name
 
 
-def _rows(model: Model, counts: Facts) -> Iterator[tuple[str, Row]]:
-    """(name that a card chooses it by, row) of everything worth a row, in the order of a card."""
+def _rows(model: Model, counts: Facts) -> Iterator[tuple[str, str, Row]]:
+    """(name that a card chooses it by, on which cards, row) of everything worth a row, in the order
+    of a card.
+    """
     context = model.about.get("context")
     tokens = context if isinstance(context, int) else None
     named = {"context": words.tokens(tokens)} if tokens is not None else {}
     for key in CARD_ROWS:
         if key == "position":
-            yield from _position_rows(model)
+            yield from ((key, "always", row) for row in _position_rows(model))
         for fact in FACTS:
             value = fact.value(counts, tokens) if fact.card == key else None
             if value is not None and (value != 0 or fact.unit == "yes or no"):
-                yield key, Row(fact.label.format(**named), _UNITS[fact.unit](value))
+                row = Row(fact.label.format(**named), UNITS[fact.unit](value))
+                yield key, fact.on_cards, row
 
 
-_UNITS: dict[str, Callable[[Any], str]] = {
+UNITS: dict[str, Callable[[Any], str]] = {
     "parameters": words.short,
     "entries": "{:,}".format,
     "bytes": words.size,
@@ -139,12 +142,12 @@ _UNITS: dict[str, Callable[[Any], str]] = {
 """How a card writes a value, by the unit of its fact."""
 
 
-def _position_rows(model: Model) -> Iterator[tuple[str, Row]]:
+def _position_rows(model: Model) -> Iterator[Row]:
     """How positions are told, with the numbers of it."""
     for module in _positions(model.root):
         reals = naming.reals(module)
         if reals:
-            yield "position", Row(module.title, ", ".join(reals[:2]))
+            yield Row(module.title, ", ".join(reals[:2]))
 
 
 def _positions(module: Module) -> Iterator[Module]:

@@ -1,0 +1,55 @@
+"""The table of facts: each column does what it says, for every row."""
+
+import pytest
+
+from archdsl import pipeline
+from archdsl.facts import CARD_ROWS, FACTS, Fact, Facts
+from archdsl.source import Source
+from archdsl.view import panel as panels
+from models import variants
+
+COUNTED = [fact for fact in FACTS if fact.expected]
+
+
+def small(facts: str = "") -> pipeline.Checked:
+    text = f"""
+use std.core: Embedding, Linear
+use std.recurrent: CausalConv
+model M(d, vocab)(stream tokens: int[B, T]) -> [B, T, vocab] {{
+  embed = Embedding(vocab, d)
+  mixed = CausalConv(d, 4)
+  head  = Linear(d, vocab)
+  return tokens |> embed |> mixed |> head
+}}
+tiny M {{ d: 3  vocab: 5 }}
+variant V = M(d: 3, vocab: 5) {{ {facts} }}
+"""
+    return pipeline.check_source(Source("small.arch", text), tiny=False)
+
+
+@pytest.mark.parametrize("fact", COUNTED, ids=lambda fact: fact.name)
+def test_what_is_expected_is_what_the_row_computes(fact: Fact) -> None:
+    count = fact.value(small().variants[0].facts, None)
+    assert isinstance(count, int)
+    assert not small(f"expect {fact.name}: {count}").diagnostics
+    (wrong,) = small(f"expect {fact.name}: {count + 1}").diagnostics
+    assert wrong.code == "fact-mismatch"
+
+
+def test_rows_of_cards_have_a_place_a_label_and_a_unit() -> None:
+    rows = [fact for fact in FACTS if fact.card]
+    assert {*(fact.card for fact in rows), "position"} == set(CARD_ROWS)
+    assert all(fact.label and fact.unit in panels.UNITS for fact in rows)
+
+
+def test_a_new_row_is_on_the_cards_that_ask_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def depth(facts: Facts, _: int | None) -> int:
+        return facts.layers
+
+    model = variants()["Llama3_8B"].model
+    before = panels.panel(model, Facts(model), ()).rows
+    row = Fact("depth", "entries", depth, card="tied", label="depth")
+    monkeypatch.setattr(panels, "FACTS", (*FACTS, row))
+    assert panels.panel(model, Facts(model), ()).rows == before
+    asked = panels.panel(model, Facts(model), ("tied",)).rows
+    assert [row.name for row in asked] == ["tied embeddings", "depth"]

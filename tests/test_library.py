@@ -1,0 +1,66 @@
+"""The standard library: every file of it checks, and every block is held to its meaning somewhere.
+
+A block is held where a variant applies it that `test_interpreter.py` compares: of a spec, of a page
+or of `data/meaning/`. Blocks of which no module is left, such as those that hand back what they
+get, count where a spec of `data/meaning/` imports them.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import pages
+from archdsl import pipeline
+from archdsl.graph import Module
+
+ROOT = Path(__file__).parent.parent
+FILES = sorted((ROOT / "archdsl" / "std").glob("*.arch"))
+MEANING = sorted((ROOT / "tests" / "data" / "meaning").glob("*.arch"))
+BLOCK = re.compile(r"^block (\w+)", re.MULTILINE)
+USE = re.compile(r"^use std\.\w+: (.*)$", re.MULTILINE)
+NAMES = [name for path in FILES for name in BLOCK.findall(path.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_file_of_the_library_checks(path: Path) -> None:
+    checked = pipeline.check_path(path, path.name)
+    assert not checked.diagnostics, checked.diagnostics[0].text()
+
+
+def compared() -> Iterator[tuple[str, pipeline.Checked]]:
+    """Every spec that the interpreter runs, with its text."""
+    for path in (*sorted((ROOT / "specs").glob("*.arch")), *MEANING):
+        yield path.read_text(encoding="utf-8"), pipeline.check_path(path, path.name)
+    for block in pages.SPECS:
+        yield block.text, pages.checked(block)
+
+
+def applied(module: Module, seen: dict[int, str]) -> dict[int, str]:
+    """The blocks of a module and of all modules below it, by the numbers of the modules."""
+    if module.id not in seen:
+        seen[module.id] = module.block
+        for child in module.children:
+            for _, inner in child.modules:
+                applied(inner, seen)
+    return seen
+
+
+@cache
+def held() -> frozenset[str]:
+    names: set[str] = set()
+    for text, checked in compared():
+        own = set(BLOCK.findall(text))
+        for variant in checked.variants:
+            names |= set(applied(variant.model.root, {}).values()) - own
+    for path in MEANING:
+        for imported in USE.findall(path.read_text(encoding="utf-8")):
+            names |= set(imported.split(", "))
+    return frozenset(names)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_block_is_held_to_its_meaning(name: str) -> None:
+    assert name in held(), f"no spec that the interpreter runs applies {name}"
