@@ -125,9 +125,12 @@ class Spec:
             given["kinds" if self.schedule == "list" else "widths"] = " + ".join(runs)
         values = [f"{name}: {value}" for name, value in given.items()]
         settings = ", ".join(f"{name}{kinds[name]}" for name in given)
+        words = set(re.findall(r"\w+", "\n".join(self._body()[0])))
+        idle = ", ".join(f"{name} > 0" for name in NAMES if name not in words)
+        where = f" where {idle}" if idle else ""  # what the body does not use, a condition does
         return [
             "",
-            f"model M({settings})(stream tokens: int[B, T]) -> [B, T, vocab] {{",
+            f"model M({settings})(stream tokens: int[B, T]) -> [B, T, vocab]{where} {{",
             *(f"  {line}" for line in body),
             "}",
             f"tiny M {{ {'  '.join(values)} }}",
