@@ -42,7 +42,9 @@ drawn.
 
 def lines(spec: Spec, model: Model, turned: set[str]) -> str:
     """A `hub` for the settings of a model and for each of its parameters."""
-    config = [f"{name} <- .sizes.{name}" for name in ("d", "u")]
+    sizes = " ".join(f"{name} <- .sizes.{name}" for name in ("d", "u"))
+    # Half of the hubs take lines from elsewhere, name their classes and group their weights.
+    config = ["use Sizes", "more = .notes", "default .absent: 1"] if spec.twice else [sizes]
     config += [f"{name} <- .{name}_size ?? .{name}" for name in ("v", "h", "k", "vocab")]
     if spec.schedule == "list":
         near, far, other = KINDS
@@ -57,10 +59,21 @@ def lines(spec: Spec, model: Model, turned: set[str]) -> str:
     config += ['require .kind == "M"', "ignore .note, .notes" if spec.twice else "ignore .note"]
     weights = ['skip "{i}.unused.*"']
     for target in targets(model):
+        turn = " [a b -> b a]" * (target in turned)
+        if target == "embed.weight" and spec.twice:
+            inner = f'weight <- "weight.weight"{turn}'
+            weights += [f'embed <- "model.embed.", "old.embed." {{ {inner} }}']
+            continue
         other = f', "old.{target}"' if target == "embed.weight" else ""
-        weights += [f'{target} <- "{key(target)}"{other}{" [a b -> b a]" * (target in turned)}']
+        weights += [f'{target} <- "{key(target)}"{other}{turn}']
+    keys, classes, listed = "", "", " ".join(weights)
+    if spec.twice:
+        keys = f"keys Sizes {{ {sizes} default .absent: 2, .more.absent: 3 }}\n"
+        classes = ' for "M"' + ', "MWithHead"' * spec.tied
+        listed = f'<- "" {{ {listed} }}'
     return (
-        f'hub M "m", "m2" {{ config {{ {" ".join(config)} }} weights {{ {" ".join(weights)} }} }}\n'
+        f'{keys}hub M "m", "m2"{classes} {{ config {{ {" ".join(config)} }} '
+        f"weights {{ {listed} }} }}\n"
     )
 
 
@@ -70,7 +83,7 @@ def targets(model: Model) -> dict[str, int]:
     found = {}
     for path, param in parameters(model.root):
         child = own.get(path[0])
-        if child is None or not (child.apart or (path == ("head", "w") and child.ties)):
+        if child is None or not (child.apart or (path == ("head", "weight") and child.ties)):
             stacked = child is not None and isinstance(child.part, Layers)
             first = f"{path[0]}[i]" if stacked else path[0]
             found[".".join((first, *path[1:]))] = len(param.type.axes)
@@ -174,6 +187,9 @@ def _configuration(drawn: Spec, variant: pipeline.Variant) -> None:
     before, after = variant.facts.record(), found.variants[0].facts.record()
     for fact in ("params", "active", "kv_bytes_per_token", "state_bytes", "layers", "schedule"):
         assert after[fact] == before[fact]
+    if drawn.twice:  # the hub names its classes, so it knows all keys
+        assert "does not read another" in hub.imported({**given, "another": 1}).remarks[0]
+        given["auto_map"] = {"AutoModel": "own.Code"}
     with pytest.raises(SpecError, match="another"):
         hub.imported({**given, "another": 1})
     with pytest.raises(SpecError, match="requirement"):
