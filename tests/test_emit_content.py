@@ -36,7 +36,7 @@ block Twice(one: [B, T, d] -> [B, T, d], two: [B, T, d] -> [B, T, d])(x: [B, T, 
 MODEL = """
 model M(d = 8, n = 3, vocab = 11, slope: float = 0.5, heads = 2, w = 3)
        (stream tokens: int[B, T]) -> [B, T, vocab]
-where d % heads == 0 {{
+where d % heads == 0, n > 0, slope > 0, w > 0 {{
   embed  = Embedding(vocab, d)
   layers = {layers}
   head   = Linear(d, vocab)

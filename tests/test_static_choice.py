@@ -110,7 +110,8 @@ def test_conditions_are_those_of_arithmetic(
     said = ["false", "true"]
     spec = f"""use std.core: Linear
 block Chooses(a, b, c, r: float, p: bool, q: bool, w: enum(near, far, none), xs: list(dim))
-             (x: [B, T, 3]) -> [B, T, 3] {{
+             (x: [B, T, 3]) -> [B, T, 3]
+where a + b + c > 0, r >= 0, p or not p, q or not q, w == w, len(xs) >= 0 {{  # all are used
 {layers}
   return x + {sums}
 }}
