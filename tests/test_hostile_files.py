@@ -203,5 +203,4 @@ def test_a_broken_spec_does_not_keep_others_from_being_imported(
     assert "variant" in hub.imported(reference.tiny_config(kind)).text
     with pytest.raises(SpecError) as error:
         hub.imported({"model_type": "nobody knows"})
-    codes = {d.code for d in error.value.diagnostics}
-    assert codes == {"hub-config", "syntax", "encoding"}
+    assert {d.code for d in error.value.diagnostics} == {"hub-config"}
