@@ -126,17 +126,17 @@ def is_key(config_class: type, name: str) -> bool:
 def known_keys(kind: str) -> tuple[set[str], set[str]]:
     """The classes of the hub of a type, and the keys on top that it speaks of."""
     diagnostics = Diagnostics()
-    match = hub._model_type({"model_type": kind}, "x", (), diagnostics)
+    match = hub.match_of({"model_type": kind}, "x", [], diagnostics)
     assert match is not None, diagnostics.items
     unit, decl = match[0].unit, match[0].hub
     lines = hubs.config_lines(unit.blocks[decl.model.name], decl, unit.keys, diagnostics)
-    return {c.value for c in decl.classes}, {p[0] for x in lines for p in hub._mentions(x.line)}
+    return {c.value for c in decl.classes}, {p[0] for x in lines for p in hub.keys_in(x.line)}
 
 
 @pytest.mark.parametrize("kind", sorted({kind.partition("+")[0] for kind in reference.types()}))
 def test_defaults_are_those_of_the_class(kind: str) -> None:
     """What a hub takes for a key that is not there is what the class takes."""
-    match = hub._model_type({"model_type": kind}, "x", (), Diagnostics())
+    match = hub.match_of({"model_type": kind}, "x", [], Diagnostics())
     assert match is not None
     unit, decl = match[0].unit, match[0].hub
     lines = hubs.config_lines(unit.blocks[decl.model.name], decl, unit.keys, Diagnostics())
@@ -275,3 +275,22 @@ def test_own_hubs_come_first(tmp_path: Path) -> None:
     assert not pipeline.check_path(tmp_path / "new.arch", "new.arch").diagnostics
     with pytest.raises(SpecError, match="not in the folder"):
         hub.imported(config, specs=own, folder=tmp_path / "below")
+
+
+def test_code_of_its_own_around_a_text_part() -> None:
+    """A configuration that brings code may read any key, in its text part too."""
+    outer = {
+        "model_type": "gemma3",
+        "auto_map": {"AutoModel": "own.Code"},
+        "text_config": CONFIGS["gemma3_text"] | {"new_mechanism": 1},
+    }
+    with pytest.raises(SpecError, match="new_mechanism"):
+        hub.imported(outer)
+    inner = CONFIGS["gemma3_text"] | {"architectures": ["Gemma3TextModel"]}
+    with pytest.raises(SpecError, match="stands for Gemma3ForCausalLM"):
+        hub.imported({"model_type": "gemma3", "text_config": inner})
+
+
+def test_an_own_spec_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"there is no file .*nowhere\.arch"):
+        hub.imported(CONFIGS["llama"], specs=[tmp_path / "nowhere.arch"])

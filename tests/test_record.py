@@ -3,12 +3,14 @@
 import copy
 import dataclasses
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import archdsl
 from archdsl.record import entity, fields, record, replace
 
 
@@ -126,3 +128,15 @@ def test_what_the_class_says_stays() -> None:
     assert Point(1).sum == 3
     assert (Point.__doc__, Point.__module__) == ("Two numbers and a name.", __name__)
     assert repr(Point(1)) == repr(Reference(1)).replace("Reference", "Point")
+
+
+def test_a_repr_is_one_line_of_bounded_length() -> None:
+    """A model holds graphs of millions of values: a notebook that shows one must not print them."""
+    [variant] = archdsl.load(Path(__file__).parent.parent / "specs" / "kimi.arch").values()
+    for value in (variant, variant.model, variant.facts, variant.unit, Empty(), (Empty(),)):
+        assert len(repr(value)) < 5000 and "\n" not in repr(value)
+    assert repr(variant).startswith("<KimiK2_1T: Kimi K2, 1,026,408,209,408 parameters>")
+    nested: Any = Point(1, name="x" * 1000)
+    for _ in range(50):
+        nested = Thing((nested, *range(100)))
+    assert len(repr(nested)) < 500 and "101 in all" in repr(nested)

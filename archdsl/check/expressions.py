@@ -140,17 +140,17 @@ def _default(scope: Scope, left: s.Expr, right: s.Expr) -> Value:
         return evaluate(scope, right)
     if scope.keys is None or isinstance(first, Error) or not _is_key(scope, right):
         return first
-    before = set(scope.read)
-    second = evaluate(scope, right)
-    same = _plain(first) == _plain(second)
-    if isinstance(second, Record) and same:
-        scope.read.add((*second.path, "*"))
-    if isinstance(second, Null | Error) or same:
+    other = replace(scope, read=set[tuple[str, ...]]())
+    second = evaluate(other, right)
+    if isinstance(second, Null | Error):
         return first
-    scope.read.clear()
-    scope.read |= before
+    if _plain(first) == _plain(second):
+        scope.read |= other.read
+        if isinstance(second, Record):
+            scope.read.add((*second.path, "*"))
+        return first
     if type(first) is not type(second):
-        return first
+        return first  # no spelling of the same: the key is left unread
     return scope.fail(
         "hub-config",
         f"the configuration says {left.span.text} and {right.span.text}, and they differ",

@@ -276,30 +276,43 @@ def _unfilled(
     """Every parameter of the model has a line; those that stand apart need none."""
     beside = {child.name for child in model.root.children if child.apart}
     filled = {_names(t) for rule in rules for t in rule.targets}
-    all_paths = parameters(model.root)
-    known = {".".join(path) for path, _ in all_paths}
+    paths = parameters(model.root)
+    known = set(_starts(path for path, _ in paths))
+    empty = [p for p, param in paths if not (p in filled or param.tied or p[0] in beside)]
     # A line may be for another variant; one that is nearly a path without a line is misspelt.
     idle = {
-        name: (path, line.span)
+        _names(path): (path, line.span)
         for line in lines
         for path in line.targets
-        if (name := ".".join(_names(path))) not in known and not _modules(model.root, path)
+        if _names(path) not in known
     }
-    for path, param in all_paths:
-        if path not in filled and not param.tied and path[0] not in beside:
-            name = ".".join(path)
-            near = closest(name, idle)
-            if near and closest(near, known) == name:
-                other, span = idle.pop(near)
-                hint = f"did you mean {_spelt(_with_indices(path, other))}?"
-                _no_parameter(other, span, hint, diagnostics)
-                continue
+    meant: set[_Path] = set()
+    for other, (written, span) in idle.items():
+        near = _nearest(other, _starts(empty))
+        if near is not None:
+            meant.add(near)
+            hint = f"did you mean {_spelt(_with_indices(near, written))}?"
+            _no_parameter(written, span, hint, diagnostics)
+    for path in empty:
+        if not any(path[:n] in meant for n in range(1, len(path) + 1)):
             diagnostics.add(
                 "hub-weights",
-                f"no line fills {name}",
+                f"no line fills {'.'.join(path)}",
                 decl.model.span,
-                help=f'add: {name} <- "..."',
+                help=f'add: {".".join(path)} <- "..."',
             )
+
+
+def _starts(paths: Iterable[_Path]) -> Iterator[_Path]:
+    """The paths and those of all blocks around them."""
+    for path in paths:
+        yield from (path[:n] for n in range(1, len(path) + 1))
+
+
+def _nearest(path: _Path, known: Iterable[_Path]) -> _Path | None:
+    """The path of as many names that is spelt nearly so."""
+    alike = {".".join(other): other for other in known if len(other) == len(path)}
+    return alike.get(closest(".".join(path), alike))
 
 
 def parameters(module: Module, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Param]]:

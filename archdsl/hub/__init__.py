@@ -56,7 +56,7 @@ _QUOTED = re.compile(r'"([^"]*)"')
 
 
 @record
-class _Match:
+class Match:
     """A hub with the file that it stands in."""
 
     unit: Unit
@@ -100,27 +100,26 @@ def _imported(
     own: list[tuple[Path, str]],
     diagnostics: Diagnostics,
 ) -> Imported | None:
-    found = _model_type(config, file, own, diagnostics)
-    if found is None:
+    chosen = match_of(config, file, own, diagnostics)
+    if chosen is None:
         return None
-    match, inner, remarks = found
+    match, inner, remarks = chosen
     values = configuration.record(inner, file, diagnostics)
     if values is None or diagnostics.items:
         return None
     unit, hub = match.unit, match.hub
-    if inner is config:
-        _check_class(config, hub, file, diagnostics)
+    _check_class(inner, hub, file, diagnostics)
     block = unit.blocks[hub.model.name]
     lines = hubs.config_lines(block, hub, unit.keys, diagnostics)
     settings, read = _settings(match, lines, values, diagnostics)
-    ignored = {p for x in lines if isinstance(x.line, s.Ignore) for p in _mentions(x.line)}
+    ignored = {p for x in lines if isinstance(x.line, s.Ignore) for p in keys_in(x.line)}
     ignored |= {tuple(key.split(".")) for key in ignore}
     left = configuration.unread(inner, read, ignored)
     objects = {x.line.name.name: x.line.value for x in lines if isinstance(x.line, s.Local)}
-    mentioned = ignored | {p for x in lines for p in _mentions(x.line, objects)}
+    mentioned = ignored | {p for x in lines for p in keys_in(x.line, objects)}
     if diagnostics.items:  # a line that failed has not looked at all that it speaks of
         left = [path for path in left if path not in mentioned]
-    complete = bool(hub.classes) and not inner.get("auto_map")
+    complete = bool(hub.classes) and not (config.get("auto_map") or inner.get("auto_map"))
     unknown = configuration.report_unread(
         left, mentioned, complete, hub.model.name, file, diagnostics
     )
@@ -136,9 +135,9 @@ def _imported(
     return Imported(text.spec(block, settings, title, context, remarks), tuple(remarks[1:]))
 
 
-def _model_type(
+def match_of(
     config: Mapping[str, Any], file: str, specs: list[tuple[Path, str]], diagnostics: Diagnostics
-) -> tuple[_Match, Mapping[str, Any], list[str]] | None:
+) -> tuple[Match, Mapping[str, Any], list[str]] | None:
     """The hub of a configuration, the part of it that is meant, and what to say of it; None after
     a report.
     """
@@ -186,13 +185,13 @@ def _known(specs: list[tuple[Path, str]]) -> dict[str, tuple[Path, str]]:
     return known
 
 
-def _match(kind: str, path: Path, label: str, diagnostics: Diagnostics) -> _Match | None:
+def _match(kind: str, path: Path, label: str, diagnostics: Diagnostics) -> Match | None:
     """The hub of a type in a file; None after a report of what is wrong in the file."""
     before = len(diagnostics)
     unit = Library(diagnostics).load(path, label)
     for hub in unit.hubs if unit is not None and len(diagnostics) == before else ():
         if unit is not None and kind in [t.value for t in hub.types]:
-            return _Match(unit, hub) if hub.model.name in unit.blocks else None
+            return Match(unit, hub) if hub.model.name in unit.blocks else None
     if len(diagnostics) == before:
         diagnostics.add("hub-config", f"{label} has no hub for {printable(kind)}", None, name=label)
     return None
@@ -204,6 +203,9 @@ def _own(
     """The user's specs with the paths under which a spec in the folder imports them."""
     out = []
     for path in specs:
+        if not path.is_file():
+            diagnostics.add("unreadable", f"there is no file {path}", None, name=file)
+            continue
         try:
             label = path.resolve().relative_to(folder.resolve()).as_posix()
         except ValueError:
@@ -248,7 +250,7 @@ def _check_class(
 
 
 def _settings(
-    match: _Match, lines: list[hubs.Line], values: Record, diagnostics: Diagnostics
+    match: Match, lines: list[hubs.Line], values: Record, diagnostics: Diagnostics
 ) -> tuple[dict[str, Value], set[tuple[str, ...]]]:
     """The settings that the configuration gives, in the order of the hub, and the keys that were
     looked at.
@@ -294,18 +296,18 @@ def _with_defaults(scope: Scope, line: s.Defaults) -> Record | None:
 
 def _unmet(scope: Scope, condition: s.Expr) -> None:
     """Reports a requirement with what the keys that it speaks of say."""
-    said = []
-    for path in dict.fromkeys(_mentions(condition)):
+    stated = []
+    for path in dict.fromkeys(keys_in(condition)):
         value: Value = scope.keys or Null()
         for step in path:
             value = dict(value.entries).get(step, Null()) if isinstance(value, Record) else Null()
         shown = "not there" if isinstance(value, Null) else statics.spelt(scope, value)
-        said.append(f"{'.'.join(path)} is {shown}")
+        stated.append(f"{'.'.join(path)} is {shown}")
     scope.fail(
         "hub-config",
         "the configuration does not meet a requirement",
         condition.span,
-        note="; ".join(said),
+        note="; ".join(stated),
         help="this model is built differently and needs a spec of its own",
     )
 
@@ -316,7 +318,7 @@ def _mapped(scope: Scope, decl: s.SettingDecl, line: s.Mapping, owner: str) -> V
     before = len(scope.diagnostics)
     value = expressions.evaluate(inner, line.value)
     if isinstance(value, Null):
-        keys = [".".join(path) for path in dict.fromkeys(_mentions(line.value))]
+        keys = [".".join(path) for path in dict.fromkeys(keys_in(line.value))]
         there = [] if scope.keys is None else [key for key, _ in scope.keys.entries]
         hint = next(filter(None, (nearest(k, set(there) - set(keys), 0.8) for k in keys)), "")
         missing = f"{line.name.name} of {owner} comes from {' or '.join(keys) or 'no key'}"
@@ -342,7 +344,7 @@ def _remember(scope: Scope, name: str, value: Value, numbers: dict[str, float]) 
         scope.names[name] = value
 
 
-def _mentions(
+def keys_in(
     node: object, objects: Mapping[str, s.Expr] = MappingProxyType({})
 ) -> Iterator[tuple[str, ...]]:
     """The paths of keys in a line, `.a.b` as ("a", "b"); `objects` are names for keys."""
@@ -355,10 +357,10 @@ def _mentions(
             return
     if isinstance(node, tuple):
         for item in node:
-            yield from _mentions(item, objects)
+            yield from keys_in(item, objects)
     elif type(node).__module__ == s.__name__:
         for field in fields(node):
-            yield from _mentions(getattr(node, field), objects)
+            yield from keys_in(getattr(node, field), objects)
 
 
 def _key_paths(node: s.Expr, objects: Mapping[str, s.Expr]) -> Iterator[tuple[str, ...]]:
@@ -367,7 +369,7 @@ def _key_paths(node: s.Expr, objects: Mapping[str, s.Expr]) -> Iterator[tuple[st
             yield (name.name,)
         case s.Field(s.Name(known), name) if known in objects:
             others = {k: v for k, v in objects.items() if k != known}
-            for path in _mentions(objects[known], others):
+            for path in keys_in(objects[known], others):
                 yield (*path, name.name)
         case s.Field(value, name):
             for path in _key_paths(value, objects):
