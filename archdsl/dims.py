@@ -158,7 +158,8 @@ def dim(value: Dim | int) -> Dim:
 
 def product(dims: Iterable[Dim]) -> Dim:
     """The product of dimensions; 1 for none."""
-    return reduce(lambda a, b: a * b, dims, Dim.number(1))
+    factors = iter(dims)
+    return reduce(lambda a, b: a * b, factors, next(factors, Dim.number(1)))
 
 
 def extreme(op: str, a: Dim, b: Dim) -> Dim:
@@ -176,14 +177,17 @@ def substitute(d: Dim, values: Mapping[str, Dim] | Callable[[str], Dim | None]) 
     Raises ZeroDivisionError when a divisor becomes 0.
     """
     look = values if callable(values) else values.get
+    match d.terms:  # most dimensions are a number or a name
+        case () | (((), _),):
+            return d
+        case ((((str(name), 1),), 1),):
+            value = look(name)
+            return d if value is None else value
     out: list[tuple[Monomial, int]] = []
     for monomial, coefficient in d.terms:
-        part = Dim.number(coefficient)
-        for atom, power in monomial:
-            replaced = _replace(atom, look)
-            for _ in range(power):
-                part = part * replaced
-        out.extend(part.terms)
+        factors = [f for atom, power in monomial for f in power * [_replace(atom, look)]]
+        part = product(factors)
+        out.extend((part if coefficient == 1 else part * coefficient).terms)
     return _collect(out)
 
 

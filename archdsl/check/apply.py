@@ -78,10 +78,13 @@ def _one(
     each: tuple[int, ...] = (),
 ) -> Value:
     """An application that is one node."""
-    trial = replace(scope, diagnostics=Diagnostics())
-    types = result(trial, target, args, fn_span, span)
-    if types is None and not _swapped(scope, trial.diagnostics, target, args, span):
-        for diagnostic in trial.diagnostics.items:
+    reported, scope.diagnostics = scope.diagnostics, Diagnostics()
+    try:
+        types = result(scope, target, args, fn_span, span)
+    finally:
+        reported, scope.diagnostics = scope.diagnostics, reported
+    if types is None and not _swapped(scope, reported, target, args, span):
+        for diagnostic in reported.items:
             scope.diagnostics.put(diagnostic)
     if types is None:
         return Error()
