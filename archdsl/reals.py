@@ -110,6 +110,20 @@ def replace(r: Real, dims: Mapping[str, Dim], reals: Mapping[str, Real]) -> Real
     return r
 
 
+def names(r: Real) -> tuple[frozenset[str], frozenset[str]]:
+    """The symbols of its dimensions, and its settings of kind `float`."""
+    match r:
+        case Ref(name):
+            return frozenset(), frozenset((name,))
+        case OfDim(d):
+            return frozenset(d.symbols()), frozenset()
+        case Apply(_, args):
+            parts = [names(a) for a in args]
+            dims = frozenset().union(*(d for d, _ in parts))
+            return dims, frozenset().union(*(r for _, r in parts))
+    return frozenset(), frozenset()
+
+
 def text(r: Real) -> str:
     """The expression as a spec would say it."""
     match r:

@@ -14,22 +14,26 @@ from archdsl import syntax as s
 from archdsl.check import (
     bindings,
     body,
+    chains,
     context,
     experts,
     expressions,
     interface,
     recipes,
     submodules,
+    tensors,
 )
 from archdsl.check.scope import Scope
 from archdsl.check.values import (
     Bank,
     BlockRef,
+    Chain,
     Either,
     Error,
     Float,
     Int,
     Mixture,
+    PrimitiveRef,
     Recipe,
     Repeat,
     Schedule,
@@ -88,6 +92,9 @@ def _one(
             scope.diagnostics.put(diagnostic)
     if types is None:
         return Error()
+    operation = chains.plain(target)
+    if isinstance(operation, PrimitiveRef):
+        return tensors.primitive(scope, operation.name, tuple(args), span)
     whole, title = with_defaults(scope, target), describe(target)
     return submodules.application(scope, whole, title, args, types, fn_span, span, label, each)
 
@@ -142,7 +149,7 @@ def _recipes(value: Value) -> Iterator[Recipe]:
                 yield from _recipes(inner)
         case Repeat(item=inner):
             yield from _recipes(inner)
-        case Schedule(items) | Bank(items):
+        case Schedule(items) | Bank(items) | Chain(items):
             for item in items:
                 yield from _recipes(item)
 
@@ -159,6 +166,8 @@ def _with(value: Value, old: Recipe, new: Recipe) -> Value:
         case Schedule(items) | Bank(items):
             runs = (_with(item, old, new) for item in items)
             return replace(value, items=tuple(run for run in runs if isinstance(run, Repeat)))
+        case Chain(stages, span):
+            return Chain(tuple(_with(stage, old, new) for stage in stages), span)
     return value
 
 
@@ -243,6 +252,10 @@ def result(
             return result(scope, recipe, args, fn_span, span)
         case Slot():
             return _slot(scope, target, args, fn_span, span)
+        case PrimitiveRef(name):
+            return tensors.result(scope, name, args, span)
+        case Chain(stages):
+            return _in_order(scope, stages, args, fn_span, span)
         case Either(yes, no):
             first = result(scope, yes, args, fn_span, span)
             second = result(scope, no, args, fn_span, span)
@@ -280,6 +293,19 @@ def result(
         help="a product is written with `*`" if isinstance(target, Int | Float) else "",
     )
     return None
+
+
+def _in_order(
+    scope: Scope, stages: tuple[Value, ...], args: list[Tensor], fn_span: Span, span: Span
+) -> tuple[TensorType, ...] | None:
+    """Each stage of a chain takes what the one before it gives."""
+    types: tuple[TensorType, ...] | None = None
+    for stage in stages:
+        types = result(scope, stage, args, getattr(stage, "span", None) or fn_span, span)
+        if types is None:
+            return None
+        args = [Tensor(-1, t) for t in types]
+    return types
 
 
 def _through(
@@ -497,7 +523,7 @@ def _of_slot(
     match value:
         case Recipe():
             return _recipe(scope, value, args, span, span)
-        case BlockRef():
+        case BlockRef() | PrimitiveRef() | Chain():
             return result(scope, value, args, span, span)
         case Slot():
             return _slot(scope, value, args, span, span)

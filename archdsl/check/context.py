@@ -19,10 +19,11 @@ from collections.abc import Iterable, Mapping
 from archdsl import syntax as s
 from archdsl.check import interface
 from archdsl.check.scope import Scope
-from archdsl.check.values import Error, Int, Recipe, Tensor, describe
+from archdsl.check.values import Chain, Error, Float, Int, Recipe, Tensor, Value, describe
 from archdsl.diagnostic import Label
 from archdsl.dims import EQUAL, Dim, substitute
 from archdsl.nodes import Input, Node, reordered
+from archdsl.reals import Ref, names, replace
 from archdsl.source import Span
 from archdsl.symbols import unmarked
 from archdsl.types import Axis, TensorType
@@ -83,6 +84,13 @@ def _node(scope: Scope, name: str) -> int:
     return scope.context[name]
 
 
+def own_inputs(scope: Scope, types: tuple[TensorType, ...]) -> None:
+    """Inputs of a body without a declaration, from types of the model's symbols."""
+    for number, t in enumerate(types):
+        name = "x" if len(types) == 1 else f"x_{number + 1}"
+        scope.add(Node(Input(), (), (_own_type(scope, t),), name))
+
+
 def _own_type(scope: Scope, t: TensorType) -> TensorType:
     """A type of the model's symbols in those of a block, which gets those that it lacks."""
     assert scope.numbers is not None
@@ -97,6 +105,29 @@ def _own_type(scope: Scope, t: TensorType) -> TensorType:
             else substitute(axis, {n: _symbol(symbols, n) for n in axis.symbols()})
         )
     return TensorType(t.dtype, tuple(axes))
+
+
+def unrooted(scope: Scope, value: Value) -> Value:
+    """A number or a block in the model's symbols, in those of a body, which gets those that it
+    lacks.
+    """
+    assert scope.numbers is not None
+    symbols, floats = scope.numbers.symbols, scope.numbers.reals
+    match value:
+        case Int(d):
+            return Int(substitute(d, {n: _symbol(symbols, n) for n in d.symbols()}))
+        case Float(real):
+            dims, refs = names(real)
+            for name in refs:
+                floats.setdefault(unmarked(name), Ref(name))
+            here = {n: _symbol(symbols, n) for n in dims}
+            return Float(replace(real, here, {n: Ref(unmarked(n)) for n in refs}))
+        case Recipe(block, settings, ties, span, shared):
+            inner = tuple((k, unrooted(scope, v)) for k, v in settings)
+            return Recipe(block, inner, ties, span, shared)
+        case Chain(stages, span):
+            return Chain(tuple(unrooted(scope, stage) for stage in stages), span)
+    return value
 
 
 def _symbol(symbols: dict[str, Dim], name: str) -> Dim:

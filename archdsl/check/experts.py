@@ -7,23 +7,21 @@ from __future__ import annotations
 
 from archdsl import syntax as s
 from archdsl.axes import Factor, Plan, RestFactor
+from archdsl.check import chains
 from archdsl.check.scope import Scope
 from archdsl.check.tensors import tensor
 from archdsl.check.values import (
     Bank,
-    BlockRef,
-    Either,
     Error,
     Float,
     Int,
     Mixture,
-    Recipe,
     Repeat,
     Schedule,
-    Slot,
     Tensor,
     Value,
     describe,
+    is_block,
 )
 from archdsl.dims import DIFFERENT, EQUAL, Dim
 from archdsl.nodes import Elementwise, Node, Reduce, Zero
@@ -44,7 +42,7 @@ def bank(scope: Scope, expr: s.Call, values: list[Value]) -> Value:
     if any(isinstance(v, Error) for v in values):
         return Error()
     match values:
-        case [Int(count), (Recipe() | Slot() | Either() | BlockRef()) as item, Int(top_k)]:
+        case [Int(count), item, Int(top_k)] if is_block(item):
             kinds: tuple[Repeat, ...] = (Repeat(count, item),)
         case [*items, Int(top_k)] if all(isinstance(v, Repeat) for v in items):
             kinds = tuple(v for v in items if isinstance(v, Repeat))
@@ -55,6 +53,7 @@ def bank(scope: Scope, expr: s.Call, values: list[Value]) -> Value:
     if any(isinstance(kind.item, Schedule) for kind in kinds):
         message = "an expert is one block, not a schedule"
         return scope.fail("not-a-block", message, expr.span, help=BANK)
+    kinds = tuple(Repeat(kind.count, chains.layer(kind.item, expr.span)) for kind in kinds)
     experts = Bank(kinds, top_k, expr.span)
     known, chosen = scope.value(experts.count), scope.value(top_k)
     if scope.numbers is not None and (known is None or chosen is None):

@@ -12,6 +12,7 @@ from archdsl import syntax as s
 from archdsl.check import (
     apply,
     body,
+    chains,
     experts,
     interface,
     kinds,
@@ -32,6 +33,7 @@ from archdsl.check.values import (
     BlockRef,
     DateValue,
     Each,
+    Either,
     Error,
     Float,
     Int,
@@ -48,6 +50,7 @@ from archdsl.check.values import (
     Text,
     Value,
     Word,
+    is_block,
     is_layer,
 )
 from archdsl.check.work import step
@@ -274,12 +277,27 @@ def comprehension(
 
 def _pipe(scope: Scope, stages: tuple[s.Expr, ...]) -> Value:
     value = evaluate(scope, stages[0])
+    if is_block(value):
+        return _chain(scope, value, stages)
     for stage in stages[1:]:
         if isinstance(value, Error):
             return value
         span = stages[0].span.to(stage.span)
         value = _apply(scope, stage, (value,), span)
     return value
+
+
+def _chain(scope: Scope, first: Value, stages: tuple[s.Expr, ...]) -> Value:
+    """Blocks in a row are a block; those that are only named have their default settings."""
+    parts = [(_defaults(scope, first, stages[0].span), stages[0].span)]
+    for stage in stages[1:]:
+        value = names.applied(scope, stage) or evaluate(scope, stage)
+        parts.append((_defaults(scope, value, stage.span), stage.span))
+    return chains.joined(scope, parts)
+
+
+def _defaults(scope: Scope, value: Value, at: Span) -> Value:
+    return recipe(scope, value.block, (), at, at) if isinstance(value, BlockRef) else value
 
 
 def _apply(scope: Scope, fn: s.Expr, args: tuple[Value, ...], span: Span) -> Value:
@@ -570,6 +588,11 @@ def setting(scope: Scope, decl: s.SettingDecl, value: Value, at: Span, owner: st
         case s.SignatureKind(), BlockRef(block):
             settings = _settings(scope, block, {}, at)
             return Error() if settings is None else Recipe(block, settings, (), at)
+        case s.SignatureKind(), Either(yes, no):
+            first = setting(scope, decl, yes, at, owner)
+            second = setting(scope, decl, no, at, owner)
+            wrong = isinstance(first, Error) or isinstance(second, Error)
+            return Error() if wrong else Either(first, second)
         case s.KindOf("list", (kind,)), Items():
             return _items(scope, replace(decl, kind=kind), value, at, owner)
     return kinds.fit(scope, decl, value, at, owner)

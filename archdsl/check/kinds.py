@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from archdsl import syntax as s
-from archdsl.check import statics
+from archdsl.check import chains, statics
 from archdsl.check.scope import Scope, words
 from archdsl.check.values import (
-    Either,
     Error,
     Float,
     Int,
     Items,
-    Recipe,
     Slot,
     Truth,
     Value,
     Word,
     describe,
+    is_block,
     is_kind,
 )
 from archdsl.diagnostic import Label
@@ -41,8 +40,8 @@ def fit(scope: Scope, decl: s.SettingDecl, value: Value, at: Span, owner: str) -
             return value
         case s.SignatureKind(), Slot(recipe=inner) if inner is not None:
             return inner
-        case s.SignatureKind(), (Recipe() | Slot() | Either()):
-            return value
+        case s.SignatureKind(), _ if is_block(value):
+            return value if chains.operation_fits(scope, value, at) else Error()
         case s.KindOf("enum"), Word(name):
             if name is None or any(getattr(a, "name", "") == name for a in decl.kind.args):
                 return value

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from archdsl import syntax as s
+from archdsl.check import chains
 from archdsl.check.scope import Scope
 from archdsl.check.values import (
-    BlockRef,
-    Either,
     Error,
     Int,
     Items,
     Recipe,
     Repeat,
     Schedule,
-    Slot,
     Tensor,
     Tensors,
     Value,
     describe,
+    is_block,
 )
 from archdsl.dims import DIFFERENT, EQUAL, Dim, substitute
 from archdsl.record import record
@@ -154,11 +153,11 @@ def runs(scope: Scope, value: Value, span: Span) -> list[Repeat] | None:
                     help=f"between 0 and {MAX_LAYERS} are possible",
                 )
                 return None
-            return [Repeat(count, item)]
+            return [Repeat(count, chains.layer(item, span))]
         case Schedule(items):
             return list(items)
-        case Recipe() | Slot() | Either() | BlockRef():
-            return [Repeat(Dim.number(1), value)]
+        case _ if is_block(value):
+            return [Repeat(Dim.number(1), chains.layer(value, span))]
     scope.fail("not-a-block", "stack takes layers, alone or n times", span, note=describe(value))
     return None
 

@@ -15,6 +15,7 @@ from typing import Any
 from archdsl import syntax as s
 from archdsl.check.values import (
     Block,
+    Chain,
     Error,
     Float,
     Int,
@@ -69,7 +70,8 @@ class Numbers:
 
 
 Instantiate = Callable[
-    [Recipe, tuple[TensorType, ...], tuple[str, ...], Mapping[str, TensorType]], Module | None
+    [Recipe | Chain, tuple[TensorType, ...], tuple[str, ...], Mapping[str, TensorType]],
+    Module | None,
 ]
 """Makes the module of an application from its inputs' types, the way there and the context around
 it, the elaborator's part of a concrete check; None after a report.
@@ -247,6 +249,8 @@ def rooted(value: Value, numbers: Numbers) -> Value:
         case Recipe(block, settings, ties, span, shared):
             inner = tuple((k, rooted(v, numbers)) for k, v in settings)
             return Recipe(block, inner, ties, span, shared)
+        case Chain(stages, span):
+            return Chain(tuple(rooted(stage, numbers) for stage in stages), span)
     return value
 
 

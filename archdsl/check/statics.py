@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from archdsl import syntax as s
 from archdsl.check.scope import Scope
 from archdsl.check.values import (
-    BlockRef,
     Error,
     Float,
     Int,
@@ -24,6 +23,7 @@ from archdsl.check.values import (
     Value,
     Word,
     describe,
+    is_block,
 )
 from archdsl.diagnostic import printable
 from archdsl.dims import DIFFERENT, EQUAL, Dim, TooLarge, Verdict, extreme
@@ -119,9 +119,7 @@ def _comparable(left: Value, right: Value) -> bool:
             return True
         case (Word() | Truth(), Word() | Truth()):
             return True
-        case (Slot() | Recipe() | BlockRef(), Slot() | Recipe() | BlockRef()):
-            return True
-    return False
+    return is_block(left) and is_block(right)
 
 
 def agree(scope: Scope, left: Value | None, right: Value | None) -> bool | None:

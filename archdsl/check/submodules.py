@@ -12,6 +12,7 @@ from archdsl.check.scope import Scope, rooted
 from archdsl.check.tensors import results_of, tensor
 from archdsl.check.values import (
     Bank,
+    Chain,
     Each,
     Error,
     Mixture,
@@ -140,7 +141,7 @@ def child(
     """Registers the submodule of an application (once for each name); its name, and which of its
     applications to several types this is.
     """
-    name = label or _inline_name(scope, target)
+    name = label or inline_name(scope, target)
     if scope.numbers is None:
         return name, 0
     parts = make(scope, target, args)
@@ -216,7 +217,8 @@ def _ties(target: Value) -> tuple[tuple[str, tuple[str, ...]], ...]:
     return target.ties if isinstance(target, Recipe) else ()
 
 
-def _inline_name(scope: Scope, target: Value) -> str:
+def inline_name(scope: Scope, target: Value) -> str:
+    """A name for a submodule that is bound to none: its block's, in small letters."""
     base = block_name(target).lower()
     name, number = f"{base}", 2
     while name in scope.children or name in scope.names:
@@ -240,10 +242,9 @@ def make(scope: Scope, target: Value, args: list[Tensor]) -> Module | tuple[Segm
     match target:
         case Slot(recipe=inner) if inner is not None:
             return make(scope, inner, args)
-        case Recipe():
-            numbers = scope.numbers
-            own = rooted(target, numbers)
-            assert isinstance(own, Recipe) and scope.instantiate is not None
+        case Recipe() | Chain():
+            own = rooted(target, scope.numbers)
+            assert isinstance(own, Recipe | Chain) and scope.instantiate is not None
             types = tuple(context.rooted_type(scope, a.type) for a in args)
             return scope.instantiate(own, types, scope.frames, context.around(scope))
         case Schedule(items):

@@ -21,9 +21,10 @@ from archdsl.check.values import (
 )
 from archdsl.dims import DIFFERENT, EQUAL, UNKNOWN, Dim, substitute
 from archdsl.dtypes import RULES, WAYS_OUT, Operand
-from archdsl.nodes import Arange, Elementwise, Item, Node, Number, Positions, Read, Zero
+from archdsl.nodes import Arange, Elementwise, Input, Item, Node, Number, Positions, Read, Zero
 from archdsl.ops import OPS, Op
 from archdsl.reals import FUNCTIONS, Lit, replace
+from archdsl.record import replace as changed
 from archdsl.source import Span
 from archdsl.types import Axis, Rest, TensorType
 
@@ -127,6 +128,18 @@ def primitive(scope: Scope, name: str, args: tuple[Value, ...], span: Span) -> V
     if len(known) != len(operands):
         return Error()
     return _elementwise(scope, op, known, span)
+
+
+def result(
+    scope: Scope, name: str, args: list[Tensor], span: Span
+) -> tuple[TensorType, ...] | None:
+    """The type that an operation gives for operands of which only the types count; None after a
+    report.
+    """
+    operands = [Node(Input(), (), (t.type,), span=span) for t in args]
+    alone = changed(scope, nodes=operands, consts=operands)
+    value = primitive(alone, name, tuple(Tensor(i, t.type) for i, t in enumerate(args)), span)
+    return (value.type,) if isinstance(value, Tensor) else None
 
 
 def _elementwise(scope: Scope, op: Op, operands: list[Tensor], span: Span) -> Value:

@@ -156,6 +156,18 @@ class Either:
     no: Value
 
 
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """`f |> g` of blocks: one block that applies them in order. An operation goes by its name."""
+
+    stages: tuple[Value, ...]
+    span: Span = field(compare=False)
+    size: int = field(init=False, repr=False, compare=False, default=1)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", sum(size(stage) for stage in self.stages))
+
+
 @record
 class Repeat:
     """`n * recipe`: a run of a schedule."""
@@ -289,6 +301,7 @@ Value = (
     | BlockRef
     | PrimitiveRef
     | Recipe
+    | Chain
     | Slot
     | Either
     | Repeat
@@ -306,7 +319,7 @@ Value = (
 def size(value: Value) -> int:
     """How many blocks a recipe or a stack consists of, written out in full (but not repeated)."""
     match value:
-        case Recipe(size=known) | Schedule(size=known):
+        case Recipe(size=known) | Schedule(size=known) | Chain(size=known):
             return known
         case Slot(recipe=inner) if inner is not None:
             return size(inner)
@@ -321,7 +334,12 @@ def size(value: Value) -> int:
 
 def is_layer(value: Value) -> bool:
     """Whether a value can stand in a stack."""
-    return isinstance(value, Recipe | Slot | Either | Schedule | Repeat | BlockRef)
+    return is_block(value) or isinstance(value, Schedule | Repeat)
+
+
+def is_block(value: Value) -> bool:
+    """Whether a value can fill a slot: a block, or an operation."""
+    return isinstance(value, Recipe | Chain | Slot | Either | BlockRef | PrimitiveRef)
 
 
 def block_name(value: Value) -> str:
@@ -333,6 +351,10 @@ def block_name(value: Value) -> str:
             return name
         case Either(yes):
             return block_name(yes)
+        case PrimitiveRef(name):
+            return name
+        case Chain():
+            return "chain"
     return "stack"
 
 
@@ -346,21 +368,29 @@ def is_kind(kind: Kind | None) -> bool:
     return True
 
 
+_WORDS = {
+    Int: "a number",
+    Float: "a real number",
+    Truth: "true or false",
+    Text: "a text",
+    DateValue: "a date",
+    Items: "a list",
+    Record: "an object",
+    Chain: "a chain of blocks",
+    Schedule: "a stack",
+    Repeat: "a stack",
+    Bank: "a bank of experts",
+    Mixture: "a mixture of experts",
+    ParamPath: "a parameter",
+    Each: "a tensor handed out layer by layer",
+}
+
+
 def describe(value: Value) -> str:
     """What a value is, for messages: "a tensor", "the block Linear"."""
     match value:
-        case Int() | Float():
-            return "a number" if isinstance(value, Int) else "a real number"
-        case Truth():
-            return "true or false"
         case Word(name):
             return f"the word {name}" if name else "a word of an enum"
-        case Text() | DateValue():
-            return "a text" if isinstance(value, Text) else "a date"
-        case Items():
-            return "a list"
-        case Record():
-            return "an object"
         case BlockRef(block):
             return f"the block {block.name}"
         case Recipe(block):
@@ -369,22 +399,12 @@ def describe(value: Value) -> str:
             return f"the operation {name}"
         case Slot(name):
             return f"the block-valued setting {name}"
-        case Schedule() | Repeat():
-            return "a stack"
         case ChildRef(name):
             return f"the submodule {name}"
-        case Bank():
-            return "a bank of experts"
-        case Mixture():
-            return "a mixture of experts"
-        case ParamPath():
-            return "a parameter"
         case Tensor(type=t):
             return f"a tensor {t}"
         case Tensors(items):
             return f"{len(items)} tensors"
-        case Each():
-            return "a tensor handed out layer by layer"
         case Either(yes):
             return describe(yes)
-    return "nothing"
+    return _WORDS.get(type(value), "nothing")

@@ -10,22 +10,37 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from archdsl import syntax as s
-from archdsl.check import apply, body, context, expressions, kinds, statics
+from archdsl.check import apply, body, context, expressions, kinds, statics, submodules
 from archdsl.check.recursion import names_itself
 from archdsl.check.scope import Numbers, Scope, words
-from archdsl.check.values import Block, Float, Int, Items, Recipe, Slot, Truth, Value, Word
+from archdsl.check.values import (
+    Block,
+    Chain,
+    Float,
+    Int,
+    Items,
+    PrimitiveRef,
+    Recipe,
+    Slot,
+    Tensor,
+    Tensors,
+    Truth,
+    Value,
+    Word,
+)
 from archdsl.diagnostic import Diagnostics
 from archdsl.dims import Dim
 from archdsl.graph import Binding, BlockValue, Check, Child, Module, Param, Setting, Single
 from archdsl.graph import Value as Plain
 from archdsl.nodes import Input
+from archdsl.ops import OPS
 from archdsl.reals import Lit
 from archdsl.record import replace
 from archdsl.source import Span
 from archdsl.symbols import SEEN, ModelSymbol, OwnSymbols, seen
 from archdsl.types import TensorType
 
-_Key = tuple[Recipe, tuple[TensorType, ...]]
+_Key = tuple[Recipe | Chain, tuple[TensorType, ...]]
 _Context = Mapping[str, TensorType]
 
 MAX_DEPTH = 40
@@ -51,12 +66,12 @@ class Elaborator:
 
     def instantiate(
         self,
-        recipe: Recipe,
+        recipe: Recipe | Chain,
         types: tuple[TensorType, ...],
         frames: tuple[str, ...],
         around: _Context,
     ) -> Module | None:
-        """The module of a recipe, all of whose values are in terms of the model's settings.
+        """The module of a recipe or a chain, its values being in terms of the model's settings.
 
         What a module made before was given has to agree; context that it does not take has not.
         """
@@ -64,18 +79,77 @@ class Elaborator:
         for given, module in known:
             if all(around.get(name) == t for name, t in given.items()):
                 return self._note(module)
-        if self._recursive(recipe, frames) or self._too_large(recipe, frames):
+        if isinstance(recipe, Chain):
+            module = self._chain(recipe, types, frames, around)
+        else:
+            module = self._block(recipe, types, frames, around)
+        at = _declared(recipe)
+        if module is not None and not self._count(module, at, frames):
+            module = None
+        known.append(({n: around[n] for n in module.context} if module else {}, module))
+        self.count += 1
+        return self._note(module)
+
+    def _block(
+        self,
+        recipe: Recipe,
+        types: tuple[TensorType, ...],
+        frames: tuple[str, ...],
+        around: _Context,
+    ) -> Module | None:
+        if self._recursive(recipe, frames) or self._too_large(_declared(recipe), frames):
             return None
         self.active.append(recipe.block)
         scope = self.scope(recipe.block, dict(recipe.settings), frames)
         scope.around = around
         module = self.build(scope, recipe, types)
         self.active.pop()
-        if module is not None and not self._count(module, recipe, frames):
-            module = None
-        known.append(({n: around[n] for n in module.context} if module else {}, module))
-        self.count += 1
-        return self._note(module)
+        return module
+
+    def _chain(
+        self,
+        chain: Chain,
+        types: tuple[TensorType, ...],
+        frames: tuple[str, ...],
+        around: _Context,
+    ) -> Module | None:
+        """The module of a chain: what it takes is handed from stage to stage."""
+        if self._too_large(chain.span, frames):
+            return None
+        scope = Scope(self.diagnostics, {}, {}, numbers=Numbers({}, {}, {}, self.numbers))
+        scope.frames, scope.around = frames, around
+        scope.instantiate, scope.unrolled = self.instantiate, self.unrolled
+        context.own_inputs(scope, types)
+        bind_seen(scope)
+        value: Tensor | Tensors = Tensors(
+            tuple(Tensor(i, node.type) for i, node in enumerate(scope.nodes))
+        )
+        titles: list[str] = []
+        roles: list[str] = []
+        for written in chain.stages:
+            stage = context.unrooted(scope, written)
+            at = getattr(stage, "span", None) or chain.span
+            name = submodules.inline_name(scope, stage)
+            result = apply.application(scope, stage, name, (value,), at, at)
+            if not isinstance(result, Tensor | Tensors):
+                return None
+            value = result
+            if isinstance(stage, PrimitiveRef):
+                titles.append(OPS[stage.name].label or stage.name)
+            for _, module in scope.children[name].modules if name in scope.children else ():
+                titles.append(module.title)
+                roles.append(module.role)
+        results = value.items if isinstance(value, Tensors) else (value,)
+        outputs = tuple(tensor.node for tensor in results)
+        working = [role for role in roles if role != "plumbing"]
+        return self._module(
+            scope,
+            outputs,
+            block="Chain",
+            role=working[0] if working else "plumbing",
+            title=" · ".join(titles),
+            span=chain.span,
+        )
 
     def _note(self, module: Module | None) -> Module | None:
         """Keeps in mind where a shared module was made."""
@@ -92,7 +166,7 @@ class Elaborator:
             if binding in self.shared and name not in scope.children
         )
 
-    def _too_large(self, recipe: Recipe, frames: tuple[str, ...]) -> bool:
+    def _too_large(self, at: Span | None, frames: tuple[str, ...]) -> bool:
         deep = len(self.active) >= MAX_DEPTH
         if not deep and self.count < MAX_MODULES:
             return False
@@ -100,19 +174,19 @@ class Elaborator:
         self.diagnostics.add(
             "too-large",
             what if deep else f"a model of more than {MAX_MODULES} different parts",
-            recipe.block.decl.name.span,
+            at,
             frames=frames[-3:],
         )
         return True
 
-    def _count(self, module: Module, recipe: Recipe, frames: tuple[str, ...]) -> bool:
+    def _count(self, module: Module, at: Span | None, frames: tuple[str, ...]) -> bool:
         """Whether the parts of a module are not too many."""
         inner = (m for child in module.children for _, m in child.modules)
         self.parts[module.id] = 1 + sum(self.parts.get(m.id, 1) for m in inner)
         if self.parts[module.id] <= MAX_PARTS:
             return True
         message = f"a model of more than {MAX_PARTS} parts"
-        self.diagnostics.add("too-large", message, recipe.block.decl.name.span, frames=frames[-3:])
+        self.diagnostics.add("too-large", message, at, frames=frames[-3:])
         return False
 
     def _recursive(self, recipe: Recipe, frames: tuple[str, ...]) -> bool:
@@ -169,29 +243,55 @@ class Elaborator:
         outputs = body.run(scope, decl)
         if outputs is None or len(self.diagnostics) > before:
             return None
-        numbers = scope.numbers
-        assert numbers is not None
-        nodes, outputs = context.inputs_first(tuple(scope.nodes), outputs)
-        inputs = tuple(i for i, n in enumerate(nodes) if isinstance(n.form, Input))
-        return Module(
-            id=self.count,
+        module = self._module(
+            scope,
+            outputs,
             block=recipe.block.name,
             role=decl.role.name.name if decl.role else "plumbing",
             title=_title(scope, decl),
+            span=recipe.span,
+        )
+        return replace(
+            module,
             doc=decl.doc,
             settings=tuple(_setting(scope, d, recipe) for d in decl.settings),
-            symbols=OwnSymbols(numbers.symbols, numbers.reals, numbers.rests),
             params=tuple(_tied(p, recipe) for p in scope.params),
+            intrinsic=_intrinsic(scope, decl),
+            checks=checks,
+            shared=recipe.shared if _holds(scope) else None,
+        )
+
+    def _module(
+        self,
+        scope: Scope,
+        outputs: tuple[int, ...],
+        block: str,
+        role: str,
+        title: str,
+        span: Span | None,
+    ) -> Module:
+        """What a body computes, as a module without settings and parameters."""
+        numbers = scope.numbers
+        assert numbers is not None
+        nodes, outputs = context.inputs_first(tuple(scope.nodes), outputs)
+        return Module(
+            id=self.count,
+            block=block,
+            role=role,
+            title=title,
+            doc="",
+            settings=(),
+            symbols=OwnSymbols(numbers.symbols, numbers.reals, numbers.rests),
+            params=(),
             children=(*self._shared(scope), *_ordered(scope)),
             nodes=nodes,
             consts=tuple(scope.consts),
-            inputs=inputs,
+            inputs=tuple(i for i, n in enumerate(nodes) if isinstance(n.form, Input)),
             outputs=outputs,
-            intrinsic=_intrinsic(scope, decl),
-            checks=checks,
-            span=recipe.span,
+            intrinsic="",
+            checks=(),
+            span=span,
             context=tuple(scope.context),
-            shared=recipe.shared if _holds(scope) else None,
         )
 
     def _given(self, scope: Scope, recipe: Recipe) -> bool:
@@ -204,6 +304,11 @@ class Elaborator:
             and context.fits(scope, g, apply.type_of(scope, g.type), scope.around[g.name.name])
             for g in given
         )
+
+
+def _declared(made: Recipe | Chain) -> Span | None:
+    """Where a block stands, or a chain."""
+    return made.span if isinstance(made, Chain) else made.block.decl.name.span
 
 
 def _holds(scope: Scope) -> bool:
@@ -302,6 +407,12 @@ def plain(scope: Scope, name: str, kind: str, value: Value) -> Setting:
             return Setting(name, kind, scope.value(d), d)
         case Float(r):
             return Setting(name, kind, statics.number(scope, value, _nowhere(scope)), r)
+        case Chain(stages):
+            each = [plain(scope, name, kind, stage).value for stage in stages]
+            titles = " · ".join(part.title for part in each if isinstance(part, BlockValue))
+            return Setting(name, kind, BlockValue(titles, ()))
+        case PrimitiveRef(op):
+            return Setting(name, kind, BlockValue(OPS[op].label or op, ()))
         case Recipe(block, settings):
             inner = tuple(plain(scope, k, "dim", v) for k, v in settings)
             title = block.decl.role.title if block.decl.role else None

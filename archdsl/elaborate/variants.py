@@ -16,6 +16,7 @@ from archdsl.check.scope import Numbers, Scope, words
 from archdsl.check.values import (
     Block,
     BlockRef,
+    Chain,
     Error,
     Float,
     Int,
@@ -198,6 +199,9 @@ def _named(name: str, value: Value, numbers: dict[ModelSymbol, float], scope: Sc
         case Recipe(block, settings, ties, span, shared):
             inner = tuple((k, _named(f"{name}_{k}", v, numbers, scope)) for k, v in settings)
             return Recipe(block, inner, ties, span, shared)
+        case Chain(stages, span):
+            parts = [_named(f"{name}_{i}", s, numbers, scope) for i, s in enumerate(stages)]
+            return Chain(tuple(parts), span)
     return value
 
 

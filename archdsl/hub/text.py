@@ -9,10 +9,12 @@ from archdsl.check import expressions
 from archdsl.check.scope import Numbers, Scope
 from archdsl.check.values import (
     Block,
+    Chain,
     DateValue,
     Float,
     Int,
     Items,
+    PrimitiveRef,
     Recipe,
     Text,
     Truth,
@@ -93,6 +95,10 @@ def _say(value: Value) -> str:
             return text
         case Items(values):
             return _say_list(values or ())
+        case PrimitiveRef(name):
+            return name
+        case Chain(stages):
+            return " |> ".join(_say(stage) for stage in stages)
         case Recipe(block, settings):
             held = dict(settings)
             inner = [_argument(k, v) for k, v in settings if not _is_default(block, k, v, held)]
@@ -165,6 +171,9 @@ def _is_default(block: Block, name: str, value: Value, settings: dict[str, Value
 
 def _blocks(value: Value) -> Iterator[Block]:
     """The blocks that are written to say a value; those of defaults are not."""
+    if isinstance(value, Chain):
+        for stage in value.stages:
+            yield from _blocks(stage)
     if isinstance(value, Recipe):
         yield value.block
         known = dict(value.settings)
