@@ -39,10 +39,13 @@ class Binding:
 
 @record
 class Initial:
-    """How a parameter begins: `normal(0.02)`, `zeros`; arguments are real expressions."""
+    """How a parameter begins: `normal(0.02)`, `zeros`; arguments are real expressions. What is
+    computed is `nodes[node]` of `Module.initials`, and has no name.
+    """
 
     name: str
     args: tuple[Real, ...] = ()
+    node: int | None = None
 
 
 @record
@@ -199,20 +202,26 @@ Value = int | float | bool | str | None | tuple["Value", ...]
 
 @record
 class BlockValue:
-    """A block as the value of a setting: its title, and its own settings."""
+    """A block as the value of a setting: its title, and its own settings. An `operation` is no
+    submodule.
+    """
 
     title: str
     settings: tuple[Setting, ...]
+    operation: bool = False
 
 
 @record
 class Setting:
-    """A setting with its value; `of` says how the model's own settings give it (`$d // $heads`)."""
+    """A setting with its value; `of` says how the model's own settings give it (`$d // $heads`).
+    One that is `in_title` decides what its block is called.
+    """
 
     name: str
     kind: str
     value: Value | BlockValue
     of: Real | Dim | None = None
+    in_title: bool = False
 
 
 @record
@@ -229,7 +238,8 @@ class Module:
     """One application of a block. `id` numbers the modules of a model in order of first use.
 
     The last inputs are what `context` names: what the block, or a block inside it, is given.
-    Modules that are `shared` are one instance, which the child of that binding stores.
+    Modules that are `shared` are one instance, which the child of that binding stores. `initials`
+    compute what parameters begin as.
     """
 
     id: int
@@ -250,6 +260,7 @@ class Module:
     span: Span | None = None
     context: tuple[str, ...] = ()
     shared: Binding | None = None
+    initials: tuple[Node, ...] = ()
 
     @property
     def streams(self) -> bool:

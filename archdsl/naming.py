@@ -39,10 +39,15 @@ def settings(module: Module) -> list[str]:
             continue
         mentioned.add(value)
         words.append(counted(setting.name, value))
+    known = {setting.name for setting in module.settings if setting.in_title}
     for child in module.children:
-        for _, inner in child.modules:
+        for _, inner in child.modules if child.name not in known else ():
             if inner.role == "plumbing" and not inner.params and not child.inline:
                 words.append(inner.title)
+    for setting in module.settings:
+        value = setting.value
+        if isinstance(value, BlockValue) and value.operation and not setting.in_title:
+            words.append(value.title)
     return words
 
 

@@ -225,9 +225,17 @@ class Arange:
     op = "arange"
 
 
+@record
+class Draw:
+    """Random numbers, one for each entry of a parameter."""
+
+    op: str
+    param: str
+
+
 Operation = (
     Elementwise | Reduce | Along | Einsum | Rearrange | Repeat | Gather | Window | Choose
-    | Positions | Arange
+    | Positions | Arange | Draw
 )  # fmt: skip
 Form = (
     Input | Read | Number | Zero | Fill | Apply | Mixture | Item | Residual | Cache | Scan | Loop

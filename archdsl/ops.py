@@ -17,6 +17,7 @@ A form says how an operation treats axes: its shape rule stands in `check/`, its
 | `rearrange`, `repeat` | axes patterns of their own | nothing |
 | `gather` | entries by index | the axis of the entries |
 | `make` | makes a tensor from dimensions | nothing |
+| `draw` | random numbers for the entries of a parameter | nothing |
 | `choose` | `op[... a](x, k)`: works along an axis with a count | that axis |
 | `last` | `op(x, n)`: looks back along the streamed axis | the last n tokens |
 | `fill` | `op[axes]`: a tensor of one number, of no operand | nothing |
@@ -84,6 +85,8 @@ _ROWS = (
     Op("logsigmoid", "map", "float", "F.logsigmoid({0})", "log sigmoid", doc="log(sigmoid(x))"),
     Op("exp", "map", "real", "torch.exp({0})", "exp", doc="e ^ x",
        value=math.exp, python="math.exp({0})"),
+    Op("expm1", "map", "real", "torch.expm1({0})", "exp − 1", doc="e ^ x - 1, also for a small x",
+       value=math.expm1, python="math.expm1({0})"),
     Op("log", "map", "real", "torch.log({0})", "log", doc="natural logarithm",
        value=math.log, python="math.log({0})"),
     Op("sqrt", "map", "real", "torch.sqrt({0})", "√", doc="square root",
@@ -161,6 +164,10 @@ _ROWS = (
     Op("ones", "fill", "new_float", doc="ones of the axes named: ones[B T d]"),
     Op("arange", "make", "new_float32", "torch.arange({0})",
        doc="0 .. n-1 as real numbers, shape [n]"),
+    Op("normal", "draw", "new_float32", "torch.empty_like({0}).normal_(std={1})",
+       doc="normal numbers around 0, in what a parameter begins as"),
+    Op("uniform", "draw", "new_float32", "torch.empty_like({0}).uniform_({1}, {2})", operands=2,
+       doc="uniform numbers, in what a parameter begins as"),
     Op("positions", "make", "new_int", label="positions",
        doc="absolute positions along an axis, int[T]"),
 )  # fmt: skip
@@ -195,10 +202,6 @@ def _ordered(low: float, high: float) -> str:
     return "" if low <= high else "the first number has to be at most the second"
 
 
-def _positive(low: float, high: float) -> str:
-    return _ordered(low, high) or ("" if low > 0 else "both numbers have to be above 0")
-
-
 INITIALISERS: dict[str, Initialiser] = {
     row.name: row
     for row in (
@@ -208,16 +211,6 @@ INITIALISERS: dict[str, Initialiser] = {
         Initialiser("zeros", "0 everywhere"),
         Initialiser("ones", "1 everywhere"),
         Initialiser("identity", "along the last two axes 1 where they agree, else 0", rank=2),
-        Initialiser(
-            "log_uniform", "logarithms of uniform numbers", ("low", "high"), wrong=_positive
-        ),
-        Initialiser("log_range", "log 1, log 2 and so on along the last axis", rank=1),
-        Initialiser(
-            "inverse_softplus",
-            "what softplus makes numbers of whose logarithms are uniform",
-            ("low", "high"),
-            wrong=_positive,
-        ),
     )
 }
 """The initialisers by name."""

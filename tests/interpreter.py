@@ -29,6 +29,7 @@ from archdsl.nodes import (
     Arange,
     Cache,
     Choose,
+    Draw,
     Einsum,
     Elementwise,
     Fill,
@@ -62,11 +63,13 @@ def run(
     inputs: Sequence[Tensor],
     parameters: Mapping[str, Tensor],
     peak: list[float] | None = None,
+    fresh: Mapping[str, Tensor] | None = None,
 ) -> tuple[Tensor, ...]:
     """The results of a model for whole inputs, in the order of its declaration.
 
     `parameters`: parameters and buffers by their names in the state dict of the emitted module.
-    `peak` gets the greatest finite entry of every value on the way.
+    `peak` gets the greatest finite entry of every value on the way. `fresh` are the parameters as
+    they begin, which are held to what the model says of that.
     """
     lengths: dict[str, int] = {}
     for index, tensor in zip(model.root.inputs, inputs, strict=True):
@@ -76,7 +79,7 @@ def run(
                 assert lengths.setdefault(axis.name, length) == length, axis.name
     if "T" in lengths:
         lengths["S"] = lengths["T"]
-    interpreter = Interpreter(model, parameters, lengths, peak=peak)
+    interpreter = Interpreter(model, parameters, lengths, peak=peak, fresh=fresh)
     return interpreter.module(model.root, Place(), inputs)
 
 
@@ -110,6 +113,7 @@ class Interpreter:
     checked: bool = True
     known: dict[tuple[int, Dim | TensorType], Any] = field(default_factory=dict)
     peak: list[float] | None = None
+    fresh: Mapping[str, Tensor] | None = None
 
     # --- bodies -----------------------------------------------------------------------------------
 
@@ -122,6 +126,8 @@ class Interpreter:
                     (*place.path, safe(child.name)), place.experts, {}, shared
                 )
         here = replace(place, shared=shared)
+        if self.fresh is not None:
+            self.begins(module, here, self.fresh)
         known = dict(zip(module.inputs, args, strict=True))
         values = self.body(module, here, module.nodes, known)
         return tuple(one(values[i]) for i in module.outputs)
@@ -291,6 +297,30 @@ class Interpreter:
         for expert in owner.experts:
             tensor = tensor[expert]
         return tensor
+
+    def begins(self, module: Module, place: Place, fresh: Mapping[str, Tensor]) -> None:
+        """Holds parameters to what they begin as, where that is computed without random numbers."""
+        drawn = {i for i, n in enumerate(module.initials) if isinstance(n.form, Draw)}
+        for i, node in enumerate(module.initials):
+            if drawn & set(node.args):
+                drawn.add(i)
+        zeros = {
+            i: torch.zeros(self.shape(module, n.type), dtype=KINDS[n.type.dtype])
+            for i, n in enumerate(module.initials)
+            if i in drawn
+        }
+        for param in module.params:
+            root = None if param.initial is None else param.initial.node
+            if root is None or root in drawn or param.name in place.ties:
+                continue
+            values = self.body(module, place, module.initials[: root + 1], zeros)
+            tensor = fresh[".".join((*place.path, safe(param.name)))]
+            for expert in place.experts:
+                tensor = tensor[expert]
+            expected = one(values[root]).to(tensor.dtype).expand(tensor.shape)
+            assert torch.allclose(tensor, expected, rtol=1e-9, atol=1e-12), (
+                f"{param.name} of {module.block} begins as {tensor}, not as {expected}"
+            )
 
     # --- applications -----------------------------------------------------------------------------
 
@@ -654,6 +684,7 @@ REAL: dict[str, Callable[..., Tensor]] = {
     "softplus": lambda x: torch.logaddexp(x, torch.zeros_like(x)),
     "logsigmoid": lambda x: -torch.logaddexp(-x, torch.zeros_like(x)),
     "exp": torch.exp,
+    "expm1": torch.expm1,
     "log": torch.log,
     "sqrt": torch.sqrt,
     "rsqrt": lambda x: 1 / torch.sqrt(x),

@@ -15,8 +15,8 @@ Pick = Callable[[Sequence[Any]], Any]
 
 DIMS = ("d", "e", "k", "h")
 INITIAL = (
-    "normal(0.5)", "uniform(-1, 1)", "fill(0.5)", "zeros", "ones", "log_uniform(1, 16)",
-    "inverse_softplus(0.01, 0.5)", "log_range",
+    "normal(0.5)", "uniform(-1, 1)", "fill(0.5)", "zeros", "ones", "0.3", "d / (e + 1)",
+    "log(uniform(1, 16))", "log(expm1(exp(uniform(log(0.01), log(0.5)))))",
 )  # fmt: skip
 REAL = ("float", "real", "number")
 """Rules of dtypes by which real numbers stay of their dtype."""
@@ -33,7 +33,7 @@ def drawn(form: str) -> Iterator[Op]:
 
 
 IN_RANGE = {
-    "exp": "exp(minimum({}, 1))", "log": "log(1 + abs({}))", "sqrt": "sqrt(abs({}))",
+    "exp": "exp(minimum({}, 1))", "expm1": "expm1(minimum({}, 1))", "log": "log(1 + abs({}))", "sqrt": "sqrt(abs({}))",
     "rsqrt": "rsqrt(1 + abs({}))", "negative": "-{}",
 }  # fmt: skip
 """How operations are written that do not exist for every number, or grow fast; and one that has a
@@ -161,10 +161,21 @@ class Body:
         initial = self.pick(INITIAL)
         if len(axes) >= 2 and self.pick((0, 0, 1)):
             initial = "identity"
-        if not axes and initial == "log_range":
-            initial = "ones"
+        if axes and self.pick((0, 0, 1)):
+            initial = self.computed(axes)
         self.lines.append(f"param {name}: {dtype}[{', '.join(axes)}] = {initial}")
         return name
+
+    def computed(self, axes: Sequence[str]) -> str:
+        """What a parameter with these axes begins as, by an expression of some of them."""
+        last = f"arange({axes[-1]})"
+        forms = [f"log({last} + 1)", f"exp(-{last} / 4) - uniform(0, 1)", f"{last} * normal(0.2)",
+                 f"select({last} < 2, 0.5, {last} - 1)", f"-sqrt({last}) * 0.3"]  # fmt: skip
+        if len(axes) > 1:
+            a, b = axes[-2:]
+            column = f"rearrange[{a} -> {a} 1](arange({a}))"
+            forms += [f"cos({column})", f"{column} / ({last} + 1)" if a != b else "0.25"]
+        return str(self.pick(forms))
 
     def dim(self, but: Sequence[str] = ()) -> str:
         return str(self.pick([a for a in DIMS if a not in but]))

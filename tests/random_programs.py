@@ -78,6 +78,10 @@ block Turned(rate: float, twice: bool = false)(x: [B, T, d]) -> [B, T, d] as lay
   y = tanh(x * rate)
   return 2 * y if twice else y
 }
+block Bend(d, f: [B, T, d] -> [B, T, d] = silu)(x: [B, T, d]) -> [B, T, d] as layer {
+  y = f(x)
+  return x + y if f == silu else f(y) - x
+}
 block Pair(d, e)(x: [..., d]) -> ([..., d], int[..., e]) where d >= 1 {
   f = Linear(d, e)
   return tanh(x), floor(f(x) * 2.3)
@@ -243,7 +247,10 @@ def written(
 def drawn_schedule(pick: Pick, fs: Sequence[str], share: bool) -> str:
     """The layers of a stack."""
     others = [*fs, f"Slot(d, {pick(fs)})", "Slot(d, MLP(d, h))", "Slot(d, MLP(d, e, bias: true))",
-              "Twin(d, e)", "Slot(d, Turned(0.5))"]  # fmt: skip
+              "Twin(d, e)", "Slot(d, Turned(0.5))", "Slot(d, tanh)", "Bend(d)", "Bend(d, tanh)",
+              "Bend(d, silu |> Turned(0.4, true) |> tanh)", f"Slot(d, RMSNorm(d) |> {pick(fs)})",
+              "(RMSNorm(d) |> MLP(d, e) |> tanh)", "MLP(d, h, activation: tanh |> sigmoid)",
+              f"(Turned(0.2) |> Slot(d, tanh |> {pick(fs)}) |> Linear(d, d))"]  # fmt: skip
     others += ["Slot(d, common)"] * 2 if share else []
     a, b = pick(others), pick(others)
     return str(pick((

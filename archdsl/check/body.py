@@ -217,12 +217,16 @@ def _const(scope: Scope, expr: s.Expr) -> Tensor | None:
 
 
 def _initial(scope: Scope, statement: s.ParamStatement, t: TensorType) -> Initial | None:
-    initialiser = parameters.initialiser(scope, statement, t)
+    expr, initialiser = statement.initial, parameters.named(statement)
     if initialiser is None:
-        return None
+        here = Param(statement.keyword, statement.name.name, t, None)
+        alone = replace(scope, consts=scope.initials, in_const=True, beginning=here)
+        return parameters.computed(scope, statement, t, expressions.evaluate(alone, expr))
     name, args = initialiser
+    if not parameters.fits(scope, statement, t, name, args):
+        return None
     values = [expressions.evaluate(scope, a.value) for a in args]
-    return parameters.initial(scope, name, values, statement.initial.span)
+    return parameters.initial(scope, name, values, expr.span)
 
 
 def _cache(scope: Scope, statement: s.CacheStatement) -> None:

@@ -187,7 +187,8 @@ def _part(scope: Scope, expr: s.AxesCall | s.Index | s.Slice) -> Value:
     value = None if at is None else evaluate(scope, listed)
     if at is None or value is None or isinstance(value, PrimitiveRef):
         message = "an operation with an axes pattern needs operands"
-        help = "write op[...](x), or x |> op[...]"
+        text = expr.span.text
+        help = f"write {text}(x), or x |> {text}; a slot takes a block that says so"
         return scope.fail("wrong-arguments", message, expr.span, help=help)
     return lists.item(scope, value, evaluate(scope, at), expr.span, at.span)
 
@@ -279,6 +280,10 @@ def _pipe(scope: Scope, stages: tuple[s.Expr, ...]) -> Value:
     value = evaluate(scope, stages[0])
     if is_block(value):
         return _chain(scope, value, stages)
+    if isinstance(value, Repeat | Schedule):
+        message = "a chain is made of blocks, and this is a stack"
+        help = "a chain is repeated in brackets: n * (f |> g); a stack is bound and applied"
+        return scope.fail("not-a-block", message, stages[0].span, help=help)
     for stage in stages[1:]:
         if isinstance(value, Error):
             return value

@@ -5,8 +5,8 @@ from __future__ import annotations
 from archdsl import syntax as s
 from archdsl.check import interface, statics
 from archdsl.check.scope import Scope
-from archdsl.check.values import Error, Float, Int, Tensor, Value
-from archdsl.dims import EQUAL
+from archdsl.check.values import Error, Float, Int, Tensor, Value, describe
+from archdsl.dims import EQUAL, Dim
 from archdsl.dtypes import FLOATING
 from archdsl.graph import Initial, Param
 from archdsl.ops import INITIALISERS
@@ -73,43 +73,73 @@ def const(scope: Scope, statement: s.ParamStatement, t: TensorType, value: Tenso
     return Param("const", statement.name.name, t, None, guard_name(statement), value=value.node)
 
 
-def initialiser(
-    scope: Scope, statement: s.ParamStatement, t: TensorType
-) -> tuple[str, tuple[s.Arg, ...]] | None:
-    """What a parameter begins as, by name, with its arguments; None after a report."""
-    expr = statement.initial
-    name = ""
-    args: tuple[s.Arg, ...] = ()
-    match expr:
-        case s.Name(name):
-            args = ()
-        case s.Call(s.Name(name), args):
-            pass
-    if name not in INITIALISERS:
-        known = ", ".join(INITIALISERS)
-        scope.fail(
-            "unknown-name",
-            "this does not say how a parameter begins",
-            expr.span,
-            help=f"one of {known}",
-        )
-        return None
-    row = INITIALISERS[name]
+def named(statement: s.ParamStatement) -> tuple[str, tuple[s.Arg, ...]] | None:
+    """The initialiser that a parameter begins as, with its arguments; None for an expression."""
+    match statement.initial:
+        case s.Name(name) if name in INITIALISERS:
+            return name, ()
+        case s.Call(s.Name(name), args) if name in INITIALISERS:
+            return name, args
+    return None
+
+
+def fits(
+    scope: Scope, statement: s.ParamStatement, t: TensorType, name: str, args: tuple[s.Arg, ...]
+) -> bool:
+    """Whether an initialiser has its arguments, and suits a type; False after a report."""
+    expr, row = statement.initial, INITIALISERS[name]
     if len(args) != len(row.args):
         brackets = f"({', '.join(row.args)})" if row.args else ""
         help = f"write {name}{brackets}"
         scope.fail("wrong-arguments", f"{name} takes {len(row.args)} numbers", expr.span, help=help)
-        return None
+        return False
     if len(t.axes) < row.rank:
         axes = "an axis" if row.rank == 1 else f"{row.rank} axes"
         message = f"{name} needs {axes}, and {statement.name.name} is {t}"
         scope.fail("bad-value", message, expr.span, help=f"{name}: {row.doc}")
-        return None
+        return False
     if t.dtype not in FLOATING and name not in ("zeros", "ones", "fill"):
         message = f"{name} gives real numbers, and {statement.name.name} is {t.dtype}"
         scope.fail("dtype-mismatch", message, expr.span, help="zeros, ones or fill(value)")
+        return False
+    return True
+
+
+def computed(
+    scope: Scope, statement: s.ParamStatement, t: TensorType, value: Value
+) -> Initial | None:
+    """What a parameter begins as by an expression: a number, or a tensor that is broadcast to its
+    shape; None after a report.
+    """
+    expr, name = statement.initial, statement.name.name
+    match value:
+        case Error():
+            return None
+        case Int() | Float():
+            return Initial("fill", (statics.real(value),))
+        case Tensor(node, given):
+            pass
+        case _:
+            known = ", ".join(INITIALISERS)
+            message = "this does not say how a parameter begins"
+            help = f"{known}, or an expression: log(arange(n) + 1)"
+            scope.fail("not-a-tensor", message, expr.span, note=describe(value), help=help)
+            return None
+    behind = t.axes[len(t.axes) - len(given.axes) :]
+    if len(given.axes) > len(t.axes) or not all(
+        scope.compare_axes(a, b) is EQUAL or a == Dim.number(1)
+        for a, b in zip(given.axes, behind, strict=True)
+    ):
+        note = f"this is {scope.describe(given)}"
+        help = "axes match from the last one on; rearrange[a -> a 1] adds an axis of size 1"
+        message = f"{name} is declared {t}"
+        scope.fail("shape-mismatch", message, expr.span, note=note, help=help)
         return None
-    return name, args
+    takes = (*FLOATING, "int") if t.dtype in FLOATING else (t.dtype,)
+    if given.dtype not in takes:
+        scope.fail("dtype-mismatch", f"{name} is declared {t}", expr.span, note=f"this is {given}")
+        return None
+    return Initial("computed", (), node)
 
 
 def initial(scope: Scope, name: str, values: list[Value], span: Span) -> Initial | None:

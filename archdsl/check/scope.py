@@ -93,6 +93,7 @@ class Scope:
     """Names and facts of a body under construction, and the nodes made so far.
 
     `bound` maps a name to where it was bound and whether it was used; `frames` is the way here.
+    `initials` are the nodes of what parameters begin as, `beginning` is the one being read.
     `given` is what the body gives, `around` what comes from outside, in the model's symbols,
     `context` the inputs made for that. Within a scan or a loop, `outer` is the body around it and
     `borrowed` pairs of an input in here and a node out there. `any_axes`: a slot is tried with axes
@@ -113,6 +114,8 @@ class Scope:
     nodes: list[Node] = field(default_factory=list)
     params: list[Param] = field(default_factory=list)
     consts: list[Node] = field(default_factory=list)
+    initials: list[Node] = field(default_factory=list)
+    beginning: Param | None = None
     children: dict[str, Child] = field(default_factory=dict)
     checks: list[Check] = field(default_factory=list)
     bound: dict[str, Span] = field(default_factory=dict)

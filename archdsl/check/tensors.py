@@ -6,6 +6,7 @@ does not. Dtypes rise from bool over int and float to float32.
 
 from __future__ import annotations
 
+from archdsl.check import parameters
 from archdsl.check.scope import Scope
 from archdsl.check.values import (
     Each,
@@ -21,7 +22,18 @@ from archdsl.check.values import (
 )
 from archdsl.dims import DIFFERENT, EQUAL, UNKNOWN, Dim, substitute
 from archdsl.dtypes import RULES, WAYS_OUT, Operand
-from archdsl.nodes import Arange, Elementwise, Input, Item, Node, Number, Positions, Read, Zero
+from archdsl.nodes import (
+    Arange,
+    Draw,
+    Elementwise,
+    Input,
+    Item,
+    Node,
+    Number,
+    Positions,
+    Read,
+    Zero,
+)
 from archdsl.ops import OPS, Op
 from archdsl.reals import FUNCTIONS, Lit, replace
 from archdsl.record import replace as changed
@@ -123,6 +135,8 @@ def primitive(scope: Scope, name: str, args: tuple[Value, ...], span: Span) -> V
         return scope.fail("wrong-arguments", f"{name} takes {op.operands}, gets {len(args)}", span)
     if op.form == "make":
         return _make(scope, name, args[0], span)
+    if op.form == "draw":
+        return _draw(scope, op, args, span)
     operands = [tensor(scope, a, span) for a in args]
     known = [t for t in operands if t is not None]
     if len(known) != len(operands):
@@ -282,6 +296,21 @@ def _operand(scope: Scope, t: Tensor) -> Operand:
 def scope_node(scope: Scope, t: Tensor) -> Node:
     """The node of a tensor, in the body or in the constant being made."""
     return (scope.consts if scope.in_const else scope.nodes)[t.node]
+
+
+def _draw(scope: Scope, op: Op, args: tuple[Value, ...], span: Span) -> Value:
+    """Random numbers of the shape of the parameter that begins so."""
+    param = scope.beginning
+    if param is None:
+        message = f"{op.name} gives random numbers, which parameters begin as and bodies do not use"
+        help = f"param w: [n] = {op.name}(...)"
+        return scope.fail("not-static", message, span, help=help)
+    if parameters.initial(scope, op.name, list(args), span) is None:
+        return Error()
+    numbers = [tensor(scope, a, span) for a in args]
+    form = Draw(op.name, param.name)
+    places = tuple(t.node for t in numbers if t is not None)
+    return scope.add(Node(form, places, (TensorType("float32", param.type.axes),), span=span))
 
 
 def _make(scope: Scope, name: str, value: Value, span: Span) -> Value:

@@ -6,6 +6,7 @@ graph grow with the text of a spec and not with the depth of a model.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -286,6 +287,7 @@ class Elaborator:
             children=(*self._shared(scope), *_ordered(scope)),
             nodes=nodes,
             consts=tuple(scope.consts),
+            initials=tuple(scope.initials),
             inputs=tuple(i for i, n in enumerate(nodes) if isinstance(n.form, Input)),
             outputs=outputs,
             intrinsic="",
@@ -397,7 +399,10 @@ def _tied(param: Param, recipe: Recipe) -> Param:
 def _setting(scope: Scope, decl: s.SettingDecl, recipe: Recipe) -> Setting:
     name = decl.name.name
     kind = decl.kind.span.text if decl.kind else "dim"
-    return plain(scope, name, kind, dict(recipe.settings)[name])
+    role = recipe.block.decl.role
+    conditions = (condition.span.text for _, condition in role.others) if role else ()
+    in_title = any(re.search(rf"\b{name}\b", text) for text in conditions)
+    return replace(plain(scope, name, kind, dict(recipe.settings)[name]), in_title=in_title)
 
 
 def plain(scope: Scope, name: str, kind: str, value: Value) -> Setting:
@@ -412,7 +417,7 @@ def plain(scope: Scope, name: str, kind: str, value: Value) -> Setting:
             titles = " · ".join(part.title for part in each if isinstance(part, BlockValue))
             return Setting(name, kind, BlockValue(titles, ()))
         case PrimitiveRef(op):
-            return Setting(name, kind, BlockValue(OPS[op].label or op, ()))
+            return Setting(name, kind, BlockValue(OPS[op].label or op, (), True))
         case Recipe(block, settings):
             inner = tuple(plain(scope, k, "dim", v) for k, v in settings)
             title = block.decl.role.title if block.decl.role else None

@@ -86,6 +86,7 @@ def _bodies(model: Model) -> Iterator[tuple[Module, tuple[Node, ...], tuple[int,
     for module in modules(model.root):
         yield module, module.nodes, module.inputs
         yield module, module.consts, ()
+        yield module, module.initials, ()
         for node in every_node(module.nodes):
             if node.body is not None:
                 yield module, node.body.nodes, node.body.inputs

@@ -50,6 +50,7 @@ from archdsl.nodes import (
     Body,
     Cache,
     Choose,
+    Draw,
     Einsum,
     Fill,
     Gather,
@@ -81,14 +82,15 @@ WIDTH = 78
 class Writer:
     """The statements of one body under construction.
 
-    `inside` is the body of a scan or a loop where that is written, and
-    `turns` the variables that count the rounds of the loops around it.
+    A `table` is computed from settings alone: `consts` or `initials`. `inside` is the body of a
+    scan or a loop where that is written, and `turns` the variables that count the rounds of the
+    loops around it.
     """
 
     plan: p.Plan
     frame: Frame
     store: str = "cache"
-    table: bool = False
+    table: Sequence[Node] | None = None
     inside: Body | None = None
     turns: tuple[str, ...] = ()
     lines: list[Line] = field(default_factory=list)
@@ -110,7 +112,7 @@ class Writer:
     def nodes(self) -> Sequence[Node]:
         if self.inside is not None:
             return self.inside.nodes
-        return self.module.consts if self.table else self.module.nodes
+        return self.module.nodes if self.table is None else self.table
 
     # Symbols.
 
@@ -162,7 +164,7 @@ class Writer:
         node = self.nodes[i]
         if isinstance(node.form, Input | Read | Number | Item):
             return False
-        if self.inside is None and not self.table and i in self.plan.flow.kept(self.module):
+        if self.inside is None and self.table is None and i in self.plan.flow.kept(self.module):
             return True
         if isinstance(node.form, Cache | Scan | Loop) or len(node.types) > 1 or self.is_stack(node):
             return True
@@ -226,7 +228,7 @@ class Writer:
         """Writes all statements; the expressions of the results."""
         if not prepared:
             self.prepare(outputs)
-        whole = self.inside is None and not self.table
+        whole = self.inside is None and self.table is None
         first_tokens = self.plan.flow.once(self.module) if whole else ()
         begin = 0
         for i, node in enumerate(self.nodes):
@@ -318,7 +320,7 @@ class Writer:
                 self.holder[name] = i
                 return Text(name)
             case Read(param):
-                return Text(safe(param) if self.table else self.param(param))
+                return Text(safe(param)) if self.is_constant else Text(self.param(param))
             case Number(value):
                 return self.dim(value) if isinstance(value, Dim) else spell_real(value, self.look)
             case Zero():
@@ -345,9 +347,11 @@ class Writer:
             case Positions(axis):
                 return self.positions(axis)
             case Arange(size):
-                device = "device" if self.table else f"{self.reference()}.device"
-                template = "torch.arange({}, dtype=torch.float32, device={})"
-                return spelt(template, self.dim(size), device)
+                return spelt(
+                    "torch.arange({}, dtype=torch.float32{})", self.dim(size), self.device()
+                )
+            case Draw(op, param):
+                return spelt(OPS[op].torch, f"self.{safe(param)}", *args)
             case Rearrange(plan):
                 return rearrange(plan, args, self.look)[0]
             case Repeat(plan):
@@ -369,14 +373,15 @@ class Writer:
         """An operation on entries, of one of `nodes`."""
         op = OPS[node.op]
         if node.op == "model_dtype":
-            if self.table:  # before the model has a dtype
+            if self.table is not None:  # before the model has a dtype
                 return spelt("{}.float()", args[0].at(ATOM))
             return spelt("{}.to({}.dtype)", args[0].at(ATOM), self.reference())
         if p.of_numbers(nodes, node):
             # Two numbers have no dtype: the first one gets the model's.
             first = spelt("{}.new_tensor({})", self.reference(), args[1])
-            if self.table:
-                first = spelt("torch.tensor({}, dtype=torch.float32, device=device)", args[1])
+            if self.table is not None:
+                form = "torch.tensor({}, dtype=torch.float32{})"
+                first = spelt(form, args[1], self.device())
             args = [args[0], first, args[2]]
         level = LEVELS[op.level]
         if op.torch_number:
@@ -394,6 +399,19 @@ class Writer:
         left = level - 1 if level == COMPARE else level
         return spelt(op.torch, args[0].at(left), args[1].at(level - 1), level=level)
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether this is written in the method that computes constants."""
+        return self.table is not None and self.table is self.module.consts
+
+    def device(self) -> str:
+        """The argument that says where a new tensor is; what parameters begin as is made where
+        PyTorch is told to make them.
+        """
+        if self.is_constant:
+            return ", device=device"
+        return "" if self.table is not None else f", device={self.reference()}.device"
+
     def reference(self) -> str:
         """Something in the model's dtype and on its device: an input, or a parameter."""
         names = self.frame.inputs
@@ -409,19 +427,19 @@ class Writer:
 
     def positions(self, axis: Dim) -> Text:
         """Absolute positions along an axis."""
-        device = "device" if self.table else f"{self.reference()}.device"
+        device = self.device()
         size = self.dim(axis)
         if counts_tokens(self.module.symbols.dims, axis):
-            template = "torch.arange({}, {} + {}, device={})"
+            template = "torch.arange({}, {} + {}{})"
             return spelt(template, START, START, size.at(PLUS), device)
         if counts_seen(self.module.symbols.dims, axis):
             seen = spelt("{} + {}", START, self.length(STREAM))
             if axis.name not in p.free_axes(self.module):
-                return spelt("torch.arange({}, device={})", seen, device)
+                return spelt("torch.arange({}{})", seen, device)
             # A window keeps the last tokens only, so positions are counted from the end.
-            template = "torch.arange({} - {}, {}, device={})"
+            template = "torch.arange({} - {}, {}{})"
             return spelt(template, seen, size.at(PLUS), seen, device)
-        return spelt("torch.arange({}, device={})", size, device)
+        return spelt("torch.arange({}{})", size, device)
 
     def reduce(self, op: str, plan: Plan, arg: Text, counts: bool) -> Text:
         """A reduction: of axes as they stand where that gives the right side, else of factors that

@@ -228,6 +228,8 @@ def _computed(plan: Plan, module: Module) -> tuple[object, ...]:
             *(_plain(n) for n in module.nodes),
             "consts",
             *(_plain(n) for n in module.consts),
+            "initials",
+            *(_plain(n) for n in module.initials),
             module.inputs,
             module.outputs,
         )

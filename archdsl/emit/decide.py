@@ -15,7 +15,7 @@ from archdsl.emit.intrinsics import kernel
 from archdsl.emit.lines import Line, line, uses_of
 from archdsl.emit.places import new_cache_lines
 from archdsl.emit.spell import listed
-from archdsl.emit.tables import precise_lines, table_lines
+from archdsl.emit.tables import beginning_lines, precise_lines, table_lines
 from archdsl.emit.unit import FUNCTION, INLINED, Frame, Unit
 from archdsl.emit.uses import Length, Start
 
@@ -46,7 +46,7 @@ def _function(plan: p.Plan, around: Frame) -> Unit:
 def _class(plan: p.Plan, around: Frame) -> Unit:
     module = around.group.module
     writer, body = forward_of(plan, around)
-    tables = table_lines(plan, around)
+    tables = [*table_lines(plan, around), *beginning_lines(plan, around)]
     kept = new_cache_lines(plan, writer)
     init = init_lines(plan, around, uses_of([*body, *tables, *kept]))
     plain, given = parameters(module, around.inputs, plan.given(module))

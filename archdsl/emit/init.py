@@ -20,7 +20,7 @@ from archdsl.emit.spell import (
     spelt,
 )
 from archdsl.emit.unit import CONFIG, Argument, Frame, Passed
-from archdsl.emit.uses import MATH, Handed, OfBlock, StoredConfig, Uses
+from archdsl.emit.uses import Handed, OfBlock, StoredConfig, Uses
 from archdsl.graph import Child, Experts, Initial, Layers, Module, Param, Segment
 from archdsl.reals import Lit
 from archdsl.record import record
@@ -70,6 +70,8 @@ def init_lines(plan: p.Plan, around: Frame, uses: Uses) -> Init:
     if any(param.kind == "const" for param in module.params):
         held = line("self.register_buffer(name, table, persistent=False)")
         parts.append(line("for name, table in self.tables().items():", block=[held]))
+    if any(q.initial is not None and q.initial.node is not None for q in module.params):
+        parts.append(line("self.set_initial_values()"))
     parts += [line("self.config = config")] if StoredConfig() in uses else []
     block = [line("super().__init__()"), *keep, *parts]
     lines = definition("def __init__(", inputs, ") -> None:", block, 1)
@@ -142,6 +144,8 @@ def _initial(
     args = [spell_real(a, look) for a in initial.args]
     shape = listed(sizes) if sizes else Text("()")
     match initial.name:
+        case "computed":
+            return spelt("torch.empty({})", shape), []
         case "zeros" | "ones":
             return spelt(f"torch.{initial.name}({{}})", shape), []
         case "fill":
@@ -154,18 +158,6 @@ def _initial(
             *lead, m, n = sizes
             again = spelt(".repeat({})", listed([*lead, "1", "1"])) if lead else ""
             return spelt("torch.eye({}, {}){}", m, n, again), []
-        case "log_range":
-            *lead, n = sizes
-            again = spelt(".repeat({})", listed([*lead, "1"])) if lead else ""
-            return spelt("torch.arange(1, {} + 1).log(){}", n, again), []
-        case "log_uniform":
-            drawn = line("nn.init.uniform_({}, {}, {})", name, *args)
-            return spelt("torch.empty({})", shape), [drawn, line("{}.data.log_()", name)]
-        case "inverse_softplus":
-            form = "nn.init.uniform_({}, math.log({}), math.log({}))"
-            drawn = line(form, name, *args, uses=(MATH,))
-            after = line("{}.data.exp_().expm1_().log_()", name)
-            return spelt("torch.empty({})", shape), [drawn, after]
         case "uniform":
             drawn = line("nn.init.uniform_({}, {}, {})", name, *args)
             return spelt("torch.empty({})", shape), [drawn]

@@ -39,9 +39,9 @@ def filled(w: Writer, node: Node, value: Text) -> Text:
     dtype = _DTYPES.get(node.type.dtype)
     dtype_argument = f", dtype={dtype}" if dtype else ""
     shape = spelt("({},)" if len(sizes) == 1 else "({})", listed(sizes))
-    if w.table:
+    if w.table is not None:
         dtype = dtype or "torch.float32"
-        return spelt(f"torch.full({{}}, {{}}, dtype={dtype}, device=device)", shape, value)
+        return spelt(f"torch.full({{}}, {{}}, dtype={dtype}{{}})", shape, value, w.device())
     if value.text in ("0", "0.0"):
         return spelt("{}.new_zeros({}{})", w.reference(), listed(sizes), dtype_argument)
     return spelt("{}.new_full({}, {}{})", w.reference(), shape, value, dtype_argument)

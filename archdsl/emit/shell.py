@@ -22,7 +22,7 @@ from archdsl.emit.names import comment, letter, safe
 from archdsl.emit.places import places_kept
 from archdsl.emit.plan import Plan
 from archdsl.emit.spell import number, whole
-from archdsl.emit.tables import precise_lines, table_lines
+from archdsl.emit.tables import beginning_lines, precise_lines, table_lines
 from archdsl.emit.unit import INLINED, Frame
 from archdsl.emit.uses import Helper, Import, OfModel, StoredConfig, Uses
 from archdsl.emit.wrap import wrap
@@ -195,7 +195,7 @@ def _model(plan: Plan, tiny: Model | None, stored: bool) -> list[Line]:
     module = plan.model.root
     around = frame(plan, plan.of[module.id, False])
     writer, body = forward_of(plan, around, store="kept")
-    tables = table_lines(plan, around)
+    tables = [*table_lines(plan, around), *beginning_lines(plan, around)]
     if streaming_inputs(plan.model):
         forward = _forward(plan, writer, body, tiny)
     else:

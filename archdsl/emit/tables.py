@@ -22,35 +22,59 @@ def table_lines(plan: p.Plan, around: Frame) -> list[Line]:
     consts = [q for q in module.params if q.kind == "const"]
     if not consts:
         return []
-    writer = Writer(plan, around, table=True)
+    writer = Writer(plan, around, table=module.consts)
     names = [n.form.param for n in module.nodes if isinstance(n.form, Read)]
+    names += [n.form.param for n in module.initials if isinstance(n.form, Read)]
     read = {name for name in names if is_read(module, name)}
-    lines: list[Line] = []
-    writer.prepare([q.value for q in consts if q.value is not None])
-    done = 0
-    for param in consts:
-        assert param.value is not None
-        parts = 0
-        for i in range(done, param.value + 1):
-            value = writer.node(i, module.consts[i])
-            if len(value.text) > WIDTH and i != param.value:
-                parts += 1
-                name = f"{safe(param.name)}_part" + (f"_{parts}" if parts > 1 else "")
-                name = unused(name, {safe(q.name) for q in consts})
-                lines.append(line("{} = {}", name, value))
-                value = Text(name)
-            writer.values[i] = value
-        done = param.value + 1
-        lines.append(line("{} = {}", safe(param.name), writer.values[param.value]))
+    roots = [(q.name, q.value) for q in consts if q.value is not None]
+    lines = _computed(writer, roots, "{} = {}")
     kept = ", ".join(f'"{safe(q.name)}": {safe(q.name)}' for q in consts if q.name in read)
     block = [
         line('"""What the settings alone decide, in single precision."""'),
-        *writer.lines,
         *lines,
         line("return {}", f"{{{kept}}}"),
     ]
     head = "def tables(self, device: torch.device | None = None) -> dict[str, Tensor]:"
     return [line(""), line(head, block=block)]
+
+
+def _computed(writer: Writer, roots: list[tuple[str, int]], form: str) -> list[Line]:
+    """Statements that compute nodes in order; `form` says what is done with the value of a root.
+    What is too long for a line gets a name of its own.
+    """
+    writer.prepare([node for _, node in roots])
+    lines: list[Line] = []
+    done = 0
+    for name, root in roots:
+        parts = 0
+        for i in range(done, root + 1):
+            value = writer.node(i, writer.nodes[i])
+            if len(value.text) > WIDTH and i != root:
+                parts += 1
+                part = f"{safe(name)}_part" + (f"_{parts}" if parts > 1 else "")
+                part = unused(part, {safe(other) for other, _ in roots})
+                lines.append(line("{} = {}", part, value))
+                value = Text(part)
+            writer.values[i] = value
+        done = root + 1
+        lines.append(line(form, safe(name), writer.values[root]))
+    return [*writer.lines, *lines]
+
+
+def beginning_lines(plan: p.Plan, around: Frame) -> list[Line]:
+    """The method that computes what parameters begin as; nothing where none is computed."""
+    module = around.group.module
+    roots = [(q.name, q.initial.node) for q in module.params if q.initial is not None]
+    computed = [(name, node) for name, node in roots if node is not None]
+    if not computed:
+        return []
+    writer = Writer(plan, around, table=module.initials)
+    lines = _computed(writer, computed, "self.{}.copy_({})")
+    block = [
+        line('"""What parameters begin as, where that is computed."""'),
+        line("with torch.no_grad():", block=lines),
+    ]
+    return [line(""), line("def set_initial_values(self) -> None:", block=block)]
 
 
 def precise_lines(group: Group) -> list[Line]:
@@ -98,4 +122,4 @@ def is_read(module: Module, param: str) -> bool:
     """Whether a body reads a constant."""
     reads = [i for i, n in enumerate(module.nodes) if n.form == Read(param)]
     used = {a for n in module.nodes for a in n.args} | set(module.outputs)
-    return any(i in used for i in reads)
+    return any(i in used for i in reads) or any(n.form == Read(param) for n in module.initials)
