@@ -15,6 +15,8 @@ _REARRANGE = "write rearrange[...], naming the axes before and behind `->`"
 _CUT = "write rearrange[... (a + b) -> ... a, ... b](x), which cuts an axis"
 _JOIN = "write rearrange[... a, ... b -> ... (a + b)](x, y), which joins axes"
 _PRODUCT = "write einsum[... m, n m -> ... n](x, w), naming the axes"
+_NORMAL = "a parameter begins as normal(std), and std may be an expression: normal(d ^ -0.5)"
+_UNIFORM = "a parameter begins as uniform(low, high), which may be expressions of settings"
 _LEARNT = "training is no part of a spec: leave it out"
 
 _WORDS = {
@@ -31,6 +33,9 @@ _WORDS = {
     "where": "write select(condition, a, b)",
     "masked_fill": "write select(seen, x, -inf)",
     "clamp": "write minimum(maximum(x, low), high)",
+    **dict.fromkeys(("swish", "Swish"), "write silu"),
+    **dict.fromkeys(("randn", "xavier_normal", "kaiming_normal", "trunc_normal"), _NORMAL),
+    **dict.fromkeys(("rand", "xavier_uniform", "kaiming_uniform"), _UNIFORM),
     "Sequential": "write x |> f |> g, or stack(f, g)",
     "ModuleList": "write stack(n * block)",
     "Parameter": "write param w: [n, m] = normal(0.02)",

@@ -26,6 +26,7 @@ evaluates an expression, and imports none of the three.
 | `patterns.py` | operations with axes patterns |
 | `kinds.py` | values of settings, each of its kind |
 | `recipes.py` | blocks with their settings, ties |
+| `chains.py` | blocks in a row as one; operations in slots |
 | `interface.py` | inputs, results, conditions and slots against what a block promises |
 | `submodules.py` | the node and the submodule of an application |
 | `schedules.py` | stacks and what repeats in them |

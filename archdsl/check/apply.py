@@ -92,8 +92,8 @@ def _one(
             scope.diagnostics.put(diagnostic)
     if types is None:
         return Error()
-    operation = chains.plain(target)
-    if isinstance(operation, PrimitiveRef):
+    operation = chains.operation(target)
+    if operation is not None:
         return tensors.primitive(scope, operation.name, tuple(args), span)
     whole, title = with_defaults(scope, target), describe(target)
     return submodules.application(scope, whole, title, args, types, fn_span, span, label, each)
@@ -256,10 +256,10 @@ def result(
             return tensors.result(scope, name, args, span)
         case Chain(stages):
             return _in_order(scope, stages, args, fn_span, span)
-        case Either(yes, no):
+        case Either(yes, no, zeros):
             first = result(scope, yes, args, fn_span, span)
-            second = result(scope, no, args, fn_span, span)
-            return None if second is None else first
+            second = result(interface.assuming(scope, zeros), no, args, fn_span, span)
+            return _either(scope, first, second, zeros, span)
         case Schedule(items):
             return _through(scope, items, args, fn_span, span)
         case Mixture(bank=pool):
@@ -293,6 +293,20 @@ def result(
         help="a product is written with `*`" if isinstance(target, Int | Float) else "",
     )
     return None
+
+
+def _either(
+    scope: Scope,
+    first: tuple[TensorType, ...] | None,
+    second: tuple[TensorType, ...] | None,
+    zeros: tuple[Dim, ...],
+    span: Span,
+) -> tuple[TensorType, ...] | None:
+    """The result types of a block that a setting chooses, which are the same on both sides."""
+    if first is None or second is None:
+        return None
+    sides = [tuple(Tensor(-1, t) for t in types) for types in (first, second)]
+    return first if interface.one_shape(scope, sides[0], sides[1], zeros, span) else None
 
 
 def _in_order(
@@ -527,8 +541,9 @@ def _of_slot(
             return result(scope, value, args, span, span)
         case Slot():
             return _slot(scope, value, args, span, span)
-        case Either(yes, no):
-            first, second = _of_slot(scope, yes, args, span), _of_slot(scope, no, args, span)
-            return None if second is None else first
+        case Either(yes, no, zeros):
+            first = _of_slot(scope, yes, args, span)
+            second = _of_slot(interface.assuming(scope, zeros), no, args, span)
+            return _either(scope, first, second, zeros, span)
     scope.fail("not-a-block", f"{describe(value)} is not a block", span)
     return None

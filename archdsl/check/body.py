@@ -24,7 +24,7 @@ from archdsl.check import (
 from archdsl.check.recurrence import Repeated
 from archdsl.check.scope import Importable, Scope, nowhere, speaking, words
 from archdsl.check.tensors import tensor, tensors_of
-from archdsl.check.values import Block, BlockRef, Error, Int, Tensor, Truth, Value, Word
+from archdsl.check.values import Block, Error, Int, Tensor, Truth, Value, Word
 from archdsl.diagnostic import Diagnostics
 from archdsl.dims import Dim
 from archdsl.graph import Initial, Param
@@ -156,6 +156,7 @@ def _statement(scope: Scope, statement: s.Statement) -> None:
 
 def _bind(scope: Scope, statement: s.Bind) -> None:
     value = expressions.evaluate(scope, statement.value)
+    value = expressions.with_defaults(scope, value, statement.value.span)
     if statement.own is not None:
         value = _own(scope, statement, value)
     bindings.bind(scope, statement, value)
@@ -163,9 +164,6 @@ def _bind(scope: Scope, statement: s.Bind) -> None:
 
 def _own(scope: Scope, statement: s.Bind, value: Value) -> Value:
     """The value that a binding with `share` or `apart` before it has."""
-    if isinstance(value, BlockRef):
-        at = statement.value.span
-        value = expressions.recipe(scope, value.block, (), at, at)
     value = bindings.own(scope, statement, value)
     first = bindings.first(scope, value)
     if statement.own != "apart" or first is None:

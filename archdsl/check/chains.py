@@ -23,23 +23,28 @@ from archdsl.check.values import (
     is_block,
 )
 from archdsl.ops import OPS
+from archdsl.record import replace
 from archdsl.source import Span
 
 _FORMS = ("map", "zip")
 """The forms of operations that need nothing but tensors."""
 
 
-def plain(value: Value) -> Value:
-    """What stands behind a slot that is filled with an operation or a chain."""
-    if isinstance(value, Slot) and isinstance(value.recipe, PrimitiveRef | Chain):
-        return value.recipe
-    return value
+def operation(value: Value) -> PrimitiveRef | None:
+    """The operation that a value is, or that fills it where it is a slot."""
+    if isinstance(value, Slot):
+        return None if value.recipe is None else operation(value.recipe)
+    return value if isinstance(value, PrimitiveRef) else None
 
 
 def layer(value: Value, span: Span) -> Value:
     """A value as a layer or an expert, which is a submodule: an operation is a chain of one."""
-    value = plain(value)
-    return Chain((value,), span) if isinstance(value, PrimitiveRef) else value
+    match value:
+        case PrimitiveRef():
+            return Chain((value,), span)
+        case Slot(recipe=PrimitiveRef() as inner):
+            return replace(value, recipe=Chain((inner,), span))
+    return value
 
 
 def joined(scope: Scope, stages: list[tuple[Value, Span]]) -> Chain | Error:

@@ -294,14 +294,15 @@ def _pipe(scope: Scope, stages: tuple[s.Expr, ...]) -> Value:
 
 def _chain(scope: Scope, first: Value, stages: tuple[s.Expr, ...]) -> Value:
     """Blocks in a row are a block; those that are only named have their default settings."""
-    parts = [(_defaults(scope, first, stages[0].span), stages[0].span)]
+    parts = [(with_defaults(scope, first, stages[0].span), stages[0].span)]
     for stage in stages[1:]:
         value = names.applied(scope, stage) or evaluate(scope, stage)
-        parts.append((_defaults(scope, value, stage.span), stage.span))
+        parts.append((with_defaults(scope, value, stage.span), stage.span))
     return chains.joined(scope, parts)
 
 
-def _defaults(scope: Scope, value: Value, at: Span) -> Value:
+def with_defaults(scope: Scope, value: Value, at: Span) -> Value:
+    """A block that is only named, with its default settings; all other values as they are."""
     return recipe(scope, value.block, (), at, at) if isinstance(value, BlockRef) else value
 
 
@@ -324,8 +325,31 @@ def _choice(scope: Scope, expr: s.Choice) -> Value:
     known = truth(scope, expr.test)
     if known is not None:
         return evaluate(scope, expr.yes if known else expr.no)
-    sides = evaluate(scope, expr.yes), evaluate(scope, expr.no)
-    return operators.undecided(scope, expr.test.span.text.strip(), expr.span, *sides)
+    zeros = _equalities(scope, expr.test, "==")
+    unless = _equalities(scope, expr.test, "!=")
+    yes = evaluate(interface.assuming(scope, zeros), expr.yes)
+    no = evaluate(interface.assuming(scope, unless), expr.no)
+    # What is true on one side only is not known of the result: its shape is that of the other.
+    sides = (no, yes) if zeros else (yes, no)
+    text = expr.test.span.text.strip()
+    return operators.undecided(scope, text, expr.span, *sides, zeros or unless)
+
+
+def _equalities(scope: Scope, test: s.Expr, sign: str) -> tuple[Dim, ...]:
+    """What is 0 where a condition holds, or for `!=` where it does not."""
+    match test:
+        case s.Group((inner,)):
+            return _equalities(scope, inner, sign)
+        case s.Unary("not", inner):
+            return _equalities(scope, inner, "!=" if sign == "==" else "==")
+        case s.Binary("and" | "or" as word, left, right) if (word == "and") == (sign == "=="):
+            return (*_equalities(scope, left, sign), *_equalities(scope, right, sign))
+        case s.Binary(op, left, right) if op == sign:
+            sides = evaluate(scope, left), evaluate(scope, right)
+            match sides:
+                case Int(a), Int(b):
+                    return (a - b,)
+    return ()
 
 
 def _match(scope: Scope, expr: s.Match) -> Value:
@@ -593,11 +617,11 @@ def setting(scope: Scope, decl: s.SettingDecl, value: Value, at: Span, owner: st
         case s.SignatureKind(), BlockRef(block):
             settings = _settings(scope, block, {}, at)
             return Error() if settings is None else Recipe(block, settings, (), at)
-        case s.SignatureKind(), Either(yes, no):
+        case s.SignatureKind(), Either(yes, no, zeros):
             first = setting(scope, decl, yes, at, owner)
             second = setting(scope, decl, no, at, owner)
             wrong = isinstance(first, Error) or isinstance(second, Error)
-            return Error() if wrong else Either(first, second)
+            return Error() if wrong else Either(first, second, zeros)
         case s.KindOf("list", (kind,)), Items():
             return _items(scope, replace(decl, kind=kind), value, at, owner)
     return kinds.fit(scope, decl, value, at, owner)

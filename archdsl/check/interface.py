@@ -107,6 +107,42 @@ def same(scope: Scope, a: TensorType, b: TensorType) -> Verdict:
     return UNKNOWN if UNKNOWN in verdicts else EQUAL
 
 
+def assuming(scope: Scope, zeros: tuple[Dim, ...]) -> Scope:
+    """The scope in which these dimensions are 0: one side of a choice."""
+    if not zeros:
+        return scope
+    facts = scope.facts
+    for zero in zeros:
+        facts = facts.plus(zero)
+    return replace(scope, facts=facts)
+
+
+def one_shape(
+    scope: Scope,
+    ours: tuple[Tensor, ...],
+    others: tuple[Tensor, ...],
+    zeros: tuple[Dim, ...],
+    span: Span,
+) -> bool:
+    """Whether both sides of a choice have one type where the `zeros` are 0; False after a
+    report.
+    """
+    world = assuming(scope, zeros)
+    if len(ours) != len(others):
+        message = f"one side of a choice gives {len(ours)} tensors, the other {len(others)}"
+        scope.fail("wrong-arguments", message, span)
+        return False
+    for a, b in zip(ours, others, strict=True):
+        verdict = same(world, a.type, b.type)
+        if verdict is EQUAL:
+            continue
+        code = "shape-mismatch" if verdict is DIFFERENT else "unknown-equality"
+        note = f"{a.type} on one side, {b.type} on the other"
+        scope.fail(code, "both sides of a choice need one shape", span, note=note)
+        return False
+    return True
+
+
 def unlike(scope: Scope, types: tuple[TensorType, ...], wanted: tuple[TensorType, ...]) -> str:
     """How result types differ from those that a slot asks for; nothing where they do not."""
     if len(types) != len(wanted):

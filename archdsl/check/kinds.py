@@ -11,6 +11,7 @@ from archdsl.check.values import (
     Int,
     Items,
     Slot,
+    Text,
     Truth,
     Value,
     Word,
@@ -51,8 +52,16 @@ def fit(scope: Scope, decl: s.SettingDecl, value: Value, at: Span, owner: str) -
         at,
         note=f"this is {describe(value)}",
         labels=(Label(decl.span, "declared here"),),
-        help=whole(at.text) if isinstance(value, Float) and _is_whole(decl.kind) else "",
+        help=_way_out(decl.kind, value, at),
     )
+
+
+def _way_out(kind: s.Kind | None, value: Value, at: Span) -> str:
+    if isinstance(value, Float) and _is_whole(kind):
+        return whole(at.text)
+    if isinstance(kind, s.SignatureKind | s.KindOf) and isinstance(value, Text):
+        return f"a name stands without quotes: {value.value}"
+    return ""
 
 
 def _is_whole(kind: s.Kind | None) -> bool:

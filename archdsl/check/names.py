@@ -31,7 +31,7 @@ from archdsl.check.values import (
 )
 from archdsl.diagnostic import Label, nearest
 from archdsl.hints import foreign, meant, of_tensor
-from archdsl.ops import OPS
+from archdsl.ops import INITIALISERS, OPS
 from archdsl.reals import FUNCTIONS, Lit
 
 CONSTANTS: dict[str, Value] = {
@@ -86,7 +86,10 @@ def _way_out(scope: Scope, expr: s.Name) -> str:
         return f"it is in the library: {use}"
     known = [*scope.names, *scope.globals, *OPS, *CONSTANTS, *FUNCTIONS, *CALLED]
     hint = meant(expr.name, known)
-    return hint or (f"did you mean {spelling}? {use}" if spelling else "")
+    if hint or spelling:
+        return hint or f"did you mean {spelling}? {use}"
+    begins = f"{', '.join(INITIALISERS)}, or an expression" if scope.beginning else ""
+    return f"a parameter begins as one of {begins}" if begins else ""
 
 
 _PART = re.compile(r"\s*\.\s*([^\W\d]\w*)")

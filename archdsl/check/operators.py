@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archdsl import syntax as s
-from archdsl.check import lists, statics, tensors
+from archdsl.check import interface, lists, statics, tensors
 from archdsl.check.scope import Scope
 from archdsl.check.values import (
     Either,
@@ -18,7 +18,7 @@ from archdsl.check.values import (
     Word,
     is_layer,
 )
-from archdsl.dims import DIFFERENT, Dim
+from archdsl.dims import Dim
 from archdsl.ops import OPERATORS
 from archdsl.reals import Apply, Lit, Ref
 from archdsl.source import Span
@@ -67,22 +67,19 @@ def binary(scope: Scope, expr: s.Binary, left: Value, right: Value) -> Value:
     return statics.arithmetic(scope, expr.op, left, right, expr.span)
 
 
-def undecided(scope: Scope, test: str, span: Span, yes: Value, no: Value) -> Value:
-    """A choice whose condition, the text `test`, is not known: what holds of both sides."""
+def undecided(
+    scope: Scope, test: str, span: Span, yes: Value, no: Value, zeros: tuple[Dim, ...] = ()
+) -> Value:
+    """A choice whose condition, the text `test`, is not known: what holds of both sides. The side
+    `no` is only taken where the `zeros` are 0.
+    """
     match yes, no:
         case (Error(), _) | (_, Error()):
             return Error()
-        case Tensor(type=a), Tensor(type=b):
-            if len(a.axes) != len(b.axes) or any(
-                scope.compare_axes(x, y) is DIFFERENT for x, y in zip(a.axes, b.axes, strict=True)
-            ):
-                return scope.fail(
-                    "shape-mismatch",
-                    "both sides of a choice need one shape",
-                    span,
-                    note=f"{a} on one side, {b} on the other",
-                )
-            return yes
+        case Tensor(), Tensor():
+            return yes if interface.one_shape(scope, (yes,), (no,), zeros, span) else Error()
+        case Tensors(ours), Tensors(others):
+            return yes if interface.one_shape(scope, ours, others, zeros, span) else Error()
         case (Int(a), Int(b)) if a == b:
             return yes
         case (Int(), Int()):
@@ -93,4 +90,4 @@ def undecided(scope: Scope, test: str, span: Span, yes: Value, no: Value) -> Val
             return yes if yes == no else Truth(None)
         case (Word(), Word()):
             return yes if yes == no else Word(None)
-    return Either(yes, no)
+    return Either(yes, no, zeros)

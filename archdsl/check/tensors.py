@@ -112,7 +112,8 @@ def in_const(scope: Scope, value: Value, span: Span) -> Value:
     kinds = {p.name: p.kind for p in scope.params}
     if isinstance(node.form, Read) and kinds.get(node.form.param) == "const":
         return scope.add(Node(node.form, (), node.types, node.name, span))
-    return scope.fail("not-static", "a const is computed from settings only", span)
+    what = "a const" if scope.beginning is None else "what a parameter begins as"
+    return scope.fail("not-static", f"{what} is computed from settings only", span)
 
 
 def primitive(scope: Scope, name: str, args: tuple[Value, ...], span: Span) -> Value:
@@ -132,7 +133,9 @@ def primitive(scope: Scope, name: str, args: tuple[Value, ...], span: Span) -> V
             help=f"write {_AXES[op.form].format(name)}, naming the axes",
         )
     if len(args) != op.operands:
-        return scope.fail("wrong-arguments", f"{name} takes {op.operands}, gets {len(args)}", span)
+        message = f"{name} takes {op.operands}, gets {len(args)}"
+        help = "" if args else f"an operation that fills a slot stands without brackets: {name}"
+        return scope.fail("wrong-arguments", message, span, help=help)
     if op.form == "make":
         return _make(scope, name, args[0], span)
     if op.form == "draw":

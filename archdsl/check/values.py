@@ -150,10 +150,13 @@ class Slot:
 
 @record
 class Either:
-    """A recipe that depends on a setting that a generic check does not know."""
+    """A recipe that depends on a setting that a generic check does not know. Where it is `no`, the
+    `zeros` are 0: what the condition says.
+    """
 
     yes: Value
     no: Value
+    zeros: tuple[Dim, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
