@@ -102,18 +102,22 @@ def differences(modules: list[Module]) -> list[list[str]]:
     for module in modules:
         numbers: list[str] = []
         blocks: list[str] = []
+        masks: list[str] = []  # they follow from a number where one differs
         for setting in module.settings:
             if setting.name not in differ:
                 continue
             if isinstance(setting.value, BlockValue):
-                blocks += _apart(setting.value, [s.value for s in called[setting.name]])
+                mask = setting.kind.startswith("int[") and "bool" in setting.kind
+                (masks if mask else blocks).extend(
+                    _apart(setting.value, [s.value for s in called[setting.name]])
+                )
             elif setting.kind in ("dim", "count") and isinstance(setting.value, int):
                 word = counted(setting.name, setting.value)
                 numbers.append(word if setting.value else f"no {phrase(setting.name)}")
             elif setting.kind == "bool":
                 word = phrase(setting.name)
                 numbers.append(word if setting.value else f"not {word}")
-        rows.append(numbers + blocks)
+        rows.append(numbers + blocks or masks)
     return rows
 
 
@@ -208,8 +212,10 @@ def about(module: Module) -> str:
 
 
 def reals(module: Module) -> list[str]:
-    """The real settings of a module that change something."""
-    return [real(setting) for setting in module.settings if _speaks(setting)]
+    """The real settings of a module that change something, then those of blocks in its slots."""
+    blocks = [s.value for s in module.settings if isinstance(s.value, BlockValue)]
+    settings = (*module.settings, *(s for block in blocks for s in block.settings))
+    return [real(setting) for setting in settings if _speaks(setting)]
 
 
 def real(setting: Setting) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-HEAD = "use std.core: Linear, Embedding, RMSNorm, PreNorm, SwiGLU, Identity\n"
+HEAD = "use std.core: Linear, Embedding, RMSNorm, TransformerLayer, GatedMLP, Identity\n"
 
 
 def model(body: str, settings: str = "d = 8, n = 2", variant: str = "M()") -> str:
@@ -153,11 +153,13 @@ SPECS: dict[str, str | bytes | Callable[[], str | bytes]] = {
         "\n  return embed(tokens) |> f"
     ),
     "layers that all differ": layer(
-        "stack(PreNorm(RMSNorm(d, i), SwiGLU(d, i + 1), SwiGLU(d, d)) for i in 30_000)"
+        "stack(TransformerLayer(RMSNorm(d, i), GatedMLP(d, i + 1), GatedMLP(d, d)) for i in 30_000)"
     ),
     "300 variants of one model": lambda: (
-        layer("stack(2 * PreNorm(RMSNorm(d), SwiGLU(d, n), SwiGLU(d, d)), 3 * SwiGLU(d, n))")
-        .replace("SwiGLU(d, n), SwiGLU(d, d)", "GQA(d, n), SwiGLU(d, n)")
+        layer(
+            "stack(2 * TransformerLayer(RMSNorm(d), GatedMLP(d, n), GatedMLP(d, d)), 3 * GatedMLP(d, n))"
+        )
+        .replace("GatedMLP(d, n), GatedMLP(d, d)", "GQA(d, n), GatedMLP(d, n)")
         .replace("use std.core", "use std.attention: GQA\nuse std.core")
         + "\n".join(f"variant V{i} = M(d: 8 * {i + 1}) {{}}" for i in range(298))
     ),

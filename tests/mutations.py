@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"\d\w*\Z")
 
 NAMES = (
     "d", "x", "y", "n", "B", "T", "S", "H", "tokens", "true", "null", "inf", "pi", "embed", "w",
-    "Linear", "Embedding", "RMSNorm", "GQA", "SwiGLU", "PreNorm", "Identity", "stack", "bank",
+    "Linear", "Embedding", "RMSNorm", "GQA", "GatedMLP", "TransformerLayer", "Identity", "stack", "bank",
     "mixture", "window", "len", "scan", "loop", "with", "over", "for", "in", "if", "else", "each",
     "share", "apart", "give", "given", "where", "lowers", "as", "cache", "last", "every", "param",
     "buffer", "const", "when", "return", "yield", "rearrange", "einsum", "sum", "softmax", "top_k",

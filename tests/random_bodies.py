@@ -33,8 +33,8 @@ def drawn(form: str) -> Iterator[Op]:
 
 
 IN_RANGE = {
-    "exp": "exp(minimum({}, 1))", "expm1": "expm1(minimum({}, 1))", "log": "log(1 + abs({}))", "sqrt": "sqrt(abs({}))",
-    "rsqrt": "rsqrt(1 + abs({}))", "negative": "-{}",
+    "exp": "exp(minimum({}, 1))", "expm1": "expm1(minimum({}, 1))", "log": "log(1 + abs({}))",
+    "sqrt": "sqrt(abs({}))", "rsqrt": "rsqrt(1 + abs({}))", "negative": "-{}",
 }  # fmt: skip
 """How operations are written that do not exist for every number, or grow fast; and one that has a
 sign.
@@ -506,7 +506,7 @@ class Body:
         made, to = self.pick((
             (f"Linear({a}, {(b := self.dim())})", b), (f"Linear({a}, {b}, bias: true)", b),
             (f"RMSNorm({a})", a), (f"LayerNorm({a})", a), (f"MLP({a}, 3)", a),
-            (f"MLP({a}, 3, bias: true)", a), (f"SwiGLU({a}, 2)", a), (f"GeGLU({a}, 2)", a),
+            (f"MLP({a}, 3, bias: true)", a), (f"GatedMLP({a}, 2)", a), (f"GatedMLP({a}, 2, activation: gelu_tanh)", a),
             (f"Affine({a}, {b})", b), (f"Affine({a}, {b}, bias: true)", b), (f"Unit({a})", a),
             (f"Unit({a}, 0.1)", a), (f"Centred({a})", a), (f"Widths({a}, [2, k])", a),
             (f"Widths({a}, [n + 1 for n in [1, e]])", a), (f"Choose({a}, {self.pick(MODES)})", a),
@@ -529,7 +529,7 @@ class Body:
     def experts(self) -> None:
         pool, route, w, i = (self.fresh(n) for n in ("pool", "route", "w", "i"))
         kinds = [
-            (2, "Linear(d, d)"), (2, "Linear(d, d, bias: true)"), (2, "SwiGLU(d, 2)"),
+            (2, "Linear(d, d)"), (2, "Linear(d, d, bias: true)"), (2, "GatedMLP(d, 2)"),
             (1, "Identity()"), (1, "Zero()"), (2, "MLP(d, 2, bias: true)"), (1, "RMSNorm(d)"),
             *((2, f"{name}(d, e, k, h)") for name in self.blocks if name.startswith("E")),
         ]  # fmt: skip

@@ -28,10 +28,10 @@ from typing import Any
 
 from random_bodies import CONDITIONS, DIMS, Pick, block
 
-IMPORTS = """use std.core: Embedding, GeGLU, Identity, LayerNorm, Linear, MLP, RMSNorm, SwiGLU
+IMPORTS = """use std.core: Embedding, GatedMLP, Identity, LayerNorm, Linear, MLP, RMSNorm
 use std.attention: Attend, Causal, GQA, Window
 use std.encoder: CrossAttention
-use std.moe: SoftmaxRouter, TopRouter, Zero
+use std.moe: SoftmaxRouter, Zero
 use std.position: Rope
 use std.sparse: EveryEntry, SharedKV
 """
@@ -142,7 +142,7 @@ def program(pick: Pick, wrong: str = "") -> str:
     lines = ["embed = Embedding(7, d)"]
     share = pick((0, 0, 1))
     if share:
-        common = pick(("MLP(d, 3)", "GQA(d, 2, 2, 2)", "SwiGLU(d, 2)", fs[0]))
+        common = pick(("MLP(d, 3)", "GQA(d, 2, 2, 2)", "GatedMLP(d, 2)", fs[0]))
         lines.append(f"share common = {common}")
     schedule = drawn_schedule(pick, fs, bool(share))
     lines.append(f"layers = stack({schedule})")

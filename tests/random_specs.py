@@ -21,7 +21,7 @@ from random_steps import CARRIED, IMPORTS, NAMES, SAME, SLICED, Step, layer
 KINDS = ("near", "far", "other")
 """The words of a schedule from a list, one for each kind of layer."""
 SCHEDULES = ("counts", "nested", "list", "index", "numbers")
-SHARED = ("SwiGLU(d, u)", "MLP(d, 2 * d)", "GQA(d, h, d_head: 2 * k)")
+SHARED = ("GatedMLP(d, u)", "MLP(d, 2 * d)", "GQA(d, h, d_head: 2 * k)")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ NAMES = ("d", "u", "v", "h", "k")
 """The dimensions that every layer has as settings; `d` is the width between layers."""
 
 IMPORTS = (
-    "use std.core: Embedding, GeGLU, Identity, LayerNorm, Linear, MLP, RMSNorm, SwiGLU",
+    "use std.core: Embedding, GatedMLP, Identity, LayerNorm, Linear, MLP, RMSNorm",
     "use std.attention: Attend, Causal, GQA, Window",
     "use std.moe: SoftmaxRouter, Zero",
     "use std.position: Rope",
@@ -192,7 +192,7 @@ def residual(walk: Walk) -> Step:
     """A residual around a feed-forward block."""
     name = walk.name("f")
     hidden = walk.draw(st.sampled_from(NAMES))
-    kind = walk.draw(st.sampled_from(["SwiGLU", "MLP", "GeGLU"]))
+    kind = walk.draw(st.sampled_from(["GatedMLP", "MLP"]))
     made = f"{name} = {kind}({walk.width}, {hidden})"
     broken = f"{name} = {kind}({walk.width} + 1, {hidden})"
     return Step((made, f"x += x |> {name}"), walk.width, ((0, made, broken),))
@@ -224,7 +224,7 @@ def experts(walk: Walk) -> Step:
     made = f"{route} = SoftmaxRouter({walk.width}, {3 + more}, 2)"
     lines = (
         made,
-        f"{pool} = bank(3 * SwiGLU({walk.width}, {hidden}){other}, 2)",
+        f"{pool} = bank(3 * GatedMLP({walk.width}, {hidden}){other}, 2)",
         f"{w}, {i} = {route}(x)",
         f"x += mixture({pool}, {w}, {i})(x)",
     )

@@ -14,7 +14,7 @@ from archdsl.view.tower import ids
 from archdsl.view.types import Diagram, Node
 
 SPEC = """
-use std.core: Linear, Embedding, RMSNorm, SwiGLU, PreNorm, MLP
+use std.core: Linear, Embedding, RMSNorm, GatedMLP, TransformerLayer, MLP
 use std.attention: GQA
 use std.position: Rope
 
@@ -23,7 +23,7 @@ as layer "Parallel block"
 where d % heads == 0 {
   norm = RMSNorm(d)
   mix  = GQA(d, heads, 2)
-  feed = SwiGLU(d, 4 * d)
+  feed = GatedMLP(d, 4 * d)
   h = norm(x)
   x += mix(h) + feed(h)
   return x
@@ -33,8 +33,8 @@ model Mixed(d, n_dense, n_gated, heads, vocab)(stream tokens: int[B, T]) -> [B, 
 where d % heads == 0 {
   attn   = GQA(d, heads, position: Rope(d // heads))
   embed  = Embedding(vocab, d)
-  layers = stack(n_dense * PreNorm(RMSNorm(d), attn, MLP(d, 4 * d)),
-                 n_gated * PreNorm(RMSNorm(d), attn, SwiGLU(d, 8 * d)))
+  layers = stack(n_dense * TransformerLayer(RMSNorm(d), attn, MLP(d, 4 * d)),
+                 n_gated * TransformerLayer(RMSNorm(d), attn, GatedMLP(d, 8 * d)))
   norm   = RMSNorm(d)
   head   = Linear(d, vocab, weight: embed.weight)
   return tokens |> embed |> layers |> norm |> head
@@ -43,7 +43,7 @@ where d % heads == 0 {
 model Nested(d, n, heads, vocab)(stream tokens: int[B, T]) -> [B, T, vocab]
 where d % heads == 0 {
   embed  = Embedding(vocab, d)
-  layers = stack(n * (3 * Parallel(d, heads), PreNorm(RMSNorm(d), GQA(d, heads), SwiGLU(d, 4 * d))))
+  layers = stack(n * (3 * Parallel(d, heads), TransformerLayer(RMSNorm(d), GQA(d, heads), GatedMLP(d, 4 * d))))
   head   = Linear(d, vocab)
   return tokens |> embed |> layers |> head
 }
@@ -228,14 +228,14 @@ WORDS = {"full": "no window", "near": "window 8", "mlp": "Feed-forward", "glu": 
 def test_a_choice_counts_all_layers_that_have_a_block(
     schedule: tuple[tuple[int, str, str], ...],
 ) -> None:
-    blocks = {"mlp": "MLP(d, 80)", "glu": "SwiGLU(d, 96)", "full": "GQA(d, 4)"}
+    blocks = {"mlp": "MLP(d, 80)", "glu": "GatedMLP(d, 96)", "full": "GQA(d, 4)"}
     blocks["near"] = "GQA(d, 4, window: 8)"
     layers = ", ".join(
-        f"{count} * PreNorm(RMSNorm(d), {blocks[mix]}, {blocks[feed]})"
+        f"{count} * TransformerLayer(RMSNorm(d), {blocks[mix]}, {blocks[feed]})"
         for count, mix, feed in schedule
     )
     text = f"""
-    use std.core: Embedding, RMSNorm, SwiGLU, PreNorm, MLP
+    use std.core: Embedding, RMSNorm, GatedMLP, TransformerLayer, MLP
     use std.attention: GQA
     model M(d = 64)(stream tokens: int[B, T]) -> [B, T, d] {{
       embed  = Embedding(99, d)

@@ -15,7 +15,7 @@ from archdsl.view import view
 from archdsl.view.types import Diagram, Node
 from models import variants
 
-BLOCKS = """use std.core: Linear, Embedding, RMSNorm, SwiGLU, PreNorm
+BLOCKS = """use std.core: Linear, Embedding, RMSNorm, GatedMLP, TransformerLayer
 block Plain(d)(x: [B, T, d]) -> [B, T, d] as attention "Plain" {
   o = Linear(d, d)
   return o(x)
@@ -29,7 +29,7 @@ block Far(d)(x: [B, T, d]) -> [B, T, d] as attention "Far" given k_f: [B, T, d] 
   return o(x * k_f)
 }
 block Around(d, mixer: [B, T, d] -> [B, T, d])(x: [B, T, d]) -> [B, T, d] as layer "Around" {
-  inner = PreNorm(RMSNorm(d), mixer, SwiGLU(d, 2 * d))
+  inner = TransformerLayer(RMSNorm(d), mixer, GatedMLP(d, 2 * d))
   return inner(x)
 }
 block Gated(d, mixer: [B, T, d] -> [B, T, d])(x: [B, T, d]) -> [B, T, d] as residual "Gated sum" {
@@ -58,7 +58,7 @@ variant A = M(d: 8, kinds: KINDS) { name: "A" }
 """
 MIXER = "(Near(d) if kind == near else Far(d) if kind == far else Plain(d))"
 LAYERS = (
-    f"PreNorm(RMSNorm(d), {MIXER}, SwiGLU(d, 2 * d))",
+    f"TransformerLayer(RMSNorm(d), {MIXER}, GatedMLP(d, 2 * d))",
     f"Around(d, {MIXER})",
     f"Gates(d, {MIXER})",
 )

@@ -21,9 +21,9 @@ from archdsl.view import view
 from archdsl.view.types import Diagram, Node
 
 SPEC = """
-use std.core: Linear, Embedding, RMSNorm, SwiGLU, PreNorm
+use std.core: Linear, Embedding, RMSNorm, GatedMLP, TransformerLayer
 use std.attention: Causal
-use std.encoder: BiasedAttend, Everything, CrossAttention, PreNormCross
+use std.encoder: BiasedAttend, Everything, CrossAttention, CrossLayer
 
 block Before()(x: [B, T, d]) -> [B, T, d] as plumbing "token before" {
   p, _ = window(x, 2) |> rearrange[B T (1 + 1) d -> B T 1 d, B T 1 d]
@@ -65,11 +65,11 @@ where d % heads == 0 {
   embed   = Embedding(vocab, d)
   score   = Score(heads)
   other   = Score(heads)
-  feed    = SwiGLU(d, 3 * d)
-  encoder = stack(4 * PreNorm(RMSNorm(d), Biased(d, heads, BiasedAttend(Everything)), feed))
+  feed    = GatedMLP(d, 3 * d)
+  encoder = stack(4 * TransformerLayer(RMSNorm(d), Biased(d, heads, BiasedAttend(Everything)), feed))
   own     = Biased(d, heads, BiasedAttend(Causal))
   cross   = CrossAttention(d, heads)
-  decoder = stack(4 * PreNormCross(RMSNorm(d), own, cross, feed))
+  decoder = stack(4 * CrossLayer(RMSNorm(d), own, cross, feed))
   head    = Linear(d, vocab)
   bias = score(positions(N), positions(N))
   give bias
@@ -82,15 +82,15 @@ where d % heads == 0 {
 
 model One(d, vocab, told: bool)(stream tokens: int[B, T]) -> [B, T, vocab] {
   embed  = Embedding(vocab, d)
-  layers = stack(PreNorm(RMSNorm(d), Parts(d, 1 if told else 1 / (i + 1), i == 0 and told),
-                         SwiGLU(d, 3 * d)) for i in 5)
+  layers = stack(TransformerLayer(RMSNorm(d), Parts(d, 1 if told else 1 / (i + 1), i == 0 and told),
+                         GatedMLP(d, 3 * d)) for i in 5)
   head   = Linear(d, vocab)
   return tokens |> embed |> layers |> head
 }
 
 block Told(d)(x: [B, T, d], first: [B, T, d], kept: [B, T, d])
              -> ([B, T, d], [B, T, d], [B, T, d]) as layer {
-  mix = SwiGLU(d, 3 * d)
+  mix = GatedMLP(d, 3 * d)
   y = mix(x + kept)
   x += y + first
   return x, first, y

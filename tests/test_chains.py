@@ -7,7 +7,7 @@ from torch import Tensor
 from emitted import from_text
 
 SPEC = """
-use std.core: Embedding, Linear, MLP, PreNorm, RMSNorm
+use std.core: Embedding, Linear, MLP, TransformerLayer, RMSNorm
 use std.moe: MoE, SoftmaxRouter
 block Limit(limit: float)(x: [...]) -> [...] as plumbing "limit" {{
   return minimum(maximum(x, -limit), limit)
@@ -22,7 +22,8 @@ block Wrap(d, f: [..., 2 * d] -> [..., 2 * d])(x: [..., 2 * d]) -> [..., 2 * d] 
   g = f
   return x + g(x)
 }}
-model M(d = 6, h = 3, limit: float = 0.02)(stream tokens: int[B, T]) -> [B, T, d] where d == 2 * h {{
+model M(d = 6, h = 3, limit: float = 0.02)(stream tokens: int[B, T]) -> [B, T, d]
+where d == 2 * h {{
   embed = Embedding(11, d)
   f = {f}
   return tokens |> embed |> {place}
@@ -35,7 +36,7 @@ PLACES = {
     "alone": ("{}", "f"),
     "in a slot": ("Wrap(h, {})", "f"),
     "in a stack": ("stack(3 * ({}))", "f"),
-    "in a layer": ("stack(2 * PreNorm(RMSNorm(d), {0}, {0}))", "f"),
+    "in a layer": ("stack(2 * TransformerLayer(RMSNorm(d), {0}, {0}))", "f"),
     "in a bank": ("MoE(d, SoftmaxRouter(d, 4, 2), {}, 4, 2)", "f"),
     "behind a name": ("{}", "f |> f"),
 }

@@ -16,7 +16,7 @@ from archdsl.source import Source
 from equality import assert_equal_everywhere
 
 HEAD = """
-use std.core: Linear, Embedding, RMSNorm, LayerNorm, PreNormPart, SwiGLU, MLP, Identity
+use std.core: Linear, Embedding, RMSNorm, LayerNorm, SingleLayer, GatedMLP, MLP, Identity
 use std.attention: Attend, GQA, Causal, Window
 use std.moe: MoE, SoftmaxRouter
 block Scaled(d, s: float)(x: [B, T, d]) -> [B, T, d] {
@@ -52,8 +52,8 @@ CASES = {
     "in one": ("", "stack(Around(Scaled(d, 0.5 ^ i)) for i in n)", {"Scaled": 1, "Around": 1}),
     "in two": (
         "",
-        "stack(Around(PreNormPart(RMSNorm(d), Scaled(d, 0.5 ^ i))) for i in n)",
-        {"Scaled": 1, "Around": 1, "PreNormPart": 1, "RMSNorm": 1},
+        "stack(Around(SingleLayer(RMSNorm(d), Scaled(d, 0.5 ^ i))) for i in n)",
+        {"Scaled": 1, "Around": 1, "SingleLayer": 1, "RMSNorm": 1},
     ),
     "in four": (
         """block Next(inner: [B, T, d] -> [B, T, d])(x: [B, T, d]) -> [B, T, d] {
@@ -76,8 +76,8 @@ CASES = {
     ),
     "an integer and a real": (
         "",
-        "stack(Twice(SwiGLU(d, 4 + i), Scaled(d, 0.5 ^ i)) for i in n)",
-        {"Scaled": 1, "Twice": 1, "SwiGLU": 1},
+        "stack(Twice(GatedMLP(d, 4 + i), Scaled(d, 0.5 ^ i)) for i in n)",
+        {"Scaled": 1, "Twice": 1, "GatedMLP": 1},
     ),
     # An expression of settings for some layers, a number for others.
     "expressions": (
@@ -87,8 +87,8 @@ CASES = {
     ),
     "equal by chance": (
         "",
-        "stack(Around(SwiGLU(d, d)), Around(SwiGLU(d, 8)), Around(SwiGLU(d, 2 * d)))",
-        {"SwiGLU": 1, "Around": 1},
+        "stack(Around(GatedMLP(d, d)), Around(GatedMLP(d, 8)), Around(GatedMLP(d, 2 * d)))",
+        {"GatedMLP": 1, "Around": 1},
     ),
     # Banks, and what stands in them.
     "banks": (
@@ -101,8 +101,8 @@ CASES = {
     ),
     "banks of two widths": (
         "",
-        "stack(Around(MoE(d, SoftmaxRouter(d, 4, 2), SwiGLU(d, 4 + i), 4, 2)) for i in n)",
-        {"SwiGLUBank": 1, "MoE": 1, "Around": 1},
+        "stack(Around(MoE(d, SoftmaxRouter(d, 4, 2), GatedMLP(d, 4 + i), 4, 2)) for i in n)",
+        {"GatedMLPBank": 1, "MoE": 1, "Around": 1},
     ),
     # Functions in between, and functions in functions.
     "windows": (

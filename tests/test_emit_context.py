@@ -6,7 +6,7 @@ import torch
 from emitted import from_text
 
 HEAD = """
-use std.core: Embedding, Linear, RMSNorm, PreNorm, SwiGLU
+use std.core: Embedding, Linear, RMSNorm, TransformerLayer, GatedMLP
 use std.attention: GQA
 """
 WRAPPED = """

@@ -12,14 +12,14 @@ from archdsl.source import Source
 from emitted import from_text
 
 ENCODER = """
-use std.core: Linear, Embedding, LayerNorm, MLP
+use std.core: Linear, Embedding, LayerNorm, MLP, TransformerLayer
 use std.attention: GQA, Attend
-use std.encoder: Everything, PostNorm
+use std.encoder: Everything
 model Encoder(d, n, heads, vocab, longest)(tokens: int[B, N]) -> [B, N, vocab]
 where d % heads == 0, N <= longest {
   both   = GQA(d, heads, attend: Attend((d // heads) ^ -0.5, Everything))
   embed  = Embedding(vocab, d)
-  layers = stack(n * PostNorm(LayerNorm(d), both, MLP(d, 4 * d)))
+  layers = stack(n * TransformerLayer(LayerNorm(d), both, MLP(d, 4 * d), after))
   head   = Linear(d, vocab, weight: embed.weight)
   return tokens |> embed |> layers |> head
 }
@@ -27,7 +27,7 @@ tiny Encoder { d: 16  n: 2  heads: 2  vocab: 31  longest: 20 }
 variant E = Encoder(d: 64, n: 2, heads: 4, vocab: 99, longest: 32) { expect params: 105_152 }
 """
 PATCHES = """
-use std.core: Linear, LayerNorm, MLP, PreNorm
+use std.core: Linear, LayerNorm, MLP, TransformerLayer
 use std.attention: GQA, Attend
 use std.encoder: Everything
 model Patches(d, n, heads, patch, side, classes)
@@ -35,7 +35,7 @@ model Patches(d, n, heads, patch, side, classes)
 where d % heads == 0 {
   both   = GQA(d, heads, attend: Attend((d // heads) ^ -0.5, Everything))
   embed  = Linear(3 * patch * patch, d, bias: true)
-  layers = stack(n * PreNorm(LayerNorm(d), both, MLP(d, 4 * d)))
+  layers = stack(n * TransformerLayer(LayerNorm(d), both, MLP(d, 4 * d)))
   head   = Linear(d, classes)
   x = image |> rearrange[B c (side p) (side q) -> B (side side) (c p q)] |> embed |> layers
   return mean[B N d -> B d](x) |> head

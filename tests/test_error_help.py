@@ -14,7 +14,7 @@ from archdsl.diagnostic import Diagnostic
 from archdsl.source import Source
 
 SPEC = """
-use std.core: Linear, Embedding, PreNorm, RMSNorm, SwiGLU
+use std.core: Linear, Embedding, TransformerLayer, RMSNorm, GatedMLP
 use std.attention: Causal
 
 ## Attention in one head.
@@ -31,7 +31,7 @@ block One(d, k = d)(x: [B, T, d]) -> [B, T, d] as attention "One head" {
 
 model M(d, n, vocab)(stream tokens: int[B, T]) -> [B, T, vocab] {
   embed  = Embedding(vocab, d)
-  layers = stack(PreNorm(RMSNorm(d), One(d), SwiGLU(d, 2 * d)) for i in n)
+  layers = stack(TransformerLayer(RMSNorm(d), One(d), GatedMLP(d, 2 * d)) for i in n)
   head   = Linear(d, vocab)
   return tokens |> embed |> layers |> head
 }
@@ -64,15 +64,15 @@ def test_the_spec_checks() -> None:
         ("a = q(x)", "a = q(x);", ";", "no sign ends a statement"),
         ("softmax[... S](", "s @ softmax[... S](", "@", "einsum[... m, n m -> ... n](x, w)"),
         ('name: "V"', "name: 'V'", "'", "double quotes"),
-        ("stack(PreNorm", "stack(n=PreNorm", "=", "name: value"),
+        ("stack(TransformerLayer", "stack(n=TransformerLayer", "=", "name: value"),
         ("tiny M { d: 8", "tiny M { d = 8", "=", "expected `:`"),
         ("a) * k ^ -0.5", "a) |> einsum[B T S -> B T S] * 2", "*", "(x |> f) * y"),
         ("One(d)", "One(d, each: 3)", "each", "choose another name"),
         ("k ^ -0.5", "k ** -0.5", "*", "x ^ y"),
         ("a = q(x)", "a = self.q(x)", "self", "a part is called by its name alone"),
         ("a = q(x)", "a = transpose(q(x))", "transpose", "rearrange[...]"),
-        ("SwiGLU(d, 2 * d)", "SwiGLU(d, 2 * d, True)", "True", "write true"),
-        ("SwiGLU(d, 2 * d)", "SwiGLU(d, j)", "j", ""),
+        ("GatedMLP(d, 2 * d)", "GatedMLP(d, 2 * d, True)", "True", "write true"),
+        ("GatedMLP(d, 2 * d)", "GatedMLP(d, j)", "j", ""),
         ("p = softmax[... S](", "p = softmax(", "", "write softmax[... n](x)"),
         ("  cache a, x\n", "", "S", "write `cache` before the names"),
         (
@@ -101,7 +101,7 @@ def test_the_spec_checks() -> None:
         ("  a = q(x)", "  f = nn.MLP(d, k)\n  a = f(x)", "nn", "use std.core: MLP"),
         ("  a = q(x)", "  a = q(x[:, 0])", ":", "cut an axis by a pattern"),
         ("  a = q(x)", "  f = lambda y: q(y)\n  a = f(x)", "lambda", "a function is a block"),
-        ("SwiGLU(d, 2 * d)", "SwiGLU(d, 2d)", "2d", "a product is written out: 2 * d"),
+        ("GatedMLP(d, 2 * d)", "GatedMLP(d, 2d)", "2d", "a product is written out: 2 * d"),
         ("d, n, vocab)", "d, n, vocab = 4d)", "4d", "a product is written out: 4 * d"),
         ("tokens |> embed", "tokens -> embed", "->", "a pipe is |>"),
         ("tokens |> embed |>", "tokens >> embed |>", ">>", "a pipe is |>"),
@@ -119,7 +119,12 @@ def test_the_spec_checks() -> None:
             "tokens",
             "write name = tokens |> embed",
         ),
-        (", PreNorm, RMSNorm", ", RMSNorm", "PreNorm", "use std.core: PreNorm"),
+        (
+            ", TransformerLayer, RMSNorm",
+            ", RMSNorm",
+            "TransformerLayer",
+            "use std.core: TransformerLayer",
+        ),
         (": Causal", ": causal", "causal", "did you mean Causal?"),
         (
             "use std.attention: Causal",
@@ -171,7 +176,7 @@ HELP = {
         "layers.w": "one block that is bound by itself",
         " w: embed.weight": "it has weight, bias",
         "Embedding(d, vocab)": "Embedding(vocab, d) fits",
-        "SwiGLU(d_ff, d)": "SwiGLU(d, d_ff) fits",
+        "GatedMLP(d_ff, d)": "GatedMLP(d, d_ff) fits",
         "GQA(d, kv_heads, heads)": "GQA(d, heads, kv_heads) fits",
         "return f(x)": "m of Linear is 2 * d",
     },
@@ -221,7 +226,7 @@ def test_a_block_may_be_called_as_an_axis(block: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "broken", ["block One(d, k = d)", "model M(d,", "use std.core: Linear,", "variant V = M("]
+    "broken", ["block One(d, k = d)", "model M(d,", "use std.core: Linear", "variant V = M("]
 )
 def test_what_does_not_parse_is_told_once(broken: str) -> None:
     """Its names are not missed where they are used, and what lacks them is not counted."""

@@ -21,7 +21,7 @@ HARD = """
 block Mixed(n, rounds, f: [B, d] -> ([B, d], [B, d]))(x: [B, n, d]) -> ([B, n, d], [B, d])
 given tokens: int[B, T]
 {
-  share memory = SwiGLU(d, 4 * d)
+  share memory = GatedMLP(d, 4 * d)
   embed = Embedding(n, d)
   apart mtp = NextToken(d)
   give tokens
@@ -145,7 +145,7 @@ def test_long_lines_are_broken_and_aligned() -> None:
     text = "model M(d)(stream t: int[B, T]) -> [B, T, d] {\n" + "\n".join(
         [
             f"a = Linear({', '.join(f'{i} * d_number_{i}' for i in range(9))})",
-            f"name = stack(n * PreNorm({', '.join(f'RMSNorm_{i}(d, eps)' for i in range(9))}))",
+            f"name = stack(n * TransformerLayer({', '.join(f'RMSNorm_{i}(d, eps)' for i in range(9))}))",
             "y = t |> " + " |> ".join(f"part_{i}" for i in range(20)),
             "return y }",
         ]

@@ -11,10 +11,13 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import torch
+from transformers.models.bloom.modeling_bloom import build_alibi_tensor
 
 import pages
 from archdsl import pipeline
 from archdsl.graph import Module
+from emitted import from_text
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "archdsl" / "std").glob("*.arch"))
@@ -64,3 +67,26 @@ def held() -> frozenset[str]:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_block_is_held_to_its_meaning(name: str) -> None:
     assert name in held(), f"no spec that the interpreter runs applies {name}"
+
+
+ALIBI = """
+use std.core: Embedding
+use std.attention: AlibiAttend
+model M(heads)(stream tokens: int[B, T]) -> [B, T, heads] {{
+  embed  = Embedding(7, heads)
+  attend = AlibiAttend(heads, 1)
+  x = embed(tokens) |> rearrange[B T heads -> B heads T 1]
+  k = x
+  cache k
+  return attend(x, k, k) |> rearrange[B heads T 1 -> B T heads]
+}}
+variant V = M(heads: {}) {{}}
+"""
+
+
+@pytest.mark.parametrize("heads", [1, 2, 3, 6, 8, 12, 20, 64, 112])
+def test_the_rates_of_linear_biases_are_those_of_the_published_class(heads: int) -> None:
+    module = from_text(ALIBI.format(heads))
+    slope = module.Model(module.Config()).attend.slope
+    one_token = build_alibi_tensor(torch.ones(1, 2), heads, torch.float32)[:, 0, 1]
+    assert torch.allclose(slope, one_token, rtol=1e-6)

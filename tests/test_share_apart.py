@@ -15,11 +15,11 @@ from emitted import from_text
 from models import variants
 
 SPEC = """
-use std.core: Linear, Embedding, RMSNorm, SwiGLU, PreNorm
+use std.core: Linear, Embedding, RMSNorm, GatedMLP, TransformerLayer
 use std.attention: GQA
 block NextToken(d, heads)(h: [B, T, d], e: [B, T, d]) -> [B, T, d] as layer {
   join  = Linear(2 * d, d)
-  layer = PreNorm(RMSNorm(d), GQA(d, heads), SwiGLU(d, 2 * d))
+  layer = TransformerLayer(RMSNorm(d), GQA(d, heads), GatedMLP(d, 2 * d))
   return rearrange[B T d, B T d -> B T (d + d)](h, e) |> join |> layer
 }
 block Wrap(d, inner: [B, T, d] -> [B, T, d])(x: [B, T, d]) -> [B, T, d] as layer {
@@ -30,7 +30,7 @@ block Wrap(d, inner: [B, T, d] -> [B, T, d])(x: [B, T, d]) -> [B, T, d] as layer
   return x
 }
 model Net(d, heads, vocab)(stream tokens: int[B, T]) -> [B, T, vocab] {
-  SHARE memory = PreNorm(RMSNorm(d), GQA(d, heads), SwiGLU(d, 4 * d))
+  SHARE memory = TransformerLayer(RMSNorm(d), GQA(d, heads), GatedMLP(d, 4 * d))
   embed  = Embedding(vocab, d)
   layers = stack(2 * (Wrap(d, memory), memory), Wrap(d, Linear(d, d)))
   head   = Linear(d, vocab)

@@ -16,7 +16,7 @@ from archdsl.syntax import BlockDecl, KeysDecl
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "archdsl"
-MOST_SETTINGS = 9
+MOST_SETTINGS = {"GQA": 15}  # the one attention, whose parts are slots
 """Settings of a block of the standard library."""
 
 PAGE = ROOT / "docs" / "architecture.md"
@@ -204,7 +204,9 @@ def test_no_block_of_the_library_has_many_settings(path: Path) -> None:
     tree = parse(Source(path.name, path.read_text(encoding="utf-8")), Diagnostics())
     found = {b.name.name: len(b.settings) for b in tree.items if isinstance(b, BlockDecl)}
     assert found or any(isinstance(item, KeysDecl) for item in tree.items)
-    assert {name: count for name, count in found.items() if count > MOST_SETTINGS} == {}
+    assert {
+        name: count for name, count in found.items() if count > MOST_SETTINGS.get(name, 9)
+    } == {}
 
 
 def test_every_test_is_in_the_table_of_tests() -> None:

@@ -387,11 +387,11 @@ def test_caches_belong_to_applications() -> None:
     """A stack that is applied twice shares its weights and keeps two caches."""
     module = from_text(
         """
-        use std.core: Embedding, Linear, RMSNorm, SwiGLU, PreNorm
+        use std.core: Embedding, Linear, RMSNorm, GatedMLP, TransformerLayer
         use std.attention: GQA
         model Net(d, heads, n, vocab)(stream tokens: int[B, T]) -> [B, T, vocab] {
           embed  = Embedding(vocab, d)
-          layers = stack(n * PreNorm(RMSNorm(d), GQA(d, heads), SwiGLU(d, 96)))
+          layers = stack(n * TransformerLayer(RMSNorm(d), GQA(d, heads), GatedMLP(d, 96)))
           head   = Linear(d, vocab)
           return tokens |> embed |> layers |> layers |> head
         }
@@ -412,11 +412,11 @@ def test_blocks_that_differ_in_numbers_are_one_class() -> None:
     """A block with submodules is told its numbers; its weights have the shapes of each place."""
     module = from_text(
         """
-        use std.core: Embedding, Linear, SwiGLU
+        use std.core: Embedding, Linear, GatedMLP
         model Net(d, wide, narrow, vocab)(stream tokens: int[B, T]) -> [B, T, vocab] {
           embed = Embedding(vocab, d)
-          a     = SwiGLU(d, wide)
-          b     = SwiGLU(d, 2 * narrow + 1)
+          a     = GatedMLP(d, wide)
+          b     = GatedMLP(d, 2 * narrow + 1)
           head  = Linear(d, vocab)
           return tokens |> embed |> a |> b |> head
         }

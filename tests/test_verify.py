@@ -15,7 +15,7 @@ from archdsl.source import Source
 from archdsl.types import TensorType
 
 SPEC = """
-use std.core: Embedding, Linear, RMSNorm, SwiGLU, PreNorm
+use std.core: Embedding, Linear, RMSNorm, GatedMLP, TransformerLayer
 use std.attention: GQA
 use std.moe: MoE, SoftmaxRouter
 block Decay(d)(x: [B, T, d]) -> [B, T, d] as recurrence {
@@ -29,11 +29,11 @@ block Decay(d)(x: [B, T, d]) -> [B, T, d] as recurrence {
   return y + einsum[B T S, B S d -> B T d](p, key)
 }
 model M(d, vocab)(stream tokens: int[B, T]) -> [B, T, vocab] {
-  share feed = SwiGLU(d, 8)
+  share feed = GatedMLP(d, 8)
   embed = Embedding(vocab, d)
   decay = Decay(d)
-  mixed = MoE(d, SoftmaxRouter(d, 4, 2), SwiGLU(d, 8), 4, 2)
-  layers = stack(2 * PreNorm(RMSNorm(d), GQA(d, 2), feed))
+  mixed = MoE(d, SoftmaxRouter(d, 4, 2), GatedMLP(d, 8), 4, 2)
+  layers = stack(2 * TransformerLayer(RMSNorm(d), GQA(d, 2), feed))
   head = Linear(d, vocab, weight: embed.weight)
   return tokens |> embed |> decay |> mixed |> layers |> head
 }
@@ -129,18 +129,18 @@ def twice(module: Module) -> Module:
 FAULTS: list[tuple[str, str, Callable[[Module], Module]]] = [
     ("defined", "Decay", node_where(of(Elementwise), lambda n: replace(n, args=(99, *n.args[1:])))),
     ("defined", "Decay", node_where(of(Read), lambda n: replace(n, form=Read("other")))),
-    ("defined", "PreNorm", node_where(of(Apply), lambda n: replace(n, form=Apply("other")))),
+    ("defined", "TransformerLayer", node_where(of(Apply), lambda n: replace(n, form=Apply("other")))),
     ("defined", "Decay", lambda m: replace(m, inputs=())),
     ("types", "Decay", node_where(of(Elementwise), retyped("int"))),
     ("types", "Decay", node_where(of(Einsum), shorter)),
     ("types", "Decay", node_where(of(Cache), retyped("float32"))),
-    ("applied", "SwiGLU", node_where(of(Input), retyped("float32"))),
+    ("applied", "GatedMLP", node_where(of(Input), retyped("float32"))),
     ("applied", "M", node_where(of(Apply), retyped("float32"))),
     ("places", "Decay", twice),
     ("instances", "M", child_where("feed", part=lambda c: replace(c.part, owns=False))),
     ("instances", "M", child_where("head", ties=lambda _: (("w", ("embed", "v")),))),
     ("instances", "M", lambda m: replace(m, children=(*m.children, Child("embed", Layers())))),
-    ("alone", "SwiGLU", counting),
+    ("alone", "GatedMLP", counting),
     ("causal", "Decay", unmasked),
 ]  # fmt: skip
 

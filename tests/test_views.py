@@ -36,12 +36,12 @@ def test_a_column_of_a_paper_holds_a_compact_card(name: str) -> None:
 
 @cache
 def small() -> Variant:
-    text = """use std.core: Linear, Embedding, RMSNorm, SwiGLU, PreNorm
+    text = """use std.core: Linear, Embedding, RMSNorm, GatedMLP, TransformerLayer
 use std.attention: GQA
 model M(d, n, heads)(stream tokens: int[B, T]) -> [B, T, 100]
 where d % heads == 0 {
   embed  = Embedding(100, d)
-  layers = stack(n * PreNorm(RMSNorm(d), GQA(d, heads), SwiGLU(d, 4 * d)))
+  layers = stack(n * TransformerLayer(RMSNorm(d), GQA(d, heads), GatedMLP(d, 4 * d)))
   head   = Linear(d, 100)
   return tokens |> embed |> layers |> head
 }
@@ -87,7 +87,7 @@ def test_open_and_fold() -> None:
     assert "layers.mix" not in nodes(small(), fold=["layers"])
     assert insets(small(), fold=["layers.mix"]) == ["layers.feed"]
     assert "layers.mix.q_proj" in nodes(small(), depth=1, open=["layers.mix"])
-    assert "layers.mix.q_proj" in nodes(small(), open=["layers[PreNorm].mix"])
+    assert "layers.mix.q_proj" in nodes(small(), open=["layers[TransformerLayer].mix"])
 
 
 DIRECTIVES = {
@@ -241,11 +241,11 @@ def test_two_pictures_share_a_page() -> None:
 
 def test_a_part_that_stands_apart_has_an_inset_and_a_row() -> None:
     """No leader goes to it, for no value of the model does; its parameters are in no other row."""
-    text = """use std.core: Linear, Embedding, RMSNorm, SwiGLU, PreNorm
+    text = """use std.core: Linear, Embedding, RMSNorm, GatedMLP, TransformerLayer
 use std.attention: GQA
 block Ahead(d)(h: [B, T, d], e: [B, T, d]) -> [B, T, d] as layer "Next but one" {
   join  = Linear(2 * d, d)
-  layer = PreNorm(RMSNorm(d), GQA(d, 4), SwiGLU(d, 2 * d))
+  layer = TransformerLayer(RMSNorm(d), GQA(d, 4), GatedMLP(d, 2 * d))
   return rearrange[B T d, B T d -> B T (d + d)](h, e) |> join |> layer
 }
 model M(d)(stream tokens: int[B, T]) -> [B, T, 100] {
@@ -295,20 +295,20 @@ def test_experts_of_a_mixture_are_drawn_as_what_they_are() -> None:
     """Experts that hand back what they get are a box, the router says what it picks of what, and
     beside experts a plain network is quiet.
     """
-    text = """use std.core: Linear, Embedding, Identity, RMSNorm, SwiGLU, PreNorm
+    text = """use std.core: Linear, Embedding, Identity, RMSNorm, GatedMLP, TransformerLayer
 use std.attention: GQA
 use std.moe: GroupRouter
 block Some(d, experts, idle)(x: [..., d]) -> [..., d]
 as feed_forward "Some idle" {
   route = GroupRouter(d, experts + idle, 3, groups: 4, top_groups: 2, scale: 2.5)
-  pool  = bank(experts * SwiGLU(d, 48), idle * Identity(), 3)
+  pool  = bank(experts * GatedMLP(d, 48), idle * Identity(), 3)
   w, i = route(x)
   return mixture(pool, w, i)(x)
 }
 model M(d)(stream tokens: int[B, T]) -> [B, T, 100] {
   embed  = Embedding(100, d)
-  layers = stack(PreNorm(RMSNorm(d), GQA(d, 4), SwiGLU(d, 96)),
-                 5 * PreNorm(RMSNorm(d), GQA(d, 4), Some(d, 6, 2)))
+  layers = stack(TransformerLayer(RMSNorm(d), GQA(d, 4), GatedMLP(d, 96)),
+                 5 * TransformerLayer(RMSNorm(d), GQA(d, 4), Some(d, 6, 2)))
   head   = Linear(d, 100)
   return tokens |> embed |> layers |> head
 }

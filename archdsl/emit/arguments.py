@@ -35,6 +35,7 @@ from archdsl.emit.unit import (
 from archdsl.emit.uses import Handed, OfBlock, Uses
 from archdsl.graph import Child, Experts, Module, Param, Single
 from archdsl.nodes import Elementwise, Input
+from archdsl.reals import Lit
 from archdsl.record import replace
 
 
@@ -61,6 +62,11 @@ def frame(plan: Plan, group: Group) -> Frame:
         for name in p.setting_names(group.module)
         if len({p.number_of(m, name) for m in group.modules}) > 1
     )
+    fixed = {
+        name: group.module.symbols.reals[name]
+        for name in p.setting_names(group.module)
+        if name not in varying and isinstance(group.module.symbols.reals.get(name), Lit)
+    }
     handed = tuple(dict.fromkeys(captures.values()))
     calls = frozenset(unit.name for _, unit in _parts(plan, group) if unit.kind == FUNCTION)
     used = {*calls, "expert"} if group.banked else set(calls)
@@ -69,7 +75,8 @@ def frame(plan: Plan, group: Group) -> Frame:
     inputs = tuple(input_names(group.module, kind == FUNCTION, used))
     used.update(inputs)
     lengths = {axis: p.fresh(variable(axis), used) for axis in p.free_axes(group.module)}
-    return Frame(group, kind, passed, handed, varying, inputs, lengths, calls)
+    fixed = {} if kind == FUNCTION else fixed
+    return Frame(group, kind, passed, handed, varying, inputs, lengths, calls, fixed)
 
 
 def inlined(module: Module) -> int | None:
@@ -100,6 +107,7 @@ def arguments_of(around: Frame, uses: Uses) -> tuple[Argument, ...]:
     names = p.setting_names(module)
     if around.takes_config:
         names = [n for n in names if n in around.varying]
+    names = [n for n in names if n not in around.fixed]
     own = [Argument(around.argument(n), n, _type(module, n)) for n in names if OfBlock(n) in uses]
     return (*own, *(a for a in around.captures if Handed(a.name) in uses))
 

@@ -106,6 +106,8 @@ class InitLook:
 
     def stored(self, name: str) -> Text:
         """A setting of the block, to be stored as it is."""
+        if name in self.frame.fixed:
+            return spell_real(self.frame.fixed[name], self)
         if self.frame.takes_config and name not in self.frame.varying:
             return _root(self.frame.group.module, name)
         return Text(self.frame.argument(name), ATOM, frozenset((OfBlock(name),)))

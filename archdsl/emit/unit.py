@@ -69,6 +69,7 @@ class Frame:
     """What is decided of a unit before its statements: `passed` says what each module that it makes
     or calls is passed, `varying` are the settings in which its own modules differ. `inputs` are the
     variables of inputs, `lengths` those of axes that inputs bring, `calls` the functions called.
+    `fixed` are the real settings of a class that are one number in all of its modules.
     """
 
     group: Group
@@ -79,6 +80,7 @@ class Frame:
     inputs: tuple[str, ...] = ()
     lengths: Mapping[str, str] = {}
     calls: frozenset[str] = frozenset()
+    fixed: Mapping[str, Real] = {}
 
     def argument(self, setting: str) -> str:
         """The parameter for a setting of the block, beside those that a class has anyway."""
