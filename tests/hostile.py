@@ -157,7 +157,8 @@ SPECS: dict[str, str | bytes | Callable[[], str | bytes]] = {
     ),
     "300 variants of one model": lambda: (
         layer(
-            "stack(2 * TransformerLayer(RMSNorm(d), GatedMLP(d, n), GatedMLP(d, d)), 3 * GatedMLP(d, n))"
+            "stack(2 * TransformerLayer(RMSNorm(d), GatedMLP(d, n), GatedMLP(d, d)), "
+            "3 * GatedMLP(d, n))"
         )
         .replace("GatedMLP(d, n), GatedMLP(d, d)", "GQA(d, n), GatedMLP(d, n)")
         .replace("use std.core", "use std.attention: GQA\nuse std.core")

@@ -21,8 +21,9 @@ _NUMBER = re.compile(r"\d\w*\Z")
 
 NAMES = (
     "d", "x", "y", "n", "B", "T", "S", "H", "tokens", "true", "null", "inf", "pi", "embed", "w",
-    "Linear", "Embedding", "RMSNorm", "GQA", "GatedMLP", "TransformerLayer", "Identity", "stack", "bank",
-    "mixture", "window", "len", "scan", "loop", "with", "over", "for", "in", "if", "else", "each",
+    "Linear", "Embedding", "RMSNorm", "GQA", "GatedMLP", "TransformerLayer", "Identity", "stack",
+    "bank", "mixture", "window", "len", "scan", "loop", "with", "over", "for", "in", "if", "else",
+    "each",
     "share", "apart", "give", "given", "where", "lowers", "as", "cache", "last", "every", "param",
     "buffer", "const", "when", "return", "yield", "rearrange", "einsum", "sum", "softmax", "top_k",
     "gather", "zeros", "arange", "positions", "select", "float32", "int", "bool", "float", "dim",

@@ -506,7 +506,8 @@ class Body:
         made, to = self.pick((
             (f"Linear({a}, {(b := self.dim())})", b), (f"Linear({a}, {b}, bias: true)", b),
             (f"RMSNorm({a})", a), (f"LayerNorm({a})", a), (f"MLP({a}, 3)", a),
-            (f"MLP({a}, 3, bias: true)", a), (f"GatedMLP({a}, 2)", a), (f"GatedMLP({a}, 2, activation: gelu_tanh)", a),
+            (f"MLP({a}, 3, bias: true)", a), (f"GatedMLP({a}, 2)", a),
+            (f"GatedMLP({a}, 2, activation: gelu_tanh)", a), (f"GatedMLP({a}, 2, limit: 0.5)", a),
             (f"Affine({a}, {b})", b), (f"Affine({a}, {b}, bias: true)", b), (f"Unit({a})", a),
             (f"Unit({a}, 0.1)", a), (f"Centred({a})", a), (f"Widths({a}, [2, k])", a),
             (f"Widths({a}, [n + 1 for n in [1, e]])", a), (f"Choose({a}, {self.pick(MODES)})", a),

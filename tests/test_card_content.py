@@ -43,7 +43,8 @@ where d % heads == 0 {
 model Nested(d, n, heads, vocab)(stream tokens: int[B, T]) -> [B, T, vocab]
 where d % heads == 0 {
   embed  = Embedding(vocab, d)
-  layers = stack(n * (3 * Parallel(d, heads), TransformerLayer(RMSNorm(d), GQA(d, heads), GatedMLP(d, 4 * d))))
+  feed   = GatedMLP(d, 4 * d)
+  layers = stack(n * (3 * Parallel(d, heads), TransformerLayer(RMSNorm(d), GQA(d, heads), feed)))
   head   = Linear(d, vocab)
   return tokens |> embed |> layers |> head
 }

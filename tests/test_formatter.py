@@ -145,7 +145,7 @@ def test_long_lines_are_broken_and_aligned() -> None:
     text = "model M(d)(stream t: int[B, T]) -> [B, T, d] {\n" + "\n".join(
         [
             f"a = Linear({', '.join(f'{i} * d_number_{i}' for i in range(9))})",
-            f"name = stack(n * TransformerLayer({', '.join(f'RMSNorm_{i}(d, eps)' for i in range(9))}))",
+            f"name = stack(n * Layer({', '.join(f'RMSNorm_{i}(d, eps)' for i in range(9))}))",
             "y = t |> " + " |> ".join(f"part_{i}" for i in range(20)),
             "return y }",
         ]

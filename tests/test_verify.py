@@ -129,7 +129,11 @@ def twice(module: Module) -> Module:
 FAULTS: list[tuple[str, str, Callable[[Module], Module]]] = [
     ("defined", "Decay", node_where(of(Elementwise), lambda n: replace(n, args=(99, *n.args[1:])))),
     ("defined", "Decay", node_where(of(Read), lambda n: replace(n, form=Read("other")))),
-    ("defined", "TransformerLayer", node_where(of(Apply), lambda n: replace(n, form=Apply("other")))),
+    (
+        "defined",
+        "TransformerLayer",
+        node_where(of(Apply), lambda n: replace(n, form=Apply("other"))),
+    ),
     ("defined", "Decay", lambda m: replace(m, inputs=())),
     ("types", "Decay", node_where(of(Elementwise), retyped("int"))),
     ("types", "Decay", node_where(of(Einsum), shorter)),
