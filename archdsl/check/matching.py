@@ -333,25 +333,27 @@ def _known(names: Names, item: s.AxisItem) -> Item:
 
 
 def _cut(names: Names, item: s.Joined, axis: Dim, t: TensorType) -> Item:
-    """The pieces of an axis; pieces of a single unknown name take what is left, in equal parts."""
+    """The pieces of an axis. One name may be unknown: pieces of it, `k` or `n k`, take what is
+    left.
+    """
     unknown = _pieces_unknown(names, item)
     for other in unknown:
         if other.text != unknown[0].text:
             _unbound(names, other)
     if unknown:
-        total = Dim()
-        times = 0
+        total, times = Dim(), Dim()
         for part in item.parts:
-            if not _unknown(names, part):
-                total = total + size(Merge(tuple(_known(names, i) for i in part)))
-            elif len(part) > 1:
-                _unbound(names, unknown[0])
+            free = _unknown(names, part)
+            others = size(Merge(tuple(_known(names, i) for i in part if i not in free)))
+            if len(free) > 1:
+                _unbound(names, free[1])
+            elif free:
+                times = times + others
             else:
-                times += 1
+                total = total + others
         left = axis - total
-        if times > 1:
-            name, span = unknown[0].text, item.span
-            left = _quotient(names, left, Dim.number(times), name, span, t)
+        if times != Dim.number(1):
+            left = _quotient(names, left, times, unknown[0].text, item.span, t)
         names.local[unknown[0].text] = left
     cut = _known(names, item)
     _equal(names, size(cut), axis, item.span.text, item.span, t)

@@ -195,7 +195,7 @@ def converted(
             if tensor.is_floating_point() != number:
                 raise ValueError(f"{key} is {tensor.dtype}, not {expected[names[0]].dtype}")
             operands[-1].append(tensor)
-    key = ", ".join(one if isinstance(one, str) else one[0] for one in keys)
+    key = ", ".join(one if isinstance(one, str) else f"{one[0]} to {one[-1]}" for one in keys)
     try:
         tensors = [
             parts[0] if isinstance(one, str) else torch.stack(parts)
@@ -204,7 +204,11 @@ def converted(
         results = row.convert(*tensors{config}) if row.convert else tensors
         parameters = dict(zip(names, results, strict=True))
     except (IndexError, RuntimeError, ValueError) as error:  # other axes than its pattern
-        shape = ", ".join(str(tuple(parts[0].shape)) for parts in operands)
+        shapes = (
+            tuple(parts[0].shape) if isinstance(one, str) else (len(parts), *parts[0].shape)
+            for one, parts in zip(keys, operands, strict=True)
+        )
+        shape = ", ".join(map(str, shapes))
         raise ValueError(f"{key} has the shape {shape}, which does not fit") from error
     for name, parameter in parameters.items():
         if parameter.shape != expected[name].shape:
@@ -273,7 +277,7 @@ class Checkpoint(Mapping[str, Tensor]):
     Raises FileNotFoundError where files are missing, ValueError where one cannot be read.
     """
 
-    part = 2**24  # bytes
+    part = 2**22  # bytes
 
     def __init__(self, folder: Path) -> None:
         self.files: dict[str, Path] = {}
