@@ -112,7 +112,7 @@ def match(names: Names, term: s.Term, t: TensorType) -> tuple[Item, ...]:
             "pattern-axes",
             f"the pattern has {written}, the tensor {len(axes)}",
             term.span,
-            note=f"for {t}",
+            note=f"for {unmarked(t)}",
             labels=names.origin,
             help="name every axis, with blanks between the names, or write `...` for the leading "
             "ones",
@@ -133,7 +133,7 @@ def match(names: Names, term: s.Term, t: TensorType) -> tuple[Item, ...]:
                 "pattern-axes",
                 "`...` of the tensor needs `...` in the pattern",
                 item.span,
-                note=f"for {t}",
+                note=f"for {unmarked(t)}",
                 labels=names.origin,
             )
             raise Wrong
@@ -151,7 +151,7 @@ def _bind_rest(names: Names, axes: tuple[Axis, ...], span: Span, t: TensorType) 
             "pattern-axes",
             "`...` stands for two different groups of axes",
             span,
-            note=f"here in {t}",
+            note=f"here in {unmarked(t)}",
         )
         raise Wrong
 
@@ -208,7 +208,7 @@ def _equal(
             "unknown-equality",
             f"nothing shows that {text} equals {b}",
             span,
-            note=f"for {t}",
+            note=f"for {unmarked(t)}",
             labels=names.origin,
             help=order or f"add `where {a} == {b}`, or name the axis otherwise",
         )
@@ -284,7 +284,7 @@ def _quotient(names: Names, axis: Dim, total: Dim, what: str, span: Span, t: Ten
             "pattern-axes",
             f"{scope.equation(total)} does not divide {scope.equation(axis)}",
             span,
-            note=f"for {t}",
+            note=f"for {unmarked(t)}",
             labels=names.origin,
         )
     elif scope.numbers is None:

@@ -293,8 +293,8 @@ def inverse(
     """
     names = Names(scope)
     if len(pattern.left) != operands:
-        what = "tensor" if operands == 1 else "tensors"
-        message = f"the pattern is for {len(pattern.left)} tensors, the line has {operands} {what}"
+        there, given = (f"{n} tensor{'s' * (n != 1)}" for n in (len(pattern.left), operands))
+        message = f"the pattern is for {there}, the line has {given}"
         scope.fail("pattern-axes", message, pattern.span, help='"a" + "b" joins two')
         return None
     if pattern.right is None or len(pattern.right) != len(types):

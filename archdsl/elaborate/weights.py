@@ -45,17 +45,20 @@ def hub(model: Model, home: Unit, diagnostics: Diagnostics) -> Hub | None:
 def _hub(model: Model, decl: s.HubDecl, diagnostics: Diagnostics) -> Hub:
     lines = list(_flat(decl.weights, diagnostics))
     skips = [x.sources[0][0] for x in lines if x.skip]
-    lines = [x for x in lines if not x.skip and _sound(model.root, x, diagnostics)]
-    lines = [_stacked(model.root, x) for x in lines]
+    lines = [x for x in lines if not x.skip]
+    wrong = [x for x in lines if not _sound(model.root, x, diagnostics)]
+    lines = [_stacked(model.root, x) for x in lines if x not in wrong]
     named = {(_names(p), line.stacked) for line in lines if not line.when for p in line.targets}
-    rules = [
-        rule
-        for line in lines
-        for one in _parameters_of(model.root, line, named, diagnostics)
-        if (rule := _rule(model, one, diagnostics)) is not None
-    ]
+    rules: list[WeightRule] = []
+    for line in lines:
+        before = len(diagnostics.items)
+        for one in _parameters_of(model.root, line, named, diagnostics):
+            rule = _rule(model, one, diagnostics)
+            rules += [rule] if rule is not None else []
+        wrong += [line] if len(diagnostics.items) > before else []
     rules.sort(key=lambda rule: not rule.when)  # what is for some layers comes before the rest
-    _unfilled(model, decl, lines, rules, diagnostics)
+    reported = {_names(path) for line in wrong for path in line.targets}
+    _unfilled(model, decl, lines, rules, reported, diagnostics)
     return Hub(tuple(t.value for t in decl.types), tuple(rules), tuple(skips))
 
 
@@ -106,8 +109,11 @@ def _sound(root: Module, line: _Line, diagnostics: Diagnostics) -> bool:
     """Whether the texts, the alternatives and the indices of a line fit one another."""
     indices = {tuple(x for x in path if x.startswith("[")) for path in line.targets}
     counted = {tuple(_stacked_indices(root, path)) for path in line.targets}
+    bare = next(filter(None, (_bare_stack(root, path) for path in line.targets)), "")
     message = help = ""
-    if any("*" in key for keys in line.sources for key in keys):
+    if bare:
+        message, help = f"{bare} is a stack of layers", f"an index says which: {bare}[i]"
+    elif any("*" in key for keys in line.sources for key in keys):
         message, help = "`*` is for `skip`", 'an index stands for numbers: f[n].weight <- "{n}.f"'
     elif len({len(keys) for keys in line.sources}) > 1:
         message = "one alternative joins more tensors than another"
@@ -287,6 +293,17 @@ def _is_name_step(step: s.Name | s.Expr) -> bool:
     return before.endswith(".")
 
 
+def _bare_stack(root: Module, path: _Path) -> str:
+    """The path of a stack behind which no index stands, or an empty string."""
+    for end, step in enumerate(path[:-1], 1):
+        if not step.startswith("[") and not path[end].startswith("["):
+            around = _modules(root, path[: end - 1])
+            children = (c for m in around for c in m.children if c.name == step)
+            if any(isinstance(c.part, Layers) for c in children):
+                return _spelt(path[:end])
+    return ""
+
+
 def _stacked_indices(module: Module, path: tuple[str, ...]) -> list[str]:
     """Indices behind what is no stack of layers: they count along the first axis of a tensor, as
     experts do, whose tensors the model holds stacked.
@@ -337,12 +354,15 @@ def _unfilled(
     decl: s.HubDecl,
     lines: list[_Line],
     rules: list[WeightRule],
+    reported: set[_Path],
     diagnostics: Diagnostics,
 ) -> None:
-    """Every parameter of the model has a line; those that stand apart need none."""
+    """Every parameter of the model has a line; those that stand apart need none. `reported` are
+    the targets of lines that are wrong.
+    """
     beside = {child.name for child in model.root.children if child.apart}
     paths = parameters(model.root)
-    filled = _filled(model.root, rules)
+    filled = _filled(model.root, rules) | {p for p, _ in paths if reported & set(_starts([p]))}
     known = set(_starts(path for path, _ in paths))
     empty = [p for p, param in paths if not (p in filled or param.tied or p[0] in beside)]
     # A line may be for another variant; one that is nearly a path without a line is misspelt.
