@@ -306,12 +306,15 @@ class CardDirective:
 class WeightRule:
     """A line of `hub ... weights`: targets are paths of parameters, `[i]` marks an index step.
 
-    `sources` are checkpoint keys with `{i}`; `plan` says how one tensor becomes several, or others.
+    `sources` are alternatives, each of one checkpoint key or several that are joined, with `{i}`
+    and `*`. `plan` says how tensors become others. `when`: what else a layer has to have, if the
+    line is for some layers.
     """
 
     targets: tuple[tuple[str, ...], ...]
-    sources: tuple[str, ...]
+    sources: tuple[tuple[str, ...], ...]
     plan: Plan | None = None
+    when: tuple[str, ...] = ()
 
 
 @record

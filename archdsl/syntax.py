@@ -539,10 +539,21 @@ class Target:
 
 
 @entity
+class Tensors:
+    """`"q" + "k" + "v"`: tensors of a checkpoint that are joined; one alone in most lines."""
+
+    parts: tuple[String, ...]
+    span: Span
+
+
+@entity
 class WeightMap:
+    """`sources` are alternatives. `when`: what else a layer has, if the line is for some layers."""
+
     targets: tuple[Target, ...]
-    sources: tuple[String, ...]
+    sources: tuple[Tensors, ...]
     pattern: Pattern | None
+    when: Target | None
     span: Span
 
 
@@ -557,7 +568,7 @@ class WeightGroup:
     """`layers[i] <- "layers.{i}." { ... }`: what the lines inside begin with, on both sides."""
 
     target: Target | None
-    sources: tuple[String, ...]
+    sources: tuple[Tensors, ...]
     lines: tuple[WeightMap | Skip | WeightGroup, ...]
     span: Span
 

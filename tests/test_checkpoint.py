@@ -1,10 +1,13 @@
 """Tensors of a checkpoint: what is loaded from them, and what is refused, on a small model."""
 
+import re
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from emitted import from_text
@@ -99,7 +102,8 @@ def test_real_numbers_of_two_bytes_or_more_are_loaded(
             read(module, published() | {"0.scale": tensor})["layers.0.scale"], tensor
         )
         return
-    with pytest.raises(ValueError, match="quantised"):
+    why = r"not torch\.float32" if dtype == torch.bool else "quantised"
+    with pytest.raises(ValueError, match=rf"0\.scale is {dtype}.*{why}"):
         read(module, published() | {"0.scale": tensor})
 
 
@@ -201,3 +205,164 @@ def test_a_line_names_a_block(module: ModuleType) -> None:
     with pytest.raises(ValueError, match=r"no parameter for 0\.f\.weight"):
         read(other, tensors | {"0.f.weight": torch.randn(4, 4)})
     assert module.Config is not other.Config
+
+
+# --- saving, joined tensors, lines for some layers ------------------------------------------------
+
+JOINED = """
+use std.core: Embedding, Linear
+use std.moe: SoftmaxRouter
+block One(d, wide, heads, groups, k)(x: [B, T, d]) -> [B, T, d] as layer {
+  qkv = Linear(d, (heads + 2 * groups) * k, true)
+  out = Linear((heads + 2 * groups) * k, d)
+  both = Linear(d, 2 * wide)
+  back = Linear(2 * wide, d)
+  return x + out(qkv(x)) + back(both(x))
+}
+block Two(d, experts)(x: [B, T, d]) -> [B, T, d] as layer {
+  route = SoftmaxRouter(d, experts, 2)
+  pool  = bank(experts, Fused(d), 2)
+  out   = Linear(d, d)
+  w, i = route(x)
+  return out(mixture(pool, w, i)(x))
+}
+block Fused(d)(x: [..., d]) -> [..., d] as expert {
+  up   = Linear(d, 2 * d)
+  down = Linear(2 * d, d)
+  return down(up(x))
+}
+model M(d, wide, heads, groups, k, experts, n, vocab)(stream tokens: int[B, T]) -> [B, T, vocab]
+where heads % groups == 0 {
+  buffer place: int[vocab] = zeros
+  embed  = Embedding(vocab, d)
+  layers = stack(m for m in n * [One(d, wide, heads, groups, k), Two(d, experts)])
+  head   = Linear(d, vocab)
+  return head(layers(embed(gather[vocab, ... -> ...](place, tokens))))
+}
+variant V = M(d: 8, wide: 6, heads: 4, groups: 2, k: 3, experts: 3, n: 2, vocab: 11) {}
+hub M "m" {
+  config {
+    d <- .d  wide <- .w  heads <- .h  groups <- .g  k <- .k  experts <- .e  n <- .n  vocab <- .vocab
+  }
+  weights {
+    place <- "place"
+    embed <- "embed"
+    layers[i] <- "{i}." {
+      qkv.weight <- "q" + "k" + "v"
+                    [(heads a) d, (groups a) d, (groups a) d -> (heads a + groups a + groups a) d]
+      qkv.bias   <- "qkv.bias"
+      both.weight <- "gate" + "up", "other_gate" + "other_up"
+      back.weight <- "back_1" + "back_2" [w d, w d -> d (w + w)]
+      route.score <- "route"
+      pool[e].up.weight <- "{e}.gate" + "{e}.up"
+      pool.down.weight <- "downs" [e w d -> e d w]
+      out <- "out_two" when pool
+      out <- "out"
+    }
+    head <- "head"
+  }
+}
+"""
+
+
+def drawn(model: nn.Module) -> nn.Module:
+    """A model whose numbers are all different."""
+    torch.manual_seed(1)
+    for name, tensor in model.state_dict().items():
+        if name == "place":
+            tensor.copy_(torch.randperm(len(tensor)))
+        else:
+            tensor.copy_(torch.randn(tensor.shape))
+    return model
+
+
+def test_joined_tensors_are_read_and_written(tmp_path: Path) -> None:
+    """Of one size and of several, along any axis, of every expert; lines for some layers."""
+    module = from_text(JOINED)
+    model = drawn(module.Model(module.Config()))
+    module.save(model, tmp_path)
+    saved = load_file(tmp_path / "model.safetensors")
+    state = model.state_dict()
+    for i in ("0", "2"):
+        one = {name: state[f"layers.{i}.{name}.weight"] for name in ("qkv", "both", "back", "out")}
+        q, k, v = one["qkv"].split((12, 6, 6))
+        wanted = {"q": q, "k": k, "v": v, "gate": one["both"][:6], "up": one["both"][6:]}
+        wanted |= {"back_1": one["back"][:, :6].T, "back_2": one["back"][:, 6:].T}
+        wanted |= {"out.weight": one["out"]}
+        assert all(torch.equal(saved[f"{i}.{name}"], x) for name, x in wanted.items())
+        two = str(int(i) + 1)
+        assert torch.equal(saved[f"{two}.out_two.weight"], state[f"layers.{two}.out.weight"])
+        for e in range(3):
+            gate, up = state[f"layers.{two}.pool.up.weight"][e].chunk(2)
+            assert torch.equal(saved[f"{two}.{e}.gate"], gate)
+            assert torch.equal(saved[f"{two}.{e}.up"], up)
+    assert torch.equal(saved["place"], state["place"])
+    assert len(saved) == 3 + 2 * (3 + 1 + 2 + 2 + 1) + 2 * (1 + 6 + 1 + 1)
+    again = module.load(tmp_path).state_dict()
+    assert all(
+        torch.equal(again[name], x) and again[name].dtype == x.dtype for name, x in state.items()
+    )
+    renamed = {re.sub(r"^([02]\.)(gate|up)$", r"\1other_\2", k): v for k, v in saved.items()}
+    assert renamed.keys() - saved.keys() == {f"{i}.other_{x}" for i in "02" for x in ("gate", "up")}
+    loaded = module.parameters_from(renamed, model)
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in state.items())
+
+
+@pytest.mark.parametrize("name", ["0.q", "2.v", "0.gate", "0.back_2", "1.0.up", "3.2.gate"])
+def test_a_joined_tensor_that_is_missing_or_does_not_fit_is_told(name: str, tmp_path: Path) -> None:
+    module = from_text(JOINED)
+    model = drawn(module.Model(module.Config()))
+    module.save(model, tmp_path)
+    saved = load_file(tmp_path / "model.safetensors")
+    for wrong in (saved[name][:-1], saved[name].T[:1], saved[name][None]):
+        with pytest.raises(ValueError, match=rf"{re.escape(name)}|the shape"):
+            module.parameters_from(saved | {name: wrong}, model)
+    del saved[name]
+    with pytest.raises(ValueError, match=r"no tensor for|the shape \(2, 8, 8\), \(3, 8, 8\)"):
+        module.parameters_from(saved, model)
+
+
+def test_tensors_of_other_layers_and_dtypes_are_told(tmp_path: Path) -> None:
+    """A line for some layers is for no others, and alternatives are not both there."""
+    module = from_text(JOINED)
+    model = drawn(module.Model(module.Config()))
+    module.save(model, tmp_path)
+    saved = load_file(tmp_path / "model.safetensors")
+    for left in ("0.out_two.weight", "1.out.weight", "0.other_gate"):
+        with pytest.raises(ValueError, match=f"no parameter for {left}"):
+            module.parameters_from(saved | {left: torch.zeros(8, 8)}, model)
+    with pytest.raises(ValueError, match=r"place is torch\.float32, not torch\.int64"):
+        module.parameters_from(saved | {"place": torch.zeros(11)}, model)
+
+
+def test_one_expert_that_is_stored_by_number(tmp_path: Path) -> None:
+    """Its tensor has no axis for experts, as those of many have none."""
+    text = JOINED.replace("experts: 3", "experts: 1").replace("(d, experts, 2)", "(d, experts, 1)")
+    module = from_text(text.replace("Fused(d), 2)", "Fused(d), 1)"))
+    model = drawn(module.Model(module.Config()))
+    module.save(model, tmp_path)
+    loaded = module.load(tmp_path).state_dict()
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in model.state_dict().items())
+
+
+def test_one_tensor_of_two_parameters_is_saved_while_they_agree(tmp_path: Path) -> None:
+    text = SPEC.replace(", weight: embed.weight)", ")").replace('<- "head"', '<- "embed.weight"')
+    module = from_text(text)
+    model = module.Model(module.Config())
+    model.load_state_dict(module.parameters_from(published(), model))
+    module.save(model, tmp_path)
+    assert load_file(tmp_path / "model.safetensors").keys() == published().keys()
+    with torch.no_grad():
+        model.head.weight += 1
+    with pytest.raises(ValueError, match=r"embed\.weight stands for embed.weight and head.weight"):
+        module.save(model, tmp_path)
+
+
+def test_half_a_tensor_cannot_be_saved(tmp_path: Path) -> None:
+    """Where an earlier line writes one part of what a tensor holds, nothing writes the rest."""
+    fused = "    layers[i].g.weight, layers[i].h.weight <-"
+    module = from_text(SPEC.replace(fused, f'    layers[i].g.weight <- "{{i}}.g"\n{fused}'))
+    model = module.Model(module.Config())
+    with pytest.raises(ValueError, match=r"no published tensor is for layers\.0\.h\.weight"):
+        module.save(model, tmp_path / "folder")
+    assert not (tmp_path / "folder").exists()

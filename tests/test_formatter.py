@@ -34,7 +34,8 @@ given tokens: int[B, T]
 card A { depth: 2 inset(layers[Full].mix, x): "a # b \\" c" hide(a, b) }
 variant V = Mixed() { released: 2024-02-29 expect params: 671B ~ 1.5% expect active: 1_0.5M }
 hub Mixed "a", "b" {
-  config { } weights { a.b[i + 1].c, d <- "x", "y" [d (n + n) -> n d, n d] skip "z" }
+  config { } weights { a.b[i + 1].c, d <- "x", "y" [d (n + n) -> n d, n d] skip "z"
+    a.c <- "k" + "l", "m" + "n" [n d, m d -> (n + m) d] when a.b[i + 1] d <- "p" + "q" when e.f }
 }
 """
 CASES = [*TEXTS, HARD]

@@ -1,12 +1,14 @@
 """Random specs as published models: two files, a `hub` for a configuration and a checkpoint.
 
-A checkpoint is the state of a model under other names, some tensors transposed; what is loaded from
-it is what the model was. A configuration has the settings under other names and gives the same
-model. And the forms of the language that all these specs are made of are counted.
+A checkpoint is the state of a model under other names, some tensors transposed, some cut in two, a
+name that only some layers use; what is loaded from it is what the model was, and what is saved is
+the checkpoint. A configuration has the settings under other names and gives the same model. And the
+forms of the language that all these specs are made of are counted.
 """
 
 import re
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ import pytest
 import torch
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file
+from torch import Tensor
 
 import grammar
 from archdsl import hub, pipeline, resolver
@@ -21,7 +25,7 @@ from archdsl.diagnostic import SpecError
 from archdsl.elaborate.weights import parameters
 from archdsl.graph import Layers, Model
 from archdsl.source import Source
-from emitted import code_of, run
+from emitted import code_of, on_meta, run
 from random_specs import KINDS, Spec, specs
 
 STATED = ("card", "item card", "directive", "date", "expect", "NUMBER", "start")
@@ -40,7 +44,38 @@ drawn.
 """
 
 
-def lines(spec: Spec, model: Model, turned: set[str]) -> str:
+@dataclass(frozen=True)
+class Stored:
+    """How targets are stored: transposed, in two tensors, in two by a pattern; which has another
+    name in the layers that have another target.
+    """
+
+    turned: frozenset[str] = frozenset()
+    halved: frozenset[str] = frozenset()
+    cut: frozenset[str] = frozenset()
+    other: tuple[str, str] | None = None
+
+    def line(self, target: str, name: str) -> str:
+        """The tensors of a target and their pattern, as a line of `weights` has them."""
+        if target in self.turned:
+            return f'"{name}" [a b -> b a]'
+        if target in self.halved:
+            return f'"{name}" + "{name}.2"'
+        if target in self.cut:
+            return f'"{name}" + "{name}.2" [p b, p b -> b (p + p)]'
+        return f'"{name}"'
+
+    def tensors(self, target: str, name: str, tensor: Tensor) -> dict[str, Tensor]:
+        """A parameter as the checkpoint has it."""
+        if target in self.turned:
+            return {name: tensor.T}
+        if target in self.halved | self.cut:
+            parts = (tensor.T if target in self.cut else tensor).chunk(2)
+            return dict(zip((name, f"{name}.2"), parts, strict=True))
+        return {name: tensor}
+
+
+def lines(spec: Spec, model: Model, stored: Stored) -> str:
     """A `hub` for the settings of a model and for each of its parameters."""
     sizes = " ".join(f"{name} <- .sizes.{name}" for name in ("d", "u"))
     # Half of the hubs take lines from elsewhere, name their classes and group their weights.
@@ -59,13 +94,16 @@ def lines(spec: Spec, model: Model, turned: set[str]) -> str:
     config += ['require .kind == "M"', "ignore .note, .notes" if spec.twice else "ignore .note"]
     weights = ['skip "{i}.unused.*"']
     for target in targets(model):
-        turn = " [a b -> b a]" * (target in turned)
         if target == "embed.weight" and spec.twice:
-            inner = f'weight <- "weight.weight"{turn}'
+            inner = f"weight <- {stored.line(target, 'weight.weight')}"
             weights += [f'embed <- "model.embed.", "old.embed." {{ {inner} }}']
             continue
-        other = f', "old.{target}"' if target == "embed.weight" else ""
-        weights += [f'{target} <- "{key(target)}"{other}{turn}']
+        if stored.other is not None and stored.other[0] == target:
+            own = stored.line(target, f"own.{key(target)}")
+            weights += [f"{target} <- {own} when {stored.other[1]}"]
+        first, _, pattern = stored.line(target, key(target)).partition(" [")
+        other = "," + first.replace("model.", "old.") if target == "embed.weight" else ""
+        weights += [f"{target} <- {first}{other}{pattern and ' ['}{pattern}"]
     keys, classes, listed = "", "", " ".join(weights)
     if spec.twice:
         keys = f"keys Sizes {{ {sizes} default .absent: 2, .more.absent: 3 }}\n"
@@ -102,8 +140,8 @@ def of_state(name: str) -> str:
     return f"{first}[i].{last}" if number.isdigit() else name
 
 
-def kept(draw: Any, spec: Spec, folder: Path) -> tuple[pipeline.Variant, set[str]]:
-    """The spec in two files with a hub, and the targets whose tensors are transposed."""
+def kept(draw: Any, spec: Spec, folder: Path) -> tuple[pipeline.Variant, Stored]:
+    """The spec in two files with a hub, and how its tensors are stored."""
     heads = [line.split()[1].partition("(")[0] for line in spec.blocks().split("\n")
              if line.startswith("block Layer")]  # fmt: skip
     used = [line for line in spec.blocks().split("\n") if line.startswith("use")]
@@ -111,11 +149,24 @@ def kept(draw: Any, spec: Spec, folder: Path) -> tuple[pipeline.Variant, set[str
     (folder / "parts.arch").write_text(spec.blocks())
     (folder / "m.arch").write_text(text)
     [plain] = sound(folder).variants
-    flat = [t for t, axes in targets(plain.model).items() if axes == 2 and ".pool" not in t]
-    turned = set(draw(st.lists(st.sampled_from(flat), unique=True)))
-    (folder / "m.arch").write_text(text + lines(spec, plain.model, turned))
+    known = targets(plain.model)
+    even: dict[str, list[bool]] = {}
+    for name, tensor in on_meta(run(code_of(plain))).state_dict().items():
+        axes = [n % 2 == 0 for n in tensor.shape]
+        before = even.get(of_state(name), axes)
+        even[of_state(name)] = [a and b for a, b in zip(before, axes, strict=True)]
+    flat = [t for t, axes in known.items() if axes == 2 and ".pool" not in t]
+    how = {t: draw(st.sampled_from(("whole", "turned", "halved", "cut"))) for t in known}
+    turned = frozenset(t for t in flat if how[t] == "turned")
+    halved = frozenset(t for t in known if how[t] == "halved" and any(even[t][:1]))
+    cut = frozenset(t for t in flat if how[t] == "cut" and even[t][1])
+    layers = [t for t in known if "[i]" in t]
+    pairs = [(a, b) for a in layers for b in layers if a.split("[")[0] == b.split("[")[0]]
+    other = draw(st.none() | st.sampled_from(pairs)) if pairs else None
+    stored = Stored(turned, halved, cut, other)
+    (folder / "m.arch").write_text(text + lines(spec, plain.model, stored))
     [variant] = sound(folder).variants
-    return variant, turned
+    return variant, stored
 
 
 def sound(folder: Path) -> pipeline.Checked:
@@ -131,10 +182,10 @@ def test_what_is_published_is_read_back(drawn: Spec, data: st.DataObject) -> Non
     assume("* MLP" not in drawn.blocks())  # experts of two kinds have parameters of one name
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         folder = Path(name)
-        variant, turned = kept(data.draw, drawn, folder)
+        variant, stored = kept(data.draw, drawn, folder)
         one = pipeline.check_path(_one_file(drawn, folder), "one.arch").variants[0]
         assert variant.facts.record() == {**one.facts.record(), "file": "m.arch"}
-        _checkpoint(variant, turned)
+        _checkpoint(variant, stored, folder / "saved")
         for module in (hub, resolver):
             patch.setattr(module, "specs_folder", lambda: folder)
         _configuration(drawn, variant)
@@ -146,7 +197,7 @@ def _one_file(drawn: Spec, folder: Path) -> Path:
     return path
 
 
-def _checkpoint(variant: pipeline.Variant, turned: set[str]) -> None:
+def _checkpoint(variant: pipeline.Variant, stored: Stored, folder: Path) -> None:
     module = run(code_of(variant))
     torch.manual_seed(0)
     model = module.Model(module.Config()).eval()
@@ -157,12 +208,16 @@ def _checkpoint(variant: pipeline.Variant, turned: set[str]) -> None:
         target = of_state(name)
         if target in known:
             layer = name.split(".")[1] if "[i]" in target else ""
-            tensors[key(target).replace("{i}", layer)] = tensor.T if target in turned else tensor
-    tensors["0.unused.x"] = torch.zeros(1)
+            own = ""
+            if stored.other is not None and stored.other[0] == target:
+                own = "own." * (stored.other[1].replace("[i]", f".{layer}") in state)
+            published = own + key(target).replace("{i}", layer)
+            tensors |= stored.tensors(target, published, tensor)
+    unused = {"0.unused.x": torch.zeros(1)}
     torch.manual_seed(1)
     other = module.Model(module.Config()).eval()
     beside = {n: t for n, t in state.items() if n.startswith("ahead")}
-    loaded = module.parameters_from(tensors, other)
+    loaded = module.parameters_from(tensors | unused, other)
     missing = set(state) - set(loaded) - set(beside)
     assert missing <= {"head.weight"}
     other.load_state_dict({**state, **loaded})
@@ -170,6 +225,14 @@ def _checkpoint(variant: pipeline.Variant, turned: set[str]) -> None:
     with torch.no_grad():
         assert all(torch.equal(loaded[n], state[n]) for n in loaded)
         assert torch.equal(other(tokens), model(tokens)) or not model(tokens).isfinite().all()
+    if beside:
+        with pytest.raises(ValueError, match="no published tensor is for ahead"):
+            module.save(other, folder)
+    else:
+        module.save(other, folder)
+        saved = load_file(folder / "model.safetensors")
+        assert saved.keys() == tensors.keys()
+        assert all(torch.equal(saved[name], tensors[name]) for name in saved)
     del tensors[next(iter(tensors))]
     with pytest.raises(ValueError, match="no tensor for"):
         module.parameters_from(tensors, other)
@@ -219,5 +282,5 @@ def test_every_form_is_drawn() -> None:
 
 
 HUB = ("hub", "key", "mapping", "require", "ignore", "weight", "skip", "source", "step", "target",
-       "default", "path", "item hub", "COMPARE !=", "list, no", "hub STRING")  # fmt: skip
+       "default", "path", "when_", "item hub", "COMPARE !=", "list, no", "hub STRING")  # fmt: skip
 """Parts that only a hub or a second file has."""

@@ -112,7 +112,7 @@ def match(names: Names, term: s.Term, t: TensorType) -> tuple[Item, ...]:
             "pattern-axes",
             f"the pattern has {written}, the tensor {len(axes)}",
             term.span,
-            note=f"for {t}",
+            note=f"for {unmarked(t)}",
             labels=names.origin,
             help="name every axis, with blanks between the names, or write `...` for the leading "
             "ones",
@@ -133,7 +133,7 @@ def match(names: Names, term: s.Term, t: TensorType) -> tuple[Item, ...]:
                 "pattern-axes",
                 "`...` of the tensor needs `...` in the pattern",
                 item.span,
-                note=f"for {t}",
+                note=f"for {unmarked(t)}",
                 labels=names.origin,
             )
             raise Wrong
@@ -151,7 +151,7 @@ def _bind_rest(names: Names, axes: tuple[Axis, ...], span: Span, t: TensorType) 
             "pattern-axes",
             "`...` stands for two different groups of axes",
             span,
-            note=f"here in {t}",
+            note=f"here in {unmarked(t)}",
         )
         raise Wrong
 
@@ -208,7 +208,7 @@ def _equal(
             "unknown-equality",
             f"nothing shows that {text} equals {b}",
             span,
-            note=f"for {t}",
+            note=f"for {unmarked(t)}",
             labels=names.origin,
             help=order or f"add `where {a} == {b}`, or name the axis otherwise",
         )
@@ -284,7 +284,7 @@ def _quotient(names: Names, axis: Dim, total: Dim, what: str, span: Span, t: Ten
             "pattern-axes",
             f"{scope.equation(total)} does not divide {scope.equation(axis)}",
             span,
-            note=f"for {t}",
+            note=f"for {unmarked(t)}",
             labels=names.origin,
         )
     elif scope.numbers is None:
@@ -333,25 +333,27 @@ def _known(names: Names, item: s.AxisItem) -> Item:
 
 
 def _cut(names: Names, item: s.Joined, axis: Dim, t: TensorType) -> Item:
-    """The pieces of an axis; pieces of a single unknown name take what is left, in equal parts."""
+    """The pieces of an axis. One name may be unknown: pieces of it, `k` or `n k`, take what is
+    left.
+    """
     unknown = _pieces_unknown(names, item)
     for other in unknown:
         if other.text != unknown[0].text:
             _unbound(names, other)
     if unknown:
-        total = Dim()
-        times = 0
+        total, times = Dim(), Dim()
         for part in item.parts:
-            if not _unknown(names, part):
-                total = total + size(Merge(tuple(_known(names, i) for i in part)))
-            elif len(part) > 1:
-                _unbound(names, unknown[0])
+            free = _unknown(names, part)
+            others = size(Merge(tuple(_known(names, i) for i in part if i not in free)))
+            if len(free) > 1:
+                _unbound(names, free[1])
+            elif free:
+                times = times + others
             else:
-                times += 1
+                total = total + others
         left = axis - total
-        if times > 1:
-            name, span = unknown[0].text, item.span
-            left = _quotient(names, left, Dim.number(times), name, span, t)
+        if times != Dim.number(1):
+            left = _quotient(names, left, times, unknown[0].text, item.span, t)
         names.local[unknown[0].text] = left
     cut = _known(names, item)
     _equal(names, size(cut), axis, item.span.text, item.span, t)

@@ -273,9 +273,30 @@ def filled(scope: Scope, expr: s.AxesCall, name: str) -> Value:
     return scope.add(Node(Fill(), (number.node,), (out,), span=expr.span))
 
 
-def inverse(scope: Scope, pattern: s.Pattern, types: list[TensorType]) -> Plan | None:
-    """A pattern whose right side is matched with known types, as in maps of checkpoint keys."""
+def side_by_side(count: int, axes: int, axis: int, span: Span) -> s.Pattern:
+    """The pattern that joins `count` tensors of one shape along an axis of a tensor of so many.
+
+    >>> three along the first of two: n b, n b, n b -> (n + n + n) b
+    """
+    names = [s.AxisName(chr(ord("a") + i) if i != axis else "n", span) for i in range(axes)]
+    one = s.Term(tuple(names), span)
+    cut = s.Joined(((names[axis],),) * count, span)
+    whole = s.Term((*names[:axis], cut, *names[axis + 1 :]), span)
+    return s.Pattern((one,) * count, (whole,), span)
+
+
+def inverse(
+    scope: Scope, pattern: s.Pattern, operands: int, types: list[TensorType]
+) -> Plan | None:
+    """A pattern whose right side is matched with known types, as in maps of checkpoint keys.
+    `operands`: how many tensors the left side is for.
+    """
     names = Names(scope)
+    if len(pattern.left) != operands:
+        there, given = (f"{n} tensor{'s' * (n != 1)}" for n in (len(pattern.left), operands))
+        message = f"the pattern is for {there}, the line has {given}"
+        scope.fail("pattern-axes", message, pattern.span, help='"a" + "b" joins two')
+        return None
     if pattern.right is None or len(pattern.right) != len(types):
         scope.fail("pattern-axes", f"the pattern needs `->` and {len(types)} results", pattern.span)
         return None

@@ -233,7 +233,7 @@ class Scope:
         """A type with its dimensions in names and numbers."""
         lengths = [self.equation(a) for a in t.axes if isinstance(a, Dim)]
         equations = [x for x in lengths if " = " in x]
-        return f"{t}" + (f", {', '.join(equations)}" if equations else "")
+        return unmarked(t) + (f", {', '.join(equations)}" if equations else "")
 
     def own(self, value: Value) -> Value:
         """A number of this body in terms of the model's settings, to be handed to another body."""

@@ -2,12 +2,13 @@
 
     layers[i] <- "h.{i}." {
       mix.q_proj.weight, mix.k_proj.weight <- "qk.weight" [d (n + m) -> n d, m d]
+      mix.v_proj.weight                    <- "v_1" + "v_2"
       feed                                 <- "mlp"
     }
 
 The right side of a pattern is matched with the shapes of the targets; the left side then says what
-the tensor of the checkpoint has to look like. A target that is a block stands for all parameters in
-it, under their own names: those that no line names more closely.
+the tensors of the checkpoint have to look like. A target that is a block stands for all parameters
+in it, under their own names: those that no line names more closely.
 """
 
 from __future__ import annotations
@@ -42,47 +43,89 @@ def hub(model: Model, home: Unit, diagnostics: Diagnostics) -> Hub | None:
 
 
 def _hub(model: Model, decl: s.HubDecl, diagnostics: Diagnostics) -> Hub:
-    lines = list(_flat(decl.weights))
-    skips = [x.sources[0] for x in lines if x.skip]
-    lines = [_stacked(model.root, x) for x in lines if not x.skip]
-    named = {(_names(path), line.stacked) for line in lines for path in line.targets}
-    rules = [
-        rule
-        for line in lines
-        for one in _parameters_of(model.root, line, named, diagnostics)
-        if (rule := _rule(model, one, diagnostics)) is not None
-    ]
-    _unfilled(model, decl, lines, rules, diagnostics)
+    lines = list(_flat(decl.weights, diagnostics))
+    skips = [x.sources[0][0] for x in lines if x.skip]
+    lines = [x for x in lines if not x.skip]
+    wrong = [x for x in lines if not _sound(model.root, x, diagnostics)]
+    lines = [_stacked(model.root, x) for x in lines if x not in wrong]
+    named = {(_names(p), line.stacked) for line in lines if not line.when for p in line.targets}
+    rules: list[WeightRule] = []
+    for line in lines:
+        before = len(diagnostics.items)
+        for one in _parameters_of(model.root, line, named, diagnostics):
+            rule = _rule(model, one, diagnostics)
+            rules += [rule] if rule is not None else []
+        wrong += [line] if len(diagnostics.items) > before else []
+    rules.sort(key=lambda rule: not rule.when)  # what is for some layers comes before the rest
+    reported = {_names(path) for line in wrong for path in line.targets}
+    _unfilled(model, decl, lines, rules, reported, diagnostics)
     return Hub(tuple(t.value for t in decl.types), tuple(rules), tuple(skips))
 
 
 @record
 class _Line:
-    """A line with what stands around it. `stacked`: one of several tensors that fill a target."""
+    """A line with what stands around it. `sources` are alternatives, each of tensors that are
+    joined. `stacked`: a tensor is one of several that fill a target.
+    """
 
     targets: tuple[_Path, ...]
-    sources: tuple[str, ...]
+    sources: tuple[tuple[str, ...], ...]
     pattern: s.Pattern | None
     span: Span
+    when: _Path = ()
     skip: bool = False
     stacked: bool = False
 
 
 def _flat(
-    lines: Iterable[s.WeightLine], path: _Path = (), before: tuple[str, ...] = ("",)
+    lines: Iterable[s.WeightLine],
+    diagnostics: Diagnostics,
+    path: _Path = (),
+    before: tuple[str, ...] = ("",),
 ) -> Iterator[_Line]:
     """The lines, those of groups with what the group begins with."""
     for line in lines:
         match line:
             case s.Skip(source, span):
                 for begin in before:
-                    yield _Line((), (begin + source.value,), None, span, skip=True)
-            case s.WeightMap(targets, sources, pattern, span):
-                joined = tuple(b + x.value for b in before for x in sources)
-                yield _Line(tuple((*path, *_path(t)) for t in targets), joined, pattern, span)
-            case s.WeightGroup(target, sources, inner):
+                    yield _Line((), ((begin + source.value,),), None, span, skip=True)
+            case s.WeightMap(targets, sources, pattern, when, span):
+                keys = tuple(tuple(b + p.value for p in x.parts) for b in before for x in sources)
+                paths = tuple((*path, *_path(t)) for t in targets)
+                layers = () if when is None else (*path, *_path(when))
+                yield _Line(paths, keys, pattern, span, layers)
+            case s.WeightGroup(target, sources, inner, span):
                 deeper = path if target is None else (*path, *_path(target))
-                yield from _flat(inner, deeper, tuple(b + x.value for b in before for x in sources))
+                joined = next((x for x in sources if len(x.parts) > 1), None)
+                if joined is not None:
+                    message = "the lines of a group begin with one text"
+                    help = "join tensors on the lines inside"
+                    diagnostics.add("hub-weights", message, joined.span, help=help)
+                begins = tuple(b + x.parts[0].value for b in before for x in sources)
+                yield from _flat(inner, diagnostics, deeper, begins)
+
+
+def _sound(root: Module, line: _Line, diagnostics: Diagnostics) -> bool:
+    """Whether the texts, the alternatives and the indices of a line fit one another."""
+    indices = {tuple(x for x in path if x.startswith("[")) for path in line.targets}
+    counted = {tuple(_stacked_indices(root, path)) for path in line.targets}
+    bare = next(filter(None, (_bare_stack(root, path) for path in line.targets)), "")
+    message = help = ""
+    if bare:
+        message, help = f"{bare} is a stack of layers", f"an index says which: {bare}[i]"
+    elif any("*" in key for keys in line.sources for key in keys):
+        message, help = "`*` is for `skip`", 'an index stands for numbers: f[n].weight <- "{n}.f"'
+    elif len({len(keys) for keys in line.sources}) > 1:
+        message = "one alternative joins more tensors than another"
+        help = "write a line for each"
+    elif len(indices) > 1 or len(counted) > 1:
+        message, help = "the targets of a line need the same indices", "write a line for each"
+    elif any(len(x) > 1 for x in counted):
+        message = "only one index can count along the first axis"
+        help = "store the tensors of one of the two stacked"
+    if message:
+        diagnostics.add("hub-weights", message, line.span, help=help)
+    return not message
 
 
 def _stacked(root: Module, line: _Line) -> _Line:
@@ -92,11 +135,11 @@ def _stacked(root: Module, line: _Line) -> _Line:
     counted = {i for p in line.targets for i in _stacked_indices(root, p)}
     if not counted:
         return line
-    paths = tuple(tuple(x for x in p if x not in {f"[{i}]" for i in counted}) for p in line.targets)
-    sources = line.sources
-    for index in counted:
-        sources = tuple(x.replace(f"{{{index}}}", "*") for x in sources)
-    return replace(line, targets=paths, sources=sources, stacked=True)
+    (index,) = counted
+    paths = tuple(tuple(x for x in p if x != f"[{index}]") for p in line.targets)
+    when = tuple(x for x in line.when if x != f"[{index}]")
+    sources = tuple(tuple(x.replace(f"{{{index}}}", "*") for x in keys) for keys in line.sources)
+    return replace(line, targets=paths, sources=sources, when=when, stacked=True)
 
 
 def _names(path: _Path) -> _Path:
@@ -114,9 +157,11 @@ def _parameters_of(
     ):
         yield line
         return
-    if line.pattern is not None:
-        message = "a pattern is for the tensor of one parameter, and this is a block"
-        diagnostics.add("hub-weights", message, line.span)
+    if line.pattern is not None or len(line.sources[0]) > 1:
+        what = "a pattern is" if line.pattern is not None else "joined tensors are"
+        message = f"{what} for one parameter, and {_spelt(line.targets[0])} is a block"
+        help = "name a parameter of the block"
+        diagnostics.add("hub-weights", message, line.span, help=help)
         return
     (path,) = line.targets
     begin = _names(path)
@@ -128,7 +173,8 @@ def _parameters_of(
             rest = _behind(inner, depth)
             end = "." + ".".join(f"{{{x[1:-1]}}}" if x.startswith("[") else x for x in rest)
             target = (*path, *rest)
-            yield replace(line, targets=(target,), sources=tuple(x + end for x in line.sources))
+            sources = tuple((x + end,) for (x,) in line.sources)
+            yield replace(line, targets=(target,), sources=sources)
 
 
 def _behind(path: _Path, depth: int) -> _Path:
@@ -172,24 +218,50 @@ def _rule(model: Model, line: _Line, diagnostics: Diagnostics) -> WeightRule | N
         _no_parameter(missing, line.span, hint, diagnostics)
         return None
     indices = {step[1:-1] for p in line.targets for step in p if step.startswith("[")}
-    for source in line.sources:
-        for name in _BRACE.findall(source):
+    for key in (key for keys in line.sources for key in keys):
+        for name in _BRACE.findall(key):
             if name not in indices:
                 diagnostics.add("hub-weights", f"{{{name}}} is no index of the target", line.span)
                 return None
-    plan = None
-    if line.pattern is not None:
-        types = [_rooted(f[0]) for f in targets if f]
-        settings = {
-            x.name: Int(Dim.number(x.value))
-            for x in model.root.settings
-            if x.kind == "dim" and isinstance(x.value, int)
-        }
-        scope = Scope(diagnostics, {**settings}, {}, numbers=Numbers({}, {}, {}, model.numbers))
-        plan = patterns.inverse(scope, line.pattern, types)
-        if plan is None:
+    if _layer(line.when) != _layer(line.targets[0]) and line.when:
+        message = f"{_spelt(line.when)} is no part of the layers that have the target"
+        help = "`when` names what else the same layer has"
+        diagnostics.add("hub-weights", message, line.span, help=help)
+        return None
+    if line.when and not (_find(model.root, line.when) or _modules(model.root, line.when)):
+        return None
+    types = [_rooted(place[0]) for place in targets if place]
+    joined = len(line.sources[0])
+    settings = {
+        x.name: Int(Dim.number(x.value))
+        for x in model.root.settings
+        if x.kind == "dim" and isinstance(x.value, int)
+    }
+    pattern = line.pattern
+    if pattern is None and len(types) > 1:
+        help = "one that cuts: [(n + m) d -> n d, m d]"
+        message = f"{len(types)} targets of one line need a pattern"
+        diagnostics.add("hub-weights", message, line.span, help=help)
+        return None
+    if pattern is None and joined > 1:
+        count, first = len(types[0].axes), int(line.stacked)
+        if count <= first:
+            message = f"{joined} tensors cannot be joined: {_spelt(line.targets[0])} is one number"
+            diagnostics.add("hub-weights", message, line.span)
             return None
-    return WeightRule(line.targets, line.sources, plan)
+        pattern, settings = patterns.side_by_side(joined, count, first, line.span), {}
+    if pattern is None:
+        return WeightRule(line.targets, line.sources, None, line.when)
+    scope = Scope(diagnostics, {**settings}, {}, numbers=Numbers({}, {}, {}, model.numbers))
+    plan = patterns.inverse(scope, pattern, joined, types)
+    if plan is None:
+        return None
+    return WeightRule(line.targets, line.sources, plan, line.when)
+
+
+def _layer(path: _Path) -> _Path:
+    """The steps of a path that say which layer is meant: all up to the last index."""
+    return path[: max((i + 1 for i, step in enumerate(path) if step.startswith("[")), default=0)]
 
 
 def _no_parameter(path: _Path, span: Span, help: str, diagnostics: Diagnostics) -> None:
@@ -219,6 +291,17 @@ def _is_name_step(step: s.Name | s.Expr) -> bool:
     """Steps after a dot are names; those in brackets may be names too, so look at the text."""
     before = step.span.source.text[: step.span.start].rstrip()
     return before.endswith(".")
+
+
+def _bare_stack(root: Module, path: _Path) -> str:
+    """The path of a stack behind which no index stands, or an empty string."""
+    for end, step in enumerate(path[:-1], 1):
+        if not step.startswith("[") and not path[end].startswith("["):
+            around = _modules(root, path[: end - 1])
+            children = (c for m in around for c in m.children if c.name == step)
+            if any(isinstance(c.part, Layers) for c in children):
+                return _spelt(path[:end])
+    return ""
 
 
 def _stacked_indices(module: Module, path: tuple[str, ...]) -> list[str]:
@@ -271,12 +354,15 @@ def _unfilled(
     decl: s.HubDecl,
     lines: list[_Line],
     rules: list[WeightRule],
+    reported: set[_Path],
     diagnostics: Diagnostics,
 ) -> None:
-    """Every parameter of the model has a line; those that stand apart need none."""
+    """Every parameter of the model has a line; those that stand apart need none. `reported` are
+    the targets of lines that are wrong.
+    """
     beside = {child.name for child in model.root.children if child.apart}
-    filled = {_names(t) for rule in rules for t in rule.targets}
     paths = parameters(model.root)
+    filled = _filled(model.root, rules) | {p for p, _ in paths if reported & set(_starts([p]))}
     known = set(_starts(path for path, _ in paths))
     empty = [p for p, param in paths if not (p in filled or param.tied or p[0] in beside)]
     # A line may be for another variant; one that is nearly a path without a line is misspelt.
@@ -301,6 +387,22 @@ def _unfilled(
                 decl.model.span,
                 help=f'add: {".".join(path)} <- "..."',
             )
+
+
+def _filled(root: Module, rules: list[WeightRule]) -> set[_Path]:
+    """The paths that lines fill in every layer that has them."""
+    filled = {_names(t) for rule in rules if not rule.when for t in rule.targets}
+    some: dict[_Path, list[_Path]] = {}
+    for rule in rules:
+        for target in rule.targets if rule.when else ():
+            some.setdefault(target, []).append(rule.when)
+    for target, parts in some.items():
+        start = len(_names(_layer(target)))
+        path, ends = _names(target), [_names(part)[start:] for part in parts]
+        layers = [m for m in _modules(root, path[:start]) if _find(m, path[start:])]
+        if all(any(_find(m, end) or _modules(m, end) for end in ends) for m in layers):
+            filled.add(path)
+    return filled
 
 
 def _starts(paths: Iterable[_Path]) -> Iterator[_Path]:

@@ -19,7 +19,7 @@
 | `init.py`, `tables.py`, `places.py` | `__init__`; constants; places in the cache |
 | `limits.py` | conditions on the lengths of inputs |
 | `classes.py` | a decided unit as a class or a function |
-| `checkpoint.py` | the map of published keys, `load` |
+| `checkpoint.py`, `loading.py` | the map of published keys; `load` and `save` |
 | `helpers.py` | functions that the file brings along |
 | `running.py`, `at_once.py`, `trial.py` | `generate`; the smoke test, and what is fed to it |
 | `shell.py`, `wrap.py` | the file: header, Config, Model; long lines |

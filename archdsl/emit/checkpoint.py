@@ -1,148 +1,43 @@
-"""Published checkpoints: the table of keys, and the functions that reshape fused tensors."""
+"""Published checkpoints: the table of keys, and the functions that reshape tensors, both ways."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 
 from archdsl.axes import Plan as AxesPlan
-from archdsl.emit.lines import Line, line, plain
+from archdsl.emit.lines import Line, definition, line, plain
+from archdsl.emit.loading import BESIDE, LOADING, ROW, WITHOUT
 from archdsl.emit.names import safe
 from archdsl.emit.rearrange import rearrange, split_call
 from archdsl.emit.spell import Text, listed, of_config, spelt
-from archdsl.emit.uses import Import, OfModel, StoredConfig, of_kind
+from archdsl.emit.uses import Import, OfModel, StoredConfig, Use, of_kind
 from archdsl.graph import Model, WeightRule
-
-LOADING = '''
-def parameters_from(published: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-    """A state dict of `Model` from tensors under their published names.
-
-    Raises ValueError for a parameter without a tensor, a tensor without a parameter, another shape,
-    or a quantised checkpoint.
-    """
-    expected = model.state_dict()
-    state: dict[str, Tensor] = {}
-    used: set[str] = set()
-    for sources, targets, convert in CHECKPOINT:
-        for index in indices(targets[0], expected):
-            names = [t.format(*index) for t in targets]
-            keys = next(filter(None, (keys_of(s.format(*index), published) for s in sources)), None)
-            if keys is None:
-                continue
-            used.update(keys)
-            key = keys[0]
-            tensor = published[key]
-            if len(keys) > 1:
-                tensor = torch.stack([published[k] for k in keys])
-            if not tensor.is_floating_point() or tensor.element_size() < 2:
-                raise ValueError(f"{key} is {tensor.dtype}: quantised checkpoints cannot be loaded")
-            try:
-                pieces = convert({arguments}) if convert else (tensor,)
-                parts = dict(zip(names, pieces, strict=True))
-            except (IndexError, RuntimeError, ValueError) as error:  # other axes than its pattern
-                shape = tuple(tensor.shape)
-                raise ValueError(f"{key} has the shape {shape}, which does not fit") from error
-            for name, part in parts.items():
-                if part.shape != expected[name].shape:
-                    wanted, actual = tuple(expected[name].shape), tuple(part.shape)
-                    raise ValueError(f"{key} gives {name} the shape {actual}, not {wanted}")
-                state[name] = part
-    for copy, first in TIED.items():
-        if first in state:
-            if copy in state and not torch.equal(state[copy], state[first]):
-                raise ValueError(f"{copy} differs from {first}, to which it is tied")
-            state[copy] = state[first]
-    missing = sorted(expected.keys() - state.keys())
-{beside}    if missing:
-        raise ValueError(f"no tensor for {', '.join(missing[:5])} ({len(missing)} in all)")
-    unused = sorted(published.keys() - used)
-    left = [k for k in unused if not any(s.fullmatch(k) for s in SKIPPED)]
-    if left:
-        raise ValueError(f"no parameter for {', '.join(left[:5])} ({len(left)} in all)")
-    return state
-
-
-def keys_of(source: str, published: Mapping[str, Tensor]) -> list[str]:
-    """The keys that a source means: itself, or with `*` one for each expert; none if not there."""
-    if "*" not in source:
-        return [source] if source in published else []
-    keys: list[str] = []
-    while (key := source.replace("*", str(len(keys)))) in published:
-        keys.append(key)
-    return keys
-
-
-def indices(target: str, names: Mapping[str, Tensor]) -> list[tuple[str, ...]]:
-    """The layer numbers for which a path with `{}` names a parameter."""
-    pattern = re.compile(re.escape(target).replace(r"\\{\\}", r"(\\d+)"))
-    return [m.groups() for n in names if (m := pattern.fullmatch(n))]
-
-
-def load(
-    directory: str | Path, device: str = "cpu", dtype: torch.dtype = torch.float32
-) -> Model:
-    """The model with the weights of a published checkpoint (`*.safetensors` in a folder).
-
-    Raises FileNotFoundError without such files, ValueError where they do not fit the model.
-    """
-    from safetensors.torch import load_file
-
-    files = sorted(Path(directory).glob("*.safetensors"))
-    if not files:
-        raise FileNotFoundError(f"{directory} holds no .safetensors files")
-    published = {k: v for f in files for k, v in load_file(f).items()}
-    with torch.device("meta"):
-        model = Model(Config())
-    state = parameters_from(published, model)
-{without}    model.to_empty(device=device)
-    model.load_state_dict(state)
-    tie(model)
-    return model.to(dtype).eval()
-'''
-
-
-_BESIDE = """\
-    absent = [part for part in APART if not any(name.startswith(f"{part}.") for name in state)]
-    missing = [name for name in missing if name.split(".")[0] not in absent]
-"""
-_WITHOUT = """\
-    for part in APART:  # what stands apart is not in every checkpoint
-        if not any(name.startswith(f"{part}.") for name in state):
-            delattr(model, part)
-"""
+from archdsl.record import record
 
 
 def checkpoint_lines(model: Model) -> list[Line]:
     """The table of keys and what reads it; nothing for a model without a `hub`."""
     if model.hub is None:
         return []
-    functions: dict[str, Text] = {}
-    rows = []
-    for rule in model.hub.weights:
-        sources = _tuple([_literal(x, rule) for x in rule.sources])
-        targets = _tuple([f'"{_path(t)}"' for t in rule.targets])
-        convert = _convert(rule.plan, functions) if rule.plan is not None else "None"
-        rows.append(f"    ({sources}, {targets}, {convert}),")
-    sized = any(of_kind(body.uses, OfModel) for body in functions.values())
-    arguments = "tensor, model.config" if sized else "tensor"
-    inputs = "x: Tensor, config: Config" if sized else "x: Tensor"
+    functions: dict[_Pair, None] = {}
+    rows = [_row(rule, functions) for rule in model.hub.weights]
+    sized = any(of_kind(text.uses, OfModel) for pair in functions for text in pair.texts)
     beside = [safe(child.name) for child in model.root.children if child.apart]
-    loading = LOADING.replace("{arguments}", arguments)
-    loading = loading.replace("{beside}", _BESIDE if beside else "")
-    loading = loading.replace("{without}", _WITHOUT if beside else "")
+    loading = LOADING.replace("{config}", ", model.config" if sized else "")
+    loading = loading.replace("{beside}", BESIDE if beside else "")
+    loading = loading.replace("{without}", WITHOUT if beside else "")
     skips = ", ".join(f"re.compile({_pattern(s)})" for s in model.hub.skips)
     tied = ", ".join(f'"{a}": "{b}"' for a, b in ties(model))
-    needs = [Import(name) for name in ("re", "Mapping", "Path")]
-    needs_config = [StoredConfig()] if sized else []
+    needs: list[Use] = [Import(name) for name in ("json", "re", "Iterator", "Mapping", "Path")]
+    needs += [StoredConfig()] if sized else []
     return [
-        *(row for i, item in enumerate(functions.items()) for row in _function(i, item, inputs)),
-        line(
-            "# Published keys (the first that is there counts), the parameters they fill, and how."
-        ),
-        line(
-            "CHECKPOINT: tuple[tuple[tuple[str, ...], tuple[str, ...], Any], ...] = (", uses=needs
-        ),
-        *(line("{}", row) for row in rows),
+        *(row for i, pair in enumerate(functions) for row in _functions(i + 1, pair, sized)),
+        *plain(ROW.lstrip("\n")),
+        line(""),
+        line("CHECKPOINT: tuple[Row, ...] = (", uses=needs),
+        *(line("    {},", row) for row in rows),
         line(")"),
         line("SKIPPED: tuple[re.Pattern[str], ...] = ({}{})", skips, "," if skips else ""),
         line("TIED: dict[str, str] = {}", f"{{{tied}}}"),
@@ -151,17 +46,59 @@ def checkpoint_lines(model: Model) -> list[Line]:
             if beside
             else []
         ),
-        line("", uses=needs_config),
+        line(""),
         *plain(loading),
     ]
 
 
-def _function(number: int, item: tuple[str, Text], inputs: str) -> list[Line]:
-    """A function that does what a pattern says."""
-    pattern, body = item
-    block = [line('"""{}"""', pattern), line("return {}", body)]
-    head = "def convert_{}({}) -> tuple[Tensor, ...]:"
-    return [line(head, number + 1, inputs, block=block), *plain("\n")]
+@record
+class _Pair:
+    """Two functions that undo each other: what a pattern does to published tensors, and back."""
+
+    pattern: str
+    counts: tuple[int, int]
+    texts: tuple[Text, Text]
+
+
+def _row(rule: WeightRule, functions: dict[_Pair, None]) -> Text:
+    """A row of the table. Adds the functions that it calls, each pair once."""
+    keys = ([Text(_literal(key, rule)) for key in keys] for keys in rule.sources)
+    sources = [one[0] if len(one) == 1 else _tuple(one) for one in keys]
+    parts = [_tuple(sources), _tuple([f'"{_path(t)}"' for t in rule.targets])]
+    if rule.plan is not None:
+        back = AxesPlan(rule.plan.right, rule.plan.left)
+        counts = (len(rule.plan.left), len(rule.plan.right))
+        pair = _Pair(str(rule.plan), counts, (_results(rule.plan), _results(back)))
+        functions.setdefault(pair)
+        number = list(functions).index(pair) + 1
+        parts += [Text(f"convert_{number}"), Text(f"restore_{number}")]
+    if rule.when:
+        parts.append(Text(f'when="{_path(rule.when)}"'))
+    return spelt("Row({})", listed(parts))
+
+
+def _results(plan: AxesPlan) -> Text:
+    """What a pattern makes of tensors, a tuple."""
+    operands = [Text(name) for name in _operands(len(plan.left))]
+    split = split_call(plan, operands[0], of_config)
+    return split or _tuple(rearrange(plan, operands, of_config))
+
+
+def _operands(count: int) -> list[str]:
+    return ["x"] if count == 1 else [f"x{i + 1}" for i in range(count)]
+
+
+def _functions(number: int, pair: _Pair, sized: bool) -> Iterator[Line]:
+    """The functions of a pair."""
+    left, _, right = pair.pattern.partition(" -> ")
+    docs = (pair.pattern, f"{right} -> {left}")
+    for name, doc, count, body in zip(
+        ("convert", "restore"), docs, pair.counts, pair.texts, strict=True
+    ):
+        inputs = [f"{x}: Tensor" for x in _operands(count)] + ["config: Config"] * sized
+        block = [line('"""{}"""', doc), line("return {}", body)]
+        yield from definition(f"def {name}_{number}(", inputs, ") -> tuple[Tensor, ...]:", block)
+        yield from plain("\n")
 
 
 def _tuple(items: list[Text] | list[str]) -> Text:
@@ -198,13 +135,3 @@ def _pattern(skip: str) -> str:
     """
     parts = [re.escape(x) for x in re.split(r"\{\w+\}", skip)]
     return json.dumps(r"\d+".join(parts).replace(r"\*", ".*"))
-
-
-def _convert(plan: AxesPlan, functions: dict[str, Text]) -> str:
-    """The name of a function that does what a pattern says, written once."""
-    key = str(plan)
-    if key not in functions:
-        operand = Text("x")
-        split = split_call(plan, operand, of_config)
-        functions[key] = split or _tuple(rearrange(plan, [operand], of_config))
-    return f"convert_{list(functions).index(key) + 1}"

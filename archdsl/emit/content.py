@@ -28,7 +28,7 @@ def grouped(plan: Plan) -> None:
     """Puts every module of the plan into its group, what a module holds before the module."""
     # A function's arguments may not have the name of a function that it calls.
     rules = plan.model.hub.weights if plan.model.hub else ()
-    converting = (f"convert_{i + 1}" for i in range(len(rules)))
+    converting = (f"{name}_{i + 1}" for name in ("convert", "restore") for i in range(len(rules)))
     used = {"layers", "experts", *converting, *_arguments(plan.model.root), *_made_with(plan)}
     seen: dict[object, list[_Open]] = {}
     opened: list[_Open] = []

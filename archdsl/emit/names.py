@@ -50,10 +50,13 @@ BUILT_IN = frozenset((
 """Names of Python that blocks use: attributes may be called so, variables not."""
 
 AT_TOP = frozenset((
-    "FileNotFoundError", "IndexError", "RuntimeError", "ValueError", "all", "any", "bool",
-    "delattr", "dict", "filter", "open", "set", "sorted", "str", "tuple",
+    "AttributeError", "Checkpoint", "FileNotFoundError", "IndexError", "Iterator", "KeyError",
+    "Row", "RuntimeError", "TypeError", "ValueError", "all", "any", "assigned", "bool", "converted",
+    "delattr", "dict", "files_of", "filter", "id", "is_packed", "isinstance", "iter", "lines",
+    "map", "object", "open", "quantised", "restored", "save", "set", "slice", "sorted", "str",
+    "tuple", "written",
 ))  # fmt: skip
-"""Names of Python that only helpers and loading use: no class or function may be called so."""
+"""Names that only helpers, loading and saving use: no class or function may be called so."""
 
 _TAKEN = {
     name.rstrip("_"): len(name) - len(name.rstrip("_"))

@@ -139,8 +139,10 @@ def _modules(root: Module) -> list[Module]:
 
 
 def _imports(uses: Uses) -> list[Line]:
-    standard = "".join(f"import {name}\n" for name in ("math", "re") if Import(name) in uses)
-    abstract = [name for name in ("Callable", "Mapping") if Import(name) in uses]
+    standard = "".join(
+        f"import {name}\n" for name in ("json", "math", "re") if Import(name) in uses
+    )
+    abstract = [name for name in ("Callable", "Iterator", "Mapping") if Import(name) in uses]
     if abstract:
         standard += f"from collections.abc import {', '.join(abstract)}\n"
     paths = "from pathlib import Path\n" if Import("Path") in uses else ""

@@ -92,15 +92,15 @@ def precise_lines(group: Group) -> list[Line]:
         if any(q.guard for q in precise):
             names = "".join(f'"{n}", ' for n in kept).rstrip()
             held = f"n: getattr(self, n).data for n in ({names}) if getattr(self, n) is not None"
-        cast = line("getattr(self, name).data = value.to(getattr(self, name).device)")
+        cast = [
+            line("new = getattr(self, name)"),
+            line("new.data = new.data.to(value.dtype) if value.is_meta else value.to(new.device)"),
+        ]
         lines = [
             line("# What is of single precision keeps it when the rest is cast."),
             line("kept = {}", f"{{{held}}}"),
             *lines,
-            line(
-                "for name, value in kept.items():",
-                block=[line("if not value.is_meta:", block=[cast])],
-            ),
+            line("for name, value in kept.items():", block=cast),
         ]
     if read:
         comment = "# Tables keep their precision when parameters are cast, and survive `to_empty`."

@@ -29,6 +29,7 @@ from archdsl.formatter.expressions import (
     argument,
     axes,
     case_head,
+    chain,
     flat,
     laid,
     names,
@@ -373,18 +374,19 @@ class _Printer:
             return f"skip {x.source.span.text}"
         if isinstance(x, s.WeightGroup):
             lead = "<- " if x.target is None else f"{_target(x.target)} <- "
-            sources = ", ".join(t.span.text for t in x.sources)
+            sources = ", ".join(map(_source, x.sources))
             return f"{lead}{sources} {self.nested(x.lines, indent)}"
-        pattern = f" [{axes(x.pattern)}]" if x.pattern is not None else ""
-        sources = ", ".join(t.span.text for t in x.sources) + pattern
+        tail = f" [{axes(x.pattern)}]" if x.pattern is not None else ""
+        tail += f" when {_target(x.when)}" if x.when is not None else ""
+        sources = ", ".join(map(_source, x.sources)) + tail
         targets = ", ".join(_target(t) for t in x.targets)
         lead = f"{targets:{wide if len(x.targets) == 1 else 0}} <- "
         if indent + len(lead) + len(sources) <= WIDTH and not self.notes.within(x.span):
             return lead + sources
         column = indent + STEP + 3
         left = self.row(x.targets, lambda t, _: _target(t), indent)
-        tail = self.row(x.sources, lambda t, _: t.span.text, column, len(pattern))
-        return f"{left}\n{' ' * (indent + STEP)}<- {tail}{pattern}"
+        right = self.row(x.sources, _broken_source, column, len(tail))
+        return f"{left}\n{' ' * (indent + STEP)}<- {right}{tail}"
 
 
 def _preset(x: s.Preset, _: Place) -> str:
@@ -408,6 +410,16 @@ def _is_part(x: s.Statement) -> bool:
 def _left(x: s.Statement) -> str:
     assert isinstance(x, s.Bind)
     return f"{x.own} {names(x.names)}" if x.own else names(x.names)
+
+
+def _source(x: s.Tensors) -> str:
+    return " + ".join(flat(part) for part in x.parts)
+
+
+def _broken_source(x: s.Tensors, place: Place) -> str:
+    """A source whose parts begin new lines where it is long."""
+    links: list[tuple[str, s.Expr]] = [("+ " if i else "", part) for i, part in enumerate(x.parts)]
+    return chain(links, place, lambda part, _: flat(part))
 
 
 def _target(t: s.Target) -> str:

@@ -251,16 +251,14 @@ def _broken(e: s.Expr, place: Place, notes: Comments, body: Body) -> str:
             start = place.at(place.column + 1, place.tail + 1)
             return "(" + parts(items, inner, start, notes) + ")"
         case s.Pipe(stages):
-            return _chain(
-                [("" if i == 0 else "|> ", x) for i, x in enumerate(stages)], place, inner
-            )
+            return chain([("" if i == 0 else "|> ", x) for i, x in enumerate(stages)], place, inner)
         case s.Choice(yes, test, no):
-            return _chain([("", yes), ("if ", test), ("else ", no)], place, inner, apart=True)
+            return chain([("", yes), ("if ", test), ("else ", no)], place, inner, apart=True)
         case s.Binary("*", left, s.Call() | s.Group() as layer):
             lead = f"{flat(left)} * "
             return lead + inner(layer, place.at(place.column + len(lead)))
         case s.Binary(op):
-            return _chain(_operands(e, op), place, inner)
+            return chain(_operands(e, op), place, inner)
         case s.Unary(op, value):
             lead = op + (" " if op == "not" else "")
             return lead + inner(value, place.at(place.column + len(lead)))
@@ -286,7 +284,7 @@ def _operands(e: s.Binary, op: str) -> list[tuple[str, s.Expr]]:
     return [("", here), *reversed(operands)]
 
 
-def _chain(
+def chain(
     links: list[tuple[str, s.Expr]],
     place: Place,
     inner: Callable[[s.Expr, Place], str],

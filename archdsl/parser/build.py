@@ -416,12 +416,17 @@ class _Builder:
             return s.Skip(self.string(c[0]), at)
         trees = [t for t in c if isinstance(t, Tree)]
         targets = tuple(self.target(t) for t in trees if t.data == "target")
-        sources = tuple(self.string(t.children[0]) for t in trees if t.data == "source")
+        sources = tuple(self.tensors(t) for t in trees if t.data == "source")
         if tree.data == "weight_group":
             inner = tuple(self.weight(t) for t in trees if t.data not in ("target", "source"))
             return s.WeightGroup(next(iter(targets), None), sources, inner, at)
         pattern = next((self.pattern(t) for t in trees if t.data == "pattern"), None)
-        return s.WeightMap(targets, sources, pattern, at)
+        whens = (t.children[0] for t in trees if t.data == "when_")
+        when = next((self.target(t) for t in whens if isinstance(t, Tree)), None)
+        return s.WeightMap(targets, sources, pattern, when, at)
+
+    def tensors(self, tree: Tree) -> s.Tensors:
+        return s.Tensors(tuple(self.string(c) for c in tree.children), self.span(tree))
 
     def target(self, tree: Tree) -> s.Target:
         name, *steps = tree.children
