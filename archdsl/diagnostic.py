@@ -25,7 +25,7 @@ CODES: dict[str, str] = {
     "too-large": "a limit on size, depth or count is passed",
     "unknown-name": "a name that nothing in sight defines",
     "duplicate-name": "two definitions of one name",
-    "recursion": "a block that contains itself",
+    "recursion": "a block that contains itself, a variant that is made from itself",
     "import-cycle": "files that import each other",
     "unknown-import": "an import of a file or a name that is not there",
     "unknown-setting": "a setting that the block does not have",
@@ -82,6 +82,7 @@ class Diagnostic:
     """One error: a stable code, a headline, a place, further places, one line of help.
 
     `frames` tells the way from the user's text into the standard library or through applied blocks.
+    `origin` is where the fault was found, where it is told at another place.
     """
 
     code: str
@@ -92,6 +93,7 @@ class Diagnostic:
     help: str = ""
     frames: tuple[str, ...] = ()
     name: str = ""
+    origin: Span | None = None
 
     def __post_init__(self) -> None:
         assert self.code in CODES, self.code

@@ -185,7 +185,7 @@ class Checked:
     @property
     def names(self) -> tuple[str, ...]:
         """The variants that the spec declares, those with errors included."""
-        return tuple(v.name.name for v in self.unit.variants) if self.unit else ()
+        return tuple(self.unit.variants) if self.unit else ()
 
 
 def check_path(path: Path, name: str, only: str | None = None, tiny: bool = True) -> Checked:
@@ -259,13 +259,18 @@ def without_echoes(
     everything else is told once, as the generic check said it.
     """
     numbers = list(concrete)
-    in_numbers = {d.span for d in numbers if d.span is not None}
+    in_numbers = {_fault(d) for d in numbers if d.span is not None}
     kept = [d for d in generic if d.code not in _GENERIC_ONLY_IF_ALONE or d.span not in in_numbers]
     places = {d.span for d in kept if d.span is not None}
     circles = any(d.code == "recursion" for d in kept)  # told where they close, by name
     return kept + [
-        d for d in numbers if d.span not in places and not (circles and d.code == "recursion")
+        d for d in numbers if _fault(d) not in places and not (circles and d.code == "recursion")
     ]
+
+
+def _fault(d: Diagnostic) -> Span | None:
+    """Where a fault was found, which may be told at another place."""
+    return d.origin or d.span
 
 
 def in_order(diagnostics: Iterable[Diagnostic], source: Source) -> tuple[Diagnostic, ...]:

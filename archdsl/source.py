@@ -97,6 +97,10 @@ class Span:
         """What stands there."""
         return self.source.text[self.start : self.end]
 
+    def within(self, other: Span) -> bool:
+        """Whether it is a part of another span."""
+        return self.source is other.source and other.start <= self.start and self.end <= other.end
+
     def to(self, other: Span) -> Span:
         """From the beginning of this span to the end of another one."""
         return Span(self.source, self.start, other.end)
