@@ -77,7 +77,7 @@ class Label:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Diagnostic:
     """One error: a stable code, a headline, a place, further places, one line of help.
 
@@ -104,6 +104,11 @@ class Diagnostic:
         if self.span is None:
             return self.name
         return f"{self.span.source.name}:{self.span.line}:{self.span.column}"
+
+    def __repr__(self) -> str:
+        return (
+            f"<error[{self.code}] {printable(self.place)[-60:]}: {printable(self.message)[:120]}>"
+        )
 
     def text(self, color: bool = False) -> str:
         """The message as it stands in a terminal, several lines without a final line break."""

@@ -337,7 +337,9 @@ class Library:
             return
         use = _shipped(base.name)
         near = nearest(base.name, [*unit.variants, *unit.others])
-        help = f"write {use}" if use else near or "a variant of this file, or an imported one"
+        if use and (not near or use.endswith(f" {base.name}")):
+            near = f"write {use}"
+        help = near or "name a variant of this file, or an imported one"
         self.diagnostics.add(
             "unknown-name", f"there is no variant {base.name}", base.span, help=help
         )
@@ -398,13 +400,19 @@ def _in_the_library(use: s.Use) -> str:
     return ", ".join(f"use {home}: {', '.join(names)}" for home, names in homes.items())
 
 
-def _shipped(variant: str) -> str:
-    """The `use` that imports a variant of the shipped specs; empty where none is called so."""
-    declared = re.compile(rf"^variant\s+{re.escape(variant)}\b", re.MULTILINE)
+def _shipped(name: str) -> str:
+    """The `use` that imports the variant of the shipped specs whose name is nearest; empty where
+    none is near.
+    """
+    homes: dict[str, str] = {}
     for path in sorted(specs_folder().glob("*.arch")):
-        if declared.search(path.read_text(encoding="utf-8", errors="replace")):
-            return f"use specs.{path.stem}: {variant}"
-    return ""
+        text = path.read_text(encoding="utf-8", errors="replace")
+        homes |= dict.fromkeys(_VARIANT.findall(text), f"specs.{path.stem}")
+    spelling = closest(name, homes, 0.8)
+    return f"use {homes[spelling]}: {spelling}" if spelling else ""
+
+
+_VARIANT = re.compile(r"^variant\s+(\w+)", re.MULTILINE)
 
 
 # --- the standard library, parsed ahead of time ---------------------------------------------------
