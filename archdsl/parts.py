@@ -71,9 +71,9 @@ class Parameter:
     `path`: its name in the state dict, without the numbers of layers that have the same; there, a
     name that Python needs has one more `_`. `shape`: of one tensor; the experts of a bank are one
     tensor, with an axis of experts in front. `dtype`: `float` is the model's dtype, `float32` stays
-    in single precision. `count`: how many such tensors the model has. `tied`: the path of the parameter that it is, empty where it is its own.
-    `apart`: whether it belongs to a part beside the model. `place`: where the spec asks for the
-    module that it belongs to.
+    in single precision. `count`: how many such tensors the model has. `tied`: the path of the
+    parameter that it is, empty where it is its own. `apart`: whether it belongs to a part beside
+    the model. `place`: where the spec asks for the module that it belongs to.
     """
 
     path: str
