@@ -267,9 +267,13 @@ def sound(results: Iterable[Checked]) -> dict[str, Variant]:
     """
     variants: dict[str, Variant] = {}
     diagnostics = Diagnostics()
+    places: set[object] = set()
     for result in results:
         for diagnostic in result.diagnostics:
-            diagnostics.put(diagnostic)
+            place = _on_disk(diagnostic)
+            if place not in places:  # a mistake in a file that others import is theirs too
+                diagnostics.put(diagnostic)
+            places.add(place)
         for variant in result.variants:
             other = variants.setdefault(variant.id, variant)
             if other is not variant:
@@ -281,6 +285,14 @@ def sound(results: Iterable[Checked]) -> dict[str, Variant]:
     if diagnostics.items:
         raise SpecError(diagnostics.items)
     return variants
+
+
+def _on_disk(d: Diagnostic) -> object:
+    """What is wrong where, whatever messages call the file."""
+    at = d.span
+    if at is None:
+        return d.code, d.message
+    return d.code, at.source.path.resolve() if at.source.path else at.source.name, at.start
 
 
 def check_path(path: Path, name: str, only: str | None = None, tiny: bool = True) -> Checked:

@@ -299,7 +299,10 @@ class Library:
         return unit
 
     def _check_bases(self, unit: Unit) -> None:
-        """Reports variants that are made from something that is no variant, or from themselves."""
+        """Reports variants that are made from something that is no variant, or from themselves. A
+        row of them that is too long is told once.
+        """
+        long = False
         for decl in unit.variants.values():
             if not isinstance(decl.value, s.Change):
                 continue
@@ -308,7 +311,9 @@ class Library:
             base = last.unit.base(last.decl)
             if len(way) > MAX_BASES:
                 message = f"variants that are made from each other, more than {MAX_BASES} in a row"
-                self.diagnostics.add("too-large", message, decl.value.base.span)
+                if not long:
+                    self.diagnostics.add("too-large", message, decl.value.base.span)
+                long = True
             elif base is not None:
                 circle = way[[here.decl for here in way].index(base.decl) :]
                 self._circle([here.decl for here in circle])

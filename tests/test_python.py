@@ -250,6 +250,33 @@ def test_what_is_no_value_or_no_name_is_refused(
         small().with_(id, **settings)
 
 
+def test_an_expression_uses_the_names_of_its_own_file(tmp_path: Path) -> None:
+    """Two files have a block of one name, and each means its own; a third one names neither."""
+    bend = "block Norm(d)(x: [..., d]) -> [..., d] {{ param w: [{}] = ones return x * w }}\n"
+    (tmp_path / "a.arch").write_text(
+        bend.format("d") + SPEC.replace("far, near]", "far, near], norm: Norm(d)")
+    )
+    (tmp_path / "b.arch").write_text(
+        "use ./a: Small\n" + bend.format("1") + "variant B = Small with (heads: 2)\n"
+        "variant C = B with (d: 32, norm: Norm(d))\n"
+    )
+    (tmp_path / "c.arch").write_text("use ./b: C\nvariant D = C with (vocab: 60)\n")
+    found = archdsl.load(tmp_path)
+    shapes = {name: variant.parameters["last.w"].shape for name, variant in found.items()}
+    assert shapes == {"Small": (16,), "B": (16,), "C": (1,), "D": (1,)}
+    assert found["D"].model.about == {"after": "C", "context": 32}
+
+
+def test_a_card_and_the_checkpoint_map_of_a_changed_variant() -> None:
+    """The hub is the model's, the card the variant's own."""
+    base = variants()["Llama3_8B"]
+    other = base.with_(kv_heads=4)
+    assert base.model.card and not other.model.card
+    assert other.model.hub is not None and base.model.hub is not None
+    assert other.model.hub.types == base.model.hub.types
+    assert "4 kv heads" in other.svg() and "8 kv heads" in base.svg()
+
+
 def test_a_name_is_made_of_the_settings() -> None:
     assert small().with_(heads=2, kinds=["far"]).id == "Small_with_heads_2_kinds_far"
     assert len(small().with_(kinds=200 * ["far"]).id) < 100
@@ -301,6 +328,14 @@ def test_a_folder_is_all_its_specs(tmp_path: Path) -> None:
     assert sorted(d.code for d in told.value.diagnostics) == [
         "duplicate-name", "duplicate-name", "fact-mismatch",
     ]  # fmt: skip
+    for name in ("more/c.arch", "more/b.arch", "a.arch"):
+        (tmp_path / name).unlink()
+    (tmp_path / "more" / "e.arch").write_text("use ./f: Half\n")
+    (tmp_path / "more" / "f.arch").write_text("block Half(d)(x: [..., d]) -> [..., d] { y = x }\n")
+    with pytest.raises(archdsl.SpecError) as told:
+        archdsl.load(tmp_path)
+    codes = [d.code for d in told.value.diagnostics]
+    assert len(codes) == len(set(codes)), "one mistake of a file that another imports, told twice"
     empty = tmp_path / "empty"
     empty.mkdir()
     assert archdsl.load(empty) == {}
