@@ -25,7 +25,7 @@ CODES: dict[str, str] = {
     "too-large": "a limit on size, depth or count is passed",
     "unknown-name": "a name that nothing in sight defines",
     "duplicate-name": "two definitions of one name",
-    "recursion": "a block that contains itself",
+    "recursion": "a block that contains itself, a variant that is made from itself",
     "import-cycle": "files that import each other",
     "unknown-import": "an import of a file or a name that is not there",
     "unknown-setting": "a setting that the block does not have",
@@ -77,11 +77,12 @@ class Label:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Diagnostic:
     """One error: a stable code, a headline, a place, further places, one line of help.
 
     `frames` tells the way from the user's text into the standard library or through applied blocks.
+    `origin` is where the fault was found, where it is told at another place.
     """
 
     code: str
@@ -92,6 +93,7 @@ class Diagnostic:
     help: str = ""
     frames: tuple[str, ...] = ()
     name: str = ""
+    origin: Span | None = None
 
     def __post_init__(self) -> None:
         assert self.code in CODES, self.code
@@ -102,6 +104,11 @@ class Diagnostic:
         if self.span is None:
             return self.name
         return f"{self.span.source.name}:{self.span.line}:{self.span.column}"
+
+    def __repr__(self) -> str:
+        return (
+            f"<error[{self.code}] {printable(self.place)[-60:]}: {printable(self.message)[:120]}>"
+        )
 
     def text(self, color: bool = False) -> str:
         """The message as it stands in a terminal, several lines without a final line break."""

@@ -59,12 +59,32 @@ class Keeping:
     last: int | None = None
 
 
-@dataclass(frozen=True)
+@record
+class Costs:
+    """What it takes to run a model.
+
+    `context`: tokens of each sequence. `batch`: sequences. `cache_bytes`: the cache of all
+    sequences once they are so long, states and kept inputs included, numbers in bf16 where the
+    model says nothing else. `flops_per_token`: of one more token of one sequence. `prefill_flops`:
+    of all tokens of all sequences, read at once.
+    """
+
+    context: int
+    batch: int
+    cache_bytes: int
+    flops_per_token: int
+    prefill_flops: int
+
+
+@dataclass(frozen=True, repr=False)
 class Facts:
     """What can be counted of a model. Everything is computed on first use."""
 
     model: Model
     _memo: dict[tuple[str, int], Dim] = field(default_factory=dict, repr=False)
+
+    def __repr__(self) -> str:
+        return f"<facts of {self.model!r}>"
 
     @cached_property
     def params(self) -> int:
@@ -85,7 +105,7 @@ class Facts:
             for count, inner in child.stored:
                 idle += count * self._idle(inner)
             if isinstance(bank := child.part, Experts):
-                idle += self._params(bank.expert) * max(0, bank.count - bank.top_k)
+                idle += self.params_of(bank.expert) * max(0, bank.count - bank.top_k)
         return idle
 
     def idle(self, module: Module) -> int:
@@ -112,7 +132,7 @@ class Facts:
         root = self.model.root
         tables = [c for c in root.children if any(m.role == "embedding" for _, m in c.modules)]
         fed = [c for c in tables if self._fed_by_input(c)]
-        return sum(self._params(m) for c in fed for _, m in c.modules)
+        return sum(self.params_of(m) for c in fed for _, m in c.modules)
 
     def _fed_by_input(self, child: Child) -> bool:
         nodes = self.model.root.nodes
@@ -166,9 +186,10 @@ class Facts:
             self.size(module, p.type) for p in module.params if p.kind == "param" and not p.tied
         )
 
-    def _params(self, module: Module) -> int:
+    def params_of(self, module: Module) -> int:
+        """Parameters of a module and all its parts, without those that stand apart."""
         return self._own(module) + sum(
-            n * self._params(m) for c in module.children if not c.apart for n, m in c.stored
+            n * self.params_of(m) for c in module.children if not c.apart for n, m in c.stored
         )
 
     @cached_property
@@ -181,7 +202,7 @@ class Facts:
         for child in module.children:
             for count, inner in child.stored:
                 total += count * self._apart(inner)
-                total += count * self._params(inner) if child.apart else 0
+                total += count * self.params_of(inner) if child.apart else 0
         return total
 
     def size(self, module: Module, t: TensorType) -> int:
@@ -378,6 +399,24 @@ class Facts:
             return Dim()  # nothing is summed: elementwise work
         return product(axes.values()) * 2 * (len(node.args) - 1)
 
+    def at(self, context: int | None = None, batch: int = 1) -> Costs:
+        """What it takes to run the model at `context` tokens, where none are given those that the
+        variant states, for `batch` sequences. Raises ValueError where either is below 1, and where
+        no context is given or stated.
+        """
+        tokens = self.model.about.get("context") if context is None else context
+        if not isinstance(tokens, int):
+            raise ValueError(f"{self.model.id} states no context: say at how many tokens")
+        if tokens < 1 or batch < 1:
+            raise ValueError("a context and a batch are at least 1")
+        return Costs(
+            context=tokens,
+            batch=batch,
+            cache_bytes=batch * self.kv_bytes(tokens),
+            flops_per_token=self.flops_per_token(tokens),
+            prefill_flops=batch * self._flops_of(tokens, tokens),
+        )
+
     # --- layers -----------------------------------------------------------------------------------
 
     @cached_property
@@ -392,7 +431,7 @@ class Facts:
         """Runs of equal layers in order, as (count, module)."""
         layer_runs: list[tuple[int, Module]] = []
         for child in self.model.root.children:
-            for count, module in _in_order(child):
+            for count, module in in_order(child):
                 if module.role == "embedding":
                     continue
                 if layer_runs and layer_runs[-1][1] is module:
@@ -443,7 +482,7 @@ class Facts:
         return record
 
 
-def _in_order(child: Child) -> Iterator[tuple[int, Module]]:
+def in_order(child: Child) -> Iterator[tuple[int, Module]]:
     """The layers of a part of the model in order: of its stack, or itself where it is a layer."""
     if child.apart:
         return

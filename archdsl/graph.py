@@ -15,7 +15,7 @@ and `Model.numbers` what those are:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from archdsl.axes import Plan
 from archdsl.dims import Dim, substitute
@@ -326,7 +326,7 @@ class Hub:
     skips: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Model:
     """A variant, elaborated. `id` is its name in the spec, `about` its facts as written. `unrolled`
     are the settings that say how long a `for i in n` is: its layers are written out, one by one.
@@ -342,13 +342,15 @@ class Model:
     hub: Hub | None = None
     doc: str = ""
     span: Span | None = None
-    modules: tuple[Module, ...] = field(default=(), repr=False)
     unrolled: frozenset[ModelSymbol] = frozenset()
 
     @property
     def name(self) -> str:
         """What readers call it."""
         return str(self.about.get("name") or self.id)
+
+    def __repr__(self) -> str:
+        return f"<model {self.id[:60]} of {self.family[:60]}>"
 
     def number(self, module: Module, d: Dim) -> Dim:
         """A dimension in a module's symbols as a number, or in `B`, `T`, `S` where it has these."""

@@ -240,10 +240,7 @@ def schedule(runs: list[tuple[int, Module]]) -> Runs:
     Of layers with a window and layers without: `((10, ((5, "window 1,024"), (1, "no window"))),
     (2, "window 1,024"))`.
     """
-    modules = list({module.id: module for _, module in runs}.values())
-    names = dict(zip((m.id for m in modules), kind_names(modules), strict=True))
-    if len(set(names.values())) == 1:
-        names = {module.id: module.title for module in modules}
+    names = kinds([module for _, module in runs])
     joined: list[tuple[int, str]] = []
     for count, module in runs:
         name = names[module.id]
@@ -251,6 +248,15 @@ def schedule(runs: list[tuple[int, Module]]) -> Runs:
             count += joined.pop()[0]
         joined.append((count, name))
     return repeats(joined)
+
+
+def kinds(layers: list[Module]) -> dict[int, str]:
+    """What each kind of layer is called, by the id of its module."""
+    modules = list({module.id: module for module in layers}.values())
+    names = dict(zip((m.id for m in modules), kind_names(modules), strict=True))
+    if len(set(names.values())) == 1:
+        return {module.id: module.title for module in modules}
+    return names
 
 
 def repeats(runs: list[tuple[int, str]]) -> Runs:

@@ -11,19 +11,25 @@ concrete message is the better one: it has names and numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, Unpack
 
-from archdsl import elaborate, parser
+from archdsl import elaborate, parser, parts
 from archdsl.check import work
 from archdsl.check.body import check_block
 from archdsl.check.hubs import check_hub
 from archdsl.check.recursion import check_recursion
-from archdsl.diagnostic import Diagnostic, Diagnostics
+from archdsl.diagnostic import Diagnostic, Diagnostics, Label, SpecError
 from archdsl.dims import TooLarge
-from archdsl.facts import Facts, check_expectations
-from archdsl.graph import Model
+from archdsl.facts import Costs, Facts, check_expectations
+from archdsl.graph import BlockValue, Model, Value
+from archdsl.parts import ByPath, Layer, Parameter, Submodule, short
 from archdsl.record import record, replace
 from archdsl.resolver import Library, Unit, importable
 from archdsl.shown import Shown, Words, asked
@@ -41,17 +47,72 @@ _OF_WHOLE_MODELS = ("unknown-path", "hub-weights")
 _GENERIC_ONLY_IF_ALONE = ("unknown-equality", "shape-mismatch")
 
 
-@record
+@dataclass(frozen=True, eq=False, repr=False)
 class Variant:
     """A variant that checks. Drawings and code are made when they are asked for.
 
     What a picture shows is said in words, `view="detail:layers.mix"` or `depth=1`: see
-    `shown.Words`.
+    `shown.Words`. `facts` are the counts, by name.
     """
 
     model: Model
     facts: Facts
     unit: Unit
+
+    @property
+    def id(self) -> str:
+        """The name of the variant in its spec."""
+        return self.model.id
+
+    @property
+    def name(self) -> str:
+        """What readers call it."""
+        return self.model.name
+
+    @cached_property
+    def settings(self) -> Mapping[str, Value | BlockValue]:
+        """The settings of the model by name, in its order: numbers, truths, words, tuples, blocks
+        with their own settings.
+        """
+        return MappingProxyType({s.name: s.value for s in self.model.root.settings})
+
+    @cached_property
+    def modules(self) -> ByPath[Submodule]:
+        """The parts of the model by path: `modules["layers.mix.q_proj"]`, of layers that differ
+        `modules["layers.3.feed"]`.
+        """
+        return parts.submodules(self.model)
+
+    @cached_property
+    def parameters(self) -> ByPath[Parameter]:
+        """The trained tensors by path, as the state dict of the emitted module names them."""
+        return parts.parameters(self.model)
+
+    @cached_property
+    def buffers(self) -> ByPath[Parameter]:
+        """The tensors that are in checkpoints and not trained, as `parameters`."""
+        return parts.parameters(self.model, "buffer")
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers in order, each with its kind."""
+        return parts.layers(self.model)
+
+    def facts_at(self, context: int | None = None, batch: int = 1) -> Costs:
+        """Cache and FLOPs at `context` tokens, those that the variant states where none are given,
+        of `batch` sequences. Raises ValueError for a number below 1 and where no context is known.
+        """
+        return self.facts.at(context, batch)
+
+    def with_(self, id: str = "", /, **settings: object) -> Variant:
+        """Another variant, with other values of some settings, as `variant ID = THIS with (...)`.
+
+        A value is a number, a truth, a list, or the text of an expression: `kind="full"`,
+        `position="Rope(64, base: 1e6)"`, with the names that the spec has in sight. The name is
+        made of the settings where none is given. Raises `diagnostic.SpecError` where the variant
+        does not check, and ValueError or TypeError for a value that has no text.
+        """
+        return changed(self, id, settings)
 
     def svg(
         self,
@@ -120,7 +181,7 @@ class Variant:
         return self.svg()
 
     def __repr__(self) -> str:
-        return f"<{self.model.id}: {self.model.name}, {self.facts.params:,} parameters>"
+        return f"<{short(self.id)}: {short(self.name)}, {self.facts.params:,} parameters>"
 
 
 def drawn(variant: Variant, ask: Shown, theme: str = "light", width: str | None = None) -> Scene:
@@ -185,7 +246,53 @@ class Checked:
     @property
     def names(self) -> tuple[str, ...]:
         """The variants that the spec declares, those with errors included."""
-        return tuple(v.name.name for v in self.unit.variants) if self.unit else ()
+        return tuple(self.unit.variants) if self.unit else ()
+
+
+def specs_below(folder: Path) -> list[Path]:
+    """The specs in a folder and in those below it. Raises OSError for one that cannot be read."""
+
+    def unreadable(error: OSError) -> None:
+        raise error
+
+    paths = []
+    for place, _, names in os.walk(folder, onerror=unreadable):
+        paths += [Path(place, name) for name in names if name.endswith(".arch")]
+    return sorted(path for path in paths if path.is_file())
+
+
+def sound(results: Iterable[Checked]) -> dict[str, Variant]:
+    """The variants of specs by name. Raises SpecError where one has errors, and where two specs
+    have a variant of one name.
+    """
+    variants: dict[str, Variant] = {}
+    diagnostics = Diagnostics()
+    places: set[object] = set()
+    for result in results:
+        for diagnostic in result.diagnostics:
+            place = _on_disk(diagnostic)
+            if place not in places:  # a mistake in a file that others import is theirs too
+                diagnostics.put(diagnostic)
+            places.add(place)
+        for variant in result.variants:
+            other = variants.setdefault(variant.id, variant)
+            if other is not variant:
+                labels = [Label(s, "and here") for s in (other.model.span,) if s is not None]
+                message = f"two specs have a variant {variant.id}"
+                help = "load them one by one"
+                at = variant.model.span
+                diagnostics.add("duplicate-name", message, at, labels=labels, help=help)
+    if diagnostics.items:
+        raise SpecError(diagnostics.items)
+    return variants
+
+
+def _on_disk(d: Diagnostic) -> object:
+    """What is wrong where, whatever messages call the file."""
+    at = d.span
+    if at is None:
+        return d.code, d.message
+    return d.code, at.source.path.resolve() if at.source.path else at.source.name, at.start
 
 
 def check_path(path: Path, name: str, only: str | None = None, tiny: bool = True) -> Checked:
@@ -204,26 +311,35 @@ def check_source(source: Source, only: str | None = None, tiny: bool = True) -> 
     """
     before, generic, concrete = Diagnostics(), Diagnostics(), Diagnostics()
     unit, variants = None, list[Variant]()
-    try:
+    with _within_limits(source, generic, concrete):
         library = Library(before)
         unit = library.add(parser.parse(source, before), source.path)
-        with work.bounded():
-            for part in library.own:
-                check_recursion(part.blocks.values(), generic)
-                for block in part.blocks.values():
-                    check_block(block, generic, importable)
-                for declared in part.hubs:
-                    if declared.model.name in part.blocks:
-                        check_hub(part.blocks[declared.model.name], declared, part.keys, generic)
-            for model in elaborate.elaborate_all(unit, concrete, only):
-                facts = Facts(model)
-                if not library.has_gaps:
-                    check_expectations(facts, concrete)  # of a text with gaps nothing is counted
-                variants.append(Variant(model, facts, unit))
-            if tiny:
-                _check_tiny(variants, concrete)
+        for part in library.own:
+            check_recursion(part.blocks.values(), generic)
+            for block in part.blocks.values():
+                check_block(block, generic, importable)
+            for declared in part.hubs:
+                if declared.model.name in part.blocks:
+                    check_hub(part.blocks[declared.model.name], declared, part.keys, generic)
+        for model in elaborate.elaborate_all(unit, concrete, only):
+            facts = Facts(model)
+            if not library.has_gaps:
+                check_expectations(facts, concrete)  # of a text with gaps nothing is counted
+            variants.append(Variant(model, facts, unit))
+        if tiny:
+            _check_tiny(variants, concrete)
         if library.has_gaps:
             concrete.items = [d for d in concrete.items if d.code not in _OF_WHOLE_MODELS]
+    diagnostics = in_order([*before.items, *without_echoes(generic.items, concrete.items)], source)
+    return Checked(unit, tuple(variants), diagnostics)
+
+
+@contextmanager
+def _within_limits(source: Source, generic: Diagnostics, concrete: Diagnostics) -> Iterator[None]:
+    """Ends the work inside, and reports it, where it takes too much."""
+    try:
+        with work.bounded():
+            yield
     except work.TooMuch as error:
         concrete.add(
             "too-large",
@@ -235,8 +351,22 @@ def check_source(source: Source, only: str | None = None, tiny: bool = True) -> 
         if not any(d.code == "recursion" for d in generic.items):
             concrete.add("too-large", "this spec is too deep or too large", Span(source, 0, 1),
                      help="bind inner parts to names")  # fmt: skip
-    diagnostics = in_order([*before.items, *without_echoes(generic.items, concrete.items)], source)
-    return Checked(unit, tuple(variants), diagnostics)
+
+
+def changed(variant: Variant, id: str, settings: Mapping[str, object]) -> Variant:
+    """A variant with other values of some settings, checked: see `Variant.with_`."""
+    from archdsl.changes import change
+
+    source, unit = change(variant.unit, variant.id, id, settings)
+    concrete, variants = Diagnostics(), list[Variant]()
+    with _within_limits(source, Diagnostics(), concrete):
+        variants += [
+            Variant(model, Facts(model), unit) for model in elaborate.elaborate_all(unit, concrete)
+        ]
+        _check_tiny(variants, concrete)
+    if concrete.items:
+        raise SpecError(in_order(concrete.items, source))
+    return variants[0]
 
 
 def _check_tiny(variants: list[Variant], diagnostics: Diagnostics) -> None:
@@ -259,13 +389,18 @@ def without_echoes(
     everything else is told once, as the generic check said it.
     """
     numbers = list(concrete)
-    in_numbers = {d.span for d in numbers if d.span is not None}
+    in_numbers = {_fault(d) for d in numbers if d.span is not None}
     kept = [d for d in generic if d.code not in _GENERIC_ONLY_IF_ALONE or d.span not in in_numbers]
     places = {d.span for d in kept if d.span is not None}
     circles = any(d.code == "recursion" for d in kept)  # told where they close, by name
     return kept + [
-        d for d in numbers if d.span not in places and not (circles and d.code == "recursion")
+        d for d in numbers if _fault(d) not in places and not (circles and d.code == "recursion")
     ]
+
+
+def _fault(d: Diagnostic) -> Span | None:
+    """Where a fault was found, which may be told at another place."""
+    return d.origin or d.span
 
 
 def in_order(diagnostics: Iterable[Diagnostic], source: Source) -> tuple[Diagnostic, ...]:

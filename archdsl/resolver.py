@@ -9,24 +9,31 @@ chain.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from archdsl import syntax as s
 from archdsl.check.values import Block, BlockRef, Error, Keys, Value
 from archdsl.diagnostic import Diagnostics, closest, nearest
 from archdsl.parser import parse, read
 from archdsl.parser.tables import digest
-from archdsl.record import entity
+from archdsl.record import entity, record
 from archdsl.source import Source
 
 PACKAGE = Path(__file__).parent
 STD = PACKAGE / "std"
 PREPARED = STD / "std.bin"
+EMPTY: Mapping[str, Any] = MappingProxyType({})
 MAX_IMPORTS = 30
 """A chain of files that import one another is no longer than this."""
+
+MAX_BASES = 30
+"""Variants that are made from one another in a row."""
 
 MAX_VARIANTS = 300
 """Variants in one file; a family has ten."""
@@ -34,29 +41,82 @@ MAX_VARIANTS = 300
 
 @entity
 class Unit:
-    """One file with its names resolved."""
+    """One file with its names resolved. `others` are the variants that it imports."""
 
     file: s.File
     blocks: Mapping[str, Block]
     names: Mapping[str, Value]
-    variants: tuple[s.VariantDecl, ...]
+    variants: Mapping[str, s.VariantDecl]
     tinies: tuple[s.TinyDecl, ...]
     cards: tuple[s.CardDecl, ...]
     hubs: tuple[s.HubDecl, ...]
     keys: Mapping[str, Keys]
     from_std: bool
     imports: tuple[Unit, ...] = ()
+    others: Mapping[str, Declared] = EMPTY
 
     @property
     def source(self) -> Source:
         """The text of the file."""
         return self.file.source
 
+    def base(self, decl: s.VariantDecl) -> Declared | None:
+        """The variant that one of this file is made from; None for one made of a model, and where
+        there is no such variant.
+        """
+        if not isinstance(decl.value, s.Change):
+            return None
+        name = decl.value.base.name
+        own = self.variants.get(name)
+        return self.others.get(name) if own is None else Declared(self, own)
+
+
+@record
+class Declared:
+    """A variant and the file that declares it."""
+
+    unit: Unit
+    decl: s.VariantDecl
+
 
 def specs_folder() -> Path:
     """The specs that ship with the package: inside it, or at the top of a checkout."""
     inside = PACKAGE / "specs"
     return inside if inside.is_dir() else PACKAGE.parent / "specs"
+
+
+def lineage(unit: Unit, decl: s.VariantDecl) -> Iterator[Declared]:
+    """A variant and those that it is made from, itself first; of a circle each once."""
+    here: Declared | None = Declared(unit, decl)
+    seen: set[s.VariantDecl] = set()
+    while here is not None and here.decl not in seen and len(seen) <= MAX_BASES:
+        seen.add(here.decl)
+        yield here
+        here = here.unit.base(here.decl)
+
+
+@dataclass(slots=True)
+class Sight:
+    """What the imports of a file bring: blocks, lines of hubs, variants. A model and a variant may
+    have one name, for one is called and the other is changed.
+    """
+
+    names: dict[str, Value] = field(default_factory=dict)
+    keys: dict[str, Keys] = field(default_factory=dict)
+    variants: dict[str, Declared] = field(default_factory=dict)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.names or name in self.keys or name in self.variants
+
+    def add(self, name: str, unit: Unit) -> bool:
+        """Brings what a file declares under a name; False where it declares nothing."""
+        if name in unit.blocks:
+            self.names[name] = BlockRef(unit.blocks[name])
+        if name in unit.keys:
+            self.keys[name] = unit.keys[name]
+        if name in unit.variants:
+            self.variants[name] = Declared(unit, unit.variants[name])
+        return name in self
 
 
 @dataclass(slots=True)
@@ -112,35 +172,28 @@ class Library:
         folder = path.parent if path is not None else Path.cwd()
         key = path.resolve() if path is not None else Path("-")
         self.chain.append((key, file.source.name))
-        names: dict[str, Value] = {}
-        keys: dict[str, Keys] = {}
+        sight = Sight()
         imports: list[Unit] = []
         for item in file.items:
             if isinstance(item, s.Use):
-                unit = self._use(item, folder, names, keys)
+                unit = self._use(item, folder, sight)
                 imports.extend([unit] if unit is not None else [])
         self.chain.pop()
-        return self._declare(file, key, names, keys, tuple(imports))
+        return self._declare(file, key, sight, tuple(imports))
 
-    def _use(
-        self, use: s.Use, folder: Path, names: dict[str, Value], keys: dict[str, Keys]
-    ) -> Unit | None:
+    def _use(self, use: s.Use, folder: Path, sight: Sight) -> Unit | None:
         """Brings imported names in sight; those that are not there are told once, here."""
         unit = self._imported(use, folder)
         for name in use.names:
-            if name.name in names or name.name in keys:
+            if name.name in sight:
                 message = f"{name.name} is imported twice"
                 self.diagnostics.add("duplicate-name", message, name.span, help="remove one")
             elif unit is None:
-                names[name.name] = Error()
+                sight.names[name.name] = Error()
                 self.missed = True
-            elif name.name in unit.blocks:
-                names[name.name] = BlockRef(unit.blocks[name.name])
-            elif name.name in unit.keys:
-                keys[name.name] = unit.keys[name.name]
-            else:
+            elif not sight.add(name.name, unit):
                 self._not_there(name, unit, locate(use.path, folder)[1])
-                names[name.name] = Error()
+                sight.names[name.name] = Error()
                 self.missed = True
         return unit
 
@@ -149,14 +202,15 @@ class Library:
         where it is used.
         """
         spelling, use = importable(name.name)
-        near = closest(name.name, unit.blocks)
+        near = closest(name.name, [*unit.blocks, *unit.variants])
         if near:
             self.meant.add(near)
         hint = f"did you mean {near}?" if near else ""
         if spelling and (spelling == name.name or not near):
             hint = f"write {use}"
-        hint = hint or f"it has {', '.join(list(unit.blocks)[:12])}"
-        message = f"{shown} has no block {name.name}"
+        hint = hint or f"it has {', '.join([*unit.blocks, *unit.variants][:12])}"
+        what = "block or variant" if unit.variants else "block"
+        message = f"{shown} has no {what} {name.name}"
         self.diagnostics.add("unknown-import", message, name.span, help=hint)
 
     def _imported(self, use: s.Use, folder: Path) -> Unit | None:
@@ -192,15 +246,9 @@ class Library:
             return None
         return self.load(target, shown)
 
-    def _declare(
-        self,
-        file: s.File,
-        key: Path,
-        names: dict[str, Value],
-        keys: dict[str, Keys],
-        imports: tuple[Unit, ...],
-    ) -> Unit:
+    def _declare(self, file: s.File, key: Path, sight: Sight, imports: tuple[Unit, ...]) -> Unit:
         from_std = key.parent == STD
+        names, keys = sight.names, sight.keys
         blocks: dict[str, Block] = {}
         variants: dict[str, s.VariantDecl] = {}
         for item in file.items:
@@ -222,7 +270,7 @@ class Library:
                     self.diagnostics.add("too-large", message, item.name.span)
                     break
                 case s.VariantDecl():
-                    if item.name.name in variants:
+                    if item.name.name in variants or item.name.name in sight.variants:
                         self._twice(item.name)
                         continue
                     variants[item.name.name] = item
@@ -234,17 +282,71 @@ class Library:
                 hint = nearest(item.model.name, blocks)
                 message = f"there is no model {item.model.name} in this file"
                 self.diagnostics.add("unknown-name", message, item.model.span, help=hint)
-        return Unit(
+        unit = Unit(
             file,
             blocks,
             names,
-            tuple(variants.values()),
+            variants,
             tuple(i for i in file.items if isinstance(i, s.TinyDecl)),
             tuple(i for i in file.items if isinstance(i, s.CardDecl)),
             tuple(i for i in file.items if isinstance(i, s.HubDecl)),
             keys,
             from_std,
             imports,
+            sight.variants,
+        )
+        self._check_bases(unit)
+        return unit
+
+    def _check_bases(self, unit: Unit) -> None:
+        """Reports variants that are made from something that is no variant, or from themselves. A
+        row of them that is too long is told once.
+        """
+        long = False
+        for decl in unit.variants.values():
+            if not isinstance(decl.value, s.Change):
+                continue
+            way = list(lineage(unit, decl))
+            last = way[-1]
+            base = last.unit.base(last.decl)
+            if len(way) > MAX_BASES:
+                message = f"variants that are made from each other, more than {MAX_BASES} in a row"
+                if not long:
+                    self.diagnostics.add("too-large", message, decl.value.base.span)
+                long = True
+            elif base is not None:
+                circle = way[[here.decl for here in way].index(base.decl) :]
+                self._circle([here.decl for here in circle])
+            elif last.decl is decl:
+                self._no_base(unit, decl.value.base)
+
+    def _circle(self, decls: list[s.VariantDecl]) -> None:
+        """Reports variants that are made from each other, where the first of them stands."""
+        at = decls.index(min(decls, key=lambda decl: decl.span.start))
+        names = [decl.name.name for decl in [*decls[at:], *decls[: at + 1]]]
+        message = f"{names[0]} is made from itself"
+        if len(decls) > 1:
+            message += f": {' -> '.join(names)}"
+        help = "begin with a model and its settings: Model(d: 64, ...)"
+        self.diagnostics.add("recursion", message, decls[at].value.span, help=help)
+
+    def _no_base(self, unit: Unit, base: s.Name) -> None:
+        lost = unit.file.lost
+        there = unit.names.get(base.name)
+        if base.name in lost or s.ANY in lost or isinstance(there, Error):
+            return  # it has been told what is wrong with it
+        if there is not None:
+            message = f"`with` changes a variant, and {base.name} is a block"
+            help = f"give it its settings: {base.name}(...)"
+            self.diagnostics.add("kind-mismatch", message, base.span, help=help)
+            return
+        use = _shipped(base.name)
+        near = nearest(base.name, [*unit.variants, *unit.others])
+        if use and (not near or use.endswith(f" {base.name}")):
+            near = f"write {use}"
+        help = near or "name a variant of this file, or an imported one"
+        self.diagnostics.add(
+            "unknown-name", f"there is no variant {base.name}", base.span, help=help
         )
 
     def _twice(self, name: s.Name) -> None:
@@ -301,6 +403,21 @@ def _in_the_library(use: s.Use) -> str:
     if "" in homes or use.path.startswith("./"):
         return ""
     return ", ".join(f"use {home}: {', '.join(names)}" for home, names in homes.items())
+
+
+def _shipped(name: str) -> str:
+    """The `use` that imports the variant of the shipped specs whose name is nearest; empty where
+    none is near.
+    """
+    homes: dict[str, str] = {}
+    for path in sorted(specs_folder().glob("*.arch")):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        homes |= dict.fromkeys(_VARIANT.findall(text), f"specs.{path.stem}")
+    spelling = closest(name, homes, 0.8)
+    return f"use {homes[spelling]}: {spelling}" if spelling else ""
+
+
+_VARIANT = re.compile(r"^variant\s+(\w+)", re.MULTILINE)
 
 
 # --- the standard library, parsed ahead of time ---------------------------------------------------

@@ -46,7 +46,7 @@ def contents(path: Path) -> bytes:
         os.close(handle)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Source:
     """The text of one spec. `name` is what messages call it, `path` where it lies (None: standard
     input).
@@ -55,12 +55,15 @@ class Source:
     name: str
     text: str
     path: Path | None = None
-    starts: tuple[int, ...] = field(init=False, repr=False)
+    starts: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         starts = [0]
         starts.extend(i + 1 for i, c in enumerate(self.text) if c == "\n")
         object.__setattr__(self, "starts", tuple(starts))
+
+    def __repr__(self) -> str:
+        return f"<text of {self.name[-60:]!r}>"
 
     def position(self, offset: int) -> tuple[int, int]:
         """Line and column of a character, both counted from 1."""
@@ -96,6 +99,10 @@ class Span:
     def text(self) -> str:
         """What stands there."""
         return self.source.text[self.start : self.end]
+
+    def within(self, other: Span) -> bool:
+        """Whether it is a part of another span."""
+        return self.source is other.source and other.start <= self.start and self.end <= other.end
 
     def to(self, other: Span) -> Span:
         """From the beginning of this span to the end of another one."""

@@ -451,9 +451,20 @@ class TinyDecl:
 
 
 @entity
+class Change:
+    """`Base with (heads: 16)`: a variant, with other values of some settings."""
+
+    base: Name
+    args: tuple[Arg, ...]
+    span: Span
+
+
+@entity
 class VariantDecl:
+    """`value` is a model with its settings, or another variant with some of them changed."""
+
     name: Name
-    value: Expr
+    value: Expr | Change
     facts: tuple[Entry | Expect, ...]
     doc: str
     span: Span

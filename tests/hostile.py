@@ -164,6 +164,15 @@ SPECS: dict[str, str | bytes | Callable[[], str | bytes]] = {
         .replace("use std.core", "use std.attention: GQA\nuse std.core")
         + "\n".join(f"variant V{i} = M(d: 8 * {i + 1}) {{}}" for i in range(298))
     ),
+    "a row of 290 variants": lambda: (
+        model("  return embed(tokens)")
+        + "".join(f"variant W{i} = W{i + 1} with (d: 8) " for i in range(290))
+        + "variant W290 = V with (d: 8)"
+    ),
+    "a circle of 290 variants": lambda: (
+        model("  return embed(tokens)")
+        + "".join(f"variant W{i} = W{(i + 1) % 290} with (d: 8) " for i in range(290))
+    ),
     "a body of 20,000 parts": lambda: model(
         "  x = embed(tokens)\n" + "  x = x + 1\n" * 20_000 + "  return x"
     ),

@@ -2,7 +2,8 @@
 
 A spec has a model with a stack of layers, each a block whose body is a walk of steps
 (`random_steps.py`). How the stack is written, what its layers take beside `x`, what is shared and
-what stands apart is drawn too. Settings get small numbers that are often equal, so that what only
+what stands apart is drawn too, and which settings the variant has from another one that it changes.
+Settings get small numbers that are often equal, so that what only
 happens to fit is drawn as well.
 
     drawn = spec.example()
@@ -49,6 +50,7 @@ class Spec:
     shared: str
     common: str
     apart: str
+    changed: frozenset[str]
 
     @property
     def breaks(self) -> list[tuple[int, int, int]]:
@@ -134,8 +136,25 @@ class Spec:
             *(f"  {line}" for line in body),
             "}",
             f"tiny M {{ {'  '.join(values)} }}",
-            f'variant V = M({", ".join(values)}) {{ name: "V" }}',
+            *self._variant(given),
         ], place
+
+    def _variant(self, given: dict[str, str]) -> list[str]:
+        """The variant V: a model with its settings, or another variant with some of them changed.
+        That one has other sizes where any size will do.
+        """
+        changes = {name: value for name, value in given.items() if name in self.changed}
+        any_size = ("vocab", *self.counted)
+        before = given | {n: f"{v} + 1" for n, v in changes.items() if n in any_size}
+        settings = ", ".join(f"{name}: {value}" for name, value in before.items())
+        if not changes:
+            return [f'variant V = M({settings}) {{ name: "V" }}']
+        listed = ", ".join(f"{name}: {value}" for name, value in changes.items())
+        braces = ' { name: "V" }' if self.tied else ""
+        return [
+            f"variant V = Before with ({listed}){braces}",
+            f"variant Before = M({settings}) {{}}",
+        ]
 
     def _item(self, number: int) -> str:
         return KINDS[number] if self.schedule == "list" else str(self.numbers[NAMES[number]])
@@ -275,4 +294,9 @@ def specs(draw: st.DrawFn) -> Spec:
         shared,
         draw(st.sampled_from(SHARED)),
         draw(st.sampled_from(("", "", ahead, f"stack(2 * {ahead})"))),
+        draw(
+            st.frozensets(
+                st.sampled_from((*NAMES, "vocab", "n0", "n1", "kinds", "widths")), max_size=4
+            )
+        ),
     )

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -338,3 +339,64 @@ def test_a_file_is_old_or_new_and_never_between(
     monkeypatch.undo()
     assert target.read_bytes() == b"new"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["card.svg", "the same file"]
+
+
+# --- archdsl doc ----------------------------------------------------------------------------------
+
+
+def test_doc_names_everything_of_the_library(sh: Shell) -> None:
+    code, out, err = sh("doc")
+    assert (code, err) == (0, "")
+    words = set(re.findall(r"\w+", out))
+    for path in (ROOT / "archdsl" / "std").glob("*.arch"):
+        names = re.findall(r"^(?:block|keys) (\w+)", path.read_text(), re.MULTILINE)
+        assert names and words >= {*names, path.stem}
+    assert "Llama3_8B" in sh("doc specs")[1]
+
+
+def test_doc_of_a_block_is_its_text_and_an_import_that_works(sh: Shell) -> None:
+    for words in ("doc Linear", "doc std.core.Linear"):
+        code, out, _ = sh(words)
+        head, _, text = out.partition("\n\n")
+        assert code == 0
+        assert text.rstrip() in (ROOT / "archdsl" / "std" / "core.arch").read_text()
+        sh.write(
+            "n.arch", f"{head}\nblock A(d)(x: [B, d]) -> [B, d] {{ f = Linear(d, d) return f(x) }}"
+        )
+        assert sh("check n.arch")[0] == 0
+
+
+def test_doc_of_a_file_has_signatures_and_first_sentences(sh: Shell) -> None:
+    sh.write(
+        "n.arch",
+        "# Mine.\n\n## First. Second.\n"
+        "block A(d, n: count = 0)(x: [B,\n d]) -> [B, d] { return x }\n" + SPEC,
+    )
+    for words in ("doc n.arch", "doc ./n", "doc n"):
+        code, out, _ = sh(words)
+        assert code == 0
+        assert out.splitlines()[1:5] == [
+            "  Mine.",
+            "",
+            "A(d, n: count = 0)(x: [B, d]) -> [B, d]",
+            "  First.",
+        ]
+        assert "variant Small\n  Small one\n" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "reason"),
+    [
+        ("Lineer", 2, "did you mean Linear?"),
+        ("std.core.Lineer", 2, "std.core has no Lineer: did you mean Linear?"),
+        ("std.kore", 2, "no block and no file std.kore"),
+        ("../../x", 2, "no block and no file"),
+        ("wrong", 1, "error[syntax]"),
+        (f"{300 * 'a'}", 2, "no block and no file"),
+    ],
+)
+def test_doc_of_nothing(sh: Shell, words: str, code: int, reason: str) -> None:
+    sh.write("wrong.arch", "block A(d) {")
+    done = sh(f"doc {words}")
+    assert done[:2] == (code, "")
+    assert reason in done[2]

@@ -66,6 +66,30 @@ def run(command: str, folder: Path) -> str:
     return done.stdout + (f"{done.returncode}\n" if line != command else "")
 
 
+def test_the_tour_can_be_followed_in_an_empty_folder() -> None:
+    """The text above each file tells its name, every file is used by a command or another file,
+    commands in the text are commands of a block, and the first section draws a card.
+    """
+    page = ROOT / "docs" / "tour.md"
+    parts = [block for block in BLOCKS if block.page == page]
+    lines = page.read_text(encoding="utf-8").splitlines()
+    commands = [c.text for b in parts if b in CONSOLES for c in markdown_cases.commands(b)]
+    assert any("render" in c.text for c in markdown_cases.commands(parts[1]))
+    above = 0
+    for block in parts:
+        assert "norun" not in block.options, block.label
+        assert block.language == "console" or block.file, f"{block.label}: a file without a name"
+        prose = " ".join(lines[above : block.line - 2])
+        above = block.line + block.text.count("\n")
+        if block.file:
+            assert f"`{block.file}`" in prose, f"{block.label}: the text does not name {block.file}"
+            used = [*commands, *(b.text for b in parts if b.file and b is not block)]
+            name = rf"{re.escape(block.file)}\b|use \./{re.escape(block.file[:-5])}:"
+            assert any(re.search(name, text) for text in used), f"{block.label}: nothing uses it"
+        for said in re.findall(r"`(archdsl \w+ [^`]*)`", prose):
+            assert said in commands, f"{block.label}: {said} is not run"
+
+
 @pytest.mark.parametrize(
     ("expected", "printed", "same"),
     [

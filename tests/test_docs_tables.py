@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import archdsl
+from archdsl import library
 from archdsl.diagnostic import CODES
 from archdsl.dtypes import TAKES_AND_GIVES
 from archdsl.elaborate.cards import WORDS
@@ -92,6 +93,7 @@ def published() -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "primitives": primitives,
+    "library": lambda: library.markdown("std"),
     "dtypes": dtypes,
     "published": published,
     "codes": codes,

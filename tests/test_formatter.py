@@ -32,6 +32,10 @@ given tokens: int[B, T]
   return (x if n > 1 else y) |> inner |> f[... (a + b c)], [x for i in 3](each y, weight: m.weight)
 }
 card A { depth: 2 inset(layers[Full].mix, x): "a # b \\" c" hide(a, b) }
+variant Changed = V with (n: 4, widths: [d, 2 * d],) variant Again = Changed with (n: 5) { }
+variant More = Again with (n: 3, k: 4,
+attention: GQA(d, heads, kv_heads, position: Rope(d_head, base: 500_000, scale: 2.0),
+attend: Attend(d_head ^ -0.5))) { name: "More" }
 variant V = Mixed() { released: 2024-02-29 expect params: 671B ~ 1.5% expect active: 1_0.5M }
 hub Mixed "a", "b" {
   config { } weights { a.b[i + 1].c, d <- "x", "y" [d (n + n) -> n d, n d] skip "z"

@@ -73,6 +73,8 @@ WRONG = {
     "lists after lists": "too-large",
     "layers that all differ": "too-large",
     "300 variants of one model": "too-large",
+    "a row of 290 variants": "too-large",
+    "a circle of 290 variants": "too-large",
     "a body of 20,000 parts": "too-large",
     "2,000 callouts": "too-large",
     "a context of nothing": "kind-mismatch",

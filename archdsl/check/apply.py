@@ -46,7 +46,7 @@ from archdsl.diagnostic import Diagnostics
 from archdsl.dims import EQUAL, Dim
 from archdsl.record import replace
 from archdsl.source import Span
-from archdsl.symbols import SEEN
+from archdsl.symbols import SEEN, unmarked
 from archdsl.types import REST, Axis, Rest, TensorType
 
 # --- application ----------------------------------------------------------------------------------
@@ -406,7 +406,7 @@ def _recipe(
     interface.sees_all(inner)
     if not _context_fits(scope, inner, recipe, fn_span, span):
         return None
-    if not obliged(scope, inner, recipe, fn_span) or not _slots_fit(scope, inner, recipe, fn_span):
+    if not obliged(scope, inner, recipe, fn_span) or not slots_fit(scope, inner, recipe, fn_span):
         return None
     return _types(inner, decl.outputs)
 
@@ -493,7 +493,7 @@ def obliged(scope: Scope, inner: Scope, recipe: Recipe, span: Span) -> bool:
     return True
 
 
-def _slots_fit(scope: Scope, inner: Scope, recipe: Recipe, fn_span: Span) -> bool:
+def slots_fit(scope: Scope, inner: Scope, recipe: Recipe, fn_span: Span) -> bool:
     """Every block-valued setting keeps the signature of its slot, for axes nobody knows."""
     for decl in recipe.block.decl.settings:
         if not isinstance(decl.kind, s.SignatureKind):
@@ -521,13 +521,13 @@ def _misfit(scope: Scope, inner: Scope, kind: s.SignatureKind, value: Value) -> 
     trial = replace(scope, diagnostics=Diagnostics(), any_axes=True)
     types = _of_slot(trial, value, [Tensor(-1, t) for t in inputs], kind.span)
     if types is not None:
-        return interface.unlike(scope, types, outputs)
+        return unmarked(interface.unlike(scope, types, outputs))
     first = next(iter(trial.diagnostics.items), None)
     if first is None:
         return ""
     if first.span is not kind.span:  # wrong in the block itself, whatever slot it is for
-        scope.diagnostics.put(first)
-    return first.message
+        scope.diagnostics.put(replace(first, message=unmarked(first.message)))
+    return unmarked(first.message)
 
 
 def _of_slot(

@@ -166,6 +166,28 @@ def import_(
 
 
 @cli.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@_FORMAT
+def doc(names: tuple[str, ...], form: str) -> None:
+    """Show blocks and how they are used: the library, a file, a block.
+
+    \b
+    archdsl doc                  the files of the standard library
+    archdsl doc std.attention    the blocks of a file; ./parts and mine.arch too
+    archdsl doc GQA              one block: its import, its documentation, its text
+    archdsl doc specs            the specs that ship with the program, with their variants
+    """
+    from archdsl.cli import manual
+
+    try:
+        texts = [manual.about(name) for name in names or ("std",)]
+    except SpecError as error:
+        tell(error.diagnostics, form, sys.stderr)
+        raise Stop(1, _counted(len(error.diagnostics)) if form == "text" else "") from error
+    write("-", "\n".join(texts))
+
+
+@cli.command()
 @_SPECS
 @_FORMAT
 @click.option("--check", is_flag=True, help="Change nothing; exit code 1 if a spec is not in form.")

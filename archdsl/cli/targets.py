@@ -5,7 +5,6 @@ A path that ends in `.json` is a published configuration: the spec is what `arch
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 from archdsl.cli.output import Stop, usage
 from archdsl.diagnostic import Diagnostics, SpecError, nearest, printable
 from archdsl.parser import decode, read
-from archdsl.pipeline import Checked, Variant, check_path, check_source
+from archdsl.pipeline import Checked, Variant, check_path, check_source, specs_below
 from archdsl.record import record
 from archdsl.source import MAX_BYTES, Source
 from archdsl.source import contents as bytes_of
@@ -54,7 +53,7 @@ def _target(word: str) -> Iterator[Target]:
         if str(path) == "-":
             yield Target(None, variant)
         elif path.is_dir():
-            specs = _below(path)
+            specs = specs_below(path)
             if not specs:
                 raise usage(f"there is no spec in the folder {path.as_posix()}")
             if variant is not None:
@@ -68,18 +67,6 @@ def _target(word: str) -> Iterator[Target]:
             raise usage(f"there is no file {path.as_posix()}" + (f": {hint}" if hint else ""))
     except OSError as error:
         raise usage(f"{path.as_posix()}: {error.strerror or error}") from error
-
-
-def _below(folder: Path) -> list[Path]:
-    """The specs in a folder and in those below it. Raises OSError for one that cannot be read."""
-
-    def unreadable(error: OSError) -> None:
-        raise error
-
-    paths = []
-    for place, _, names in os.walk(folder, onerror=unreadable):
-        paths += [Path(place, name) for name in names if name.endswith(".arch")]
-    return sorted(path for path in paths if path.is_file())
 
 
 def checked(target: Target, *, tiny: bool = False) -> Checked:

@@ -2,6 +2,7 @@
 
 | file | what it holds |
 |---|---|
+| `instances.py` | the model of a variant and the expressions of its settings, from its bases too |
 | `variants.py` | settings of a model as numbers, facts, the tiny size |
 | `causality.py` | no token depends on a later one |
 | `experts.py` | experts see tokens alone |

@@ -15,7 +15,6 @@ from archdsl.check.recipes import arguments
 from archdsl.check.scope import Numbers, Scope, words
 from archdsl.check.values import (
     Block,
-    BlockRef,
     Chain,
     Error,
     Float,
@@ -29,12 +28,20 @@ from archdsl.diagnostic import Diagnostics, Label, nearest
 from archdsl.elaborate import cards, weights
 from archdsl.elaborate.causality import check_causality
 from archdsl.elaborate.experts import check_experts
+from archdsl.elaborate.instances import (
+    Given,
+    Instance,
+    inherited,
+    instance,
+    scope_of,
+    told_here,
+)
 from archdsl.elaborate.modules import Elaborator
 from archdsl.facts import FACTS
 from archdsl.graph import Expectation, Model, Module
 from archdsl.reals import Lit, Ref, evaluate
 from archdsl.record import replace
-from archdsl.resolver import Unit, importable
+from archdsl.resolver import Unit, lineage
 from archdsl.source import Span
 from archdsl.symbols import STREAM, ModelSymbol, of_model
 from archdsl.types import Axis, TensorType
@@ -50,41 +57,67 @@ EXPECTED = tuple(fact.name for fact in FACTS if fact.expected)
 
 
 def elaborate_all(unit: Unit, diagnostics: Diagnostics, only: str | None = None) -> list[Model]:
-    """Every variant of a file that checks, in order; `only` picks one by name."""
-    models = []
-    for decl in unit.variants:
-        if only is None or decl.name.name == only:
-            try:
-                model = elaborate(unit, decl, diagnostics)
-            except TooMuch as error:
-                home = error.span.source is decl.span.source
-                raise TooMuch(error.span if home else decl.name.span) from error
-            if model is not None:
-                models.append(model)
-    known = {v.name.name for v in unit.variants} | unit.file.lost
+    """Every variant of a file that checks, in order; `only` picks one by name.
+
+    A variant that is made from one with a mistake is not looked at: the mistake would be told
+    again.
+    """
+    models: dict[str, Model] = {}
+    wrong: set[s.VariantDecl] = set()
+    chosen = [d for name, d in unit.variants.items() if only is None or name == only]
+    ways = {decl: [base.decl for base in lineage(unit, decl)][1:] for decl in chosen}
+    for decl in sorted(chosen, key=lambda d: len(ways[d])):
+        if not wrong.isdisjoint(ways[decl]):
+            continue
+        try:
+            model = elaborate(unit, decl, diagnostics)
+        except TooMuch as error:
+            home = error.span.source is decl.span.source
+            raise TooMuch(error.span if home else decl.name.span) from error
+        if model is None:
+            wrong.add(decl)
+        else:
+            models[model.id] = model
+    known = unit.variants.keys() | unit.file.lost
     for card in unit.cards:
         if card.variant.name not in known:
             hint = nearest(card.variant.name, known)
             message = f"there is no variant {card.variant.name}"
             diagnostics.add("unknown-name", message, card.variant.span, help=hint)
-    return models
+    return [models[name] for name in unit.variants if name in models]
 
 
 def elaborate(unit: Unit, decl: s.VariantDecl, diagnostics: Diagnostics) -> Model | None:
     """The model of a variant; None after a report."""
+    inner = Diagnostics()
+    try:
+        made_of = instance(unit, decl, inner)
+        if made_of is None:
+            return None
+        return _checked(unit, made_of, decl, decl.value.span, inner)
+    finally:
+        told_here(unit, decl, inner, diagnostics)
+
+
+def _checked(
+    unit: Unit, made_of: Instance, decl: s.VariantDecl, at: Span, diagnostics: Diagnostics
+) -> Model | None:
+    """A model with its settings and what its variant says of it; None after a report. What is
+    wrong with all of it is told `at` a place.
+    """
     before = len(diagnostics)
+    block = made_of.block
     numbers: dict[ModelSymbol, float] = {}
-    scope = Scope(diagnostics, {}, unit.names, numbers=Numbers({}, {}, {}, numbers))
-    scope.importable = importable
-    block = _model(scope, decl)
-    settings = None if block is None else _settings(scope, block, decl.value, numbers)
-    if block is None or settings is None:
+    scope = scope_of(unit, diagnostics, numbers)
+    settings = _settings(scope, made_of, at, numbers)
+    if settings is None:
         return None
-    recipe = Recipe(block, tuple(settings.items()), (), decl.value.span)
-    if not apply.obliged(scope, interface.callee(scope, recipe), recipe, decl.value.span):
+    recipe = Recipe(block, tuple(settings.items()), (), at)
+    inner = interface.callee(scope, recipe)
+    if not apply.obliged(scope, inner, recipe, at) or not apply.slots_fit(scope, inner, recipe, at):
         return None
     elaborator = Elaborator(diagnostics, numbers)
-    root = _root(block, settings, elaborator, decl.value.span)
+    root = _root(block, settings, elaborator, at)
     if root is None:
         return None
     model = Model(
@@ -93,7 +126,7 @@ def elaborate(unit: Unit, decl: s.VariantDecl, diagnostics: Diagnostics) -> Mode
     )  # fmt: skip
     check_experts(model, diagnostics)
     check_causality(model, diagnostics)
-    model = _facts(model, decl, diagnostics)
+    model = _facts(model, inherited(unit, decl), decl, diagnostics)
     home = _home(unit, block)
     model = replace(model, card=cards.directives(model, unit, home, diagnostics))
     model = replace(model, hub=weights.hub(model, home, diagnostics))
@@ -111,22 +144,6 @@ def verified(model: Model) -> None:
         verify(model)
 
 
-def _model(scope: Scope, decl: s.VariantDecl) -> Block | None:
-    """The model that a variant instantiates."""
-    fn = decl.value.fn if isinstance(decl.value, s.Call) else decl.value
-    value = expressions.evaluate(scope, fn)
-    if isinstance(value, BlockRef) and value.block.decl.keyword == "model":
-        return value.block
-    if not isinstance(value, Error):
-        scope.fail(
-            "not-a-block",
-            f"{decl.name.name} has to be a model with its settings",
-            fn.span,
-            help="declare it with `model`",
-        )
-    return None
-
-
 def _home(unit: Unit, block: Block) -> Unit:
     """The file in which a model is declared, where its hub and its tiny size stand."""
     pending, seen = [unit], {id(unit)}
@@ -142,32 +159,32 @@ def _home(unit: Unit, block: Block) -> Unit:
 
 
 def _settings(
-    scope: Scope, block: Block, expr: s.Expr, numbers: dict[ModelSymbol, float]
+    scope: Scope, made_of: Instance, at: Span, numbers: dict[ModelSymbol, float]
 ) -> dict[str, Value] | None:
     """The settings of a model as symbols with numbers, in order; each may use those before it."""
-    given = arguments(scope, block, expr.args if isinstance(expr, s.Call) else ())
-    if given is None:
-        return None
-    out: dict[str, Value] = {}
-    ours = replace(scope, names=out)
-    defaults = Scope(scope.diagnostics, out, block.globals, numbers=scope.numbers)
+    block, out = made_of.block, dict[str, Value]()
     for decl in block.decl.settings:
         name = decl.name.name
-        source = given.get(name, decl.default)
+        given = made_of.given.get(name)
+        source = decl.default if given is None else given.value
         if source is None:
             label = Label(decl.name.span, "declared here without a default")
             message = f"{block.name} needs a value for {name}"
-            scope.fail("missing-setting", message, expr.span, labels=(label,))
+            scope.fail("missing-setting", message, at, labels=(label,))
             return None
         known = {w: Word(w) for w in words(decl.kind) if w not in out}
-        here = replace(ours if name in given else defaults, names={**known, **out})
+        if given is None:
+            here = Scope(scope.diagnostics, {}, block.globals, numbers=scope.numbers)
+        else:
+            here = scope_of(given.home, scope.diagnostics, numbers)
+        here.names |= {**known, **out}
         value = expressions.evaluate(here, source)
         value = expressions.setting(scope, decl, value, source.span, block.name)
         if isinstance(value, Error):
             return None
         if isinstance(value, Int | Float):
             value = _symbol(name, value, numbers, scope)
-        elif name in given:
+        elif given is not None:
             value = _named(name, value, numbers, scope)
         out[name] = value
     return out
@@ -270,8 +287,10 @@ SAID = {
 """How the facts of a variant are written, by their kind."""
 
 
-def _facts(model: Model, decl: s.VariantDecl, diagnostics: Diagnostics) -> Model:
-    """What a variant says about itself, and what it expects."""
+def _facts(
+    model: Model, known: Mapping[str, str | int], decl: s.VariantDecl, diagnostics: Diagnostics
+) -> Model:
+    """What a variant says about itself, what is known of it without a word, what it expects."""
     about: dict[str, str | int] = {}
     expectations = []
     for fact in decl.facts:
@@ -296,7 +315,7 @@ def _facts(model: Model, decl: s.VariantDecl, diagnostics: Diagnostics) -> Model
             case _:
                 message = f"{name} takes a {kind}"
                 diagnostics.add("kind-mismatch", message, fact.value.span, help=SAID[kind])
-    return replace(model, about=about, expectations=tuple(expectations))
+    return replace(model, about={**known, **about}, expectations=tuple(expectations))
 
 
 def _expectation(fact: s.Expect, diagnostics: Diagnostics) -> Expectation | None:
@@ -331,48 +350,38 @@ def tiny(unit: Unit, model: Model, diagnostics: Diagnostics) -> Model | None:
     length of a `for i in n`, whose layers are written out, and counts of 0, of which the file has
     nothing.
     """
-    decl = _variant(unit, model)
-    declared = _tiny_decl(unit, model.family)
-    if decl is None or declared is None:
+    decl = unit.variants.get(model.id)
+    made_of = None if decl is None else instance(unit, decl, Diagnostics())
+    if decl is None or made_of is None:
         return None
-    home, sizes = declared
-    block = home.blocks[model.family]
-    order = [x.name.name for x in block.decl.settings]
+    block = made_of.block
+    home = _home(unit, block)
+    sizes = next((tiny for tiny in home.tinies if tiny.model.name == block.name), None)
+    if sizes is None:
+        return None
     counts = {x.name.name for x in block.decl.settings if x.kind and x.kind.span.text == "count"}
     lists = {x.name.name for x in block.decl.settings if isinstance(x.kind, s.KindOf)}
-    given = decl.value.args if isinstance(decl.value, s.Call) else ()
-    schedules = {a.name.name for a in given if a.name is not None} & lists
     numbers = {symbol.name: number for symbol, number in model.numbers.items()}
     unrolled = {symbol.name for symbol in model.unrolled}
+    order = [x.name.name for x in block.decl.settings]
     fixed = {name: numbers[name] for name in order if name in unrolled}
     fixed |= {name: 0 for name in order if numbers.get(name) == 0 and name in counts}
-    kept = schedules | fixed.keys()
-    entries = {e.name.name: e for e in sizes.entries if e.name.name not in kept}
-    args = [s.Arg(e.value, e.span, name=e.name) for e in entries.values()]
-    for name, number in sorted(fixed.items()):
-        value = s.Number(number, str(number), sizes.model.span)
-        args.append(s.Arg(value, value.span, name=s.Name(name, value.span)))
-    if isinstance(decl.value, s.Call):
-        for i, arg in enumerate(decl.value.args):
-            name = arg.name.name if arg.name else order[i]
-            if name in entries or name in fixed or _is_size(block, name):
-                continue
-            args.append(replace(arg, name=s.Name(name, arg.span)))
-    call = s.Call(s.Name(model.family, sizes.model.span), tuple(args), sizes.model.span)
-    small = s.VariantDecl(decl.name, call, (), "", decl.span)
-    return elaborate(unit if model.family in unit.names else home, small, diagnostics)
-
-
-def _variant(unit: Unit, model: Model) -> s.VariantDecl | None:
-    return next((v for v in unit.variants if v.name.name == model.id), None)
-
-
-def _tiny_decl(unit: Unit, family: str) -> tuple[Unit, s.TinyDecl] | None:
-    for here in (unit, *unit.imports):
-        for decl in here.tinies:
-            if decl.model.name == family and family in here.blocks:
-                return here, decl
-    return None
+    kept = (made_of.given.keys() & lists) | fixed.keys()
+    at = sizes.model.span
+    entries = tuple(
+        s.Arg(e.value, e.span, name=e.name) for e in sizes.entries if e.name.name not in kept
+    )
+    small = arguments(scope_of(home, diagnostics, {}), block, entries)
+    if small is None:
+        return None
+    given = {name: Given(value, home) for name, value in small.items()}
+    for name, number in fixed.items():
+        given[name] = Given(s.Number(number, str(number), at), home)
+    for name, setting in made_of.given.items():
+        if name not in given and not _is_size(block, name):
+            given[name] = setting
+    plain = replace(decl, facts=(), doc="")
+    return _checked(unit, Instance(block, given), plain, at, diagnostics)
 
 
 def _is_size(block: Block, name: str) -> bool:

@@ -115,7 +115,7 @@ class _Printer:
     def put(self, text: str) -> None:
         self.out += text.split("\n")
 
-    def expr(self, e: s.Expr, column: int, indent: int, tail: int = 0) -> str:
+    def expr(self, e: s.Expr | s.Change, column: int, indent: int, tail: int = 0) -> str:
         return laid(e, Place(column, indent, tail), self.notes, self.nested)
 
     # Declarations.
@@ -131,8 +131,10 @@ class _Printer:
                 self.tiny(item)
             case s.VariantDecl(name, value, facts):
                 head = f"variant {name.name} = "
-                self.put(head + self.expr(value, len(head), 0, 2))
-                self.braces(value.span.end, item.span.end - 1, facts, self.plain(self.fact), 0)
+                braces = value.span.end < item.span.end
+                self.put(head + self.expr(value, len(head), 0, 2 if braces else 0))
+                if braces:
+                    self.braces(value.span.end, item.span.end - 1, facts, self.plain(self.fact), 0)
             case s.CardDecl(variant, directives):
                 self.put(f"card {variant.name}")
                 show = self.plain(self.directive)

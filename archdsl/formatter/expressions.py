@@ -22,7 +22,7 @@ STEP = 2
 _LEVELS = (("+", "-"), ("*", "/", "//", "%"))
 
 
-def flat(e: s.Expr) -> str:
+def flat(e: s.Expr | s.Change) -> str:
     """An expression on one line, every token as it was written."""
     match e:
         case s.Number(text=text):
@@ -39,8 +39,8 @@ def flat(e: s.Expr) -> str:
             return f"({', '.join(map(flat, items))})"
         case s.ListExpr(items):
             return f"[{', '.join(map(argument, items))}]"
-        case s.Call(fn, args):
-            return f"{flat(fn)}({', '.join(map(argument, args))})"
+        case s.Call(fn, args) | s.Change(fn, args):
+            return f"{flat(fn)}{_opening(e)}{', '.join(map(argument, args))})"
         case s.AxesCall(fn, pattern):
             return f"{flat(fn)}[{axes(pattern)}]"
         case s.Index(value, at):
@@ -69,6 +69,11 @@ def flat(e: s.Expr) -> str:
 
 def _inline(body: tuple[s.Statement, ...]) -> str:
     return "{ " + " ".join(x.span.text for x in body) + " }"
+
+
+def _opening(e: s.Call | s.Change) -> str:
+    """What stands between a name and its arguments."""
+    return "(" if isinstance(e, s.Call) else " with ("
 
 
 def argument(a: s.Arg) -> str:
@@ -178,7 +183,7 @@ Body = Callable[[Sequence[s.Statement | s.Case | s.WeightLine], int], str]
 """Prints the statements of a body or the cases of a `match`, braces included, at an indentation."""
 
 
-def laid(e: s.Expr, place: Place, notes: Comments, body: Body) -> str:
+def laid(e: s.Expr | s.Change, place: Place, notes: Comments, body: Body) -> str:
     """An expression, flat where it fits."""
     if isinstance(e, s.Scan | s.Loop):
         over = f" over ({names(e.over)})" if isinstance(e, s.Scan) else ""
@@ -193,7 +198,7 @@ def laid(e: s.Expr, place: Place, notes: Comments, body: Body) -> str:
     return _broken(e, place, notes, body)
 
 
-def _bodies(e: s.Expr) -> bool:
+def _bodies(e: s.Expr | s.Change) -> bool:
     """Whether a scan or a loop stands in an expression."""
     if "{" not in e.span.text:
         return False
@@ -202,7 +207,7 @@ def _bodies(e: s.Expr) -> bool:
             return True
         case s.Pipe(items) | s.Group(items):
             return any(map(_bodies, items))
-        case s.Call(fn, args):
+        case s.Call(fn, args) | s.Change(fn, args):
             return _bodies(fn) or any(_bodies(a.value) for a in args)
         case s.ListExpr(args):
             return any(_bodies(a.value) for a in args)
@@ -219,7 +224,7 @@ def _bodies(e: s.Expr) -> bool:
     return False
 
 
-def _broken(e: s.Expr, place: Place, notes: Comments, body: Body) -> str:
+def _broken(e: s.Expr | s.Change, place: Place, notes: Comments, body: Body) -> str:
     def inner(x: s.Expr, at: Place) -> str:
         return laid(x, at, notes, body)
 
@@ -233,8 +238,8 @@ def _broken(e: s.Expr, place: Place, notes: Comments, body: Body) -> str:
         return lead + inner(a.value, at.at(at.column + len(lead)))
 
     match e:
-        case s.Call(fn, args) if args:
-            head = inner(fn, place.at(place.column, 1)) + "("
+        case s.Call(fn, args) | s.Change(fn, args) if args:
+            head = inner(fn, place.at(place.column, len(_opening(e)))) + _opening(e)
             start = place.at(_column(head, place.column), place.tail + 1)
             nested = [a for a in args if a.name is None]
             apart = len(args) > 1 and any(isinstance(a.value, s.Call) for a in nested)

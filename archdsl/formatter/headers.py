@@ -30,12 +30,19 @@ from archdsl.formatter.expressions import (
 )
 
 
+def signature(b: s.BlockDecl) -> str:
+    """Name, settings, inputs and results of a block on one line."""
+    settings, inputs = ", ".join(map(_setting, b.settings)), ", ".join(map(input_text, b.inputs))
+    outputs = results(b.outputs, _bracketed(b, b.span.source.text))
+    return f"{b.name.name}({settings})({inputs}) -> {outputs}"
+
+
 def header(b: s.BlockDecl, notes: Comments, body: Body) -> str:
     """Name, settings, inputs and results of a block or model."""
     start = f"{b.keyword} {b.name.name}"
     out = f" -> {results(b.outputs, _bracketed(b, notes.text))}"
     inputs = ", ".join(map(input_text, b.inputs))
-    one = f"{start}({', '.join(map(_setting, b.settings))})({inputs}){out}"
+    one = f"{b.keyword} {signature(b)}"
     whole = b.name.span.to(b.outputs[-1].span)
     if len(one) + (0 if clauses(b) else 2) <= WIDTH and not notes.within(whole):
         return one

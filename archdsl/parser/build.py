@@ -287,8 +287,7 @@ class _Builder:
             case "tiny":
                 return s.TinyDecl(self.name(c[0]), tuple(self.entry(e) for e in c[1:]), at)
             case "variant":
-                facts = tuple(self.fact(f) for f in c[2:])
-                return s.VariantDecl(self.name(c[0]), self.expr(c[1]), facts, self.doc(at), at)
+                return self.variant(tree, at)
             case "card":
                 return s.CardDecl(self.name(c[0]), tuple(self.directive(d) for d in c[1:]), at)
             case "keys":
@@ -303,6 +302,18 @@ class _Builder:
             lines.append(self.source.line(number)[2:].strip())
             number -= 1
         return "\n".join(reversed(lines))
+
+    def variant(self, tree: Tree, at: Span) -> s.VariantDecl:
+        name, made_of, *facts = (node for node in tree.children if node is not None)
+        return s.VariantDecl(
+            self.name(name), self.made_of(made_of), tuple(map(self.fact, facts)), self.doc(at), at
+        )
+
+    def made_of(self, tree: Node) -> s.Expr | s.Change:
+        if tree.data != "change":
+            return self.expr(tree)
+        base, *args = tree.children
+        return s.Change(self.name(base), self.args(args), self.span(tree))
 
     def block(self, tree: Tree, at: Span) -> s.BlockDecl:
         keyword, name, config, inputs, outputs, *rest = tree.children

@@ -194,6 +194,8 @@ def explain(
     if token.type == END:
         here = max(len(source.text[:end].rstrip()), 1)
         span = Span(source, here - 1, here)
+        if _WITHOUT_BRACES.fullmatch(source.text, start, end):
+            help = "what is known of a variant stands in braces behind it: { }"
         diagnostics.add("syntax", "the declaration ends too early", span, help=help)
         return
     span = Span(source, here, here + len(token))
@@ -217,6 +219,8 @@ def _hint(token: Token, expected: frozenset[str]) -> str:
         return "an argument is written name: value; == compares"
     if text == "=" and expected >= _OPERATOR:
         return "write == to compare, and name: value for an argument"
+    if text == "with":
+        return "`with` changes settings of a variant, by its name: variant B = A with (d: 64)"
     if text == "*" and expected >= _VALUE:
         return "a power is x ^ y"
     if token.type == "COMPARE" and expected >= {"AND", "OR"}:
@@ -243,6 +247,8 @@ def _without_end(source: Source, end: int, begun: Span, diagnostics: Diagnostics
 
 _VALUE_ALONE = re.compile(r"[^\W\d]\w*\s*(?:\|>|[-+*/^(.\[])[^\n]*(?:\n\s*(?:\|>|[-+*/)])[^\n]*)*")
 """An expression of more than a name that stands where a statement should."""
+_WITHOUT_BRACES = re.compile(r"variant\b[^{]*")
+"""A variant in which no braces open."""
 _NOTHING_BUT_THE_END = re.compile(r"(?:\s|#[^\n]*)*(?:\}(?:\s|#[^\n]*)*)?")
 
 
