@@ -359,6 +359,7 @@ def test_doc_of_a_block_is_its_text_and_an_import_that_works(sh: Shell) -> None:
         code, out, _ = sh(words)
         head, _, text = out.partition("\n\n")
         assert code == 0
+        assert text.startswith("## ") and "\nblock Linear(" in text
         assert text.rstrip() in (ROOT / "archdsl" / "std" / "core.arch").read_text()
         sh.write(
             "n.arch", f"{head}\nblock A(d)(x: [B, d]) -> [B, d] {{ f = Linear(d, d) return f(x) }}"

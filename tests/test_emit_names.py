@@ -5,6 +5,7 @@ import builtins
 import keyword
 import re
 from functools import cache
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ from archdsl.emit.helpers import HELPERS
 from archdsl.emit.names import AT_TOP, BUILT_IN, OF_FILE, OF_MODULE, safe, variable
 from archdsl.parser import tables
 from archdsl.source import Source
-from emitted import code_of
+from emitted import code_of, from_text
 from equality import assert_equal_everywhere
 from models import variants
 
@@ -169,6 +170,44 @@ def test_escaped_names_stay_different() -> None:
     for escape in (safe, variable):
         assert len({escape(n) for n in names}) == len(names)
         assert all(escape(n).isidentifier() and not keyword.iskeyword(escape(n)) for n in names)
+
+
+LOADED = """
+use std.core: Linear, Embedding
+{blocks}
+model Net(d = 6, vocab = 11)(stream tokens: int[B, T]) -> [B, T, vocab] {{
+  embed = Embedding(vocab, d)
+  head  = Linear(d, vocab)
+{parts}
+  return tokens |> embed{calls} |> head
+}}
+variant V = Net() {{ }}
+hub Net "net" {{ config {{ d <- .d  vocab <- .v }} weights {{ embed <- "e"  head <- "h"
+{lines} }} }}
+"""
+
+
+@pytest.mark.parametrize(
+    "param", ["", "  param w: [d] = normal(1)\n"], ids=["functions", "classes"]
+)
+def test_no_block_takes_the_place_of_what_loads_and_saves(param: str, tmp_path: Path) -> None:
+    tree = ast.parse(code_of(variants()["GPT2_Small"]))
+    defined = {n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+    imported = {"Embedding", "Linear"}
+    names = [n for n in sorted((AT_TOP | defined) - imported) if _allowed(n)]
+    assert {"Row", "Checkpoint", "save", "restore_1", "isinstance"} <= {*names}
+    body = f"{param}  return tanh(x + {'w' if param else '1'})"
+    module = from_text(LOADED.format(
+        blocks="\n".join(f"block {n}(d)(x: [..., d]) -> [..., d] {{\n{body}\n}}" for n in names),
+        parts="\n".join(f"  part_{i} = {n}(d)" for i, n in enumerate(names)),
+        calls="".join(f" |> part_{i}" for i in range(len(names))),
+        lines=" ".join(f'part_{i} <- "{i}"' for i in range(len(names)) if param),
+    ))  # fmt: skip
+    model = module.Model().eval()
+    module.save(model, tmp_path)
+    tokens = torch.arange(11)[None]
+    with torch.no_grad():
+        assert torch.equal(module.load(tmp_path)(tokens), model(tokens))
 
 
 HIDING = {

@@ -86,6 +86,8 @@ def test_every_dtype_comes_back_as_it_was_saved(kind: str, tmp_path: Path) -> No
     again = module.load(tmp_path / "ours", dtype=torch.bfloat16)
     assert same(again.state_dict(), model.state_dict())
     assert {t.dtype for t in again.parameters()} == {torch.bfloat16}
+    whole = module.load(tmp_path / "theirs")
+    assert same(dict(again.named_buffers()), dict(whole.named_buffers()))
 
 
 BESIDE = {

@@ -158,31 +158,41 @@ def test_settings_are_values_by_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "text"),
+    ("settings", "texts"),
     [
-        ({"heads": 2}, "heads: 2"),
-        ({"d": 32, "n": "d + 1"}, "d: 32, n: d + 1"),
-        ({"kinds": ["far", "far"]}, "kinds: [far, far]"),
-        ({"kinds": ()}, "kinds: []"),
-        ({"kinds": "2 * [near] + [far]"}, "kinds: 2 * [near] + [far]"),
-        ({"flag": True, "base": 5e5}, "flag: true, base: 500_000"),
-        ({"base": 2}, "base: 2"),
-        ({"norm": "RMSNorm(d, 1e-3)"}, "norm: RMSNorm(d, 1e-3)"),
-        ({"norm": "MLP(d, n)"}, "norm: MLP(d, n)"),
+        ({"heads": 2}, {"heads": "2"}),
+        ({"d": 32}, {"d": "32"}),  # n is 2 * d, and is computed again
+        ({"d": 32, "n": "d + 1"}, {"d": "32", "n": "d + 1"}),
+        ({"kinds": ["far", "far"]}, {"kinds": "[far, far]"}),
+        ({"kinds": ()}, {"kinds": "[]"}),
+        ({"kinds": "2 * [near] + [far]"}, {"kinds": "2 * [near] + [far]"}),
+        ({"flag": True, "base": 5e5}, {"flag": "true", "base": "500_000"}),
+        ({"base": 2}, {"base": "2"}),
+        ({"norm": "RMSNorm(d, 1e-3)"}, {"norm": "RMSNorm(d, 1e-3)"}),
+        ({"norm": "MLP(d, n)"}, {"norm": "MLP(d, n)"}),
     ],
 )
-def test_changed_settings_are_a_variant_of_the_text(settings: dict[str, Any], text: str) -> None:
-    written = archdsl.loads(f"{SPEC}variant Other = Small with ({text})", "<Small.with_>")["Other"]
-    other = small().with_("Other", **settings)
-    said, meant = other.facts_at(), written.facts_at()
-    assert (other.settings, other.facts.parts, said) == (
-        written.settings,
-        written.facts.parts,
-        meant,
+def test_changed_settings_are_a_model_with_these_settings(
+    settings: dict[str, Any], texts: dict[str, str]
+) -> None:
+    """In Python and in a text the same as all settings written out."""
+    before = {"d": "16", "heads": "4", "n": "2 * d", "kinds": "[near, far, near]"}
+    given = ", ".join(f"{name}: {text}" for name, text in (before | texts).items())
+    changes = ", ".join(f"{name}: {text}" for name, text in texts.items())
+    text = (
+        f'{SPEC}variant Other = M({given}) {{ after: "Small one" context: 32 }}\n'
+        f"variant Same = Small with ({changes})\n"
     )
-    assert other.model.about == {"after": "Small one", "context": 32}
-    assert other.torch() == written.torch()
-    assert other.with_(vocab=60).facts_at() == written.with_(vocab=60).facts_at()
+    found = archdsl.loads(text, "<Small.with_>")
+    meant = found["Other"]
+    again = found["Small"].with_("Other", **settings)
+    for other in (found["Same"], again):
+        assert other.settings == meant.settings
+        assert counts(other) == counts(meant)
+        assert other.facts_at() == meant.facts_at()
+        assert other.model.about == {"after": "Small one", "context": 32}
+    assert again.torch() == meant.torch()
+    assert again.with_(vocab=60).facts_at() == meant.with_(vocab=60).facts_at()
 
 
 @pytest.mark.parametrize("variant", FIRSTS)

@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from archdsl import syntax as s
+from archdsl.axes import Plan
 from archdsl.check import patterns
 from archdsl.check.scope import Numbers, Scope
 from archdsl.check.values import Int
@@ -231,32 +232,47 @@ def _rule(model: Model, line: _Line, diagnostics: Diagnostics) -> WeightRule | N
     if line.when and not (_find(model.root, line.when) or _modules(model.root, line.when)):
         return None
     types = [_rooted(place[0]) for place in targets if place]
+    if line.pattern is None and not _fits_without_pattern(line, types, diagnostics):
+        return None
+    if line.pattern is None and len(line.sources[0]) == 1:
+        return WeightRule(line.targets, line.sources, None, line.when)
+    plan = _plan(model, line, types, diagnostics)
+    return None if plan is None else WeightRule(line.targets, line.sources, plan, line.when)
+
+
+def _fits_without_pattern(line: _Line, types: list[TensorType], diagnostics: Diagnostics) -> bool:
+    """Whether it is clear what becomes of the tensors of a line without a pattern."""
     joined = len(line.sources[0])
-    settings = {
-        x.name: Int(Dim.number(x.value))
-        for x in model.root.settings
-        if x.kind == "dim" and isinstance(x.value, int)
-    }
-    pattern = line.pattern
-    if pattern is None and len(types) > 1:
+    if len(types) > 1:
         help = "one that cuts: [(n + m) d -> n d, m d]"
         message = f"{len(types)} targets of one line need a pattern"
         diagnostics.add("hub-weights", message, line.span, help=help)
-        return None
-    if pattern is None and joined > 1:
-        count, first = len(types[0].axes), int(line.stacked)
-        if count <= first:
-            message = f"{joined} tensors cannot be joined: {_spelt(line.targets[0])} is one number"
-            diagnostics.add("hub-weights", message, line.span)
-            return None
-        pattern, settings = patterns.side_by_side(joined, count, first, line.span), {}
+        return False
+    if joined > 1 and len(types[0].axes) == int(line.stacked):
+        message = f"{joined} tensors cannot be joined: {_spelt(line.targets[0])} is one number"
+        diagnostics.add("hub-weights", message, line.span)
+        return False
+    return True
+
+
+def _plan(
+    model: Model, line: _Line, types: list[TensorType], diagnostics: Diagnostics
+) -> Plan | None:
+    """What a line does to its tensors. Without a pattern they lie side by side along the first
+    axis, that of experts left aside.
+    """
+    pattern, settings = line.pattern, {}
     if pattern is None:
-        return WeightRule(line.targets, line.sources, None, line.when)
+        first = int(line.stacked)
+        pattern = patterns.side_by_side(len(line.sources[0]), len(types[0].axes), first, line.span)
+    else:
+        settings = {
+            x.name: Int(Dim.number(x.value))
+            for x in model.root.settings
+            if x.kind == "dim" and isinstance(x.value, int)
+        }
     scope = Scope(diagnostics, {**settings}, {}, numbers=Numbers({}, {}, {}, model.numbers))
-    plan = patterns.inverse(scope, pattern, joined, types)
-    if plan is None:
-        return None
-    return WeightRule(line.targets, line.sources, plan, line.when)
+    return patterns.inverse(scope, pattern, len(line.sources[0]), types)
 
 
 def _layer(path: _Path) -> _Path:

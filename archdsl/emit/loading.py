@@ -25,8 +25,8 @@ def load(
 ) -> Model:
     """The model with the weights of a published checkpoint (`*.safetensors` in a folder).
 
-    Tensors are read one by one. Raises FileNotFoundError without such files, ValueError where they
-    do not fit the model.
+    Tensors are read one by one, by the package safetensors. Raises FileNotFoundError without such
+    files, ValueError where they do not fit the model.
     """
     published = Checkpoint(Path(directory))
     with torch.device("meta"):
@@ -52,7 +52,8 @@ def load(
 
 def save(model: Model, directory: str | Path, max_shard_size: int | str = "5GB") -> None:
     """Writes the weights under their published names, as `load` and transformers read them: one
-    `model.safetensors`, or several files and their index. What `load` skips is not written.
+    `model.safetensors`, or several files and their index. What `load` skips is not written. The
+    packages safetensors and huggingface_hub do the work.
 
     Raises ValueError for a parameter without a published name, or two of one name that differ.
     """
@@ -277,14 +278,15 @@ class Checkpoint(Mapping[str, Tensor]):
     Raises FileNotFoundError where files are missing, ValueError where one cannot be read.
     """
 
-    part = 2**22  # bytes
-
     def __init__(self, folder: Path) -> None:
+        paths = files_of(folder)
+        # Bytes that are read before a file is closed: few beside those of the whole.
+        self.part = max(2**22, sum(path.stat().st_size for path in paths) // 256)
         self.files: dict[str, Path] = {}
         self.path: Path | None = None
         self.file: Any = None
         self.read = 0
-        for path in files_of(folder):
+        for path in paths:
             keys = self.opened(path, 0).keys()
             for key in keys:
                 if key in self.files:
@@ -318,8 +320,8 @@ class Checkpoint(Mapping[str, Tensor]):
             yield place, self.opened(self.files[key], size).get_slice(key)[place]
 
     def opened(self, path: Path, size: int) -> Any:
-        """A file of which so many bytes are going to be read. It is opened again after some: what
-        was read of a file stays in memory as long as it is open.
+        """A file of which so many bytes are going to be read. After `part` bytes it is opened
+        again: what was read of a file stays in memory as long as it is open.
         """
         from safetensors import SafetensorError, safe_open
 
