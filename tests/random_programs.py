@@ -31,7 +31,7 @@ from random_bodies import CONDITIONS, DIMS, Pick, block
 IMPORTS = """use std.core: Embedding, GatedMLP, Identity, LayerNorm, Linear, MLP, RMSNorm
 use std.attention: Attend, Causal, GQA, Window
 use std.encoder: CrossAttention
-use std.moe: SoftmaxRouter, Zero
+use std.moe: SoftmaxRouter, TopRouter, Zero
 use std.position: Rope
 use std.sparse: EveryEntry, SharedKV
 """

@@ -404,7 +404,7 @@ def test_every_value_is_shown_on_one_line_of_bounded_length() -> None:
             if kind.__repr__ in (object.__repr__, str.__repr__, tuple.__repr__, dict.__repr__):
                 continue
             if kind.__module__.startswith("archdsl."):
-                assert len(repr(part)) < 1500, kind
+                assert len(repr(part)) < 2000, kind
                 assert "\n" not in repr(part), kind
 
 
@@ -421,7 +421,7 @@ def test_values_say_what_they_are() -> None:
     )] == [
         "<Small: Small one, 8,880 parameters>",
         "<facts of <model Small of M>>",
-        "<23 submodules: the model, embed, layers.0, layers.1, ...>",
+        "<21 submodules: the model, embed, layers.0, layers.1, ...>",
         "<layers.mix: GQA, [B, T, 16] -> [B, T, 16], 1,024 parameters, 3 times>",
         "<head.weight: [50, 16]>",
         "<layer 1, layers.1: hidden width 64>",

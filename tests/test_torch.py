@@ -132,7 +132,9 @@ def test_every_weight_matters(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", TYPES)
 def test_every_setting_matters(kind: str) -> None:
-    """A change of any number that is not a shape moves the logits; one that is does not load."""
+    """A change of any number that is not a shape moves the logits, or what the weights begin as;
+    one that is does not load.
+    """
     ref = reference_of(kind, 3)
     wanted = ref.logits(torch.float64)
     module = module_of(kind, wide=True)
@@ -140,11 +142,18 @@ def test_every_setting_matters(kind: str) -> None:
     for field in dataclasses.fields(module.Config):
         old = getattr(module.Config(), field.name)
         # A bound binds only far out where it holds anyway.
-        moved = [
-            moved_by(module, ref, wanted, field.name, new)
-            for new in ([old * 2, old - 1] if isinstance(old, int) else [old * 1.5, old * 1500])
-        ]
-        assert max(moved) > tolerance, field.name
+        values = [old * 2, old - 1] if isinstance(old, int) else [old * 1.5, old * 1500]
+        moved = [moved_by(module, ref, wanted, field.name, new) for new in values]
+        assert max(moved) > tolerance or begins_otherwise(module, field.name, values[0]), field.name
+
+
+def begins_otherwise(module: ModuleType, name: str, new: float) -> bool:
+    """Whether weights are drawn otherwise with another value of a setting."""
+    states = []
+    for change in ({}, {name: new}):
+        torch.manual_seed(0)
+        states.append(module.Model(dataclasses.replace(module.Config(), **change)).state_dict())
+    return any(not torch.equal(states[0][key], states[1][key]) for key in states[0])
 
 
 def moved_by(
