@@ -169,9 +169,13 @@ class _Place:
 
 def submodules(model: Model) -> ByPath[Submodule]:
     """Everything in a model that has a name, by path; the model itself has the empty one."""
-    facts = Facts(model)
-    named = _named(model)
-    entries = {path: _submodule(model, facts, path, place) for path, place in named.items()}
+    facts, named = Facts(model), _named(model)
+    modules = {place.module.id: place.module for place in named.values()}
+    sizes = {id: facts.params_of(module) for id, module in modules.items()}
+    entries = {
+        path: _submodule(model, sizes[place.module.id], path, place)
+        for path, place in named.items()
+    }
     return ByPath("submodule", entries, lambda path: _keys(model, named, path))
 
 
@@ -290,7 +294,7 @@ def _layer(child: Child, number: int) -> Iterator[Module]:
 # --- one entry ------------------------------------------------------------------------------------
 
 
-def _submodule(model: Model, facts: Facts, path: str, place: _Place) -> Submodule:
+def _submodule(model: Model, params: int, path: str, place: _Place) -> Submodule:
     module = place.module
     inputs = module.inputs[: len(module.inputs) - len(module.context)]
     return Submodule(
@@ -301,7 +305,7 @@ def _submodule(model: Model, facts: Facts, path: str, place: _Place) -> Submodul
         MappingProxyType({setting.name: setting.value for setting in module.settings}),
         tuple(_axes(model, module, module.nodes[i].type) for i in inputs),
         tuple(_axes(model, module, module.nodes[i].type) for i in module.outputs),
-        facts.params_of(module),
+        params,
         place.count * prod(place.banks),
         _written(module),
     )

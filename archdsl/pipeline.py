@@ -20,7 +20,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, Unpack
 
-from archdsl import elaborate, parser, parts
+from archdsl import elaborate, parser
 from archdsl.check import work
 from archdsl.check.body import check_block
 from archdsl.check.hubs import check_hub
@@ -29,13 +29,13 @@ from archdsl.diagnostic import Diagnostic, Diagnostics, Label, SpecError
 from archdsl.dims import TooLarge
 from archdsl.facts import Costs, Facts, check_expectations
 from archdsl.graph import BlockValue, Model, Value
-from archdsl.parts import ByPath, Layer, Parameter, Submodule, short
 from archdsl.record import record, replace
 from archdsl.resolver import Library, Unit, importable
 from archdsl.shown import Shown, Words, asked
 from archdsl.source import Source, Span
 
 if TYPE_CHECKING:
+    from archdsl.parts import ByPath, Layer, Parameter, Submodule
     from archdsl.render.svg import Fonts
     from archdsl.scene.shapes import Scene
     from archdsl.view.types import View
@@ -81,22 +81,30 @@ class Variant:
         """The parts of the model by path: `modules["layers.mix.q_proj"]`, of layers that differ
         `modules["layers.3.feed"]`.
         """
-        return parts.submodules(self.model)
+        from archdsl.parts import submodules
+
+        return submodules(self.model)
 
     @cached_property
     def parameters(self) -> ByPath[Parameter]:
         """The trained tensors by path, as the state dict of the emitted module names them."""
-        return parts.parameters(self.model)
+        from archdsl.parts import parameters
+
+        return parameters(self.model)
 
     @cached_property
     def buffers(self) -> ByPath[Parameter]:
         """The tensors that are in checkpoints and not trained, as `parameters`."""
-        return parts.parameters(self.model, "buffer")
+        from archdsl.parts import parameters
+
+        return parameters(self.model, "buffer")
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """The layers in order, each with its kind."""
-        return parts.layers(self.model)
+        from archdsl.parts import layers
+
+        return layers(self.model)
 
     def facts_at(self, context: int | None = None, batch: int = 1) -> Costs:
         """Cache and FLOPs at `context` tokens, those that the variant states where none are given,
@@ -181,6 +189,8 @@ class Variant:
         return self.svg()
 
     def __repr__(self) -> str:
+        from archdsl.parts import short
+
         return f"<{short(self.id)}: {short(self.name)}, {self.facts.params:,} parameters>"
 
 

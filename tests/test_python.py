@@ -268,12 +268,12 @@ def test_an_expression_uses_the_names_of_its_own_file(tmp_path: Path) -> None:
     )
     (tmp_path / "b.arch").write_text(
         "use ./a: Small\n" + bend.format("1") + "variant B = Small with (heads: 2)\n"
-        "variant C = B with (d: 32, norm: Norm(d))\n"
+        "variant C = B with (d: 32, norm: Norm(d))\nvariant E = Small with (d: 32)\n"
     )
     (tmp_path / "c.arch").write_text("use ./b: C\nvariant D = C with (vocab: 60)\n")
     found = archdsl.load(tmp_path)
     shapes = {name: variant.parameters["last.w"].shape for name, variant in found.items()}
-    assert shapes == {"Small": (16,), "B": (16,), "C": (1,), "D": (1,)}
+    assert shapes == {"Small": (16,), "B": (16,), "C": (1,), "E": (32,), "D": (1,)}
     assert found["D"].model.about == {"after": "C", "context": 32}
 
 
