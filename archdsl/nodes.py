@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from archdsl.axes import Item as Axes
 from archdsl.axes import Plan
 from archdsl.dims import Dim
 from archdsl.reals import Real
@@ -177,7 +178,9 @@ class Repeat:
 
 @record
 class Gather:
-    """Entries of args[0] by the indices args[1]: of its first axis, or of its last one."""
+    """Entries of an axis of args[0] by the indices args[1]. Axes before it are those of the indices
+    too, and each place looks up in its own part; axes behind it are the entry's.
+    """
 
     plan: Plan
     op = "gather"
@@ -186,6 +189,22 @@ class Gather:
     def along(self) -> bool:
         """Whether the entries are those of the last axis, for each place its own."""
         return self.plan.right[0] == self.plan.left[1]
+
+    @property
+    def lead(self) -> int | None:
+        """How many terms stand before the axis in question; None where the pattern fits no form."""
+        table, index = self.plan.left
+        if self.along:
+            return len(table) - 1
+        for lead in range(min(len(table) - 1, len(index)) + 1):
+            if table[:lead] == index[:lead] and self.plan.right == ((*index, *table[lead + 1 :]),):
+                return lead
+        return None
+
+    @property
+    def axis(self) -> Axes:
+        """The axis whose entries are looked up."""
+        return self.plan.left[0][self.lead or 0]
 
 
 @record

@@ -580,11 +580,19 @@ class WeightGroup:
 
     target: Target | None
     sources: tuple[Tensors, ...]
-    lines: tuple[WeightMap | Skip | WeightGroup, ...]
+    lines: tuple[WeightMap | Skip | WeightGroup | Include, ...]
     span: Span
 
 
-WeightLine = WeightMap | Skip | WeightGroup
+@entity
+class SharedWeights:
+    """`weights { ... }` in a `keys` declaration: lines that several hubs have in common."""
+
+    lines: tuple[WeightLine, ...]
+    span: Span
+
+
+WeightLine = WeightMap | Skip | WeightGroup | Include
 
 
 ConfigLine = Mapping | Local | Include | Defaults | Require | Ignore
@@ -592,10 +600,10 @@ ConfigLine = Mapping | Local | Include | Defaults | Require | Ignore
 
 @entity
 class KeysDecl:
-    """`keys Decoder { ... }`: lines that the `config` of several hubs have in common."""
+    """`keys Decoder { ... }`: lines that several hubs have in common."""
 
     name: Name
-    lines: tuple[ConfigLine, ...]
+    lines: tuple[ConfigLine | SharedWeights, ...]
     span: Span
 
 

@@ -226,7 +226,7 @@ class Interpreter:
             case Along(op, plan):
                 return ALONG[op](args[0], named(plan.left[0], args[0]))
             case Gather() as form:
-                return torch.gather(args[0], -1, args[1]) if form.along else args[0][args[1]]
+                return torch.gather(args[0], -1, args[1]) if form.along else picked(form, *args)
             case Choose() as form:
                 return choose(form.op, args[0], self.size(module, form.count))
         raise AssertionError(f"{where}: a form without a meaning")
@@ -642,6 +642,21 @@ def named(term: tuple[a.Item, ...], x: Tensor) -> list[int]:
 def softmax(x: Tensor, dims: list[int]) -> Tensor:
     power = torch.exp(x - x.amax(dims, keepdim=True))
     return power / power.sum(dims, keepdim=True)
+
+
+def picked(form: Gather, x: Tensor, index: Tensor) -> Tensor:
+    """Entries of an axis, in each place of the axes before it apart."""
+    table, _ = form.plan.left
+    assert form.lead is not None
+    if not form.lead:
+        return x[index]
+    is_rest = [isinstance(item, a.RestFactor) for item in table]
+    dim = x.dim() - (len(table) - form.lead) if any(is_rest[: form.lead]) else form.lead
+    places = torch.Size(x.shape[:dim])
+    parts = x.reshape(places.numel(), *x.shape[dim:])
+    chosen = index.reshape(places.numel(), *index.shape[dim:])
+    rows = [part[at] for part, at in zip(parts, chosen, strict=True)]
+    return torch.stack(rows).reshape(*index.shape, *x.shape[dim + 1 :])
 
 
 def choose(op: str, x: Tensor, count: int) -> Value:

@@ -496,8 +496,17 @@ class Body:
         self.lines.append(f"{v}, {i} = top_k[... {a}]({score}, 2)")
         self.put(v, Type("float", (*self.lead, "2")))
         self.put(i, Type("int", (*self.lead, "2")))
-        form = f"gather[{lead} {a}, {lead} n -> {lead} n]({y}, {i})"
-        self.bind(form, Type("float", (*self.lead, "2")))
+        b = self.dim((a,))
+        if self.pick((0, 1)):  # rows, in each place its own
+            wide = f"einsum[{lead} {a}, {b} -> {lead} {a} {b}]({y}, {self.param((b,))})"
+            rows = f"gather[{lead} {a} {b}, {lead} n -> {lead} n {b}]({wide}, {i})"
+            one = self.pick(
+                (f"mean[{lead} n {b} -> {lead} {b}]", f"max[{lead} n {b} -> {lead} {b}]")
+            )
+            self.bind(f"{one}({rows})", Type("float", (*self.lead, b)))
+        else:
+            form = f"gather[{lead} {a}, {lead} n -> {lead} n]({y}, {i})"
+            self.bind(form, Type("float", (*self.lead, "2")))
         self.unused.discard(i)
 
     def module(self) -> None:

@@ -79,7 +79,7 @@ def _name(line: s.ConfigLine) -> str:
 
 
 def _included(
-    lines: Iterable[s.ConfigLine],
+    lines: Iterable[s.ConfigLine | s.SharedWeights],
     globals: Mapping[str, Value],
     keys: Mapping[str, Keys],
     included: bool,
@@ -87,6 +87,8 @@ def _included(
     diagnostics: Diagnostics,
 ) -> Iterator[Line]:
     for line in lines:
+        if isinstance(line, s.SharedWeights):
+            continue
         if not isinstance(line, s.Include):
             yield Line(line, globals, included)
             continue

@@ -231,7 +231,9 @@ def _rearrange(
 
 
 def _gather(scope: Scope, pattern: s.Pattern, operands: list[Tensor], span: Span) -> Value:
-    """`gather[n d, ... -> ... d](table, index)`: entries of the table's first axis."""
+    """`gather[n d, ... -> ... d](table, index)`: entries of the table's first axis, or of another
+    one for each place that stands before it.
+    """
     names = Names(scope)
     if len(pattern.left) != 2 or len(operands) != 2:
         return scope.fail("wrong-arguments", "gather takes a table and indices", span)
@@ -242,18 +244,19 @@ def _gather(scope: Scope, pattern: s.Pattern, operands: list[Tensor], span: Span
         return scope.fail(
             "dtype-mismatch", "indices have to be int", span, note=f"these are {operands[1].type}"
         )
-    along = left[0][:-1] == left[1][:-1] and right == [left[1]] and len(left[0]) == len(left[1])
-    if not along and (len(right) != 1 or right[0] != (*left[1], *left[0][1:])):
+    form = Gather(Plan(tuple(left), tuple(right)))
+    along = left[0][:-1] == left[1][:-1] and len(left[0]) == len(left[1])
+    if len(right) != 1 or form.lead is None or (form.along and not along):
         return scope.fail(
             "pattern-axes",
             "gather gives the axes of the indices, then the entry's",
             pattern.span,
-            help="gather[n d, ... -> ... d](table, index), or gather[... n, ... k -> ... k](x, i)",
+            help="gather[n d, ... -> ... d](table, index), gather[... n, ... k -> ... k](x, i), or "
+            "gather[B n d, B k -> B k d](x, i)",
         )
     out = TensorType(operands[0].type.dtype, axes_of(names, right[0]))
-    plan = Plan(tuple(left), tuple(right))
     args = tuple(t.node for t in operands)
-    return scope.add(Node(Gather(plan), args, (out,), span=span))
+    return scope.add(Node(form, args, (out,), span=span))
 
 
 def filled(scope: Scope, expr: s.AxesCall, name: str) -> Value:

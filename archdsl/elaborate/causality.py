@@ -281,9 +281,8 @@ class _Step:
                 return [content] * len(self.node.types)
             case Einsum(plan):
                 return [self.einsum(plan, args)]
-            case Gather(plan) as form:
-                axis = plan.left[0][-1] if form.along else plan.left[0][0]
-                self.gather(self.number(size(axis)), args)
+            case Gather() as form:
+                self.gather(self.number(size(form.axis)), args)
                 return [content]
             case Cache(_, _, every):
                 return [self.cache(args[0], every is not None)]

@@ -99,9 +99,8 @@ def _fault(model: Model, module: Module, node: Node, tokens: frozenset[str]) -> 
             return "takes several tokens together" if mixes(plan.left[0]) else ""
         case Choose(_, plan):
             return "takes several tokens together" if mixes(plan.left[0][-1:]) else ""
-        case Gather(plan) as form:
-            entries = plan.left[0][-1:] if form.along else plan.left[0][:1]
-            return "looks up another token" if mixes(entries) else ""
+        case Gather() as form:
+            return "looks up another token" if mixes((form.axis,)) else ""
         case Rearrange(plan):
             parts = (part for cut in cuts((*plan.left, *plan.right)) for part in cut.parts)
             sizes = (model.number(module, product(size(i) for i in part)) for part in parts)

@@ -14,13 +14,13 @@ in it, under their own names: those that no line names more closely.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from archdsl import syntax as s
 from archdsl.axes import Plan
 from archdsl.check import patterns
 from archdsl.check.scope import Numbers, Scope
-from archdsl.check.values import Int
+from archdsl.check.values import Int, Keys
 from archdsl.diagnostic import Diagnostics, closest, nearest
 from archdsl.dims import Dim
 from archdsl.graph import Experts, Hub, Layers, Model, Module, Param, WeightRule
@@ -39,12 +39,12 @@ def hub(model: Model, home: Unit, diagnostics: Diagnostics) -> Hub | None:
     """The map of checkpoint keys for a model, or None where its file has none."""
     for decl in home.hubs:
         if decl.model.name == model.family:
-            return _hub(model, decl, diagnostics)
+            return _hub(model, decl, home.keys, diagnostics)
     return None
 
 
-def _hub(model: Model, decl: s.HubDecl, diagnostics: Diagnostics) -> Hub:
-    lines = list(_flat(decl.weights, diagnostics))
+def _hub(model: Model, decl: s.HubDecl, keys: Mapping[str, Keys], diagnostics: Diagnostics) -> Hub:
+    lines = _needed(model.root, list(_flat(decl.weights, keys, diagnostics)))
     skips = [x.sources[0][0] for x in lines if x.skip]
     lines = [x for x in lines if not x.skip]
     wrong = [x for x in lines if not _sound(model.root, x, diagnostics)]
@@ -66,7 +66,8 @@ def _hub(model: Model, decl: s.HubDecl, diagnostics: Diagnostics) -> Hub:
 @record
 class _Line:
     """A line with what stands around it. `sources` are alternatives, each of tensors that are
-    joined. `stacked`: a tensor is one of several that fill a target.
+    joined. `stacked`: a tensor is one of several that fill a target. `included`: the line stands in
+    a `keys` declaration.
     """
 
     targets: tuple[_Path, ...]
@@ -76,25 +77,66 @@ class _Line:
     when: _Path = ()
     skip: bool = False
     stacked: bool = False
+    included: bool = False
+
+
+def _needed(root: Module, lines: list[_Line]) -> list[_Line]:
+    """The lines without those of `keys` declarations that the hub replaces, or that name what the
+    model does not have.
+    """
+    own = {_names(path) for line in lines if not line.included for path in line.targets}
+    return [
+        line
+        for line in lines
+        if not line.included
+        or line.skip
+        or all(
+            _names(path) not in own and (_find(root, path) or _modules(root, path))
+            for path in line.targets
+        )
+    ]
 
 
 def _flat(
     lines: Iterable[s.WeightLine],
+    keys: Mapping[str, Keys],
     diagnostics: Diagnostics,
     path: _Path = (),
     before: tuple[str, ...] = ("",),
+    chain: tuple[str, ...] = (),
 ) -> Iterator[_Line]:
-    """The lines, those of groups with what the group begins with."""
+    """The lines, those of groups with what the group begins with, those of `keys` declarations
+    where they are used. `chain`: the declarations around them.
+    """
     for line in lines:
         match line:
+            case s.Include(name):
+                there = keys.get(name.name)
+                if name.name in chain:
+                    message = f"{name.name} uses itself"
+                    diagnostics.add("recursion", message, name.span, help="take the line out")
+                elif there is None:
+                    hint = nearest(name.name, keys)
+                    message = f"there are no keys {name.name}"
+                    diagnostics.add("unknown-name", message, name.span, help=hint)
+                else:
+                    shared = (x for x in there.decl.lines if isinstance(x, s.SharedWeights))
+                    inside = [line for lines in shared for line in lines.lines]
+                    if not inside:
+                        message = f"{name.name} has no lines of weights"
+                        help = f"use {name.name} stands in config"
+                        diagnostics.add("hub-weights", message, name.span, help=help)
+                    inner = (*chain, name.name)
+                    yield from _flat(inside, there.known, diagnostics, path, before, inner)
             case s.Skip(source, span):
                 for begin in before:
-                    yield _Line((), ((begin + source.value,),), None, span, skip=True)
+                    text = begin + source.value
+                    yield _Line((), ((text,),), None, span, skip=True, included=bool(chain))
             case s.WeightMap(targets, sources, pattern, when, span):
-                keys = tuple(tuple(b + p.value for p in x.parts) for b in before for x in sources)
+                texts = tuple(tuple(b + p.value for p in x.parts) for b in before for x in sources)
                 paths = tuple((*path, *_path(t)) for t in targets)
                 layers = () if when is None else (*path, *_path(when))
-                yield _Line(paths, keys, pattern, span, layers)
+                yield _Line(paths, texts, pattern, span, layers, included=bool(chain))
             case s.WeightGroup(target, sources, inner, span):
                 deeper = path if target is None else (*path, *_path(target))
                 joined = next((x for x in sources if len(x.parts) > 1), None)
@@ -103,7 +145,7 @@ def _flat(
                     help = "join tensors on the lines inside"
                     diagnostics.add("hub-weights", message, joined.span, help=help)
                 begins = tuple(b + x.parts[0].value for b in before for x in sources)
-                yield from _flat(inner, diagnostics, deeper, begins)
+                yield from _flat(inner, keys, diagnostics, deeper, begins, chain)
 
 
 def _sound(root: Module, line: _Line, diagnostics: Diagnostics) -> bool:

@@ -361,6 +361,11 @@ class Writer:
             case Gather() as form:
                 if form.along:
                     return spelt("{}.gather(-1, {})", args[0].at(ATOM), args[1])
+                if form.lead:
+                    before, behind = form.plan.left[0][: form.lead], form.plan.left[0][form.lead :]
+                    known = not any(isinstance(item, RestFactor) for item in before)
+                    dim = form.lead if known else -len(behind)
+                    return calling("rows", "{}, {}, {}", args[0], args[1], str(dim))
                 return spelt("{}[{}]", args[0].at(ATOM), args[1])
             case Reduce(op, plan):
                 counts = node.type.dtype != self.nodes[node.args[0]].type.dtype

@@ -104,6 +104,16 @@ def top_mask(x: Tensor, k: int) -> Tensor:
     return torch.zeros_like(x, dtype=torch.bool).scatter_(-1, chosen, True)
 '''
 
+_ROWS = '''
+def rows(x: Tensor, index: Tensor, dim: int) -> Tensor:
+    """Entries of an axis of x; the axes before it are those of the indices too."""
+    dim %= x.dim()
+    entry = x.shape[dim + 1 :]
+    flat = index.reshape(*index.shape[:dim], -1)
+    flat = flat.reshape(*flat.shape, *[1 for _ in entry]).expand(*flat.shape, *entry)
+    return x.gather(dim, flat).reshape(*index.shape, *entry)
+'''
+
 _MIXTURE = '''
 def mixture(
     bank: nn.Module,
@@ -203,6 +213,7 @@ HELPERS = {
     "remember": _REMEMBER,
     "Shared": _SHARED,
     "top_mask": _TOP_MASK,
+    "rows": _ROWS,
     "mixture": _MIXTURE,
     "delta_rule": _DELTA_RULE,
     "state_space": _STATE_SPACE,

@@ -22,8 +22,8 @@ OF_FILE = frozenset((
     "dataclass", "delta_rule", "device", "dtype", "field", "generate", "i",
     "indices", "json", "keep", "keep_every", "keep_last", "keys_of", "kind", "layer",
     "leave", "length", "like", "load", "main", "math", "mixture", "name", "new_cache", "nn",
-    "parameters_from", "part", "re", "recent", "remember", "resume", "self", "start", "state_space",
-    "super", "sys", "table", "tables", "tie", "tiny", "top_mask", "torch",
+    "parameters_from", "part", "re", "recent", "remember", "resume", "rows", "self", "start",
+    "state_space", "super", "sys", "table", "tables", "tie", "tiny", "top_mask", "torch",
 ))  # fmt: skip
 """Names that the emitted file itself gives: imports, functions, arguments, fields."""
 

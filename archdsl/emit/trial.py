@@ -8,6 +8,7 @@ import operator
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice, product
 
+from archdsl.axes import size
 from archdsl.dims import Dim, substitute
 from archdsl.emit.limits import conditions
 from archdsl.emit.spell import Text, listed, of_config, spell_dim, spelt
@@ -139,9 +140,7 @@ def _tables(module: Module, index: int) -> Iterator[Dim]:
                 continue
             match node.form:
                 case Gather() as form if position == 1:
-                    rows = module.nodes[node.args[0]].type.axes[-1 if form.along else 0]
-                    if isinstance(rows, Dim):
-                        yield module.symbols.dim(rows)
+                    yield module.symbols.dim(size(form.axis))
                 case Apply() as form:
                     child = module.child(form.child)
                     for _, inner in child.at(form):

@@ -267,7 +267,7 @@ class _Printer:
         show: Callable[[Sequence[Any], int], list[str]] = self.statements
         if body and isinstance(body[0], s.Case):
             show = self.plain(self.case)
-        elif body and isinstance(body[0], s.WeightMap | s.Skip | s.WeightGroup):
+        elif body and isinstance(body[0], s.WeightLine):
             show = self.weights
         self.rows(body, show, indent + STEP)
         self.out.append(" " * indent + "}")
@@ -357,6 +357,8 @@ class _Printer:
                     lines.append(lead + self.expr(value, indent + len(lead), indent))
                 case s.Include(name):
                     lines.append(f"use {name.name}")
+                case s.SharedWeights(weights):
+                    lines.append(f"weights {self.nested(weights, indent)}")
                 case s.Defaults(presets):
                     lines.append("default " + self.row(presets, _preset, indent + 8))
                 case s.Require(value):
@@ -374,6 +376,8 @@ class _Printer:
     def weight(self, x: s.WeightLine, wide: int, indent: int) -> str:
         if isinstance(x, s.Skip):
             return f"skip {x.source.span.text}"
+        if isinstance(x, s.Include):
+            return f"use {x.name.name}"
         if isinstance(x, s.WeightGroup):
             lead = "<- " if x.target is None else f"{_target(x.target)} <- "
             sources = ", ".join(map(_source, x.sources))

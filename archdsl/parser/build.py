@@ -291,7 +291,7 @@ class _Builder:
             case "card":
                 return s.CardDecl(self.name(c[0]), tuple(self.directive(d) for d in c[1:]), at)
             case "keys":
-                lines = tuple(self.rule(t) for t in c[1:] if isinstance(t, Tree))
+                lines = tuple(self.shared(t) for t in c[1:] if isinstance(t, Tree))
                 return s.KeysDecl(self.name(c[0]), lines, at)
         return self.hub(tree, at)
 
@@ -391,7 +391,7 @@ class _Builder:
         types = tuple(self.string(t) for t in rest if isinstance(t, Token))
         trees = [t for t in rest if isinstance(t, Tree)]
         classes = [t for t in trees if t.data == "classes"]
-        weights = [t for t in trees if t.data in ("weight", "skip", "weight_group")]
+        weights = [t for t in trees if t.data in WEIGHTS]
         rules = [t for t in trees if t not in classes and t not in weights]
         return s.HubDecl(
             self.name(name),
@@ -401,6 +401,12 @@ class _Builder:
             tuple(self.weight(t) for t in weights),
             at,
         )
+
+    def shared(self, tree: Tree) -> s.ConfigLine | s.SharedWeights:
+        if tree.data != "shared":
+            return self.rule(tree)
+        lines = tuple(self.weight(t) for t in tree.children if isinstance(t, Tree))
+        return s.SharedWeights(lines, self.span(tree))
 
     def rule(self, tree: Tree) -> s.ConfigLine:
         at, c = self.span(tree), tree.children
@@ -425,6 +431,8 @@ class _Builder:
         at, c = self.span(tree), tree.children
         if tree.data == "skip":
             return s.Skip(self.string(c[0]), at)
+        if tree.data == "weight_use":
+            return s.Include(self.name(c[0]), at)
         trees = [t for t in c if isinstance(t, Tree)]
         targets = tuple(self.target(t) for t in trees if t.data == "target")
         sources = tuple(self.tensors(t) for t in trees if t.data == "source")
@@ -447,6 +455,10 @@ class _Builder:
             child = step.children[0]
             path.append(self.name(child) if step.data == "step_name" else self.expr(child))
         return s.Target(self.name(name), tuple(path), self.span(tree))
+
+
+WEIGHTS = ("weight", "skip", "weight_group", "weight_use")
+"""Lines of `hub ... weights`."""
 
 
 def _is_kind(node: Node) -> bool:
