@@ -33,7 +33,7 @@ CODES: dict[str, str] = {
     "kind-mismatch": "a value of another kind than the setting takes",
     "wrong-arguments": "a number of inputs or arguments that does not fit",
     "unknown-role": "a role outside the closed list",
-    "unknown-intrinsic": "`lowers` with a name that the emitter does not know",
+    "unknown-intrinsic": "`lowers` with an unknown kernel, or one that needs what the block lacks",
     "unused-binding": "a name that is bound and never used",
     "unused-setting": "a setting that its block never uses",
     "unbound-axis": "an axis that nothing introduces",

@@ -215,10 +215,28 @@ INITIALISERS: dict[str, Initialiser] = {
 }
 """The initialisers by name."""
 
-INTRINSICS = (
-    "linear", "embedding", "rms_norm", "layer_norm", "sdpa", "causal_conv", "gated_delta", "ssd",
-)  # fmt: skip
-"""What `lowers` may name: kernels that the emitter knows."""
+
+@record
+class Intrinsic:
+    """A kernel that the emitter knows: the parameters and the settings of its names that a block
+    has to have, always.
+    """
+
+    params: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+
+
+INTRINSICS: dict[str, Intrinsic] = {
+    "linear": Intrinsic(("weight",)),
+    "embedding": Intrinsic(("weight",)),
+    "rms_norm": Intrinsic(("weight",), ("eps",)),
+    "layer_norm": Intrinsic(("weight",), ("eps",)),
+    "sdpa": Intrinsic((), ("scale", "visible")),
+    "causal_conv": Intrinsic(("weight",)),
+    "gated_delta": Intrinsic(),
+    "ssd": Intrinsic(),
+}
+"""What `lowers` may name."""
 
 ROLES = (
     "embedding", "linear", "norm", "position", "attention", "recurrence", "convolution", "router",

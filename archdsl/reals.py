@@ -88,7 +88,9 @@ def evaluate(r: Real, numbers: Mapping[Any, float]) -> float | None:
                 return None
             compute = _OPERATORS.get(op) or FUNCTIONS[op].value
             result = compute(*(v for v in values if v is not None))
-            if isinstance(result, complex) or not math.isfinite(result):
+            known = not isinstance(result, complex) and not math.isnan(result)
+            infinite = any(v is not None and math.isinf(v) for v in values)
+            if not known or (math.isinf(result) and not infinite):
                 raise ArithmeticError(f"{op} has no finite value here")
             return result
 

@@ -245,7 +245,7 @@ def test_import_tells_what_it_left_out(sh: Shell) -> None:
     code, out, err = sh("import config.json")
     assert code == 1 and "did you mean hidden_size" in err
     code, out, err = sh("import config.json --ignore hidden_sise")
-    assert code == 0 and "does not read note" in err
+    assert code == 0 and "does not speak of it: note" in err
     assert "# Ignored as asked: hidden_sise." in out
 
 

@@ -19,6 +19,8 @@ def header(scope: Scope, decl: s.BlockDecl) -> None:
         name = decl.lowers.intrinsic
         hint = nearest(name.name, INTRINSICS) or f"one of {', '.join(INTRINSICS)}"
         scope.fail("unknown-intrinsic", f"nothing lowers to {name.name}", name.span, help=hint)
+    elif decl.lowers is not None:
+        _kernel_fits(scope, decl, decl.lowers.intrinsic)
     for setting in decl.settings:
         match setting.kind:
             case s.SimpleKind(kind, span) if not is_kind(setting.kind):
@@ -30,6 +32,23 @@ def header(scope: Scope, decl: s.BlockDecl) -> None:
                 scope.fail("kind-mismatch", f"there is no kind {kind}", span, help=hint)
             case s.KindOf(kind, _, span) if not is_kind(setting.kind):
                 scope.fail("kind-mismatch", f"there is no kind {kind}", span)
+
+
+def _kernel_fits(scope: Scope, decl: s.BlockDecl, name: s.Name) -> None:
+    """Reports what a kernel needs by name and a block does not always have."""
+    needs = INTRINSICS[name.name]
+    settings = {x.name.name for x in decl.settings}
+    held = [x for x in decl.body if isinstance(x, s.ParamStatement)]
+    always = {x.name.name for x in held if x.guard is None}
+    for what, wanted, known in (
+        ("parameter", needs.params, always),
+        ("setting", needs.settings, settings),
+    ):
+        for missing in wanted:
+            if missing not in known:
+                message = f"{name.name} needs a {what} {missing}, which {decl.name.name} has not"
+                help = f"call it {missing}, or leave `lowers {name.name}` out"
+                scope.fail("unknown-intrinsic", message, name.span, help=help)
 
 
 def unique(scope: Scope, name: s.Name) -> None:

@@ -277,6 +277,10 @@ def comprehension(
 
 
 def _pipe(scope: Scope, stages: tuple[s.Expr, ...]) -> Value:
+    if isinstance(stages[0], s.Choice):
+        message = "`|>` applies to the whole choice, which is easily misread"
+        help = "put brackets: (a if c else b) |> f, or a if c else (b |> f)"
+        return scope.fail("syntax", message, stages[0].span, help=help)
     value = evaluate(scope, stages[0])
     if is_block(value):
         return _chain(scope, value, stages)

@@ -146,16 +146,18 @@ def check_hub(
             message = f"{block.name} has no setting {name.name}"
             diagnostics.add("unknown-setting", message, name.span, help=hint)
         mapped.add(name.name)
-    for missing in (
-        x for x in settings.values() if x.default is None and x.name.name not in mapped
-    ):
-        diagnostics.add(
-            "hub-config",
-            f"no line maps {missing.name.name}, which has no default",
-            hub.model.span,
-            labels=(Label(missing.name.span, "declared here"),),
-            help=f"add: {missing.name.name} <- .key",
-        )
+    for missing in (x for x in settings.values() if x.name.name not in mapped):
+        setting, default = missing.name.name, missing.default
+        if default is not None and not hub.classes:
+            continue
+        message, help = f"no line maps {setting}, which has no default", f"add: {setting} <- .key"
+        if default is not None:
+            # Else a file of the class that says otherwise would be taken for this model.
+            message = f"no line maps {setting}, and a hub for a class speaks of all settings"
+            text = default.span.text
+            help = f"add: {setting} <- .key, or {setting} <- {text} where no file says else"
+        labels = (Label(missing.name.span, "declared here"),)
+        diagnostics.add("hub-config", message, hub.model.span, labels=labels, help=help)
 
 
 def _names(node: object, bound: frozenset[str] = frozenset()) -> Iterator[s.Name]:

@@ -31,6 +31,7 @@ from archdsl.diagnostic import Diagnostic, SpecError, printable, to_json
 from archdsl.pipeline import THEMES, Checked, Variant
 from archdsl.record import replace
 from archdsl.shown import MOST_DEPTH, Words, asked
+from archdsl.source import Source
 
 T = TypeVar("T")
 
@@ -148,15 +149,26 @@ def import_(
     """Turn a published config.json into a spec with one variant.
 
     Every key of the configuration has to be known to the spec of its model_type, or be one that the
-    published class does not read.
+    published class does not read. A spec of one's own lies beside the spec that is written, or
+    below it.
     """
     from archdsl.hub import imported
+    from archdsl.pipeline import check_source
 
     shown = "<stdin>" if config == "-" else config
     own = [Path(file) for file in spec]
+    place = None if output == "-" else Path(output)
+    if place is not None and place.resolve() in [path.resolve() for path in own]:
+        message = f"the imported spec would take the place of {output}, which it imports"
+        raise Stop(2, f"{message}: give -o another file")
     try:
-        folder = Path.cwd() if output == "-" else Path(output).parent
+        folder = Path.cwd() if place is None else place.parent
         outcome = imported(configuration(config, shown), name, shown, ignore, own, folder)
+        # The numbers of a configuration may not fit one another.
+        beside = folder / "imported.arch" if place is None else place
+        checked = check_source(Source(shown, outcome.text, beside), tiny=False)
+        if checked.diagnostics:
+            raise SpecError(checked.diagnostics)
     except SpecError as error:
         tell(error.diagnostics, form, sys.stderr)
         raise Stop(1, _counted(len(error.diagnostics)) if form == "text" else "") from error

@@ -84,14 +84,16 @@ def _needed(root: Module, lines: list[_Line]) -> list[_Line]:
     """The lines without those of `keys` declarations that the hub replaces, or that name what the
     model does not have.
     """
-    own = {_names(path) for line in lines if not line.included for path in line.targets}
+    here = [line for line in lines if not line.included]
+    own = {(_names(path), _names(line.when)) for line in here for path in line.targets}
     return [
         line
         for line in lines
         if not line.included
         or line.skip
         or all(
-            _names(path) not in own and (_find(root, path) or _modules(root, path))
+            (_names(path), _names(line.when)) not in own
+            and (_find(root, path) or _modules(root, path))
             for path in line.targets
         )
     ]
@@ -308,11 +310,7 @@ def _plan(
         first = int(line.stacked)
         pattern = patterns.side_by_side(len(line.sources[0]), len(types[0].axes), first, line.span)
     else:
-        settings = {
-            x.name: Int(Dim.number(x.value))
-            for x in model.root.settings
-            if x.kind == "dim" and isinstance(x.value, int)
-        }
+        settings = {x.name: Int(x.of) for x in model.root.settings if isinstance(x.of, Dim)}
     scope = Scope(diagnostics, {**settings}, {}, numbers=Numbers({}, {}, {}, model.numbers))
     return patterns.inverse(scope, pattern, len(line.sources[0]), types)
 

@@ -1,7 +1,8 @@
 """Fused kernels that stand for a body: how PyTorch spells them.
 
-An intrinsic is a promise of the block: `linear` has parameters `w` and perhaps `b`, the norms have
-a setting `eps`. That body and kernel give the same is tested on the emitted code of both.
+An intrinsic is a promise of the block: `linear` has a parameter `weight` and perhaps a `bias`,
+the norms have a setting `eps`. That body and kernel give the same is tested on the emitted code of
+both.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ def kernel(writer: Writer) -> list[Line]:
             normed = spelt("F.rms_norm({}.float(), {}.shape, eps={})", x, g, eps)
             return [line("return {}.to({}.dtype) * {}", normed, x, g)]
         case "layer_norm":
-            g, b = writer.param("weight"), writer.param("bias")
+            g = writer.param("weight")
+            has_bias = any(p.name == "bias" for p in module.params)
+            b = writer.param("bias") if has_bias else "None"
             arguments = (names[0], g, g, b, writer.look("eps"))
             return [line("return F.layer_norm({}, {}.shape, {}, {}, {})", *arguments)]
         case "causal_conv":

@@ -84,7 +84,8 @@ def imported(
     outcome = None
     try:
         own = _own(specs, folder or Path.cwd(), file, diagnostics)
-        outcome = _imported(config, name, file, ignore, own, diagnostics)
+        if not diagnostics.items:
+            outcome = _imported(config, name, file, ignore, own, diagnostics)
     except (RecursionError, TooLarge):
         diagnostics.add("too-large", "this configuration is too deep or too large", None, name=file)
     if outcome is None or diagnostics.items:
@@ -127,7 +128,8 @@ def _imported(
         return None
     remarks = [f"Imported from {printable(Path(file).name)}: {hub.types[0].value}.", *remarks]
     if unknown:
-        remarks.append(f"The class of this model does not read {', '.join(sorted(unknown))}.")
+        names = ", ".join(sorted(unknown))
+        remarks.append(f"Taken to change nothing, for its hub does not speak of it: {names}.")
     if ignore:
         remarks.append(f"Ignored as asked: {', '.join(printable(key) for key in ignore)}.")
     title = name or str(config.get("_name_or_path") or "") or Path(file).stem
@@ -212,7 +214,8 @@ def _own(
             message = (
                 f"{printable(str(path))} is not in the folder of the spec that would import it"
             )
-            help = "a path of `use` leads down only: write the spec into a folder above"
+            there = printable(str(path.parent / "FILE"))
+            help = f"a path of `use` leads down only: write it beside that spec, -o {there}"
             diagnostics.add("hub-config", message, None, name=file, help=help)
             continue
         out.append((path, label))
@@ -326,8 +329,8 @@ def _mapped(scope: Scope, decl: s.SettingDecl, line: s.Mapping, owner: str) -> V
         scope.fail("hub-config", message, line.value.span, note=missing, help=hint)
         return None
     known = statics.number(inner, value, None) if isinstance(value, Float) else None
-    if known is not None and not math.isfinite(known):
-        message = f"{line.name.name} of {owner} is not a finite number"
+    if known is not None and math.isnan(known):
+        message = f"{line.name.name} of {owner} is not a number"
         scope.fail("hub-config", message, line.value.span)
         return None
     value = expressions.setting(inner, decl, value, line.value.span, owner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 
@@ -80,7 +81,9 @@ def quoted(text: str) -> str:
 def _say(value: Value) -> str:
     match value:
         case Int(d):
-            return _digits(d.value) if d.value is not None else str(d)
+            return _digits(d.value) if d.value is not None else _bare(str(d))
+        case Float(Lit(x)) if math.isinf(x):
+            return "inf" if x > 0 else "-inf"
         case Float(Lit(x)):
             return _digits(int(x)) if x == int(x) and abs(x) < 1e15 else repr(x)
         case Float(real):
@@ -104,6 +107,12 @@ def _say(value: Value) -> str:
             inner = [_argument(k, v) for k, v in settings if not _is_default(block, k, v, held)]
             return f"{block.name}({', '.join(inner)})"
     return "null"
+
+
+def _bare(text: str) -> str:
+    """A quotient without the brackets that it has among others: `d // heads`."""
+    inner = text[1:-1]
+    return inner if text == f"({inner})" and not set("()") & set(inner) else text
 
 
 def _say_real(real: Real) -> str:
