@@ -37,7 +37,7 @@ from archdsl.diagnostic import Diagnostics, SpecError, nearest, printable
 from archdsl.dims import Dim, TooLarge
 from archdsl.formatter import formatted
 from archdsl.hub import configuration, text
-from archdsl.reals import Ref
+from archdsl.reals import Lit, Ref
 from archdsl.record import fields, record, replace
 from archdsl.resolver import Library, Unit, specs_folder
 from archdsl.source import Source
@@ -301,9 +301,7 @@ def _unmet(scope: Scope, condition: s.Expr) -> None:
     """Reports a requirement with what the keys that it speaks of say."""
     stated = []
     for path in dict.fromkeys(keys_in(condition)):
-        value: Value = scope.keys or Null()
-        for step in path:
-            value = dict(value.entries).get(step, Null()) if isinstance(value, Record) else Null()
+        value = _at(scope, path)
         shown = "not there" if isinstance(value, Null) else statics.spelt(scope, value)
         stated.append(f"{'.'.join(path)} is {shown}")
     scope.fail(
@@ -313,6 +311,17 @@ def _unmet(scope: Scope, condition: s.Expr) -> None:
         note="; ".join(stated),
         help="this model is built differently and needs a spec of its own",
     )
+
+
+def _at(scope: Scope, path: tuple[str, ...]) -> Value:
+    """What a configuration has at a path, null where it has nothing."""
+    value: Value = scope.keys or Null()
+    for step in path:
+        value = dict(value.entries).get(step, Null()) if isinstance(value, Record) else Null()
+    return value
+
+
+_INFINITE = (Float(Lit(math.inf)), Float(Lit(-math.inf)))
 
 
 def _mapped(scope: Scope, decl: s.SettingDecl, line: s.Mapping, owner: str) -> Value | None:
@@ -329,8 +338,10 @@ def _mapped(scope: Scope, decl: s.SettingDecl, line: s.Mapping, owner: str) -> V
         scope.fail("hub-config", message, line.value.span, note=missing, help=hint)
         return None
     known = statics.number(inner, value, None) if isinstance(value, Float) else None
-    if known is not None and math.isnan(known):
-        message = f"{line.name.name} of {owner} is not a number"
+    # A hub may say that something has no limit; a file that does so is damaged.
+    infinite = any(_at(scope, path) in _INFINITE for path in keys_in(line.value))
+    if known is not None and (math.isnan(known) or (math.isinf(known) and infinite)):
+        message = f"{line.name.name} of {owner} is not a finite number"
         scope.fail("hub-config", message, line.value.span)
         return None
     value = expressions.setting(inner, decl, value, line.value.span, owner)
