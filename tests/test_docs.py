@@ -86,8 +86,8 @@ def test_the_tour_can_be_followed_in_an_empty_folder() -> None:
             used = [*commands, *(b.text for b in parts if b.file and b is not block)]
             name = rf"{re.escape(block.file)}\b|use \./{re.escape(block.file[:-5])}:"
             assert any(re.search(name, text) for text in used), f"{block.label}: nothing uses it"
-        for said in re.findall(r"`(archdsl \w+ [^`]*)`", prose):
-            assert said in commands, f"{block.label}: {said} is not run"
+        for command in re.findall(r"`(archdsl \w+ [^`]*)`", prose):
+            assert command in commands, f"{block.label}: {command} is not run"
 
 
 @pytest.mark.parametrize(

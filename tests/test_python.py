@@ -129,9 +129,9 @@ def test_a_path_with_numbers_leads_to_the_entry_of_its_layer(path: str, key: str
     ],
 )
 def test_a_path_that_leads_to_no_single_part_is_told(path: str, reason: str) -> None:
-    with pytest.raises(KeyError, match=re.escape(reason)) as told:
+    with pytest.raises(KeyError, match=re.escape(reason)) as raised:
         small().modules[path]
-    assert len(str(told.value)) < 400
+    assert len(str(raised.value)) < 400
     assert path not in small().modules
 
 
@@ -183,10 +183,10 @@ def test_changed_settings_are_a_model_with_these_settings(
         f'{SPEC}variant Other = M({given}) {{ after: "Small one" context: 32 }}\n'
         f"variant Same = Small with ({changes})\n"
     )
-    found = archdsl.loads(text, "<Small.with_>")
-    meant = found["Other"]
-    again = found["Small"].with_("Other", **settings)
-    for other in (found["Same"], again):
+    loaded = archdsl.loads(text, "<Small.with_>")
+    meant = loaded["Other"]
+    again = loaded["Small"].with_("Other", **settings)
+    for other in (loaded["Same"], again):
         assert other.settings == meant.settings
         assert counts(other) == counts(meant)
         assert other.facts_at() == meant.facts_at()
@@ -231,9 +231,9 @@ def counts(variant: Variant) -> dict[str, object]:
 def test_a_wrong_change_is_told_at_its_place(
     settings: dict[str, Any], code: str, part: str
 ) -> None:
-    with pytest.raises(archdsl.SpecError) as told:
+    with pytest.raises(archdsl.SpecError) as raised:
         small().with_(**settings)
-    first = told.value.diagnostics[0]
+    first = raised.value.diagnostics[0]
     assert first.code == code
     assert part in first.message
     assert first.place.startswith("<Small.with_>:1:")
@@ -271,10 +271,10 @@ def test_an_expression_uses_the_names_of_its_own_file(tmp_path: Path) -> None:
         "variant C = B with (d: 32, norm: Norm(d))\nvariant E = Small with (d: 32)\n"
     )
     (tmp_path / "c.arch").write_text("use ./b: C\nvariant D = C with (vocab: 60)\n")
-    found = archdsl.load(tmp_path)
-    shapes = {name: variant.parameters["last.w"].shape for name, variant in found.items()}
+    loaded = archdsl.load(tmp_path)
+    shapes = {name: variant.parameters["last.w"].shape for name, variant in loaded.items()}
     assert shapes == {"Small": (16,), "B": (16,), "C": (1,), "E": (32,), "D": (1,)}
-    assert found["D"].model.about == {"after": "C", "context": 32}
+    assert loaded["D"].model.about == {"after": "C", "context": 32}
 
 
 def test_a_card_and_the_checkpoint_map_of_a_changed_variant() -> None:
@@ -333,18 +333,18 @@ def test_a_folder_is_all_its_specs(tmp_path: Path) -> None:
     assert list(archdsl.load(tmp_path)) == ["Small", "Other"]
     (tmp_path / "more" / "c.arch").write_text(SPEC)
     (tmp_path / "d.arch").write_text(SPEC.replace("layers: 3", "layers: 4"))
-    with pytest.raises(archdsl.SpecError) as told:
+    with pytest.raises(archdsl.SpecError) as raised:
         archdsl.load(tmp_path)
-    assert sorted(d.code for d in told.value.diagnostics) == [
+    assert sorted(d.code for d in raised.value.diagnostics) == [
         "duplicate-name", "duplicate-name", "fact-mismatch",
     ]  # fmt: skip
     for name in ("more/c.arch", "more/b.arch", "a.arch"):
         (tmp_path / name).unlink()
     (tmp_path / "more" / "e.arch").write_text("use ./f: Half\n")
     (tmp_path / "more" / "f.arch").write_text("block Half(d)(x: [..., d]) -> [..., d] { y = x }\n")
-    with pytest.raises(archdsl.SpecError) as told:
+    with pytest.raises(archdsl.SpecError) as raised:
         archdsl.load(tmp_path)
-    codes = [d.code for d in told.value.diagnostics]
+    codes = [d.code for d in raised.value.diagnostics]
     assert len(codes) == len(set(codes)), "one mistake of a file that another imports, told twice"
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -353,9 +353,9 @@ def test_a_folder_is_all_its_specs(tmp_path: Path) -> None:
 
 def test_a_text_and_its_errors() -> None:
     assert archdsl.loads(SPEC)["Small"].facts.layers == 3
-    with pytest.raises(archdsl.SpecError) as told:
+    with pytest.raises(archdsl.SpecError) as raised:
         archdsl.loads(SPEC.replace("layers: 3", "layers: 4"), "mine")
-    assert [d.place for d in told.value.diagnostics] == ["mine:19:3"]
+    assert [d.place for d in raised.value.diagnostics] == ["mine:19:3"]
 
 
 def test_names_of_the_package_are_there_and_no_others() -> None:

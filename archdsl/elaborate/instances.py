@@ -46,7 +46,7 @@ def scope_of(unit: Unit, diagnostics: Diagnostics, numbers: dict[ModelSymbol, fl
     return scope
 
 
-def instance(unit: Unit, decl: s.VariantDecl, diagnostics: Diagnostics) -> Instance | None:
+def instance_of(unit: Unit, decl: s.VariantDecl, diagnostics: Diagnostics) -> Instance | None:
     """The model of a variant with its settings, those of its bases included; None after a report.
 
     What is wrong with the name of a base is told where names are resolved.
@@ -123,7 +123,7 @@ def inherited(unit: Unit, decl: s.VariantDecl) -> dict[str, str | int]:
     return about
 
 
-def told_here(
+def report_at_change(
     unit: Unit, decl: s.VariantDecl, inner: Diagnostics, diagnostics: Diagnostics
 ) -> None:
     """Passes on what is wrong with a variant. A fault of a variant that changes another one is told

@@ -32,9 +32,9 @@ from archdsl.elaborate.instances import (
     Given,
     Instance,
     inherited,
-    instance,
+    instance_of,
+    report_at_change,
     scope_of,
-    told_here,
 )
 from archdsl.elaborate.modules import Elaborator
 from archdsl.facts import FACTS
@@ -91,25 +91,25 @@ def elaborate(unit: Unit, decl: s.VariantDecl, diagnostics: Diagnostics) -> Mode
     """The model of a variant; None after a report."""
     inner = Diagnostics()
     try:
-        made_of = instance(unit, decl, inner)
-        if made_of is None:
+        instance = instance_of(unit, decl, inner)
+        if instance is None:
             return None
-        return _checked(unit, made_of, decl, decl.value.span, inner)
+        return _checked(unit, instance, decl, decl.value.span, inner)
     finally:
-        told_here(unit, decl, inner, diagnostics)
+        report_at_change(unit, decl, inner, diagnostics)
 
 
 def _checked(
-    unit: Unit, made_of: Instance, decl: s.VariantDecl, at: Span, diagnostics: Diagnostics
+    unit: Unit, instance: Instance, decl: s.VariantDecl, at: Span, diagnostics: Diagnostics
 ) -> Model | None:
     """A model with its settings and what its variant says of it; None after a report. What is
     wrong with all of it is told `at` a place.
     """
     before = len(diagnostics)
-    block = made_of.block
+    block = instance.block
     numbers: dict[ModelSymbol, float] = {}
     scope = scope_of(unit, diagnostics, numbers)
-    settings = _settings(scope, made_of, at, numbers)
+    settings = _settings(scope, instance, at, numbers)
     if settings is None:
         return None
     recipe = Recipe(block, tuple(settings.items()), (), at)
@@ -159,13 +159,13 @@ def _home(unit: Unit, block: Block) -> Unit:
 
 
 def _settings(
-    scope: Scope, made_of: Instance, at: Span, numbers: dict[ModelSymbol, float]
+    scope: Scope, instance: Instance, at: Span, numbers: dict[ModelSymbol, float]
 ) -> dict[str, Value] | None:
     """The settings of a model as symbols with numbers, in order; each may use those before it."""
-    block, out = made_of.block, dict[str, Value]()
+    block, out = instance.block, dict[str, Value]()
     for decl in block.decl.settings:
         name = decl.name.name
-        given = made_of.given.get(name)
+        given = instance.given.get(name)
         source = decl.default if given is None else given.value
         if source is None:
             label = Label(decl.name.span, "declared here without a default")
@@ -351,10 +351,10 @@ def tiny(unit: Unit, model: Model, diagnostics: Diagnostics) -> Model | None:
     nothing.
     """
     decl = unit.variants.get(model.id)
-    made_of = None if decl is None else instance(unit, decl, Diagnostics())
-    if decl is None or made_of is None:
+    instance = None if decl is None else instance_of(unit, decl, Diagnostics())
+    if decl is None or instance is None:
         return None
-    block = made_of.block
+    block = instance.block
     home = _home(unit, block)
     sizes = next((tiny for tiny in home.tinies if tiny.model.name == block.name), None)
     if sizes is None:
@@ -366,7 +366,7 @@ def tiny(unit: Unit, model: Model, diagnostics: Diagnostics) -> Model | None:
     order = [x.name.name for x in block.decl.settings]
     fixed = {name: numbers[name] for name in order if name in unrolled}
     fixed |= {name: 0 for name in order if numbers.get(name) == 0 and name in counts}
-    kept = (made_of.given.keys() & lists) | fixed.keys()
+    kept = (instance.given.keys() & lists) | fixed.keys()
     at = sizes.model.span
     entries = tuple(
         s.Arg(e.value, e.span, name=e.name) for e in sizes.entries if e.name.name not in kept
@@ -377,7 +377,7 @@ def tiny(unit: Unit, model: Model, diagnostics: Diagnostics) -> Model | None:
     given = {name: Given(value, home) for name, value in small.items()}
     for name, number in fixed.items():
         given[name] = Given(s.Number(number, str(number), at), home)
-    for name, setting in made_of.given.items():
+    for name, setting in instance.given.items():
         if name not in given and not _is_size(block, name):
             given[name] = setting
     plain = replace(decl, facts=(), doc="")

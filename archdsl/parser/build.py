@@ -304,12 +304,16 @@ class _Builder:
         return "\n".join(reversed(lines))
 
     def variant(self, tree: Tree, at: Span) -> s.VariantDecl:
-        name, made_of, *facts = (node for node in tree.children if node is not None)
+        name, value, *facts = (node for node in tree.children if node is not None)
         return s.VariantDecl(
-            self.name(name), self.made_of(made_of), tuple(map(self.fact, facts)), self.doc(at), at
+            self.name(name),
+            self.instantiated(value),
+            tuple(map(self.fact, facts)),
+            self.doc(at),
+            at,
         )
 
-    def made_of(self, tree: Node) -> s.Expr | s.Change:
+    def instantiated(self, tree: Node) -> s.Expr | s.Change:
         if tree.data != "change":
             return self.expr(tree)
         base, *args = tree.children
