@@ -294,3 +294,39 @@ def test_code_of_its_own_around_a_text_part() -> None:
 def test_an_own_spec_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"there is no file .*nowhere\.arch"):
         hub.imported(CONFIGS["llama"], specs=[tmp_path / "nowhere.arch"])
+
+
+INSIDE = """
+use std.core: Embedding
+model M(d, scale: float)(stream tokens: int[B, T]) -> [B, T, d] {
+  embed = Embedding(9, d)
+  return embed(tokens) * scale
+}
+hub M "m" { config { d <- .d  scale <- .part.scale } weights { embed <- "e" } }
+"""
+
+
+def test_a_configuration_inside_another_one_has_the_keys_of_the_format(tmp_path: Path) -> None:
+    """Where it says that it is one; switches that change the network count there too."""
+    spec = tmp_path / "own.arch"
+    spec.write_text(INSIDE)
+    part = {
+        "model_type": "",
+        "scale": 0.5,
+        "id2label": {"0": "A"},
+        "return_dict": True,
+        "is_encoder_decoder": False,
+    }
+
+    def imported(part: dict[str, object]) -> str:
+        config = {"model_type": "m", "d": 4, "part": part}
+        return hub.imported(config, specs=[spec], folder=tmp_path).text
+
+    assert "scale: 0.5" in imported(part)
+    for changed, key in (
+        (part | {"is_encoder_decoder": True}, "part.is_encoder_decoder"),
+        (part | {"top_k": 2}, "part.top_k"),
+        ({k: v for k, v in part.items() if k != "model_type"}, "part.id2label"),
+    ):
+        with pytest.raises(SpecError, match=re.escape(key)):
+            imported(changed)

@@ -311,11 +311,9 @@ def inverse(
         sources = [p for term in left for p in pieces(term)]
         results = [p for term in right for p in pieces(term)]
         if len(sources) != len(results):
-            scope.fail(
-                "pattern-axes",
-                f"{len(sources)} pieces on the left, {len(results)} on the right",
-                pattern.span,
-            )
+            message = f"{len(sources)} pieces on the left, {len(results)} on the right"
+            help = "pieces side by side have `+` between them: (heads (k + k + k))"
+            scope.fail("pattern-axes", message, pattern.span, help=help)
             return None
         for source, result in zip(sources, results, strict=True):
             same_factors(names, source, result, pattern.span)

@@ -34,6 +34,16 @@ BOOKKEEPING = frozenset(
 is.
 """
 
+OF_PARTS = frozenset(
+    (
+        "_name_or_path", "architectures", "chunk_size_feed_forward", "dtype", "id2label",
+        "is_encoder_decoder", "label2id", "model_type", "output_attentions",
+        "output_hidden_states", "problem_type", "return_dict", "torch_dtype",
+        "transformers_version",
+    )
+)  # fmt: skip
+"""Those of them that a configuration inside another one has too: it has a `model_type`."""
+
 NETWORK_IF_SET = ("add_cross_attention", "is_encoder_decoder")
 """Keys of the format that are harmless only when they are false."""
 
@@ -102,11 +112,24 @@ def unread(
     left = []
     for leaf in leaves(config):
         starts = [leaf[: n + 1] for n in range(len(leaf))]
-        harmless = leaf[0] in BOOKKEEPING and not (leaf[0] in NETWORK_IF_SET and config[leaf[0]])
+        harmless = _is_bookkeeping(config, leaf)
         covered = leaf in read or any(s in ignored or (*s, "*") in read for s in starts)
         if not covered and not harmless:
             left.append(leaf)
     return left
+
+
+def _is_bookkeeping(config: Mapping[str, Any], leaf: Path) -> bool:
+    """Whether a key belongs to the file format, of the whole or of a configuration inside it."""
+    here: Any = config
+    for key in leaf:
+        known = BOOKKEEPING if here is config else OF_PARTS if "model_type" in here else ()
+        if key in known and not (key in NETWORK_IF_SET and here[key]):
+            return True
+        here = here[key] if isinstance(here, Mapping) else {}
+        if not isinstance(here, Mapping):
+            return False
+    return False
 
 
 def report_unread(
