@@ -170,6 +170,8 @@ def match_of(
     if without:
         hint = f"{without[0]} describes a family of this name, without a hub for its configurations"
     message = f"no spec knows the model_type {printable(kind)}"
+    if not specs:
+        hint += "; a hub of your own is read with archdsl import --spec FILE"
     diagnostics.add("hub-config", message, None, name=file, help=hint)
     return None
 
