@@ -177,6 +177,20 @@ def test_a_pattern_knows_settings_and_a_tensor_for_each_head_is_stacked() -> Non
         read(module, tensors)
 
 
+@pytest.mark.parametrize(("d", "heads"), [(8, 4), (8, 2), (12, 6), (6, 3)])
+def test_a_setting_in_a_pattern_is_that_of_the_model(d: int, heads: int, tmp_path: Path) -> None:
+    """A file is emitted for one variant, and its `Config` may have other numbers."""
+    module = from_text(HEADS)
+    model = drawn(module.Model(module.Config(d=d, heads=heads, vocab=5)))
+    module.save(model, tmp_path)
+    saved = load_file(tmp_path / "model.safetensors")
+    by_head = saved["ab"].view(heads, 2, d // heads, d)
+    assert torch.equal(by_head[:, 0].reshape(d, d), model.a.weight)
+    assert torch.equal(by_head[:, 1].reshape(d, d), model.b.weight)
+    state = module.parameters_from(saved, model)
+    assert all(torch.equal(state[name], x) for name, x in model.state_dict().items())
+
+
 def test_a_line_names_a_block(module: ModuleType) -> None:
     """All parameters of the block under their own names, but for those named more closely."""
     text = SPEC.replace('    embed.weight         <- "embed.weight", "wte"\n', "")
@@ -366,3 +380,60 @@ def test_half_a_tensor_cannot_be_saved(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"no published tensor is for layers\.0\.h\.weight"):
         module.save(model, tmp_path / "folder")
     assert not (tmp_path / "folder").exists()
+
+
+SHARED = """
+use std.core: Embedding, Linear
+block Layer(d, wide: bool = false)(x: [B, T, d]) -> [B, T, d] as layer {
+  f = Linear(d, d)
+  g = Linear(d, d)
+  return f(x) + g(x) if wide else f(x)
+}
+keys Ends {
+  weights {
+    embed <- "embed"
+    head  <- "head"
+    norm  <- "norm"
+  }
+}
+keys Named {
+  weights {
+    use Ends
+    layers[i] <- "layers.{i}." {
+      f <- "f"
+      g <- "g"
+      f <- "f_wide" when g
+    }
+    skip "unused.{i}"
+  }
+}
+model M(d, vocab)(stream tokens: int[B, T]) -> [B, T, vocab] {
+  embed  = Embedding(vocab, d)
+  layers = stack(Layer(d), Layer(d, true))
+  head   = Linear(d, vocab)
+  return tokens |> embed |> layers |> head
+}
+variant V = M(d: 4, vocab: 7) {}
+hub M "m" {
+  config { d <- .d  vocab <- .v }
+  weights {
+    <- "model." { use Named }
+    head <- "lm_head"
+    layers[i].f <- "{i}.own"
+  }
+}
+"""
+
+
+def test_lines_that_hubs_share(tmp_path: Path) -> None:
+    """They begin as the group around them; the hub's own line counts for a target, but a line for
+    some layers stays; what the model does not have falls away.
+    """
+    module = from_text(SHARED)
+    model = drawn(module.Model(module.Config()))
+    module.save(model, tmp_path)
+    saved = load_file(tmp_path / "model.safetensors")
+    names = ["0.own", "lm_head", "model.embed", "model.layers.1.f_wide", "model.layers.1.g"]
+    assert sorted(saved) == [f"{name}.weight" for name in names]
+    state = module.parameters_from(saved | {"model.unused.3": torch.zeros(1)}, model)
+    assert all(torch.equal(state[name], x) for name, x in model.state_dict().items())
