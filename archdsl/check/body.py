@@ -224,6 +224,8 @@ def _initial(scope: Scope, statement: s.ParamStatement, t: TensorType) -> Initia
     if not parameters.fits(scope, statement, t, name, args):
         return None
     values = [expressions.evaluate(scope, a.value) for a in args]
+    if name == "fill" and not parameters.number_fits(scope, statement, t, values[0]):
+        return None
     return parameters.initial(scope, name, values, expr.span)
 
 

@@ -56,13 +56,13 @@ def joined(scope: Scope, stages: list[tuple[Value, Span]]) -> Chain | Error:
                 return value
             case Slot(recipe=inner) if inner is not None:
                 value = inner
-        if not is_block(value) or not operation_fits(scope, value, span):
-            if is_block(value):
-                return Error()
+        if not is_block(value):
             message = "a block can be followed by blocks and operations"
             help = "apply the first block to a tensor: x |> f |> g"
             note = f"this is {describe(value)}"
             return scope.fail("not-a-block", message, span, note=note, help=help)
+        if not operation_fits(scope, value, span):
+            return Error()
         if isinstance(value, Recipe) and value.ties:
             message = f"{value.block.name} uses a parameter of this body, and a chain is another"
             return scope.fail("unsupported", message, span, help="apply it in this body: x |> f")

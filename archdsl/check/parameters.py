@@ -105,6 +105,17 @@ def fits(
     return True
 
 
+def number_fits(scope: Scope, statement: s.ParamStatement, t: TensorType, value: Value) -> bool:
+    """Whether a number can stand everywhere in a tensor of a type; False after a report."""
+    if t.dtype in FLOATING or (t.dtype == "int" and not isinstance(value, Float)):
+        return True
+    message = f"{statement.name.name} is declared {t}"
+    help = "zeros or ones" if t.dtype == "bool" else "an integer, such as 7 or d // 2"
+    at = statement.initial.span
+    scope.fail("dtype-mismatch", message, at, note=f"this is {describe(value)}", help=help)
+    return False
+
+
 def computed(
     scope: Scope, statement: s.ParamStatement, t: TensorType, value: Value
 ) -> Initial | None:
@@ -116,7 +127,8 @@ def computed(
         case Error():
             return None
         case Int() | Float():
-            return Initial("fill", (statics.real(value),))
+            fits_in = number_fits(scope, statement, t, value)
+            return Initial("fill", (statics.real(value),)) if fits_in else None
         case Tensor(node, given):
             pass
         case _:
