@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping
 from archdsl import syntax as s
 from archdsl.check import interface
 from archdsl.check.scope import Scope
-from archdsl.check.values import Chain, Error, Float, Int, Recipe, Tensor, Value, describe
+from archdsl.check.values import Error, Float, Int, Recipe, Tensor, Value, describe, with_numbers
 from archdsl.diagnostic import Label
 from archdsl.dims import EQUAL, Dim, substitute
 from archdsl.nodes import Input, Node, reordered
@@ -113,21 +113,17 @@ def unrooted(scope: Scope, value: Value) -> Value:
     """
     assert scope.numbers is not None
     symbols, floats = scope.numbers.symbols, scope.numbers.reals
-    match value:
-        case Int(d):
-            return Int(substitute(d, {n: _symbol(symbols, n) for n in d.symbols()}))
-        case Float(real):
-            dims, refs = names(real)
-            for name in refs:
-                floats.setdefault(unmarked(name), Ref(name))
-            here = {n: _symbol(symbols, n) for n in dims}
-            return Float(replace(real, here, {n: Ref(unmarked(n)) for n in refs}))
-        case Recipe(block, settings, ties, span, shared):
-            inner = tuple((k, unrooted(scope, v)) for k, v in settings)
-            return Recipe(block, inner, ties, span, shared)
-        case Chain(stages, span):
-            return Chain(tuple(unrooted(scope, stage) for stage in stages), span)
-    return value
+
+    def in_the_body(number: Int | Float) -> Value:
+        if isinstance(number, Int):
+            return Int(substitute(number.dim, lambda name: _symbol(symbols, name)))
+        dims, refs = names(number.real)
+        for name in refs:
+            floats.setdefault(unmarked(name), Ref(name))
+        here = {name: _symbol(symbols, name) for name in dims}
+        return Float(replace(number.real, here, {name: Ref(unmarked(name)) for name in refs}))
+
+    return with_numbers(value, in_the_body)
 
 
 def _symbol(symbols: dict[str, Dim], name: str) -> Dim:

@@ -125,10 +125,13 @@ def check_hub(
     known = {*CONSTANTS, *OPS, *FUNCTIONS, *CALLED}
     known |= {word for x in block.decl.settings for word in words(x.kind)}
     mapped: set[str] = set()
-    for x in config_lines(block, hub, keys, diagnostics):
+    before = len(diagnostics)
+    lines = config_lines(block, hub, keys, diagnostics)
+    whole = len(diagnostics) == before  # else lines are missing that were told to be
+    for x in lines:
         here = known | mapped | x.globals.keys()
         for name in _names(_of(x.line)):
-            if name.name not in here:
+            if name.name not in here and (whole or name.name not in settings):
                 late = name.name in settings
                 help = "map it before" if late else nearest(name.name, here)
                 what = "is not mapped yet" if late else "is unknown here"
@@ -146,7 +149,7 @@ def check_hub(
             message = f"{block.name} has no setting {name.name}"
             diagnostics.add("unknown-setting", message, name.span, help=hint)
         mapped.add(name.name)
-    for missing in (x for x in settings.values() if x.name.name not in mapped):
+    for missing in (x for x in settings.values() if whole and x.name.name not in mapped):
         setting, default = missing.name.name, missing.default
         if default is not None and not hub.classes:
             continue

@@ -25,6 +25,7 @@ from archdsl.check.values import (
     Truth,
     Value,
     Word,
+    with_numbers,
 )
 from archdsl.diagnostic import Diagnostics, Label
 from archdsl.dims import (
@@ -244,17 +245,13 @@ class Scope:
 
 def rooted(value: Value, numbers: Numbers) -> Value:
     """A value with this body's symbols replaced by the model's; tensors cannot cross."""
-    match value:
-        case Int(d):
-            return Int(substitute(d, numbers.symbols))
-        case Float(r):
-            return Float(replace(r, numbers.symbols, numbers.reals))
-        case Recipe(block, settings, ties, span, shared):
-            inner = tuple((k, rooted(v, numbers)) for k, v in settings)
-            return Recipe(block, inner, ties, span, shared)
-        case Chain(stages, span):
-            return Chain(tuple(rooted(stage, numbers) for stage in stages), span)
-    return value
+
+    def in_the_model(number: Int | Float) -> Value:
+        if isinstance(number, Int):
+            return Int(substitute(number.dim, numbers.symbols))
+        return Float(replace(number.real, numbers.symbols, numbers.reals))
+
+    return with_numbers(value, in_the_model)
 
 
 def _spell(text: str, parts: Mapping[str, str]) -> str:

@@ -6,7 +6,7 @@ expression means: it silences everything that depends on it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from archdsl.dims import Dim
@@ -317,6 +317,19 @@ Value = (
     | Tensors
     | Each
 )
+
+
+def with_numbers(value: Value, change: Callable[[Int | Float], Value]) -> Value:
+    """A number changed, or a block with all numbers in its settings changed; others as they are."""
+    match value:
+        case Int() | Float():
+            return change(value)
+        case Recipe(block, settings, ties, span, shared):
+            inner = tuple((name, with_numbers(v, change)) for name, v in settings)
+            return Recipe(block, inner, ties, span, shared)
+        case Chain(stages, span):
+            return Chain(tuple(with_numbers(stage, change) for stage in stages), span)
+    return value
 
 
 def size(value: Value) -> int:

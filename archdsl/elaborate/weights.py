@@ -44,7 +44,9 @@ def hub(model: Model, home: Unit, diagnostics: Diagnostics) -> Hub | None:
 
 
 def _hub(model: Model, decl: s.HubDecl, keys: Mapping[str, Keys], diagnostics: Diagnostics) -> Hub:
+    before_lines = len(diagnostics)
     lines = _needed(model.root, list(_flat(decl.weights, keys, diagnostics)))
+    whole = len(diagnostics) == before_lines  # else lines are missing that were told to be
     skips = [x.sources[0][0] for x in lines if x.skip]
     lines = [x for x in lines if not x.skip]
     wrong = [x for x in lines if not _sound(model.root, x, diagnostics)]
@@ -59,7 +61,8 @@ def _hub(model: Model, decl: s.HubDecl, keys: Mapping[str, Keys], diagnostics: D
         wrong += [line] if len(diagnostics.items) > before else []
     rules.sort(key=lambda rule: not rule.when)  # what is for some layers comes before the rest
     reported = {_names(path) for line in wrong for path in line.targets}
-    _unfilled(model, decl, lines, rules, reported, diagnostics)
+    if whole:
+        _unfilled(model, decl, lines, rules, reported, diagnostics)
     return Hub(tuple(t.value for t in decl.types), tuple(rules), tuple(skips))
 
 
