@@ -58,14 +58,6 @@ class Cut:
         return f"({' + '.join(' '.join(map(str, p)) for p in self.parts)})"
 
 
-@record
-class Discard:
-    """`_` on the right: a piece that nobody wants."""
-
-    def __str__(self) -> str:
-        return "_"
-
-
 Item = Factor | RestFactor | Merge | Cut
 Side = tuple[tuple[Item, ...], ...]
 

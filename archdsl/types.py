@@ -56,20 +56,6 @@ class TensorType:
         return tuple(a for a in self.axes if isinstance(a, Dim))
 
 
-@record
-class Signature:
-    """What a block maps to what; the type of a block-valued setting."""
-
-    inputs: tuple[TensorType, ...]
-    outputs: tuple[TensorType, ...]
-
-    def __str__(self) -> str:
-        out = ", ".join(map(str, self.outputs))
-        return (
-            f"{', '.join(map(str, self.inputs))} -> {out if len(self.outputs) == 1 else f'({out})'}"
-        )
-
-
 def replace_axes(
     t: TensorType, dims: Mapping[str, Dim], rests: Mapping[str, tuple[Axis, ...]] | None = None
 ) -> TensorType:

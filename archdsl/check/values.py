@@ -224,14 +224,6 @@ class Mixture:
 
 
 @record
-class ChildRef:
-    """A submodule of the body being checked: a recipe or schedule under the name of its binding."""
-
-    name: str
-    value: Value
-
-
-@record
 class ParamPath:
     """`embed.w` as an argument: a parameter to share."""
 
@@ -311,7 +303,6 @@ Value = (
     | Schedule
     | Bank
     | Mixture
-    | ChildRef
     | ParamPath
     | Tensor
     | Tensors
@@ -415,8 +406,6 @@ def describe(value: Value) -> str:
             return f"the operation {name}"
         case Slot(name):
             return f"the block-valued setting {name}"
-        case ChildRef(name):
-            return f"the submodule {name}"
         case Tensor(type=t):
             return f"a tensor {t}"
         case Tensors(items):
