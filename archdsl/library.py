@@ -95,6 +95,10 @@ def _entry(item: s.Declaration) -> Entry | None:
             ]
             about = next((e.value for e in called if isinstance(e, s.String)), "")
             return Entry(name.name, "variant", name.name, "", about, _text(item.span))
+        case s.TypeDecl(name=name, type=written):
+            about, whole = first_sentence(item.doc), _text(item.span)
+            spelling = item.span.text.removeprefix("type").strip()
+            return Entry(name.name, "type", spelling, "", about or written.span.text, whole)
         case s.KeysDecl(name=name):
             text = _text(item.span)
             remark = " ".join(re.findall(r"^#+ ?(.*)", text, re.MULTILINE))

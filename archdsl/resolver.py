@@ -17,6 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from archdsl import named_types
 from archdsl import syntax as s
 from archdsl.check.values import Block, BlockRef, Error, Keys, Value
 from archdsl.diagnostic import Diagnostics, closest, nearest
@@ -24,6 +25,7 @@ from archdsl.parser import parse, read
 from archdsl.parser.tables import digest
 from archdsl.record import entity, record
 from archdsl.source import Source
+from archdsl.types import DTYPES
 
 PACKAGE = Path(__file__).parent
 STD = PACKAGE / "std"
@@ -54,6 +56,7 @@ class Unit:
     from_std: bool
     imports: tuple[Unit, ...] = ()
     others: Mapping[str, Declared] = EMPTY
+    types: Mapping[str, s.TypeDecl] = EMPTY
 
     @property
     def source(self) -> Source:
@@ -97,16 +100,18 @@ def lineage(unit: Unit, decl: s.VariantDecl) -> Iterator[Declared]:
 
 @dataclass(slots=True)
 class Sight:
-    """What the imports of a file bring: blocks, lines of hubs, variants. A model and a variant may
-    have one name, for one is called and the other is changed.
+    """What the imports of a file bring: blocks, lines of hubs, variants, types. A model and a
+    variant may have one name, for one is called and the other is changed.
     """
 
     names: dict[str, Value] = field(default_factory=dict)
     keys: dict[str, Keys] = field(default_factory=dict)
     variants: dict[str, Declared] = field(default_factory=dict)
+    types: dict[str, s.TypeDecl] = field(default_factory=dict)
 
     def __contains__(self, name: str) -> bool:
-        return name in self.names or name in self.keys or name in self.variants
+        brought = (self.names, self.keys, self.variants, self.types)
+        return any(name in names for names in brought)
 
     def add(self, name: str, unit: Unit) -> bool:
         """Brings what a file declares under a name; False where it declares nothing."""
@@ -116,6 +121,8 @@ class Sight:
             self.keys[name] = unit.keys[name]
         if name in unit.variants:
             self.variants[name] = Declared(unit, unit.variants[name])
+        if name in unit.types:
+            self.types[name] = unit.types[name]
         return name in self
 
 
@@ -202,7 +209,7 @@ class Library:
         where it is used.
         """
         spelling, use = importable(name.name)
-        near = closest(name.name, [*unit.blocks, *unit.variants])
+        near = closest(name.name, [*unit.blocks, *unit.variants, *unit.types])
         if near:
             self.meant.add(near)
         hint = f"did you mean {near}?" if near else ""
@@ -251,13 +258,19 @@ class Library:
         names, keys = sight.names, sight.keys
         blocks: dict[str, Block] = {}
         variants: dict[str, s.VariantDecl] = {}
+        types, lost_types = self._types(file, sight)
+        wrong: set[str] = set()
         for item in file.items:
             match item:
                 case s.BlockDecl():
-                    if item.name.name in names:
+                    if item.name.name in names or item.name.name in types:
                         self._twice(item.name)
                         continue
-                    block = Block(item, names, from_std)
+                    decl = named_types.written_out(item, types, lost_types, self.diagnostics)
+                    if decl is None:
+                        wrong.add(item.name.name)
+                        continue
+                    block = Block(decl, names, from_std)
                     blocks[item.name.name] = block
                     names[item.name.name] = BlockRef(block)
                 case s.KeysDecl():
@@ -274,9 +287,9 @@ class Library:
                         self._twice(item.name)
                         continue
                     variants[item.name.name] = item
-        for name in (file.lost | self.meant) - names.keys():
+        for name in (file.lost | self.meant | wrong) - names.keys():
             names[name] = Error()  # its declaration has been told to be wrong
-        known = blocks.keys() | file.lost
+        known = blocks.keys() | file.lost | wrong
         for item in file.items:
             if isinstance(item, s.TinyDecl | s.HubDecl) and item.model.name not in known:
                 hint = nearest(item.model.name, blocks)
@@ -294,9 +307,24 @@ class Library:
             from_std,
             imports,
             sight.variants,
+            types,
         )
         self._check_bases(unit)
         return unit
+
+    def _types(self, file: s.File, sight: Sight) -> tuple[dict[str, s.TypeDecl], set[str]]:
+        """The types that a file declares or imports, and the names of those that are wrong."""
+        types = dict(sight.types)
+        lost = {name for name, value in sight.names.items() if isinstance(value, Error)}
+        for item in file.items:
+            if isinstance(item, s.TypeDecl):
+                if item.name.name in sight or item.name.name in types or item.name.name in DTYPES:
+                    self._twice(item.name)
+                elif named_types.check(item, self.diagnostics):
+                    types[item.name.name] = item
+                else:
+                    lost.add(item.name.name)
+        return types, lost | file.lost
 
     def _check_bases(self, unit: Unit) -> None:
         """Reports variants that are made from something that is no variant, or from themselves. A

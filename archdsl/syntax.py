@@ -274,6 +274,10 @@ class Dots:
 
 @entity
 class TypeExpr:
+    """`int[B, T]`, or a declared type with its arguments, `KV[kv_heads, d_head]`: then `dtype` is
+    the name.
+    """
+
     dtype: Name | None
     axes: tuple[Expr | Dots, ...]
     span: Span
@@ -374,6 +378,17 @@ class Use:
     path: str
     names: tuple[Name, ...]
     path_span: Span
+    span: Span
+
+
+@entity
+class TypeDecl:
+    """`type KV[n, k] = [B, n, S, k]`: a name for a type; used as `KV[kv_heads, d_head]`."""
+
+    name: Name
+    parameters: tuple[Name, ...]
+    type: TypeExpr
+    doc: str
     span: Span
 
 
@@ -617,7 +632,9 @@ class HubDecl:
     span: Span
 
 
-Declaration = Use | BlockDecl | TinyDecl | VariantDecl | CardDecl | KeysDecl | HubDecl
+Declaration = (
+    Use | TypeDecl | BlockDecl | TinyDecl | VariantDecl | CardDecl | KeysDecl | HubDecl
+)  # fmt: skip
 
 
 @entity

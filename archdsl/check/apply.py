@@ -400,6 +400,7 @@ def _recipe(
         message = f"{recipe.block.name} takes {takes}, gets {len(args)}"
         scope.fail("wrong-arguments", message, span)
         return None
+    interface.sees_all(inner, interface.types_taken(decl))
     for expected, arg in zip(decl.inputs, args, strict=True):
         if not _unify(scope, inner, expected.type, arg.type, recipe, fn_span, span):
             return None
@@ -420,6 +421,7 @@ def _slot(
         message = f"{slot.name} takes {interface.inputs(len(slot.inputs))}, gets {len(args)}"
         scope.fail("wrong-arguments", message, span)
         return None
+    interface.sees_all(inner, slot.inputs)
     for expected, arg in zip(slot.inputs, args, strict=True):
         if not _unify(scope, inner, expected, arg.type, None, fn_span, span):
             return None

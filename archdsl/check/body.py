@@ -30,7 +30,6 @@ from archdsl.dims import Dim
 from archdsl.graph import Initial, Param
 from archdsl.nodes import Input, Node, Read
 from archdsl.record import replace
-from archdsl.symbols import SEEN
 from archdsl.types import TensorType
 
 MAX_NODES = 6_000
@@ -78,6 +77,7 @@ def bind_inputs(scope: Scope, decl: s.BlockDecl) -> None:
     """Inputs and what is given become nodes; names of axes that are no settings become free
     axes.
     """
+    interface.sees_all(scope, interface.types_taken(decl))
     for declared in context.declared(decl):
         for axis in declared.type.axes:
             if isinstance(axis, s.Name) and axis.name not in scope.names:
@@ -92,8 +92,7 @@ def bind_inputs(scope: Scope, decl: s.BlockDecl) -> None:
         scope.bound[declared.name.name] = declared.name.span
         if declared in decl.given:
             scope.context[declared.name.name] = len(scope.nodes) - 1
-    if SEEN not in scope.names:
-        scope.names[SEEN] = Int(Dim.symbol(SEEN))
+    interface.sees_all(scope)
 
 
 def assume(scope: Scope, conditions: tuple[s.Expr, ...]) -> None:

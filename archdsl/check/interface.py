@@ -55,9 +55,21 @@ def any_axes(inner: Scope, kind: s.SignatureKind) -> Scope:
     return scope
 
 
-def sees_all(scope: Scope) -> None:
-    """S is what was seen, unless the inputs say how much that is."""
-    scope.names.setdefault(SEEN, Int(Dim.symbol(SEEN)))
+def sees_all(scope: Scope, inputs: tuple[s.TypeExpr, ...] = ()) -> None:
+    """S is what was seen, unless one of the inputs has it as an axis and says how much that is."""
+    if not have_axis(inputs, SEEN):
+        scope.names.setdefault(SEEN, Int(Dim.symbol(SEEN)))
+
+
+def have_axis(types: tuple[s.TypeExpr, ...], name: str) -> bool:
+    """Whether one of these types has an axis of this name."""
+    axes = (axis for written in types for axis in written.axes)
+    return any(isinstance(axis, s.Name) and axis.name == name for axis in axes)
+
+
+def types_taken(decl: s.BlockDecl) -> tuple[s.TypeExpr, ...]:
+    """The types of the inputs of a block, and of what it is given."""
+    return tuple(declared.type for declared in (*decl.inputs, *decl.given))
 
 
 # --- types ----------------------------------------------------------------------------------------
@@ -72,7 +84,7 @@ def dtype(scope: Scope, t: s.TypeExpr) -> str | None:
         "dtype-mismatch",
         f"there is no dtype {name}",
         t.dtype.span if t.dtype else t.span,
-        help=f"one of {', '.join(DTYPES)}",
+        help=f"one of {', '.join(DTYPES)}, or the name of a type: type {name}[n] = [B, T, n]",
     )
     return None
 
@@ -303,7 +315,8 @@ def axis_fits(
         else f"{what} expects {d}{unit}, gets {axis}"
     )
     note = scope.describe(actual)
-    hint = f"{written.span.text} of {recipe.block.name} is {scope.equation(d)}" if recipe else ""
+    spelling = written.name if isinstance(written, s.Name) else written.span.text
+    hint = f"{spelling} of {recipe.block.name} is {scope.equation(d)}" if recipe else ""
     scope.fail("shape-mismatch", headline, span, note=f"this is {note}", labels=labels, help=hint)
     return False
 

@@ -11,7 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from archdsl import syntax as s
-from archdsl.check import apply, body, context, expressions, kinds, statics, submodules
+from archdsl.check import (
+    apply,
+    body,
+    context,
+    expressions,
+    interface,
+    kinds,
+    statics,
+    submodules,
+)
 from archdsl.check.recursion import names_itself
 from archdsl.check.scope import Numbers, Scope, words
 from archdsl.check.values import (
@@ -235,9 +244,11 @@ class Elaborator:
         before = len(self.diagnostics)
         for declared, t in zip(decl.inputs, types, strict=True):
             _bind_axes(scope, declared.type, t)
+        taken = interface.types_taken(decl)
+        bind_seen(scope, taken)
         if not self._given(scope, recipe):
             return None
-        bind_seen(scope)
+        bind_seen(scope, taken)  # T may be an axis of what is given
         body.bind_inputs(scope, decl)
         body.assume(scope, decl.where)
         checks = _run_time_checks(scope, decl)
@@ -350,10 +361,13 @@ def _bind_axes(scope: Scope, written: s.TypeExpr, t: TensorType) -> None:
             scope.numbers.symbols[axis.name] = actual
 
 
-def bind_seen(scope: Scope) -> None:
-    """S is what was seen of T; a cache on an axis that does not stream keeps nothing back."""
+def bind_seen(scope: Scope, inputs: tuple[s.TypeExpr, ...] = ()) -> None:
+    """S is what was seen of T, unless one of the inputs has it as an axis; a cache on an axis that
+    does not stream keeps nothing back.
+    """
     assert scope.numbers is not None
-    if SEEN not in scope.names:
+    if not interface.have_axis(inputs, SEEN):
+        interface.sees_all(scope)
         scope.numbers.symbols[SEEN] = seen(scope.numbers.symbols)
 
 

@@ -125,6 +125,9 @@ class _Printer:
             case s.Use(path, imported):
                 head = f"use {path}: "
                 self.put(head + self.row(imported, lambda n, _: n.name, len(head)))
+            case s.TypeDecl(name, parameters, written):
+                head = f"type {name.name}[{', '.join(p.name for p in parameters)}] = "
+                self.put(head + type_text(written))
             case s.BlockDecl():
                 self.block(item)
             case s.TinyDecl():

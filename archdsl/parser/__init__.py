@@ -30,7 +30,7 @@ _HEAD = re.compile(r"^[^\W\d]\w*[ \t]+([^\W\d]\w*)", re.MULTILINE)
 _IMPORTED = re.compile(r"^(use|import|from)\b((?:\([^()]*\)|,\n|[^\n])*)", re.MULTILINE)
 _NAMED = re.compile(r"use\b[^\n:*]*:(?!:)[^\n*]*\w|use\s+[\w./]+\s+\w")
 _NAME = re.compile(r"[^\W\d]\w*")
-_DECLARATION = re.compile(r"^(?:use|block|model|tiny|variant|card|keys|hub)\b", re.MULTILINE)
+_DECLARATION = re.compile(r"^(?:use|type|block|model|tiny|variant|card|keys|hub)\b", re.MULTILINE)
 
 
 def read(path: Path, name: str, diagnostics: Diagnostics) -> Source | None:

@@ -282,6 +282,11 @@ class _Builder:
                 path = self.span(c[0])
                 written = re.sub(r"#[^\n]*|\s", "", path.text)
                 return s.Use(written, self.names(c[1:]), path, at)
+            case "named_type":
+                name, *parameters, written = (node for node in c if node is not None)
+                return s.TypeDecl(
+                    self.name(name), self.names(parameters), self.type(written), self.doc(at), at
+                )
             case "block":
                 return self.block(tree, at)
             case "tiny":
