@@ -1,0 +1,63 @@
+"""The one attention of the library against reference classes whose attention differs from most."""
+
+import torch
+from transformers.models.gemma4 import configuration_gemma4, modeling_gemma4
+
+import archdsl
+from emitted import run
+from equality import default_dtype, doubled, fill
+
+TIED = """
+use std.core: RMSNorm, PlainRMSNorm
+use std.attention: GQA
+use std.position: ProportionalRope
+model Mix(d, heads, kv_heads, d_head, d_rope)(stream x: [B, T, d]) -> [B, T, d]
+where heads % kv_heads == 0, d_head % 2 == 0, d_rope <= d_head {
+  mix = GQA(d, heads, kv_heads, d_head, position: ProportionalRope(d_head, d_rope, 1_000_000),
+            qk_norm: RMSNorm(d_head), v_norm: PlainRMSNorm, tie_kv: true, scale: 1)
+  return mix(x)
+}
+variant Mix_1 = Mix(d: 48, heads: 4, kv_heads: 2, d_head: 16, d_rope: 4) { }
+"""
+
+
+def test_keys_that_are_values_too_are_those_of_gemma_4() -> None:
+    config = configuration_gemma4.Gemma4TextConfig(
+        hidden_size=48,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        num_global_key_value_heads=2,
+        head_dim=16,
+        global_head_dim=16,
+        num_hidden_layers=1,
+        num_kv_shared_layers=0,
+        layer_types=["full_attention"],
+        attention_k_eq_v=True,
+        rope_parameters={
+            "full_attention": {
+                "rope_type": "proportional",
+                "rope_theta": 1_000_000.0,
+                "partial_rotary_factor": 0.25,
+            },
+            "sliding_attention": {"rope_type": "default", "rope_theta": 10_000.0},
+        },
+    )
+    config._attn_implementation = "eager"
+    x = torch.randn(2, 9, 48, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    places = torch.arange(9)[None]
+    mask = torch.full((9, 9), -torch.inf, dtype=torch.float64).triu(1)[None, None]
+    with default_dtype(torch.float64):
+        reference = modeling_gemma4.Gemma4TextAttention(config, 0).eval().requires_grad_(False)
+        rotary = modeling_gemma4.Gemma4TextRotaryEmbedding(config)
+        module = run(doubled(archdsl.loads(TIED)["Mix_1"].torch()))
+        net = module.Model(module.Config()).eval().requires_grad_(False)
+        state = fill(reference)
+        assert "v_proj.weight" not in state
+        net.mix.load_state_dict(state)
+        expected, _ = reference(x, rotary(x, places, "full_attention"), mask, {})
+        whole = net(x)
+        cache = net.new_cache(2, 9)
+        pieces = [net(part, cache=cache) for part in x.split([4, 1, 4], dim=1)]
+    # The reference rotates by angles in single precision.
+    assert (whole - expected).abs().max() < 1e-6 * expected.abs().max()
+    assert (torch.cat(pieces, 1) - whole).abs().max() < 1e-12 * expected.abs().max()
