@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from archdsl.pipeline import Variant as Variant
 
 __version__ = "0.1.0"
+LANGUAGE = "1.0"
+"""The version of the language: docs/language.md says what it promises."""
 __all__ = ["Diagnostic", "SpecError", "Variant", "check_text", "load", "loads"]
 
 

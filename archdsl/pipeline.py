@@ -173,11 +173,25 @@ class Variant:
 
         return to_pdf(self.scene(theme, width, **words), width=width, scale=scale)
 
+    @property
+    def tiny(self) -> Model | None:
+        """The model of the same structure at the size that its `tiny` gives, at which emitted code
+        tests itself; None where nothing gives one.
+        """
+        return self._tiny[0]
+
+    @cached_property
+    def _tiny(self) -> tuple[Model | None, tuple[Diagnostic, ...]]:
+        """The tiny model, and what is wrong with it."""
+        diagnostics = Diagnostics()
+        model = elaborate.tiny(self.unit, self.model, diagnostics)
+        return model, tuple(diagnostics.items)
+
     def torch(self) -> str:
         """The text of a Python file that needs only torch and builds the model."""
         from archdsl.emit import emit
 
-        return emit(self.model, elaborate.tiny(self.unit, self.model, Diagnostics()))
+        return emit(self.model, self.tiny)
 
     def scene(
         self, theme: str = "light", width: str | None = None, **words: Unpack[Words]
@@ -383,9 +397,7 @@ def _check_tiny(variants: list[Variant], diagnostics: Diagnostics) -> None:
     """The tiny size of each model, at the structure of its first variant."""
     for family in dict.fromkeys(v.model.family for v in variants):
         first = next(v for v in variants if v.model.family == family)
-        inner = Diagnostics()
-        elaborate.tiny(first.unit, first.model, inner)
-        for diagnostic in inner.items:
+        for diagnostic in first._tiny[1]:
             frames = (*diagnostic.frames, f"the tiny size of {family}")
             diagnostics.put(replace(diagnostic, frames=frames))
 

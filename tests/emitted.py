@@ -8,8 +8,7 @@ from types import ModuleType
 
 import torch
 
-from archdsl import elaborate, emit, pipeline
-from archdsl.diagnostic import Diagnostics
+from archdsl import emit, pipeline
 from archdsl.source import Source
 
 _numbers = itertools.count()
@@ -35,7 +34,7 @@ def from_text(text: str, lower: bool = True, change: Callable[[str], str] = str)
 
 def code_of(variant: pipeline.Variant, lower: bool = True) -> str:
     """The source of a variant's module, with fused kernels or without."""
-    tiny = elaborate.tiny(variant.unit, variant.model, Diagnostics())
+    tiny = variant.tiny
     return emit.emit(variant.model, tiny, lower)
 
 

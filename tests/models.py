@@ -1,11 +1,17 @@
-"""The variants of all specs, checked once in a run."""
+"""The variants of all specs, checked once in a run; every spec that the interpreter runs."""
 
+import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from archdsl.pipeline import Variant, check_path
+import pages
+from archdsl.graph import Module
+from archdsl.pipeline import Checked, Variant, check_path
 
 ROOT = Path(__file__).parent.parent
+MEANING = sorted((ROOT / "tests" / "data" / "meaning").glob("*.arch"))
+BLOCK = re.compile(r"^block (\w+)", re.MULTILINE)
 
 
 @cache
@@ -17,3 +23,31 @@ def variants() -> dict[str, Variant]:
         found |= {variant.model.id: variant for variant in checked.variants}
     assert found, "specs/ is empty"
     return found
+
+
+def compared() -> Iterator[tuple[str, Checked]]:
+    """Every spec that the interpreter runs, with its text."""
+    for path in (*sorted((ROOT / "specs").glob("*.arch")), *MEANING):
+        yield path.read_text(encoding="utf-8"), check_path(path, path.name)
+    for block in pages.SPECS:
+        yield block.text, pages.checked(block)
+
+
+@cache
+def of_the_library() -> dict[str, list[Module]]:
+    """The modules of each block that no spec declares itself, in all specs that are compared."""
+    modules: dict[str, list[Module]] = {}
+    for text, checked in compared():
+        own = set(BLOCK.findall(text))
+        for variant in checked.variants:
+            reached: set[int] = set()
+            pending = [variant.model.root]
+            while pending:
+                module = pending.pop()
+                if module.id in reached:
+                    continue
+                reached.add(module.id)
+                pending.extend(m for child in module.children for _, m in child.modules)
+                if module.block not in own:
+                    modules.setdefault(module.block, []).append(module)
+    return modules

@@ -9,8 +9,7 @@ import re
 
 import pytest
 
-from archdsl import elaborate, pipeline
-from archdsl.diagnostic import Diagnostics
+from archdsl import pipeline
 from archdsl.emit import emit
 from archdsl.source import Source
 from equality import assert_equal_everywhere
@@ -213,7 +212,7 @@ def test_contents(case: str) -> None:
     blocks, layers, expected = CASES[case]
     layers = f"stack({layers})" if not layers.startswith("stack(") else layers
     variant = variant_of(HEAD + blocks + MODEL.format(layers=layers, d=4))
-    tiny = elaborate.tiny(variant.unit, variant.model, Diagnostics())
+    tiny = variant.tiny
     assert_equal_everywhere(variant.model, tiny)
     assert_equal_everywhere(variant.model)
     for lower in (True, False):

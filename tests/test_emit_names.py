@@ -12,8 +12,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from archdsl import elaborate, pipeline
-from archdsl.diagnostic import Diagnostics
+from archdsl import pipeline
 from archdsl.emit.helpers import HELPERS
 from archdsl.emit.names import AT_TOP, BUILT_IN, OF_FILE, OF_MODULE, safe, variable
 from archdsl.parser import tables
@@ -289,5 +288,5 @@ def holds_to_its_meaning(names: dict[str, str]) -> None:
     said = "\n\n".join(d.text() for d in checked.diagnostics)
     assert not checked.diagnostics, f"{said}\n{text}"
     (variant,) = checked.variants
-    tiny = elaborate.tiny(variant.unit, variant.model, Diagnostics())
+    tiny = variant.tiny
     assert_equal_everywhere(variant.model, tiny)

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 import pages
-from archdsl import elaborate, pipeline
-from archdsl.diagnostic import Diagnostics
+from archdsl import pipeline
 from equality import assert_equal_everywhere
 from markdown_cases import expected_errors
 
@@ -30,7 +29,7 @@ OF_PAGES = {
 
 def small(variant: pipeline.Variant) -> None:
     """Holds a variant to its meaning at its smallest size."""
-    tiny = elaborate.tiny(variant.unit, variant.model, Diagnostics())
+    tiny = variant.tiny
     assert_equal_everywhere(variant.model, tiny)
 
 

@@ -6,7 +6,6 @@ get, count where a spec of `data/meaning/` imports them.
 """
 
 import re
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -14,15 +13,12 @@ import pytest
 import torch
 from transformers.models.bloom.modeling_bloom import build_alibi_tensor
 
-import pages
 from archdsl import pipeline
-from archdsl.graph import Module
 from emitted import from_text
+from models import BLOCK, MEANING, of_the_library
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "archdsl" / "std").glob("*.arch"))
-MEANING = sorted((ROOT / "tests" / "data" / "meaning").glob("*.arch"))
-BLOCK = re.compile(r"^block (\w+)", re.MULTILINE)
 USE = re.compile(r"^use std\.\w+: (.*)$", re.MULTILINE)
 NAMES = [name for path in FILES for name in BLOCK.findall(path.read_text(encoding="utf-8"))]
 
@@ -33,31 +29,9 @@ def test_a_file_of_the_library_checks(path: Path) -> None:
     assert not checked.diagnostics, checked.diagnostics[0].text()
 
 
-def compared() -> Iterator[tuple[str, pipeline.Checked]]:
-    """Every spec that the interpreter runs, with its text."""
-    for path in (*sorted((ROOT / "specs").glob("*.arch")), *MEANING):
-        yield path.read_text(encoding="utf-8"), pipeline.check_path(path, path.name)
-    for block in pages.SPECS:
-        yield block.text, pages.checked(block)
-
-
-def applied(module: Module, seen: dict[int, str]) -> dict[int, str]:
-    """The blocks of a module and of all modules below it, by the numbers of the modules."""
-    if module.id not in seen:
-        seen[module.id] = module.block
-        for child in module.children:
-            for _, inner in child.modules:
-                applied(inner, seen)
-    return seen
-
-
 @cache
 def held() -> frozenset[str]:
-    names: set[str] = set()
-    for text, checked in compared():
-        own = set(BLOCK.findall(text))
-        for variant in checked.variants:
-            names |= set(applied(variant.model.root, {}).values()) - own
+    names = set(of_the_library())
     for path in MEANING:
         for imported in USE.findall(path.read_text(encoding="utf-8")):
             names |= set(imported.split(", "))

@@ -11,8 +11,7 @@ import pytest
 import torch
 
 import emitted
-from archdsl import elaborate, pipeline
-from archdsl.diagnostic import Diagnostics
+from archdsl import pipeline
 from archdsl.facts import Facts
 from archdsl.source import Source
 
@@ -54,7 +53,7 @@ def test_the_module_has_the_parameters_that_are_counted(path: Path) -> None:
     [variant] = pipeline.check_path(path, path.name).variants
     module = emitted.run(emitted.code_of(variant))
     sizes = {"the variant": (variant.model, module.Config())}
-    small = elaborate.tiny(variant.unit, variant.model, Diagnostics())
+    small = variant.tiny
     if small is not None:
         sizes["the smallest"] = (small, module.Config.tiny())
     for name, (model, config) in sizes.items():
@@ -144,7 +143,7 @@ def test_the_smallest_model_has_the_sizes_that_tiny_gives() -> None:
                         k: 0.5, vocab: 99) {}
     """
     [variant] = pipeline.check_source(Source("tiny.arch", text)).variants
-    small = elaborate.tiny(variant.unit, variant.model, Diagnostics())
+    small = variant.tiny
     assert small is not None
     assert {symbol.name: number for symbol, number in small.numbers.items()} == {
         "d": 4, "wide": 12, "more": 2, "none": 0, "n": 5, "k": 0.5, "vocab": 11

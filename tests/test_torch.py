@@ -22,8 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import gemma3_270m
 import reference
 import smollm2
-from archdsl import elaborate, hub
-from archdsl.diagnostic import Diagnostics
+from archdsl import hub
 from archdsl.facts import Facts
 from archdsl.graph import Module
 from archdsl.nodes import Mixture
@@ -238,7 +237,7 @@ def test_flops_and_cache(name: str, lower: bool) -> None:
     if facts.active == facts.params:
         model, device = on_meta(module), "meta"
     else:  # which experts work depends on the input, so there has to be one
-        small = elaborate.tiny(variant.unit, variant.model, Diagnostics())
+        small = variant.tiny
         assert small is not None
         model, device, facts = module.Model(module.Config.tiny()), "cpu", Facts(small)
     cache = model.bfloat16().new_cache(1, context)
@@ -268,7 +267,7 @@ def test_flops_of_prefill(name: str) -> None:
     kernel that masks reads every key.
     """
     variant, context = variants()[name], 32
-    small = elaborate.tiny(variant.unit, variant.model, Diagnostics())
+    small = variant.tiny
     assert small is not None
     facts = Facts(small)
     windows = facts.kv_capped_bytes or facts.state_bytes

@@ -251,6 +251,10 @@ def _return(scope: Scope, decl: s.BlockDecl, statement: s.Result) -> tuple[int, 
     types = [apply.type_of(scope, t) for t in decl.outputs]
     if not interface.are_declared(scope, decl, types, statement, results):
         return None
+    for result, declared in zip(results, types, strict=True):
+        node = scope.nodes[result.node]
+        if declared is not None and not isinstance(node.form, Input) and len(node.types) == 1:
+            scope.nodes[result.node] = replace(node, types=(declared,))  # in the declared names
     return tuple(t.node for t in results)
 
 

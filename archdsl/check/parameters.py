@@ -10,6 +10,7 @@ from archdsl.dims import EQUAL, Dim
 from archdsl.dtypes import FLOATING
 from archdsl.graph import Initial, Param
 from archdsl.ops import INITIALISERS
+from archdsl.reals import Lit, Real
 from archdsl.source import Span
 from archdsl.symbols import SEEN, STREAM
 from archdsl.types import Rest, TensorType
@@ -128,7 +129,7 @@ def computed(
             return None
         case Int() | Float():
             fits_in = number_fits(scope, statement, t, value)
-            return Initial("fill", (statics.real(value),)) if fits_in else None
+            return _filled(statics.real(value)) if fits_in else None
         case Tensor(node, given):
             pass
         case _:
@@ -168,4 +169,11 @@ def initial(scope: Scope, name: str, values: list[Value], span: Span) -> Initial
         shown = ", ".join(f"{number:g}" for number in known_values if number is not None)
         scope.fail("bad-value", f"{name}({shown}): {reason}", span)
         return None
-    return Initial(name, tuple(numbers))
+    return _filled(numbers[0]) if name == "fill" else Initial(name, tuple(numbers))
+
+
+def _filled(number: Real) -> Initial:
+    """One number everywhere; 0 and 1 have names."""
+    names: dict[float, str] = {0: "zeros", 1: "ones"}
+    name = names.get(number.value) if isinstance(number, Lit) else None
+    return Initial("fill", (number,)) if name is None else Initial(name, ())

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
-from archdsl import __version__, naming
+from archdsl import LANGUAGE, __version__, naming
 from archdsl.cli.output import Progress, Stop, tell, usage, write
 from archdsl.cli.paper import PACKAGES, requests
 from archdsl.cli.rendering import TYPES, Folder, Look, digest, draw, written
@@ -83,7 +83,7 @@ def run(arguments: list[str]) -> int:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.version_option(__version__, message=f"%(prog)s %(version)s, language {LANGUAGE}")
 @click.option(
     "--debug", is_flag=True, help="Check every stage's result, and tell where the program fails."
 )

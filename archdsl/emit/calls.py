@@ -141,9 +141,11 @@ def mixture(w: Writer, node: Node, form: Mixture, args: list[Text]) -> Text:
         same = (bank.of,) * (len(w.frame.group.modules) + 1)
         own = own_name(w.frame.group, same, axes=True)
         passed.append(Text(str(bank.count)) if own is None else w.look(own))
-    width = node.type.axes[-1]
-    if isinstance(width, Dim) and width != w.nodes[node.args[0]].type.axes[-1]:
-        passed.append(spelt("width={}", w.dim(width)))
+    width, before = node.type.axes[-1], w.nodes[node.args[0]].type.axes[-1]
+    if isinstance(width, Dim) and isinstance(before, Dim):
+        sizes = (m.symbols for m in w.frame.group.modules)
+        if any(own.dim(width) != own.dim(before) for own in sizes):
+            passed.append(spelt("width={}", w.dim(width)))
     return calling("mixture", "{}", listed(passed))
 
 

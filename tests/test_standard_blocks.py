@@ -1,7 +1,8 @@
-"""The one attention of the library against reference classes whose attention differs from most."""
+"""Settings of standard blocks that no shipped spec needs, against the classes that need them."""
 
 import torch
 from transformers.models.gemma4 import configuration_gemma4, modeling_gemma4
+from transformers.models.olmo2 import configuration_olmo2, modeling_olmo2
 
 import archdsl
 from emitted import run
@@ -61,3 +62,36 @@ def test_keys_that_are_values_too_are_those_of_gemma_4() -> None:
     # The reference rotates by angles in single precision.
     assert (whole - expected).abs().max() < 1e-6 * expected.abs().max()
     assert (torch.cat(pieces, 1) - whole).abs().max() < 1e-12 * expected.abs().max()
+
+
+SINGLE = """
+use std.core: RMSNorm
+use std.position: Rope, Rotate
+model Turned(d, heads)(stream x: [B, T, d]) -> [B, T, d]
+where d % heads == 0, d // heads % 2 == 0 {
+  norm = RMSNorm(d, gain: single)
+  rope = Rope(d // heads, rotate: Rotate(d // heads, single: true))
+  return x |> norm |> rearrange[B T (heads k) -> B heads T k] |> rope
+    |> rearrange[B heads T k -> B T (heads k)]
+}
+variant Turned_1 = Turned(d: 32, heads: 2) { }
+"""
+
+
+def test_gain_and_rotation_in_single_precision_are_those_of_olmo_2() -> None:
+    """Bit for bit in bfloat16."""
+    config = configuration_olmo2.Olmo2Config(hidden_size=32, num_attention_heads=2)
+    seed = torch.Generator().manual_seed(2)
+    x = torch.randn(2, 9, 32, generator=seed).bfloat16()
+    norm = modeling_olmo2.Olmo2RMSNorm(32, 1e-6).bfloat16()
+    norm.weight.data = torch.randn(32, generator=seed).bfloat16()
+    heads = norm(x).view(2, 9, 2, 16).transpose(1, 2)
+    rotary = modeling_olmo2.Olmo2RotaryEmbedding(config)
+    cos, sin = rotary(x, torch.arange(9)[None])
+    expected, _ = modeling_olmo2.apply_rotary_pos_emb(heads, heads, cos, sin)
+    module = run(archdsl.loads(SINGLE)["Turned_1"].torch())
+    net = module.Model(module.Config()).bfloat16().eval().requires_grad_(False)
+    net.norm.weight.copy_(norm.weight)
+    result = net(x).view(2, 9, 2, 16).transpose(1, 2)
+    assert result.dtype == torch.bfloat16
+    assert torch.equal(result, expected)
