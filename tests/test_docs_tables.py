@@ -26,7 +26,7 @@ from models import variants
 from pages import BLOCKS, PAGES, ROOT
 
 PUBLISHED = tomllib.loads((ROOT / "tests" / "data" / "published.toml").read_text())["card"]
-CODE = [block for block in BLOCKS if block.language == "python"]
+CODE = [block for block in BLOCKS if block.language == "python" and not block.file]
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
