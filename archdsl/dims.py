@@ -19,7 +19,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import reduce
+from functools import lru_cache, reduce
 
 from archdsl.record import record
 
@@ -81,10 +81,12 @@ class Dim:
         return self._hash
 
     @staticmethod
+    @lru_cache(2048)
     def number(value: int) -> Dim:
         return Dim((((), value),) if value else ())
 
     @staticmethod
+    @lru_cache(2048, typed=True)  # a symbol of a model is a text of another type
     def symbol(name: str) -> Dim:
         return Dim(((((name, 1),), 1),))
 
@@ -118,14 +120,22 @@ class Dim:
         return frozenset(names)
 
     def __add__(self, other: Dim | int) -> Dim:
-        return _collect([*self.terms, *dim(other).terms])
+        addend = dim(other)
+        if not addend.terms:
+            return self
+        return _collect([*self.terms, *addend.terms]) if self.terms else addend
 
     def __sub__(self, other: Dim | int) -> Dim:
-        return self + dim(other) * -1
+        less = dim(other)
+        if self.terms == less.terms:
+            return Dim.number(0)
+        return _collect([*self.terms, *((m, -c) for m, c in less.terms)])
 
     def __mul__(self, other: Dim | int) -> Dim:
         """The product; raises TooLarge."""
         factor = dim(other)
+        if factor.value == 1:
+            return self
         if len(self.terms) * len(factor.terms) > 4 * MAX_TERMS:
             raise TooLarge("a product of long sums")
         return _collect([(_times(m, n), a * b) for m, a in self.terms for n, b in factor.terms])
@@ -183,12 +193,31 @@ def substitute(d: Dim, values: Mapping[str, Dim] | Callable[[str], Dim | None]) 
         case ((((str(name), 1),), 1),):
             value = look(name)
             return d if value is None else value
+    number = _number(d, look)
+    if number is not None:
+        return number
     out: list[tuple[Monomial, int]] = []
     for monomial, coefficient in d.terms:
         factors = [f for atom, power in monomial for f in power * [_replace(atom, look)]]
         part = product(factors)
         out.extend((part if coefficient == 1 else part * coefficient).terms)
     return _collect(out)
+
+
+def _number(d: Dim, look: Callable[[str], Dim | None]) -> Dim | None:
+    """A polynomial of names whose values are numbers, as a number; None for any other."""
+    total = 0
+    for monomial, coefficient in d.terms:
+        for atom, power in monomial:
+            value = look(atom) if isinstance(atom, str) else None
+            number = None if value is None else value.value
+            if number is None:
+                return None
+            coefficient *= number**power
+            if coefficient.bit_length() > MAX_BITS:
+                raise TooLarge("a number of too many digits")
+        total += coefficient
+    return Dim.number(total)
 
 
 def _replace(atom: Atom, look: Callable[[str], Dim | None]) -> Dim:
@@ -274,6 +303,8 @@ def _cancel(d: Dim, quotient: Opaque, a: Dim, b: Dim) -> Dim:
 
 def compare(a: Dim, b: Dim, facts: Assumptions | None = None) -> Verdict:
     """What can be said of a == b, for all values of at least 1 that the facts allow."""
+    if a.terms == b.terms:
+        return EQUAL
     facts = facts or NOTHING
     gap = simplify(a - b, facts)
     if not gap.terms:

@@ -42,28 +42,35 @@ from archdsl.dims import (
 from archdsl.graph import Binding, Check, Child, Module, Param
 from archdsl.nodes import Cache, Node, Scan, Window
 from archdsl.reals import Real, evaluate, replace, whole
-from archdsl.record import record
 from archdsl.source import Span
 from archdsl.symbols import unmarked
 from archdsl.types import Axis, Rest, TensorType
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class Numbers:
     """What a concrete check knows: symbols in terms of the model's, and the numbers of these. Those
-    of a published configuration go by plain names.
+    of a published configuration go by plain names. `known` are dimensions that are numbers: they
+    stay, since a symbol that has a number keeps it.
     """
 
     symbols: dict[str, Dim]
     reals: dict[str, Real]
     rests: dict[str, tuple[Axis, ...]]
     model: Mapping[Any, float]
+    known: dict[Dim, Dim] = field(default_factory=dict)
 
     def of(self, d: Dim) -> Dim:
         """A dimension as a number, or as a polynomial of streamed axes; raises
         ZeroDivisionError.
         """
-        return substitute(substitute(d, self.symbols), lambda name: whole(self.model.get(name)))
+        number = self.known.get(d)
+        if number is None:
+            rooted = substitute(d, self.symbols)
+            number = substitute(rooted, lambda name: whole(self.model.get(name)))
+            if number.value is not None:
+                self.known[d] = number
+        return number
 
     def real(self, r: Real) -> float | None:
         """A real expression as a number; raises ArithmeticError or ValueError."""
