@@ -20,6 +20,7 @@ from archdsl.check import (
     expressions,
     interface,
     recipes,
+    side_by_side,
     submodules,
     tensors,
 )
@@ -32,6 +33,7 @@ from archdsl.check.values import (
     Error,
     Float,
     Int,
+    Listed,
     Mixture,
     PrimitiveRef,
     Recipe,
@@ -149,7 +151,7 @@ def _recipes(value: Value) -> Iterator[Recipe]:
                 yield from _recipes(inner)
         case Repeat(item=inner):
             yield from _recipes(inner)
-        case Schedule(items) | Bank(items) | Chain(items):
+        case Schedule(items) | Bank(items) | Chain(items) | Listed(items):
             for item in items:
                 yield from _recipes(item)
 
@@ -168,6 +170,8 @@ def _with(value: Value, old: Recipe, new: Recipe) -> Value:
             return replace(value, items=tuple(run for run in runs if isinstance(run, Repeat)))
         case Chain(stages, span):
             return Chain(tuple(_with(stage, old, new) for stage in stages), span)
+        case Listed(blocks):
+            return replace(value, blocks=tuple(_with(block, old, new) for block in blocks))
     return value
 
 
@@ -231,6 +235,8 @@ def with_defaults(scope: Scope, value: Value) -> Value:
             return replace(value, items=_runs(scope, items))
         case Mixture(bank=pool):
             return replace(value, bank=replace(pool, items=_runs(scope, pool.items)))
+        case Listed(blocks):
+            return replace(value, blocks=tuple(with_defaults(scope, block) for block in blocks))
     return value
 
 
@@ -262,6 +268,8 @@ def result(
             return _either(scope, first, second, zeros, span)
         case Schedule(items):
             return _through(scope, items, args, fn_span, span)
+        case Listed():
+            return _side_by_side(scope, target, args, fn_span, span)
         case Mixture(bank=pool):
             results = [result(scope, kind.item, args, fn_span, span) for kind in pool.items]
             types = [t for t in results if t is not None]
@@ -355,6 +363,21 @@ def _through(
             )
             return None
     return types
+
+
+def _side_by_side(
+    scope: Scope, target: Listed, args: list[Tensor], fn_span: Span, span: Span
+) -> tuple[TensorType, ...] | None:
+    """What blocks of a list give: the one that a number means, or all along a new first axis."""
+    results: list[tuple[int, tuple[TensorType, ...]]] = []
+    for number, block in side_by_side.different(target):
+        types = result(scope, block, args, fn_span, span)
+        if types is None:
+            return None
+        results.append((number, types))
+    if target.number is not None:
+        return results[0][1]
+    return side_by_side.along_a_new_axis(scope, target, results, span)
 
 
 # --- signatures -----------------------------------------------------------------------------------

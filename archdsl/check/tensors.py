@@ -74,8 +74,9 @@ def tensor(scope: Scope, value: Value, span: Span) -> Tensor | None:
         case Error():
             return None
     if isinstance(value, Each):
-        help = "apply a stack: layers(x, each y)"
-        scope.fail("wrong-arguments", "each is for the layers of a stack", span, help=help)
+        message = "each is for the layers of a stack and the blocks of a list"
+        help = "apply a stack: layers(x, each y), or a list: proj(each y)"
+        scope.fail("wrong-arguments", message, span, help=help)
         return None
     scope.fail(
         "not-a-tensor",

@@ -211,6 +211,23 @@ class Bank:
 
 
 @record
+class Listed:
+    """Blocks of a list that are applied side by side, `length` of them; or the one of a number.
+
+    A generic check may know one `block` that stands for all.
+    """
+
+    blocks: tuple[Value, ...]
+    length: Dim
+    number: int | None = None
+
+    @property
+    def chosen(self) -> tuple[Value, ...]:
+        """The blocks that are applied."""
+        return self.blocks if self.number is None else (self.blocks[self.number],)
+
+
+@record
 class Mixture:
     """`mixture(pool, weights, indices)`: the chosen blocks of a bank, summed with weights. `partly`
     where indices of other banks are among those given.
@@ -248,7 +265,9 @@ class Tensors:
 
 @record
 class Each:
-    """`each x` in the application of a stack: every layer gets its slice of the first axis."""
+    """`each x` in the application of a stack or a list: every layer or block gets its slice of the
+    first axis.
+    """
 
     value: Tensor
 
@@ -302,6 +321,7 @@ Value = (
     | Repeat
     | Schedule
     | Bank
+    | Listed
     | Mixture
     | ParamPath
     | Tensor
@@ -350,7 +370,9 @@ def is_block(value: Value) -> bool:
 
 
 def block_name(value: Value) -> str:
-    """The block of an application without a name of its own; "stack" where there are several."""
+    """The block of an application without a name of its own; "stack" or "list" where there are
+    several.
+    """
     match value:
         case Recipe(block) | BlockRef(block):
             return block.name
@@ -362,6 +384,8 @@ def block_name(value: Value) -> str:
             return name
         case Chain():
             return "chain"
+        case Listed():
+            return "list"
     return "stack"
 
 
@@ -387,6 +411,7 @@ _WORDS = {
     Schedule: "a stack",
     Repeat: "a stack",
     Bank: "a bank of experts",
+    Listed: "a list of blocks",
     Mixture: "a mixture of experts",
     ParamPath: "a parameter",
     Each: "a tensor handed out layer by layer",

@@ -14,7 +14,7 @@ from archdsl.elaborate import verified
 from archdsl.emit.masks import everything
 from archdsl.emit.names import safe, unused
 from archdsl.emit.unit import Group, Unit
-from archdsl.graph import Binding, Child, Experts, Layers, Model, Module, Single
+from archdsl.graph import Binding, Child, Experts, Layers, Model, Module, ModuleList, Single
 from archdsl.nodes import (
     Apply,
     Arange,
@@ -94,10 +94,6 @@ class Plan:
                 for child in module.children
             )
         )
-
-    def child_keeps(self, module: Module, name: str) -> bool:
-        """Whether a child of a module keeps something of the tokens."""
-        return any(self.keeps(m) for _, m in module.child(name).modules)
 
     def needs_start(self, module: Module) -> bool:
         """Whether a module has to know how many tokens came before."""
@@ -248,6 +244,8 @@ def _level(plan: Plan, module: Module, done: set[int]) -> None:
             _level(plan, m, done)
         if isinstance(child.part, Experts):
             plan.experts.update(m.id for m in inner)
+        elif isinstance(child.part, ModuleList):
+            plan.layers.update(m.id for m in inner)
         elif isinstance(child.part, Layers):
             plan.layers.update(m.id for m in inner)
             starts, keeps = any(map(plan.needs_start, inner)), any(map(plan.keeps, inner))
@@ -322,6 +320,7 @@ class KeptApplication:
 
     name: str
     child: Child
+    form: Apply
     rounds: tuple[Dim, ...] = ()
 
 
@@ -335,13 +334,12 @@ def caching(plan: Plan, module: Module) -> dict[int, KeptApplication]:
     for node, rounds in _with_rounds(module.nodes, ()):
         if not isinstance(node.form, Apply):
             continue
-        child = module.child(node.form.child)
-        if any(plan.keeps(m) for _, m in child.modules):
-            count = times[child.name] = times.get(child.name, 0) + 1
-            name = safe(child.name)
-            kept[id(node)] = KeptApplication(
-                name if count == 1 else f"{name}_{count}", child, rounds
-            )
+        form, child = node.form, module.child(node.form.child)
+        if any(plan.keeps(m) for _, m in child.at(form)):
+            name = safe(child.name) if form.item is None else f"{safe(child.name)}.{form.item}"
+            count = times[name] = times.get(name, 0) + 1
+            name = name if count == 1 else f"{name}_{count}"
+            kept[id(node)] = KeptApplication(name, child, form, rounds)
     return kept
 
 
@@ -355,6 +353,12 @@ def _with_rounds(
                 yield from _with_rounds(body.nodes, (*rounds, times))
             case Scan(body):
                 yield from _with_rounds(body.nodes, rounds)
+
+
+def side_by_side(child: Child, form: Apply) -> tuple[Module, ...]:
+    """The modules of a list that are applied all at once, in order."""
+    assert isinstance(child.part, ModuleList) and form.item is None
+    return tuple(module for _, module in child.part.applied[form.use])
 
 
 def keeps_itself(module: Module) -> bool:
