@@ -90,8 +90,11 @@ def _one(
     finally:
         reported, scope.diagnostics = scope.diagnostics, reported
     if types is None and not _swapped(scope, reported, target, args, span):
+        help = _slices_fit(scope, target, args, fn_span, span) if not each else ""
+        help = help or next(filter(None, (interface.without_each(scope, a) for a in args)), "")
         for diagnostic in reported.items:
-            scope.diagnostics.put(diagnostic)
+            shaped = help and diagnostic.code in _OF_SHAPES and not diagnostic.help
+            scope.diagnostics.put(replace(diagnostic, help=help) if shaped else diagnostic)
     if types is None:
         return Error()
     operation = chains.operation(target)
@@ -99,6 +102,21 @@ def _one(
         return tensors.primitive(scope, operation.name, tuple(args), span)
     whole, title = with_defaults(scope, target), describe(target)
     return submodules.application(scope, whole, title, args, types, fn_span, span, label, each)
+
+
+def _slices_fit(scope: Scope, target: Value, args: list[Tensor], fn_span: Span, span: Span) -> str:
+    """What is written where blocks of a list get a tensor of which a slice would fit each."""
+    if not isinstance(target, Listed) or target.number is not None:
+        return ""
+    handed = side_by_side.slices(scope, target, args)
+    quiet = replace(scope, diagnostics=Diagnostics(), guessing=True)
+    if handed == args or result(quiet, target, handed, fn_span, span) is None:
+        return ""
+    names = [
+        "each " * (a is not b) + (scope.nodes[a.node].name or "x")
+        for a, b in zip(args, handed, strict=True)
+    ]
+    return f"each block gets all of it; a slice for each is {fn_span.text}({', '.join(names)})"
 
 
 _OF_SHAPES = ("shape-mismatch", "unknown-equality", "unmet-where")
@@ -518,18 +536,17 @@ def obliged(scope: Scope, inner: Scope, recipe: Recipe, span: Span) -> bool:
 
 def slots_fit(scope: Scope, inner: Scope, recipe: Recipe, fn_span: Span) -> bool:
     """Every block-valued setting keeps the signature of its slot, for axes nobody knows."""
+    settings = dict(recipe.settings)
     for decl in recipe.block.decl.settings:
-        if not isinstance(decl.kind, s.SignatureKind):
-            continue
-        value = dict(recipe.settings)[decl.name.name]
-        before = len(scope.diagnostics)
-        problem = _misfit(scope, inner, decl.kind, value)
-        if len(scope.diagnostics) > before:
-            return False
-        if problem:
-            span = getattr(value, "span", None) or recipe.span or fn_span
-            interface.slot_misfit(scope, recipe, decl, value, problem, span)
-            return False
+        for kind, value in interface.slots(decl.kind, settings[decl.name.name]):
+            before = len(scope.diagnostics)
+            problem = _misfit(scope, inner, kind, value)
+            if len(scope.diagnostics) > before:
+                return False
+            if problem:
+                span = getattr(value, "span", None) or recipe.span or fn_span
+                interface.slot_misfit(scope, recipe, decl, value, problem, span)
+                return False
     return True
 
 

@@ -243,7 +243,7 @@ def comprehension(
     if not clauses:
         value = evaluate(scope, expr)
         return value if isinstance(value, Error) else Items((value,))
-    clause, inner = clauses[0], replace(scope, names=dict(scope.names))
+    clause, inner = clauses[0], _counting(scope, clauses[0])
     source = lists.items_of(
         scope, evaluate(scope, clause.source), clause.names[0].name, clause.source.span
     )
@@ -277,6 +277,12 @@ def comprehension(
     return _concatenated(scope, parts, span)
 
 
+def _counting(scope: Scope, clause: s.For) -> Scope:
+    """The world of what stands before a `for`, whose names are still to be bound."""
+    names = {name.name for name in clause.names}
+    return replace(scope, names=dict(scope.names), counting=scope.counting | names)
+
+
 def _pipe(scope: Scope, stages: tuple[s.Expr, ...]) -> Value:
     if isinstance(stages[0], s.Choice):
         message = "`|>` applies to the whole choice, which is easily misread"
@@ -288,6 +294,12 @@ def _pipe(scope: Scope, stages: tuple[s.Expr, ...]) -> Value:
     if isinstance(value, Repeat | Schedule):
         message = "a chain is made of blocks, and this is a stack"
         help = "a chain is repeated in brackets: n * (f |> g); a stack is bound and applied"
+        return scope.fail("not-a-block", message, stages[0].span, help=help)
+    if isinstance(value, Items):
+        message = "`|>` begins with a tensor or a block, and this is a list"
+        text, last = stages[0].span.text, stages[-1].span.text
+        after = isinstance(stages[-1], s.Name) and isinstance(scope.look(last), Tensor)
+        help = f"write {last} |> {text}" if after else f"apply the list first: x |> {text} |> ..."
         return scope.fail("not-a-block", message, stages[0].span, help=help)
     for stage in stages[1:]:
         if isinstance(value, Error):
@@ -317,6 +329,8 @@ def _apply(scope: Scope, fn: s.Expr, args: tuple[Value, ...], span: Span) -> Val
         fn = fn.items[0]
     listed = _list_of(scope, fn)
     if listed is None and isinstance(fn, s.AxesCall):
+        if isinstance(fn.fn, s.Name) and isinstance(scope.names.get(fn.fn.name), Error):
+            return Error()
         return patterns.operation(scope, fn, args, span)
     if listed is None:
         named, target = fn, names.applied(scope, fn) or evaluate(scope, fn)
@@ -330,6 +344,8 @@ def _apply(scope: Scope, fn: s.Expr, args: tuple[Value, ...], span: Span) -> Val
     if isinstance(target, PrimitiveRef):
         return tensors.primitive(scope, target.name, args, span)
     label = named.name if isinstance(named, s.Name) else ""
+    if label in scope.counting:
+        return side_by_side.counted(scope, label, fn.span)
     if label:
         side_by_side.mark(scope, label, target)
     return apply.application(scope, target, label, args, fn.span, span)
@@ -543,7 +559,7 @@ def _one_for_each(scope: Scope, clause: s.For, layer: s.Expr) -> list[Repeat] | 
     if indices is None:
         return None
     layers: list[Value] = []
-    inner = replace(scope, names=dict(scope.names))
+    inner = _counting(scope, clause)
     for value in indices.values:
         inner.names[name.name] = value
         item = evaluate(inner, layer)

@@ -103,7 +103,8 @@ class Scope:
     what this body shares. `unrolled` are the model's settings that say how long a `for i in n` is.
     `keys` is a published configuration, `read` which of its keys were looked at. `places` are the
     names under which the block keeps something for later tokens. `applied` are the numbers of the
-    blocks of each list that are applied. `importable` gives the `use` that
+    blocks of each list that are applied, `counting` the names of the `for` around an
+    expression. `importable` gives the `use` that
     a name of the library needs. `guessing`: what is evaluated is a guess at what was meant.
     """
 
@@ -140,6 +141,7 @@ class Scope:
     unrolled: set[str] = field(default_factory=set)
     places: set[str] = field(default_factory=set)
     applied: dict[str, set[int]] = field(default_factory=dict)
+    counting: frozenset[str] = frozenset()
     importable: Importable = nowhere
     guessing: bool = False
 

@@ -96,8 +96,22 @@ def unapplied(scope: Scope) -> None:
         for number in range(len(items.values)):
             if number not in numbers:
                 message = f"{name}[{number}] is never applied, and other blocks of {name} are"
-                help = f"apply it, or leave it out of {name}; what is only handed on is bound alone"
-                scope.fail("unused-binding", message, scope.bound.get(name), help=help)
+                help = "apply it or leave it out; a block that is only handed on has its own name"
+                scope.fail("unused-binding", message, _bound(scope, name), help=help)
+
+
+def _bound(scope: Scope, name: str) -> Span | None:
+    """Where a list has its name: from a statement, or as a setting."""
+    settings = scope.block.decl.settings if scope.block is not None else ()
+    declared = (setting.name.span for setting in settings if setting.name.name == name)
+    return scope.bound.get(name) or next(declared, None)
+
+
+def counted(scope: Scope, name: str, span: Span) -> Error:
+    """Reports a block that is applied under the name of a `for`, where all would be one."""
+    message = f"{name} is another block each time, and has one name to store parameters under"
+    help = "apply the list: blocks(x) for all of them, blocks[0](x) for one"
+    return scope.fail("unsupported", message, span, help=help)
 
 
 def slice_of(scope: Scope, target: Listed, whole: Tensor, span: Span) -> Tensor | None:
@@ -141,3 +155,13 @@ def different(target: Listed) -> list[tuple[int, Value]]:
     """The blocks that are applied, each with its number, of equal neighbours the first."""
     numbered = enumerate(target.chosen, target.number or 0)
     return [next(same) for _, same in groupby(numbered, lambda pair: pair[1])]
+
+
+def slices(scope: Scope, target: Listed, args: list[Tensor]) -> list[Tensor]:
+    """Operands with a slice in the place of each whose first axis is as long as the list."""
+    return [
+        Tensor(arg.node, TensorType(arg.type.dtype, arg.type.axes[1:]))
+        if arg.type.axes and scope.compare_axes(arg.type.axes[0], target.length) is EQUAL
+        else arg
+        for arg in args
+    ]

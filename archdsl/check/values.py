@@ -331,8 +331,12 @@ Value = (
 
 
 def with_numbers(value: Value, change: Callable[[Int | Float], Value]) -> Value:
-    """A number changed, or a block with all numbers in its settings changed; others as they are."""
+    """A number changed, or a list or a block with all numbers in it changed; others as they are."""
     match value:
+        case Items(values, sample, length):
+            changed = None if values is None else tuple(with_numbers(v, change) for v in values)
+            any_item = None if sample is None else with_numbers(sample, change)
+            return Items(changed, any_item, length)
         case Int() | Float():
             return change(value)
         case Recipe(block, settings, ties, span, shared):
@@ -356,6 +360,8 @@ def size(value: Value) -> int:
             return size(inner)
         case Bank(items):
             return sum(size(item) for item in items)
+        case Items(values) if values and is_block(values[0]):
+            return sum(size(item) for item in values)
     return 1
 
 

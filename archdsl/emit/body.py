@@ -72,7 +72,7 @@ from archdsl.nodes import (
     items_of,
 )
 from archdsl.ops import OPS
-from archdsl.symbols import SEEN, STREAM, counts_seen, counts_tokens
+from archdsl.symbols import SEEN, STREAM, ModelSymbol, counts_seen, counts_tokens
 
 WIDTH = 78
 """Expressions longer than this are bound to a name of their own."""
@@ -117,7 +117,11 @@ class Writer:
     # Symbols.
 
     def look(self, name: str) -> Text:
-        """The Python expression for a setting or an axis of this block."""
+        """The Python expression for a setting or an axis of this block, or a setting of the
+        model.
+        """
+        if isinstance(name, ModelSymbol):
+            return calls.root(Dim.symbol(name))
         if name in p.setting_names(self.module):
             spelling = variable(name) if self.frame.is_function else f"self.{safe(name)}"
             return Text(spelling, ATOM, frozenset((OfBlock(name),)))

@@ -102,7 +102,7 @@ def _is_function(
     """
     if module.params or p.keeps_itself(module) or module.id in plan.layers:
         return False
-    if banked and module.id in plan.experts:
+    if p.says_model(module) or (banked and module.id in plan.experts):
         return False
     return not plan.needs_like(module) and all(
         of[m.id, banked or isinstance(c.part, Experts)].function

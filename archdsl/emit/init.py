@@ -59,6 +59,7 @@ def init_lines(plan: p.Plan, around: Frame, uses: Uses) -> Init:
     stored = [n for n in p.setting_names(module) if OfBlock(n) in uses]
     keep = [line("self.{} = {}", safe(n), look.stored(n)) for n in stored]
     keep += [line("self.{0} = {0}", a.name) for a in around.captures if Handed(a.name) in uses]
+    keep += [line("self.config = config")] if StoredConfig() in uses else []
     inputs = ["self"]
     if around.takes_config:
         default = " = Config()" if module is plan.model.root else ""
@@ -72,7 +73,6 @@ def init_lines(plan: p.Plan, around: Frame, uses: Uses) -> Init:
         parts.append(line("for name, table in self.tables().items():", block=[held]))
     if any(q.initial is not None and q.initial.node is not None for q in module.params):
         parts.append(line("self.set_initial_values()"))
-    parts += [line("self.config = config")] if StoredConfig() in uses else []
     block = [line("super().__init__()"), *keep, *parts]
     lines = definition("def __init__(", inputs, ") -> None:", block, 1)
     return Init(tuple(lines), arguments, tuple(flags))

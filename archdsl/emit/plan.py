@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from archdsl.axes import Factor, factors
 from archdsl.dims import Dim
 from archdsl.elaborate import verified
 from archdsl.emit.masks import everything
@@ -34,7 +35,7 @@ from archdsl.reals import Apply as RealApply
 from archdsl.reals import OfDim, Real, Ref
 from archdsl.record import record
 from archdsl.stream import Flow, flow, in_order
-from archdsl.symbols import AXES, counts_tokens
+from archdsl.symbols import AXES, ModelSymbol, counts_tokens
 from archdsl.types import Rest, TensorType
 
 
@@ -163,6 +164,27 @@ class Plan:
                 self.keeps(m) for c in module.children for _, m in c.modules
             )
         return self._keeps[module.id]
+
+
+def says_model(module: Module) -> bool:
+    """Whether the body of a block says settings of the model, which items of a list were given as:
+    then its text needs the `Config`.
+    """
+    return any(isinstance(name, ModelSymbol) for name in _symbols(module))
+
+
+def _symbols(module: Module) -> Iterator[str]:
+    """The symbols that a body says."""
+    types = [param.type for param in module.params]
+    for node in every_node((*module.nodes, *module.consts, *module.initials)):
+        types += node.types
+        match node.form:
+            case Number(value):
+                yield from reals_of(value)
+        for term in () if node.plan is None else (*node.plan.left, *node.plan.right):
+            for factor in factors(term):
+                yield from factor.dim.symbols() if isinstance(factor, Factor) else ()
+    yield from (s for t in types for a in t.axes if isinstance(a, Dim) for s in a.symbols())
 
 
 def of_numbers(nodes: Sequence[Node], node: Node) -> bool:
