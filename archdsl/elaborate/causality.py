@@ -334,7 +334,9 @@ class _Step:
         if not isinstance(condition.form, Apply):
             return Mask(self.module.block, here)
         child = self.module.child(condition.form.child)
-        block = child.modules[0][1]
+        (_, block), *others = child.at(condition.form)
+        if others:
+            return Mask(child.name, here)
         return Mask(block.block, here if child.inline else block.span or here)
 
     def rearrange(self, plan: Plan, args: list[Flow]) -> list[Flow]:
