@@ -265,6 +265,7 @@ block Gates(d)(x: [B, T, d]) -> [B, T, d] {
   gate = 2 * [Linear(d, d)]
   ends = [RMSNorm(d), MLP(d, 3 * d), Linear(d, d)]
   y = sum[n B T d -> B T d](gate(x)) + gate[1](x)
+  y = y + (x |> rearrange[B T d -> B T 1 d] |> gate[0] |> rearrange[B T 1 d -> B T d])
   return y |> ends[0] |> ends[1] |> ends[2]
 }
 model M(d, vocab)(stream tokens: int[B, T]) -> [B, T, d] {
