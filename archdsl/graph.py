@@ -93,9 +93,16 @@ class Single:
 
 @record
 class Layers:
-    """A stack: blocks one after another."""
+    """A stack: blocks one after another. `applied` are its layers where it is applied to tensors of
+    several types, by `Apply.use`; `segments` are then those that stream, if some do.
+    """
 
     segments: tuple[Segment, ...] = ()
+    applied: tuple[tuple[Segment, ...], ...] = ()
+
+    def at(self, use: int) -> tuple[Segment, ...]:
+        """The layers of one application."""
+        return self.applied[use] if self.applied else self.segments
 
 
 @record
@@ -170,7 +177,7 @@ class Child:
                 return ((1, module),)
             case Experts(expert, count):
                 return ((count, expert),)
-            case Layers(segments):
+            case Layers(segments=segments):
                 return distinct(segments)
             case ModuleList() as listed:
                 return distinct(listed.segments)
@@ -191,6 +198,8 @@ class Child:
         match self.part:
             case Single(applied=applied) if applied and isinstance(form, Apply):
                 return ((1, applied[form.use]),)
+            case Layers() as layers if isinstance(form, Apply):
+                return distinct(layers.at(form.use))
             case ModuleList(applied=applied) if isinstance(form, Apply):
                 counts = Counter(module for _, module in applied[form.use])
                 return tuple((count, module) for module, count in counts.items())
@@ -205,7 +214,8 @@ class Child:
 
     def given(self, form: Apply) -> tuple[str, ...]:
         """As `context`, for one application."""
-        return _context(self.at(form)) if isinstance(self.part, ModuleList) else self.context
+        several = isinstance(self.part, Layers | ModuleList)
+        return _context(self.at(form)) if several else self.context
 
     @property
     def length(self) -> int:

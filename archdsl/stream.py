@@ -17,7 +17,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from archdsl.graph import Experts, Layers, Model, Module, ModuleList, Part, Segment, Single
+from archdsl.graph import (
+    Experts,
+    Layers,
+    Model,
+    Module,
+    ModuleList,
+    Part,
+    Segment,
+    Single,
+    distinct,
+)
 from archdsl.nodes import Apply, Input, Item, Loop, Mixture, Node, Scan, reordered
 from archdsl.record import replace
 from archdsl.symbols import BATCH, SEEN, STREAM, TIME
@@ -142,6 +152,8 @@ def _applied(part: Part) -> Iterator[Module]:
     match part:
         case Single(applied=applied):
             yield from applied
+        case Layers(applied=stacks):
+            yield from (module for use in stacks for _, module in distinct(use))
         case ModuleList(applied=uses):
             yield from (module for use in uses for _, module in use)
 
@@ -204,8 +216,9 @@ def _part(flow: Flow, part: Part, done: dict[int, Module]) -> Part:
         case Single(module, applied):
             others = tuple(_sorted(flow, m, done) for m in applied)
             return replace(part, module=_sorted(flow, module, done), applied=others)
-        case Layers(segments):
-            return Layers(_segments(flow, segments, done))
+        case Layers(segments, applied=stacks):
+            others_applied = tuple(_segments(flow, use, done) for use in stacks)
+            return Layers(_segments(flow, segments, done), others_applied)
         case ModuleList(applied=uses):
             sorted_uses = (tuple((i, _sorted(flow, m, done)) for i, m in use) for use in uses)
             return replace(part, applied=tuple(sorted_uses))

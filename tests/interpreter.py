@@ -364,7 +364,7 @@ class Interpreter:
                 return several(results[0])
             return several([torch.stack(same) for same in zip(*results, strict=True)])
         carried: Sequence[Tensor] = plain[:count]
-        for number, layer in enumerate(layers(child)):
+        for number, layer in enumerate(layers(child, form.use)):
             same = [x[number] if j in form.each else x for j, x in enumerate(plain)][count:]
             given = [context[name] for name in layer.context]
             at = self.inside(module, place, child, layer, str(number))
@@ -591,9 +591,9 @@ class Interpreter:
         return self.arrange(module, plan.right[0], flat, [n for n in names if n in kept])
 
 
-def layers(child: Child) -> Iterator[Module]:
+def layers(child: Child, use: int = 0) -> Iterator[Module]:
     """The layers of a stack or the experts of a bank, in order."""
-    in_order = runs(child.part.segments) if isinstance(child.part, Layers) else child.modules
+    in_order = runs(child.part.at(use)) if isinstance(child.part, Layers) else child.modules
     for count, module in in_order:
         for _ in range(count):
             yield module

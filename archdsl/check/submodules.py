@@ -183,11 +183,7 @@ def _again(
 ) -> tuple[str, int] | None:
     """A submodule applied once more, perhaps to tensors of other types."""
     if not isinstance(parts, Module):
-        if distinct(parts) == child.modules:
-            return child.name, 0
-        message = f"{child.name} is applied to tensors of another type than before"
-        scope.fail("unsupported", message, span, help="bind another stack for them")
-        return None
+        return _stack_again(scope, child, parts, span)
     single = child.part
     assert isinstance(single, Single)
     applied = single.applied or (single.module,)
@@ -201,6 +197,46 @@ def _again(
             scope.fail("shape-mismatch", message, span, help="bind another submodule")
             return None
     return child.name, applied.index(parts)
+
+
+def _stack_again(
+    scope: Scope, child: Child, parts: tuple[Segment, ...], span: Span
+) -> tuple[str, int] | None:
+    """A stack or a bank applied once more, a stack perhaps to tensors of other types."""
+    if distinct(parts) == child.modules:
+        layers = child.part
+        applied = layers.applied if isinstance(layers, Layers) else ()
+        return child.name, applied.index(parts) if applied else 0
+    if not isinstance(child.part, Layers):
+        message = f"{child.name} is applied to tensors of another type than before"
+        scope.fail("unsupported", message, span, help="bind another bank for them")
+        return None
+    applied = child.part.applied or (child.part.segments,)
+    if not _alike(child.part.segments, parts):
+        message = f"{child.name} has parameters of other shapes here than where it was applied"
+        scope.fail("shape-mismatch", message, span, help="bind another stack")
+        return None
+    if parts not in applied:
+        applied = (*applied, parts)
+        streaming = (use for use in applied if all(m.streams for _, m in distinct(use)))
+        part = Layers(next(streaming, applied[0]), applied)
+        scope.children[child.name] = replace(child, part=part)
+    return child.name, applied.index(parts)
+
+
+def _alike(one: tuple[Segment, ...], other: tuple[Segment, ...]) -> bool:
+    """Whether two stacks have the same parameters, layer by layer."""
+    return len(one) == len(other) and all(
+        a.count == b.count and _same_weights(a.item, b.item)
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def _same_weights(one: Module | tuple[Segment, ...], other: Module | tuple[Segment, ...]) -> bool:
+    if isinstance(one, Module) or isinstance(other, Module):
+        both = isinstance(one, Module) and isinstance(other, Module)
+        return both and _weights(one) == _weights(other)  # type: ignore[arg-type]
+    return _alike(one, other)
 
 
 def _side_by_side(

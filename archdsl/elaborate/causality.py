@@ -498,7 +498,9 @@ class _Step:
             rows = zip(self.node.types, zip(*results, strict=True), strict=True)
             return [self.together(t, list(flows)) for t, flows in rows]
         carried, rest = args[: len(self.node.types)], args[len(self.node.types) : own]
-        return self.layers(child.part.segments, carried, lambda m, flows: run(m, [*flows, *rest]))
+        return self.layers(
+            child.part.at(form.use), carried, lambda m, flows: run(m, [*flows, *rest])
+        )
 
     def layers(
         self,

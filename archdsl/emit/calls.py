@@ -216,7 +216,7 @@ def mixture(w: Writer, node: Node, form: Mixture, args: list[Text]) -> Text:
 def stack(w: Writer, i: int, node: Node, form: Apply, args: list[Text]) -> list[Text]:
     """A loop over layers; the variables of what it carries from layer to layer."""
     child = w.module.child(form.child)
-    _, named = arguments(child.context, args)
+    _, named = arguments(child.given(form), args)
     carried = len(node.types)
     for a in node.args[carried:]:
         w.last[a] = max(w.last[a], i + 0.5)  # every layer reads it
@@ -224,7 +224,7 @@ def stack(w: Writer, i: int, node: Node, form: Apply, args: list[Text]) -> list[
     begun = [(n, a) for n, a in zip(names, args, strict=False) if n != a.text]
     if begun:
         w.lines.append(line("{} = {}", listed(n for n, _ in begun), listed(a for _, a in begun)))
-    modules = [m for _, m in child.modules]
+    modules = [m for _, m in child.at(form)]
     starts = any(w.plan.needs_start(m) for m in modules)
     keeps = any(w.plan.keeps(m) for m in modules)
     passed = [Text(name) for name in names]

@@ -27,6 +27,7 @@ from archdsl.graph import (
     Param,
     Segment,
     Single,
+    distinct,
 )
 from archdsl.nodes import Apply, Kept, Loop, Mixture, Node, Positions, Scan, Window, every_node
 from archdsl.record import replace
@@ -207,8 +208,11 @@ def _structure(
     match child.part:
         case Single(module, applied):
             return one(module), tuple((plan.needs_start(m), plan.keeps(m)) for m in applied)
-        case Layers(segments):
-            return several(segments)
+        case Layers(segments, applied=stacks):
+            applied_to = [m for use in stacks for _, m in distinct(use)]
+            return several(segments), tuple(
+                (plan.needs_start(m), plan.keeps(m)) for m in applied_to
+            )
         case ModuleList(applied=uses) as listed:
             decided = [(plan.needs_start(m), plan.keeps(m)) for use in uses for _, m in use]
             return several(listed.segments), tuple(decided)
