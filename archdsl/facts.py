@@ -24,7 +24,7 @@ from archdsl import naming
 from archdsl.axes import Plan, factors
 from archdsl.diagnostic import Diagnostics
 from archdsl.dims import Dim, product, substitute
-from archdsl.graph import Child, Experts, Layers, Model, Module, Single, runs
+from archdsl.graph import Child, Experts, Layers, Model, Module, ModuleList, Single, runs
 from archdsl.nodes import (
     Apply,
     Cache,
@@ -483,7 +483,9 @@ class Facts:
 
 
 def in_order(child: Child) -> Iterator[tuple[int, Module]]:
-    """The layers of a part of the model in order: of its stack, or itself where it is a layer."""
+    """The layers of a part of the model in order: of its stack, or itself where it is a layer, or
+    those of its blocks that are.
+    """
     if child.apart:
         return
     match child.part:
@@ -491,6 +493,8 @@ def in_order(child: Child) -> Iterator[tuple[int, Module]]:
             yield from runs(segments)
         case Single(Module(role="layer") as module):
             yield 1, module
+        case ModuleList(items=items):
+            yield from ((1, module) for module in items if module.role == "layer")
 
 
 def _number(d: Dim) -> int:

@@ -14,8 +14,10 @@ and `Model.numbers` what those are:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 
 from archdsl.axes import Plan
 from archdsl.dims import Dim, substitute
@@ -91,9 +93,16 @@ class Single:
 
 @record
 class Layers:
-    """A stack: blocks one after another."""
+    """A stack: blocks one after another. `applied` are its layers where it is applied to tensors of
+    several types, by `Apply.use`; `segments` are then those that stream, if some do.
+    """
 
     segments: tuple[Segment, ...] = ()
+    applied: tuple[tuple[Segment, ...], ...] = ()
+
+    def at(self, use: int) -> tuple[Segment, ...]:
+        """The layers of one application."""
+        return self.applied[use] if self.applied else self.segments
 
 
 @record
@@ -109,7 +118,40 @@ class Experts:
     of: Dim
 
 
-Part = Single | Layers | Experts
+@record
+class ModuleList:
+    """Blocks side by side, `length` of them, applied one by one or all at once.
+
+    `applied` has the modules of each application, by `Apply.use`, each with its number in the list.
+    """
+
+    length: int
+    applied: tuple[tuple[tuple[int, Module], ...], ...] = ()
+
+    @property
+    def items(self) -> tuple[Module, ...]:
+        """The blocks in their order: of one that is applied to tensors of several types a module
+        that streams, if one does.
+        """
+        return tuple(module for _, module in sorted(self.numbered.items()))
+
+    @property
+    def numbered(self) -> dict[int, Module]:
+        """As `items`, those applied so far, by their numbers."""
+        known: dict[int, Module] = {}
+        for number, module in (pair for use in self.applied for pair in use):
+            if number not in known or (module.streams and not known[number].streams):
+                known[number] = module
+        return known
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The blocks in their order, equal neighbours in one run."""
+        runs = [(m, len(list(same))) for m, same in groupby(self.items)]
+        return tuple(Segment(count, module, Dim.number(count)) for module, count in runs)
+
+
+Part = Single | Layers | Experts | ModuleList
 
 
 @record
@@ -135,8 +177,10 @@ class Child:
                 return ((1, module),)
             case Experts(expert, count):
                 return ((count, expert),)
-            case Layers(segments):
+            case Layers(segments=segments):
                 return distinct(segments)
+            case ModuleList() as listed:
+                return distinct(listed.segments)
 
     @property
     def owned(self) -> Binding | None:
@@ -151,8 +195,14 @@ class Child:
 
     def at(self, form: Apply | Mixture) -> tuple[tuple[int, Module], ...]:
         """As `modules`, for one application."""
-        if isinstance(form, Apply) and isinstance(self.part, Single) and self.part.applied:
-            return ((1, self.part.applied[form.use]),)
+        match self.part:
+            case Single(applied=applied) if applied and isinstance(form, Apply):
+                return ((1, applied[form.use]),)
+            case Layers() as layers if isinstance(form, Apply):
+                return distinct(layers.at(form.use))
+            case ModuleList(applied=applied) if isinstance(form, Apply):
+                counts = Counter(module for _, module in applied[form.use])
+                return tuple((count, module) for module, count in counts.items())
         return self.modules
 
     @property
@@ -160,12 +210,23 @@ class Child:
         """What the modules in it are given, each once, in the order in which they are passed."""
         if isinstance(self.part, Experts):
             return ()
-        return tuple(dict.fromkeys(n for _, m in self.modules for n in m.context))
+        return _context(self.modules)
+
+    def given(self, form: Apply) -> tuple[str, ...]:
+        """As `context`, for one application."""
+        several = isinstance(self.part, Layers | ModuleList)
+        return _context(self.at(form)) if several else self.context
 
     @property
     def length(self) -> int:
-        """The number of layers of a stack or of experts of a bank; 1 for a single block."""
+        """The number of layers of a stack, of experts of a bank, of blocks side by side; 1 for a
+        single block.
+        """
         return sum(n for n, _ in self.modules)
+
+
+def _context(modules: tuple[tuple[int, Module], ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(n for _, m in modules for n in m.context))
 
 
 def distinct(segments: tuple[Segment, ...]) -> tuple[tuple[int, Module], ...]:
@@ -308,13 +369,15 @@ class WeightRule:
 
     `sources` are alternatives, each of one checkpoint key or several that are joined, with `{i}`
     and `*`. `plan` says how tensors become others. `when`: what else a layer has to have, if the
-    line is for some layers.
+    line is for some layers. `stacked`: the tensor that results holds all targets along its first
+    axis.
     """
 
     targets: tuple[tuple[str, ...], ...]
     sources: tuple[tuple[str, ...], ...]
     plan: Plan | None = None
     when: tuple[str, ...] = ()
+    stacked: bool = False
 
 
 @record

@@ -37,7 +37,7 @@ _WORDS = {
     **dict.fromkeys(("randn", "xavier_normal", "kaiming_normal", "trunc_normal"), _NORMAL),
     **dict.fromkeys(("rand", "xavier_uniform", "kaiming_uniform"), _UNIFORM),
     "Sequential": "write x |> f |> g, or stack(f, g)",
-    "ModuleList": "write stack(n * block)",
+    "ModuleList": "write stack(n * block), or side by side [Block(d) for i in n]",
     "Parameter": "write param w: [n, m] = normal(0.02)",
     **dict.fromkeys(
         ("transpose", "permute", "view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze"),

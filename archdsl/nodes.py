@@ -57,15 +57,18 @@ class Fill:
 class Apply:
     """The child of that name applied to `args`.
 
-    `each`: the arguments of a stack that are handed out, a slice of the first axis to every layer.
-    The last `context` arguments are what `Child.context` names. `use` tells applications of one
-    child to tensors of several types apart.
+    `each`: the arguments that are handed out, a slice of the first axis to every layer of a stack
+    or every block of a list.
+    The last `context` arguments are what `Child.given` names. `use` tells applications of one child
+    to tensors of several types apart. `item`: which of several blocks side by side it is; None for
+    all of them, whose results lie along a new first axis.
     """
 
     child: str
     each: tuple[int, ...] = ()
     context: int = 0
     use: int = 0
+    item: int | None = None
 
 
 @record

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice, repeat
+from itertools import islice
 from math import prod
 from types import MappingProxyType
 from typing import Generic, TypeVar
@@ -21,7 +21,19 @@ from typing import Generic, TypeVar
 from archdsl import naming
 from archdsl.diagnostic import nearest, printable
 from archdsl.facts import Facts, in_order
-from archdsl.graph import BlockValue, Child, Experts, Layers, Model, Module, Param, Value, runs
+from archdsl.graph import (
+    BlockValue,
+    Child,
+    Experts,
+    Layers,
+    Model,
+    Module,
+    ModuleList,
+    Param,
+    Single,
+    Value,
+    runs,
+)
 from archdsl.record import record, replace
 from archdsl.symbols import unmarked
 from archdsl.types import TensorType
@@ -201,9 +213,9 @@ def parameters(model: Model, kind: str = "param") -> ByPath[Parameter]:
 def layers(model: Model) -> tuple[Layer, ...]:
     """The layers of all stacks, and blocks with the role `layer` that stand alone, in order."""
     stood = [
-        (f"{child.name}.{number}" if isinstance(child.part, Layers) else child.name, module)
+        (child.name if isinstance(child.part, Single) else f"{child.name}.{number}", module)
         for child in model.root.children
-        for number, module in enumerate(_one_by_one(child))
+        for number, module in _one_by_one(child)
         if module.role != "embedding"
     ]
     kinds = naming.kinds([module for _, module in stood])
@@ -213,10 +225,13 @@ def layers(model: Model) -> tuple[Layer, ...]:
     )
 
 
-def _one_by_one(child: Child) -> Iterator[Module]:
-    """The layers of a part of the model."""
-    for count, module in in_order(child):
-        yield from repeat(module, count)
+def _one_by_one(child: Child) -> Iterator[tuple[int, Module]]:
+    """The layers of a part of the model, each with its number there."""
+    if isinstance(child.part, ModuleList):
+        blocks = enumerate(child.part.items)
+        yield from ((number, module) for number, module in blocks if module.role == "layer")
+    else:
+        yield from enumerate(m for count, m in in_order(child) for _ in range(count))
 
 
 def _named(model: Model) -> dict[str, _Place]:
@@ -254,7 +269,7 @@ def _parts(place: _Place, child: Child) -> Iterator[_Place]:
     match child.part:
         case Experts(count=experts):
             banks = (*banks, experts)
-        case Layers(segments):
+        case Layers(segments) | ModuleList(segments=segments):
             number = 0
             for count, module in runs(segments):
                 numbers.setdefault(module.id, number)
@@ -283,8 +298,9 @@ def _keys(model: Model, named: Mapping[str, _Place], path: str) -> list[str]:
 
 
 def _layer(child: Child, number: int) -> Iterator[Module]:
-    """The layer of a stack that has a number."""
-    for count, module in runs(child.part.segments) if isinstance(child.part, Layers) else ():
+    """The layer of a stack, or the block of a list, that has a number."""
+    part = child.part
+    for count, module in runs(part.segments) if isinstance(part, Layers | ModuleList) else ():
         if number < count:
             yield module
             return

@@ -17,7 +17,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from archdsl.graph import Child, Experts, Layers, Model, Module, Part, Segment, Single
+from archdsl.graph import (
+    Experts,
+    Layers,
+    Model,
+    Module,
+    ModuleList,
+    Part,
+    Segment,
+    Single,
+    distinct,
+)
 from archdsl.nodes import Apply, Input, Item, Loop, Mixture, Node, Scan, reordered
 from archdsl.record import replace
 from archdsl.symbols import BATCH, SEEN, STREAM, TIME
@@ -133,8 +143,19 @@ def modules(root: Module) -> list[Module]:
             reached[module.id] = module
             pending.extend(m for c in module.children for _, m in c.modules)
             parts = (c.part for c in module.children)
-            pending.extend(m for part in parts if isinstance(part, Single) for m in part.applied)
+            pending.extend(m for part in parts for m in _applied(part))
     return list(reached.values())
+
+
+def _applied(part: Part) -> Iterator[Module]:
+    """The modules of a part that is applied to tensors of several types."""
+    match part:
+        case Single(applied=applied):
+            yield from applied
+        case Layers(applied=stacks):
+            yield from (module for use in stacks for _, module in distinct(use))
+        case ModuleList(applied=uses):
+            yield from (module for use in uses for _, module in use)
 
 
 def _pass_on(flow: Flow, module: Module, nodes: Sequence[Node], levels: Sequence[int]) -> None:
@@ -145,8 +166,10 @@ def _pass_on(flow: Flow, module: Module, nodes: Sequence[Node], levels: Sequence
             case Apply() | Mixture() as form:
                 child = module.child(form.child)
                 context = args[len(args) - form.context :] if isinstance(form, Apply) else []
+                names = child.given(form) if isinstance(form, Apply) else ()
+                given = dict(zip(names, context, strict=True))
                 for _, inner in child.at(form):
-                    _note(flow, child, inner, args, context)
+                    _note(flow, inner, args, given)
             case Scan(body) | Loop(body):
                 count = body.states + body.over
                 begun = [levels[i]] * count + args[count:]
@@ -155,10 +178,9 @@ def _pass_on(flow: Flow, module: Module, nodes: Sequence[Node], levels: Sequence
                 _pass_on(flow, module, body.nodes, within)
 
 
-def _note(flow: Flow, child: Child, inner: Module, args: list[int], context: list[int]) -> None:
+def _note(flow: Flow, inner: Module, args: list[int], given: Mapping[str, int]) -> None:
     own = flow.inputs.setdefault(inner.id, [STATIC] * len(inner.inputs))
     plain = len(inner.inputs) - len(inner.context)
-    given = dict(zip(child.context, context, strict=True))
     values = [*args[:plain], *(given[name] for name in inner.context)]
     own[:] = [max(a, b) for a, b in zip(own, values, strict=True)]
 
@@ -194,8 +216,12 @@ def _part(flow: Flow, part: Part, done: dict[int, Module]) -> Part:
         case Single(module, applied):
             others = tuple(_sorted(flow, m, done) for m in applied)
             return replace(part, module=_sorted(flow, module, done), applied=others)
-        case Layers(segments):
-            return Layers(_segments(flow, segments, done))
+        case Layers(segments, applied=stacks):
+            others_applied = tuple(_segments(flow, use, done) for use in stacks)
+            return Layers(_segments(flow, segments, done), others_applied)
+        case ModuleList(applied=uses):
+            sorted_uses = (tuple((i, _sorted(flow, m, done)) for i, m in use) for use in uses)
+            return replace(part, applied=tuple(sorted_uses))
         case Experts(expert):
             return replace(part, expert=_sorted(flow, expert, done))
 

@@ -206,7 +206,7 @@ def tables(
             case Apply() as form:
                 child = module.child(form.child)
                 first = len(node.args) - form.context
-                context = dict(zip(child.context, node.args[first:], strict=True))
+                context = dict(zip(child.given(form), node.args[first:], strict=True))
                 for _, inner in child.at(form):
                     given = [context[name] for name in inner.context]
                     for inside, outside in zip(

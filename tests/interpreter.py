@@ -22,7 +22,7 @@ from torch import Tensor
 from archdsl import axes as a
 from archdsl.dims import Dim, Opaque
 from archdsl.emit.names import safe
-from archdsl.graph import Child, Layers, Model, Module, Single, runs
+from archdsl.graph import Child, Layers, Model, Module, ModuleList, Single, runs
 from archdsl.nodes import (
     Along,
     Apply,
@@ -344,17 +344,27 @@ class Interpreter:
     def apply(
         self, module: Module, place: Place, form: Apply, args: list[Tensor], count: int
     ) -> Value:
-        """A block, or the layers of a stack one after another."""
+        """A block, the layers of a stack one after another, blocks of a list side by side."""
         child = module.child(form.child)
         plain = args[: len(args) - form.context]
-        context = dict(zip(child.context, args[len(plain) :], strict=True))
+        context = dict(zip(child.given(form), args[len(plain) :], strict=True))
         if isinstance(child.part, Single):
             ((_, inner),) = child.at(form)
             given = [context[name] for name in inner.context]
             at = self.inside(module, place, child, inner)
             return several(self.module(inner, at, [*plain, *given]))
+        if isinstance(child.part, ModuleList):
+            results = []
+            for number, inner in child.part.applied[form.use]:
+                here = [x[number] if j in form.each else x for j, x in enumerate(plain)]
+                given = [context[name] for name in inner.context]
+                at = self.inside(module, place, child, inner, str(number))
+                results.append(self.module(inner, at, [*here, *given]))
+            if form.item is not None:
+                return several(results[0])
+            return several([torch.stack(same) for same in zip(*results, strict=True)])
         carried: Sequence[Tensor] = plain[:count]
-        for number, layer in enumerate(layers(child)):
+        for number, layer in enumerate(layers(child, form.use)):
             same = [x[number] if j in form.each else x for j, x in enumerate(plain)][count:]
             given = [context[name] for name in layer.context]
             at = self.inside(module, place, child, layer, str(number))
@@ -581,9 +591,9 @@ class Interpreter:
         return self.arrange(module, plan.right[0], flat, [n for n in names if n in kept])
 
 
-def layers(child: Child) -> Iterator[Module]:
+def layers(child: Child, use: int = 0) -> Iterator[Module]:
     """The layers of a stack or the experts of a bank, in order."""
-    in_order = runs(child.part.segments) if isinstance(child.part, Layers) else child.modules
+    in_order = runs(child.part.at(use)) if isinstance(child.part, Layers) else child.modules
     for count, module in in_order:
         for _ in range(count):
             yield module

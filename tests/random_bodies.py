@@ -529,6 +529,44 @@ class Body:
         expr = f"{x} |> {f}"
         self.bind(f"{expr} |> {f}" if again else expr, Type("float", (*self.lead, to)))
 
+    def side_by_side(self) -> None:
+        """Blocks of a list, one by one and all at once, for the whole of a value or its slices."""
+        a = self.dim()
+        b = self.pick((a, self.dim()))
+        tokens = self.lead == ("B", "T")
+        kinds = [f"Linear({a}, {b})", f"Linear({a}, {b}, bias: true)", f"Affine({a}, {b})"]
+        if a == b:
+            kinds += [f"RMSNorm({a})", f"MLP({a}, 3)", f"RMSNorm({a}) |> Linear({a}, {a})", "tanh",
+                      "Identity", f"Widths({a}, [2, k])"]  # fmt: skip
+            kinds += [f"Taps({a}, 2)", f"Slot({a}, RMSNorm({a}))"] if tokens else []
+        if a == b == "d":
+            kinds += [f"{name}(d, e, k, h)" for name in self.blocks] * 2
+            kinds += ["GQA(d, 2, 1, 2)", "GQA(d, 2, 2, 2, window: 2)", "Causes(d)"] * tokens
+        n = self.pick((1, 2, 3))
+        one = self.pick(kinds)
+        blocks = self.pick((
+            f"{n} * [{one}]", f"[{one} for i in {n}]",
+            f"[{', '.join(self.pick(kinds) for _ in range(n))}]",
+        ))  # fmt: skip
+        f, lead, x = self.fresh("f"), " ".join(self.lead), self.model(a)
+        self.lines.append(f"{f} = {blocks}")
+        t = Type("float", (*self.lead, b))
+        applied = f"{f}({x})"
+        if self.pick((0, 1)):
+            spread = f"repeat[{lead} {a} -> {n} {lead} {a}]({x})"
+            s = self.fresh("s")
+            self.lines.append(f"{s} = {f'{f}({x})' if a == b and self.pick((0, 1)) else spread}")
+            applied = f"{f}(each {s})"
+        together = self.pick(("mean", "sum", "max", "turned"))
+        if together == "turned":
+            axes = (*self.lead, str(n), b)
+            turn = f"rearrange[{n} {lead} {b} -> {lead} {n} {b}]({applied})"
+            self.bind(turn, Type("float", axes))
+        else:
+            self.bind(f"{together}[r {lead} {b} -> {lead} {b}]({applied})", t)
+        if self.pick((0, 1)):
+            self.bind(f"{self.model(a)} |> {f}[{self.pick(range(-n, n))}]", t)
+
     def residual(self) -> None:
         found = self.take(lambda t: t == Type("float", (*self.lead, "d")))
         assert found is not None
@@ -560,12 +598,18 @@ class Body:
         a = self.dim()
         f, s, r = self.fresh("f"), self.fresh("s"), self.fresh("r")
         x, y = self.model(a), self.model(a)
-        self.lines.append(f"{f} = Linear({a}, {a})")
+        lead = " ".join(self.lead)
+        made, call = self.pick((
+            (f"Linear({a}, {a})", f"{f}({{}})"), (f"Linear({a}, {a})", f"{f}({{}})"),
+            (f"[Linear({a}, {a}), MLP({a}, 2)]", f"{f}[0]({f}[1]({{}}))"),
+            (f"2 * [Linear({a}, {a})]", f"max[j {lead} {a} -> {lead} {a}]({f}({{}}))"),
+        ))  # fmt: skip
+        self.lines.append(f"{f} = {made}")
         t = Type("float", (*self.lead, a))
         body = self.pick((
-            f"{s} = tanh({f}({s})) + {r}  {r} = {r} * 0.5",
-            f"o = {s}  {s} = {r} + 1  {r} = {f}(o)",
-            f"{r} = {s} * 0.5  {s} = {s} + {r}  {r} = tanh({f}({r}))",
+            f"{s} = tanh({call.format(s)}) + {r}  {r} = {r} * 0.5",
+            f"o = {s}  {s} = {r} + 1  {r} = {call.format('o')}",
+            f"{r} = {s} * 0.5  {s} = {s} + {r}  {r} = tanh({call.format(r)})",
         ))  # fmt: skip
         told = self.pick(("", f"yield {s}", f"yield {r}, {s} * {r}"))
         before = self.pick((0, 1))
@@ -577,7 +621,6 @@ class Body:
         self.lines.append(f"{', '.join(out)} = {head} {{ {body}  {told} }}")
         for name in out[:2]:
             self.put(name, t)
-        lead = " ".join(self.lead)
         for name in out[2:]:
             self.bind(f"{self.pick(('sum', 'max', 'mean'))}[r {lead} {a} -> {lead} {a}]({name})", t)
 
@@ -801,7 +844,7 @@ EVERYWHERE = (
     Body.function, Body.product, Body.gain, Body.cast, Body.integers, Body.choice, Body.reduction,
     Body.soft, Body.matrix, Body.outer, Body.turn, Body.merged, Body.joined, Body.repeated,
     Body.looked_up, Body.best, Body.module, Body.residual, Body.rounds, Body.known, Body.truths,
-    Body.whole, Body.rows, Body.constant, Body.tied, Body.several,
+    Body.whole, Body.rows, Body.constant, Body.tied, Body.several, Body.side_by_side,
 )  # fmt: skip
 ALONG_TOKENS = (
     Body.convolution, Body.scanned, Body.attention, Body.own_attention, Body.entries, Body.placed,

@@ -120,6 +120,15 @@ block Choose(d, mode: enum(near, far, none) = none, rate: float = 1)(x: [..., d]
 block Needs(d)(x: [B, T, d]) -> [B, T, d] given nowhere: [B, T, d] {
   return x + nowhere
 }
+block Kept(d)(x: [B, T, d]) -> [B, T, d] {
+  k = x
+  cache k
+  s = einsum[B T d, B S d -> B T S](x, k)
+  return einsum[B T S, B S d -> B T d](softmax[... S](s), k)
+}
+block Centre(d)(x: [B, T, d]) -> [B, T, d] {
+  return x - mean[B T d -> B 1 d](x)
+}
 block Causes(d)(x: [B, T, d]) -> [B, T, d] {
   f = Linear(d, d, bias: true)
   return f(x) + mean[B T n d -> B T d](window(x, 2))
@@ -295,6 +304,10 @@ def drawn_beside(pick: Pick, free: Sequence[str]) -> list[tuple[str, list[str]]]
           f"reader = stack(2 * Slot(d, {pick(('MLP(d, 2)', 'Turned(0.7)', *free))}))",
           "memory = reader(texts(source))", "cross = CrossAttention(d, 2, d_head: 2)",
           "give memory", "x += cross(x)"]),
+        ("source: int[B, P]",
+         ["texts = Embedding(6, d)",
+          f"both = stack(2 * Slot(d, {pick(('MLP(d, 2)', 'GQA(d, 2, 2, 2)', *free))}))",
+          "x = both(x) * rearrange[B d -> B 1 d](mean[B P d -> B d](both(texts(source))))"]),
         ("keep: bool[B, Q]",
          ["x = x + 0.1 * model_dtype(rearrange[B -> B 1 1](sum[B Q -> B](keep)))"]),
         ("gain: []", ["x = x * tanh(gain)"]),
@@ -362,6 +375,20 @@ MISTAKES = (
   y = f(x)"""),
     ("bad-value", """param w: [d] = normal(-1)  # here
   y = x * w"""),
+    ("shape-mismatch", """f = [Linear(d, d), Linear(d, d + 1)]
+  y = sum[n B T d -> B T d](f(x))  # here"""),
+    ("unused-binding", """f = [Linear(d, d), Linear(d, d)]  # here
+  y = f[1](x)"""),
+    ("bad-value", """f = 2 * [Linear(d, d)]
+  y = f[0](x) + f[2](x)  # here"""),
+    ("not-static", """f = 2 * [Linear(d, d)]
+  y = f[x](x)  # here"""),
+    ("future-mask", """f = [Kept(d), Kept(d)]
+  y = mean[n B T d -> B T d](f(x))"""),
+    ("causality", """f = [Centre(d), Linear(d, d)]
+  y = mean[n B T d -> B T d](f(x))"""),
+    ("causality", """f = [Centre(d), Linear(d, d)]
+  y = f[1](x) + f[0](x)"""),
 )  # fmt: skip
 """What no program may do: the code with which it is refused, and statements that make y of x.
 

@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from emitted import code_of, run
+from emitted import code_of, from_text, run
 from models import variants
 
 D, HEADS, LAYERS, FF, VOCAB = 64, 4, 3, 96, 257
@@ -202,3 +202,54 @@ def test_generate() -> None:
         for _ in range(6):
             whole = torch.cat((whole, model(source, whole)[:, -1:].argmax(-1)), 1)
     assert torch.equal(found, whole)
+
+
+SHARED = """
+use std.core: Embedding, LayerNorm, MLP, TransformerLayer
+use std.attention: GQA
+model Shared(d, n)(source: int[B, N], stream target: int[B, T]) -> [B, T, d] {
+  embed  = Embedding(11, d)
+  feed   = MLP(d, 24, bias: true, activation: relu)
+  layers = stack(n * TransformerLayer(LayerNorm(d), GQA(d, 2, bias: true), feed))
+  memory = source |> embed |> layers
+  return (target |> embed |> layers) + rearrange[B d -> B 1 d](mean[B N d -> B d](memory))
+}
+variant V = Shared(d: 16, n: 2) { }
+"""
+
+
+def test_a_stack_of_encoder_and_decoder_is_one_module_called_twice() -> None:
+    """Equal to `torch.nn.TransformerEncoder`, whole and token by token."""
+    torch.manual_seed(4)
+    layer = torch.nn.TransformerEncoderLayer(16, 2, 24, 0.0, batch_first=True, norm_first=True)
+    stack = torch.nn.TransformerEncoder(layer, 2, enable_nested_tensor=False).eval()
+    for parameter in stack.parameters():
+        torch.nn.init.normal_(parameter, std=0.4)
+    net = from_text(SHARED).Model().eval()
+    with torch.no_grad():
+        for ours, theirs in zip(net.layers, stack.layers, strict=True):
+            parts = {
+                "norm_1": theirs.norm1,
+                "norm_2": theirs.norm2,
+                "feed.up_proj": theirs.linear1,
+                "feed.down_proj": theirs.linear2,
+                "mix.o_proj": theirs.self_attn.out_proj,
+            }
+            for name, part in parts.items():
+                ours.get_submodule(name).load_state_dict(part.state_dict())
+            for at, name in enumerate("qkv"):
+                proj = ours.get_submodule(f"mix.{name}_proj")
+                proj.weight.copy_(theirs.self_attn.in_proj_weight.chunk(3)[at])
+                proj.bias.copy_(theirs.self_attn.in_proj_bias.chunk(3)[at])
+        source, target = torch.randint(11, (2, 5)), torch.randint(11, (2, 7))
+
+        def causal(x: torch.Tensor) -> torch.Tensor:
+            mask = torch.nn.Transformer.generate_square_subsequent_mask(x.shape[1])
+            return stack(net.embed(x), mask=mask, is_causal=True)
+
+        wanted = causal(target) + causal(source).mean(1, keepdim=True)
+        assert distance(net(source, target), wanted) < 1e-5
+        cache = net.new_cache(2, 7)
+        pieces = [net(source, x, cache=cache) for x in target.split([3, 1, 1, 2], 1)]
+        assert distance(torch.cat(pieces, 1), wanted) < 1e-5
+    assert len(list(net.layers.parameters())) == 2 * 16

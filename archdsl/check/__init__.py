@@ -30,6 +30,7 @@ evaluates an expression, and imports none of the three.
 | `interface.py` | inputs, results, conditions and slots against what a block promises |
 | `submodules.py` | the node and the submodule of an application |
 | `schedules.py` | stacks and what repeats in them |
+| `side_by_side.py` | lists of blocks that are applied |
 | `experts.py` | banks and mixtures |
 | `context.py` | `given` and `give` |
 | `recurrence.py` | windows, scans, loops |

@@ -20,6 +20,7 @@ from archdsl.check import (
     expressions,
     interface,
     recipes,
+    side_by_side,
     submodules,
     tensors,
 )
@@ -32,6 +33,7 @@ from archdsl.check.values import (
     Error,
     Float,
     Int,
+    Listed,
     Mixture,
     PrimitiveRef,
     Recipe,
@@ -88,8 +90,11 @@ def _one(
     finally:
         reported, scope.diagnostics = scope.diagnostics, reported
     if types is None and not _swapped(scope, reported, target, args, span):
+        help = _slices_fit(scope, target, args, fn_span, span) if not each else ""
+        help = help or next(filter(None, (interface.without_each(scope, a) for a in args)), "")
         for diagnostic in reported.items:
-            scope.diagnostics.put(diagnostic)
+            shaped = help and diagnostic.code in _OF_SHAPES and not diagnostic.help
+            scope.diagnostics.put(replace(diagnostic, help=help) if shaped else diagnostic)
     if types is None:
         return Error()
     operation = chains.operation(target)
@@ -97,6 +102,21 @@ def _one(
         return tensors.primitive(scope, operation.name, tuple(args), span)
     whole, title = with_defaults(scope, target), describe(target)
     return submodules.application(scope, whole, title, args, types, fn_span, span, label, each)
+
+
+def _slices_fit(scope: Scope, target: Value, args: list[Tensor], fn_span: Span, span: Span) -> str:
+    """What is written where blocks of a list get a tensor of which a slice would fit each."""
+    if not isinstance(target, Listed) or target.number is not None:
+        return ""
+    handed = side_by_side.slices(scope, target, args)
+    quiet = replace(scope, diagnostics=Diagnostics(), guessing=True)
+    if handed == args or result(quiet, target, handed, fn_span, span) is None:
+        return ""
+    names = [
+        "each " * (a is not b) + (scope.nodes[a.node].name or "x")
+        for a, b in zip(args, handed, strict=True)
+    ]
+    return f"each block gets all of it; a slice for each is {fn_span.text}({', '.join(names)})"
 
 
 _OF_SHAPES = ("shape-mismatch", "unknown-equality", "unmet-where")
@@ -149,7 +169,7 @@ def _recipes(value: Value) -> Iterator[Recipe]:
                 yield from _recipes(inner)
         case Repeat(item=inner):
             yield from _recipes(inner)
-        case Schedule(items) | Bank(items) | Chain(items):
+        case Schedule(items) | Bank(items) | Chain(items) | Listed(items):
             for item in items:
                 yield from _recipes(item)
 
@@ -168,6 +188,8 @@ def _with(value: Value, old: Recipe, new: Recipe) -> Value:
             return replace(value, items=tuple(run for run in runs if isinstance(run, Repeat)))
         case Chain(stages, span):
             return Chain(tuple(_with(stage, old, new) for stage in stages), span)
+        case Listed(blocks):
+            return replace(value, blocks=tuple(_with(block, old, new) for block in blocks))
     return value
 
 
@@ -231,6 +253,8 @@ def with_defaults(scope: Scope, value: Value) -> Value:
             return replace(value, items=_runs(scope, items))
         case Mixture(bank=pool):
             return replace(value, bank=replace(pool, items=_runs(scope, pool.items)))
+        case Listed(blocks):
+            return replace(value, blocks=tuple(with_defaults(scope, block) for block in blocks))
     return value
 
 
@@ -262,6 +286,8 @@ def result(
             return _either(scope, first, second, zeros, span)
         case Schedule(items):
             return _through(scope, items, args, fn_span, span)
+        case Listed():
+            return _side_by_side(scope, target, args, fn_span, span)
         case Mixture(bank=pool):
             results = [result(scope, kind.item, args, fn_span, span) for kind in pool.items]
             types = [t for t in results if t is not None]
@@ -355,6 +381,21 @@ def _through(
             )
             return None
     return types
+
+
+def _side_by_side(
+    scope: Scope, target: Listed, args: list[Tensor], fn_span: Span, span: Span
+) -> tuple[TensorType, ...] | None:
+    """What blocks of a list give: the one that a number means, or all along a new first axis."""
+    results: list[tuple[int, tuple[TensorType, ...]]] = []
+    for number, block in side_by_side.different(target):
+        types = result(scope, block, args, fn_span, span)
+        if types is None:
+            return None
+        results.append((number, types))
+    if target.number is not None:
+        return results[0][1]
+    return side_by_side.along_a_new_axis(scope, target, results, span)
 
 
 # --- signatures -----------------------------------------------------------------------------------
@@ -497,18 +538,17 @@ def obliged(scope: Scope, inner: Scope, recipe: Recipe, span: Span) -> bool:
 
 def slots_fit(scope: Scope, inner: Scope, recipe: Recipe, fn_span: Span) -> bool:
     """Every block-valued setting keeps the signature of its slot, for axes nobody knows."""
+    settings = dict(recipe.settings)
     for decl in recipe.block.decl.settings:
-        if not isinstance(decl.kind, s.SignatureKind):
-            continue
-        value = dict(recipe.settings)[decl.name.name]
-        before = len(scope.diagnostics)
-        problem = _misfit(scope, inner, decl.kind, value)
-        if len(scope.diagnostics) > before:
-            return False
-        if problem:
-            span = getattr(value, "span", None) or recipe.span or fn_span
-            interface.slot_misfit(scope, recipe, decl, value, problem, span)
-            return False
+        for kind, value in interface.slots(decl.kind, settings[decl.name.name]):
+            before = len(scope.diagnostics)
+            problem = _misfit(scope, inner, kind, value)
+            if len(scope.diagnostics) > before:
+                return False
+            if problem:
+                span = getattr(value, "span", None) or recipe.span or fn_span
+                interface.slot_misfit(scope, recipe, decl, value, problem, span)
+                return False
     return True
 
 

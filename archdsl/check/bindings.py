@@ -25,6 +25,7 @@ from archdsl.check.values import (
     Either,
     Error,
     Int,
+    Items,
     Recipe,
     Schedule,
     Slot,
@@ -156,6 +157,13 @@ def _in_the_head(decl: s.BlockDecl) -> set[str]:
 # --- a word before a binding ----------------------------------------------------------------------
 
 
+_OF_A_LIST = {
+    "share": "share each block by a name, then list the names: [f, g]",
+    "apart": "write a block that holds the list, or a stack: apart more = stack(2 * Block(d))",
+}
+"""What is written where one of these words stands before a list."""
+
+
 def own(scope: Scope, statement: s.Bind, value: Value) -> Value:
     """The value that a binding with a word before it has, or an error after a report."""
     if isinstance(value, Slot) and value.recipe is not None:
@@ -166,7 +174,8 @@ def own(scope: Scope, statement: s.Bind, value: Value) -> Value:
     if len(statement.names) != 1 or not (stacked or isinstance(value, Recipe | Slot | Either)):
         message = f"`{statement.own}` stands before one block with its settings"
         note = f"this is {describe(value)}"
-        return scope.fail("not-a-block", message, statement.value.span, note=note)
+        help = _OF_A_LIST[statement.own or ""] if isinstance(value, Items) else ""
+        return scope.fail("not-a-block", message, statement.value.span, note=note, help=help)
     name = statement.names[0]
     if statement.own == "apart":
         scope.used.add(name.name)

@@ -20,6 +20,7 @@ from archdsl.check import (
     parameters,
     recipes,
     recurrence,
+    side_by_side,
 )
 from archdsl.check.recurrence import Repeated
 from archdsl.check.scope import Importable, Scope, nowhere, speaking, words
@@ -127,6 +128,8 @@ def run(scope: Scope, decl: s.BlockDecl) -> tuple[int, ...] | None:
     if result is None and not any(isinstance(x, s.Result) for x in decl.body):
         message = f"{decl.name.name} returns nothing"
         scope.fail("missing-return", message, decl.name.span, help="end its body with return ...")
+    if result is not None and len(scope.diagnostics) == before:
+        side_by_side.unapplied(scope)
     # What stands behind a mistake was not read to its end: what it uses is not known.
     if scope.numbers is None and result is not None and len(scope.diagnostics) == before:
         bindings.unused(scope)

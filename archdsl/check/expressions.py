@@ -23,6 +23,7 @@ from archdsl.check import (
     recipes,
     recurrence,
     schedules,
+    side_by_side,
     statics,
     tensors,
 )
@@ -242,7 +243,7 @@ def comprehension(
     if not clauses:
         value = evaluate(scope, expr)
         return value if isinstance(value, Error) else Items((value,))
-    clause, inner = clauses[0], replace(scope, names=dict(scope.names))
+    clause, inner = clauses[0], _counting(scope, clauses[0])
     source = lists.items_of(
         scope, evaluate(scope, clause.source), clause.names[0].name, clause.source.span
     )
@@ -276,6 +277,12 @@ def comprehension(
     return _concatenated(scope, parts, span)
 
 
+def _counting(scope: Scope, clause: s.For) -> Scope:
+    """The world of what stands before a `for`, whose names are still to be bound."""
+    names = {name.name for name in clause.names}
+    return replace(scope, names=dict(scope.names), counting=scope.counting | names)
+
+
 def _pipe(scope: Scope, stages: tuple[s.Expr, ...]) -> Value:
     if isinstance(stages[0], s.Choice):
         message = "`|>` applies to the whole choice, which is easily misread"
@@ -287,6 +294,12 @@ def _pipe(scope: Scope, stages: tuple[s.Expr, ...]) -> Value:
     if isinstance(value, Repeat | Schedule):
         message = "a chain is made of blocks, and this is a stack"
         help = "a chain is repeated in brackets: n * (f |> g); a stack is bound and applied"
+        return scope.fail("not-a-block", message, stages[0].span, help=help)
+    if isinstance(value, Items):
+        message = "`|>` begins with a tensor or a block, and this is a list"
+        text, last = stages[0].span.text, stages[-1].span.text
+        after = isinstance(stages[-1], s.Name) and isinstance(scope.look(last), Tensor)
+        help = f"write {last} |> {text}" if after else f"apply the list first: x |> {text} |> ..."
         return scope.fail("not-a-block", message, stages[0].span, help=help)
     for stage in stages[1:]:
         if isinstance(value, Error):
@@ -314,15 +327,58 @@ def _apply(scope: Scope, fn: s.Expr, args: tuple[Value, ...], span: Span) -> Val
     """`fn` applied to values: the right side of a pipe, or a call on tensors."""
     while isinstance(fn, s.Group) and len(fn.items) == 1:
         fn = fn.items[0]
-    if isinstance(fn, s.AxesCall):
+    listed = _list_of(scope, fn)
+    if listed is None and isinstance(fn, s.AxesCall):
+        if isinstance(fn.fn, s.Name) and isinstance(scope.names.get(fn.fn.name), Error):
+            return Error()
         return patterns.operation(scope, fn, args, span)
-    target = names.applied(scope, fn) or evaluate(scope, fn)
+    if listed is None:
+        named, target = fn, names.applied(scope, fn) or evaluate(scope, fn)
+    else:
+        named, items, at = listed
+        target = _one_of(scope, items, at, fn.span)
+    if isinstance(target, Items):
+        target = side_by_side.blocks(scope, target, None, fn.span)
     if isinstance(target, Error):
         return target
     if isinstance(target, PrimitiveRef):
         return tensors.primitive(scope, target.name, args, span)
-    label = fn.name if isinstance(fn, s.Name) else ""
+    label = named.name if isinstance(named, s.Name) else ""
+    if label in scope.counting:
+        return side_by_side.counted(scope, label, fn.span)
+    if label:
+        side_by_side.mark(scope, label, target)
     return apply.application(scope, target, label, args, fn.span, span)
+
+
+def _list_of(scope: Scope, fn: s.Expr) -> tuple[s.Expr, Items, s.Expr] | None:
+    """The list and the index of `proj[0]`, where that is applied; None for all others."""
+    match fn:
+        case s.Index(listed, at):
+            pass
+        case s.AxesCall(listed) if (index := _index(fn)) is not None:
+            at = index
+        case _:
+            return None
+    if isinstance(listed, s.Name) and not isinstance(scope.look(listed.name), Items):
+        return None
+    items = evaluate(scope, listed)
+    return (listed, items, at) if isinstance(items, Items) else None
+
+
+def _one_of(scope: Scope, items: Items, at: s.Expr, span: Span) -> Value:
+    """The block of a list that an index means, as it is applied."""
+    index = evaluate(scope, at)
+    value = lists.item(scope, items, index, span, at.span)
+    if isinstance(value, Error) or not isinstance(index, Int):
+        return Error()
+    number = scope.value(index.dim)
+    if number is None and scope.numbers is not None:
+        message = "a list has a fixed number of blocks, and an input decides this index"
+        return scope.fail("not-static", message, at.span)
+    if items.values is None or number is None:
+        return side_by_side.blocks(scope, Items(None, value), 0, span)
+    return side_by_side.blocks(scope, items, number % len(items.values), span)
 
 
 def _choice(scope: Scope, expr: s.Choice) -> Value:
@@ -408,14 +464,19 @@ def _field(scope: Scope, expr: s.Field) -> Value:
 
 
 def _call(scope: Scope, expr: s.Call) -> Value:
-    if isinstance(expr.fn, s.AxesCall):
+    one_of_a_list = _list_of(scope, expr.fn) is not None
+    if isinstance(expr.fn, s.AxesCall) and not one_of_a_list:
         return _apply(scope, expr.fn, _arguments(scope, expr), expr.span)
     target = names.applied(scope, expr.fn) or evaluate(scope, expr.fn)
     match target:
         case Error():
             return target
+        case BlockRef() if one_of_a_list and (args := _operands(scope, expr)):
+            return _apply(scope, expr.fn, args, expr.span)
         case BlockRef(block):
             return recipe(scope, block, expr.args, expr.span, expr.fn.span)
+        case PrimitiveRef() if one_of_a_list:
+            pass
         case PrimitiveRef("stack"):
             return _stack(scope, expr)
         case PrimitiveRef("bank"):
@@ -432,6 +493,14 @@ def _call(scope: Scope, expr: s.Call) -> Value:
                 return statics.function(scope, op, args, expr.span)
             return tensors.primitive(scope, op, args, expr.span)
     return _apply(scope, expr.fn, _arguments(scope, expr), expr.span)
+
+
+def _operands(scope: Scope, expr: s.Call) -> tuple[Value, ...]:
+    """The arguments of a call, if there are tensors among them."""
+    if not all(arg.plain or arg.each for arg in expr.args):
+        return ()
+    args = _arguments(scope, expr)
+    return args if any(isinstance(arg, Tensor | Tensors | Each) for arg in args) else ()
 
 
 def _arguments(scope: Scope, expr: s.Call) -> tuple[Value, ...]:
@@ -490,7 +559,7 @@ def _one_for_each(scope: Scope, clause: s.For, layer: s.Expr) -> list[Repeat] | 
     if indices is None:
         return None
     layers: list[Value] = []
-    inner = replace(scope, names=dict(scope.names))
+    inner = _counting(scope, clause)
     for value in indices.values:
         inner.names[name.name] = value
         item = evaluate(inner, layer)

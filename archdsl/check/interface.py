@@ -7,11 +7,14 @@ for each application.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from archdsl import syntax as s
 from archdsl.check.scope import Scope
-from archdsl.check.values import Int, Recipe, Tensor, Value, describe
+from archdsl.check.values import Int, Items, Recipe, Tensor, Value, describe
 from archdsl.diagnostic import Diagnostics, Label
 from archdsl.dims import DIFFERENT, EQUAL, UNKNOWN, Dim, Verdict
+from archdsl.nodes import Apply
 from archdsl.record import replace
 from archdsl.source import Span
 from archdsl.symbols import SEEN
@@ -198,30 +201,58 @@ def are_declared(
         if t is None:
             return False
         if same(scope, result.type, t) is not EQUAL:
-            _other_result(scope, result.type, t, statement, written)
+            _other_result(scope, result, t, statement, written)
             return False
     return True
 
 
 def _other_result(
-    scope: Scope, result: TensorType, t: TensorType, statement: s.Result, written: s.TypeExpr
+    scope: Scope, result: Tensor, t: TensorType, statement: s.Result, written: s.TypeExpr
 ) -> None:
     """Reports a result of another type."""
-    unknown = scope.numbers is None and same(scope, result, t) is not DIFFERENT
-    hint = ""
+    unknown = scope.numbers is None and same(scope, result.type, t) is not DIFFERENT
+    hint = without_each(scope, result)
     code = "unknown-equality" if unknown else "shape-mismatch"
-    if result.dtype != t.dtype:
+    if result.type.dtype != t.dtype:
         code = "dtype-mismatch"
-        hint = "write model_dtype(x)" if result.dtype == "float32" else ""
+        hint = "write model_dtype(x)" if result.type.dtype == "float32" else ""
     elif unknown:
         hint = "add a `where` that says that they are equal"
     scope.fail(
         code,
-        f"declared {written.span.text}, returned {result}",
+        f"declared {written.span.text}, returned {result.type}",
         statement.values[0].span,
-        note=scope.describe(result),
+        note=scope.describe(result.type),
         help=hint,
     )
+
+
+def slots(kind: s.Kind | None, value: Value) -> Iterator[tuple[s.SignatureKind, Value]]:
+    """The blocks of a setting, each with the signature that it has to keep: one, those of a list,
+    none of a setting that is a number.
+    """
+    match kind, value:
+        case s.SignatureKind(), _:
+            yield kind, value
+        case s.KindOf("list", (inner,)), Items(values, sample):
+            for item in (sample,) if values is None else values:
+                if item is not None:
+                    yield from slots(inner, item)
+
+
+def without_each(scope: Scope, result: Tensor) -> str:
+    """What is written where blocks of a list got all of a tensor and not each its slice; nothing
+    for what is no such result.
+    """
+    node = scope.nodes[result.node] if 0 <= result.node < len(scope.nodes) else None
+    axes = result.type.axes
+    if node is None or len(axes) < 2 or scope.compare_axes(axes[0], axes[1]) is not EQUAL:
+        return ""
+    match node.form:
+        case Apply(child, each=(), item=None) if isinstance(scope.names.get(child), Items):
+            operand = next((scope.nodes[a].name for a in node.args), "") or "x"
+            return f"{child} hands all of {operand} to each block, {child}(each {operand}) a slice"
+    return ""
 
 
 # --- inputs ---------------------------------------------------------------------------------------

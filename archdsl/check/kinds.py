@@ -98,6 +98,8 @@ def _any_item(name: str, kind: s.Kind) -> Value:
             return Truth(None)
         case s.SimpleKind("float"):
             return Float(Ref(f"{name}[]"))
+        case s.SignatureKind(inputs, outputs):
+            return Slot(name, inputs, outputs, None)
     return Int(Dim.symbol(f"{name}[]"))
 
 

@@ -18,11 +18,13 @@ from archdsl.check.values import (
     Int,
     Items,
     Null,
+    Tensor,
     Text,
     Truth,
     Value,
     Word,
     describe,
+    is_block,
     is_layer,
 )
 from archdsl.dims import DIFFERENT, Dim, substitute
@@ -143,6 +145,10 @@ def item(scope: Scope, value: Value, at: Value, span: Span, at_span: Span) -> Va
     items = _listed(scope, value, span)
     if isinstance(items, Error | Null) or isinstance(at, Error):
         return items if isinstance(items, Error | Null) else at
+    if isinstance(at, Tensor) and items.any is not None and is_block(items.any):
+        help = "bank(n, Block(...), top_k) and mixture(...) choose blocks for each token"
+        message = "an index has to be an integer known in advance"
+        return scope.fail("not-static", message, at_span, note=f"this is {describe(at)}", help=help)
     index = statics.integer(scope, at, at_span, "an index")
     if index is None:
         return Error()

@@ -115,6 +115,10 @@ def no_part(scope: Scope, value: Value, expr: s.Field) -> Error:
             help = f"an operation is applied to its operands: {tensors.written(part)}"
         case Tensor():
             help = of_tensor(part)
+        case Recipe() if not isinstance(expr.value, s.Name):
+            message = f"{expr.value.span.text} has no name of its own to be tied to"
+            help = f"bind the block by itself, and tie to name.{part}"
+            return scope.fail("unsupported", message, expr.span, help=help)
         case Schedule() | Repeat() | Slot() | Either() | Bank():
             message = f"{expr.value.span.text} is {describe(value)}, which has no parameter {part}"
             help = f"a parameter belongs to one block that is bound by itself: name.{part}"

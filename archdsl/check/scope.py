@@ -109,7 +109,9 @@ class Scope:
     whether a parameter with a condition is there, which its name says in a condition. `shared`:
     what this body shares. `unrolled` are the model's settings that say how long a `for i in n` is.
     `keys` is a published configuration, `read` which of its keys were looked at. `places` are the
-    names under which the block keeps something for later tokens. `importable` gives the `use` that
+    names under which the block keeps something for later tokens. `applied` are the numbers of the
+    blocks of each list that are applied, `counting` the names of the `for` around an
+    expression. `importable` gives the `use` that
     a name of the library needs. `guessing`: what is evaluated is a guess at what was meant.
     """
 
@@ -145,6 +147,8 @@ class Scope:
     shared: dict[str, Binding] = field(default_factory=dict)
     unrolled: set[str] = field(default_factory=set)
     places: set[str] = field(default_factory=set)
+    applied: dict[str, set[int]] = field(default_factory=dict)
+    counting: frozenset[str] = frozenset()
     importable: Importable = nowhere
     guessing: bool = False
 

@@ -7,7 +7,7 @@ name; a further application has to fit what is stored.
 from __future__ import annotations
 
 from archdsl import nodes
-from archdsl.check import context, schedules
+from archdsl.check import context, schedules, side_by_side
 from archdsl.check.scope import Scope, rooted
 from archdsl.check.tensors import results_of, tensor
 from archdsl.check.values import (
@@ -15,6 +15,7 @@ from archdsl.check.values import (
     Chain,
     Each,
     Error,
+    Listed,
     Mixture,
     Recipe,
     Repeat,
@@ -26,7 +27,7 @@ from archdsl.check.values import (
     block_name,
 )
 from archdsl.dims import substitute
-from archdsl.graph import Child, Experts, Layers, Module, Segment, Single, distinct
+from archdsl.graph import Child, Experts, Layers, Module, ModuleList, Segment, Single, distinct
 from archdsl.record import replace
 from archdsl.source import Span
 from archdsl.types import TensorType
@@ -35,8 +36,8 @@ from archdsl.types import TensorType
 def operands(
     scope: Scope, target: Value, args: tuple[Value, ...], span: Span
 ) -> tuple[list[Tensor], tuple[int, ...]] | None:
-    """Arguments as tensors, and which of them each layer of a stack gets a slice of; None after a
-    report.
+    """Arguments as tensors, and which of them each layer of a stack or block of a list gets a slice
+    of; None after a report.
     """
     tensors: list[Tensor] = []
     each: list[int] = []
@@ -46,6 +47,9 @@ def operands(
             continue
         if isinstance(arg, Each) and isinstance(target, Schedule):
             one = schedules.slice_of(scope, target, arg.value, span)
+            each.append(len(tensors))
+        elif isinstance(arg, Each) and isinstance(target, Listed) and target.number is None:
+            one = side_by_side.slice_of(scope, target, arg.value, span)
             each.append(len(tensors))
         else:
             one = tensor(scope, arg, span)
@@ -89,6 +93,8 @@ def application(
     """The node of an application that gives these types, and its submodule. `title` is what
     messages call what is applied, `label` the name under which it was bound.
     """
+    if isinstance(target, Listed):
+        return _side_by_side(scope, target, title, args, types, fn_span, span, label, each)
     operands = tuple(t.node for t in args)
     match folded(scope, target, args):
         case "identity":
@@ -125,7 +131,12 @@ def folded(scope: Scope, target: Value, args: list[Tensor]) -> str:
     if scope.numbers is None or isinstance(target, Schedule | Bank | Mixture | Repeat):
         return ""
     module = make(scope, target, args)
-    if not isinstance(module, Module) or len(module.outputs) != 1:
+    return _folded(module) if isinstance(module, Module) else ""
+
+
+def _folded(module: Module) -> str:
+    """As `folded`, of a module."""
+    if len(module.outputs) != 1:
         return ""
     match module.nodes[module.outputs[0]]:
         case nodes.Node(nodes.Input()) if len(module.inputs) == 1:
@@ -161,12 +172,7 @@ def child(
     else:
         child = Child(name, Layers(parts))
     if inline and _owns(child):
-        scope.fail(
-            "anonymous-parameters",
-            f"{title} has parameters and no name to store them under",
-            fn_span,
-            help="bind it to a name first, then apply the name",
-        )
+        _nameless(scope, title, fn_span)
         return None
     scope.children[name] = child
     return name, 0
@@ -177,11 +183,7 @@ def _again(
 ) -> tuple[str, int] | None:
     """A submodule applied once more, perhaps to tensors of other types."""
     if not isinstance(parts, Module):
-        if distinct(parts) == child.modules:
-            return child.name, 0
-        message = f"{child.name} is applied to tensors of another type than before"
-        scope.fail("unsupported", message, span, help="bind another stack for them")
-        return None
+        return _stack_again(scope, child, parts, span)
     single = child.part
     assert isinstance(single, Single)
     applied = single.applied or (single.module,)
@@ -195,6 +197,125 @@ def _again(
             scope.fail("shape-mismatch", message, span, help="bind another submodule")
             return None
     return child.name, applied.index(parts)
+
+
+def _stack_again(
+    scope: Scope, child: Child, parts: tuple[Segment, ...], span: Span
+) -> tuple[str, int] | None:
+    """A stack or a bank applied once more, a stack perhaps to tensors of other types."""
+    if distinct(parts) == child.modules:
+        layers = child.part
+        applied = layers.applied if isinstance(layers, Layers) else ()
+        return child.name, applied.index(parts) if applied else 0
+    if not isinstance(child.part, Layers):
+        message = f"{child.name} is applied to tensors of another type than before"
+        scope.fail("unsupported", message, span, help="bind another bank for them")
+        return None
+    applied = child.part.applied or (child.part.segments,)
+    if not _alike(child.part.segments, parts):
+        message = f"{child.name} has parameters of other shapes here than where it was applied"
+        scope.fail("shape-mismatch", message, span, help="bind another stack")
+        return None
+    if parts not in applied:
+        applied = (*applied, parts)
+        streaming = (use for use in applied if all(m.streams for _, m in distinct(use)))
+        part = Layers(next(streaming, applied[0]), applied)
+        scope.children[child.name] = replace(child, part=part)
+    return child.name, applied.index(parts)
+
+
+def _alike(one: tuple[Segment, ...], other: tuple[Segment, ...]) -> bool:
+    """Whether two stacks have the same parameters, layer by layer."""
+    return len(one) == len(other) and all(
+        a.count == b.count and _same_weights(a.item, b.item)
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def _same_weights(one: Module | tuple[Segment, ...], other: Module | tuple[Segment, ...]) -> bool:
+    if isinstance(one, Module) or isinstance(other, Module):
+        both = isinstance(one, Module) and isinstance(other, Module)
+        return both and _weights(one) == _weights(other)  # type: ignore[arg-type]
+    return _alike(one, other)
+
+
+def _side_by_side(
+    scope: Scope,
+    target: Listed,
+    title: str,
+    args: list[Tensor],
+    types: tuple[TensorType, ...],
+    fn_span: Span,
+    span: Span,
+    label: str,
+    each: tuple[int, ...],
+) -> Value:
+    """The node of blocks of a list that are applied, one or all, and their submodules."""
+    name = label or inline_name(scope, target)
+    form = nodes.Apply(name, each, item=target.number)
+    operands = tuple(t.node for t in args)
+    if scope.numbers is not None:
+        used = _listed(scope, target, title, name, args, fn_span, inline=not label)
+        if used is None:
+            return Error()
+        use, modules = used
+        match _folded(modules[0]) if target.number is not None else "":
+            case "identity":
+                return args[0]
+            case "zero":
+                return scope.add(nodes.Node(nodes.Zero(), operands[:1], types, span=span))
+        form = replace(form, use=use)
+        inputs = context.inputs(scope, scope.children[name].given(form))
+        form, operands = replace(form, context=len(inputs)), (*operands, *inputs)
+    return results_of(scope, nodes.Node(form, operands, types, span=span))
+
+
+def _listed(
+    scope: Scope,
+    target: Listed,
+    title: str,
+    name: str,
+    args: list[Tensor],
+    fn_span: Span,
+    inline: bool,
+) -> tuple[int, list[Module]] | None:
+    """Registers an application of blocks of a list: which of those to several types it is, and its
+    modules; None after a report.
+    """
+    applied: list[tuple[int, Module]] = []
+    before: tuple[Value, Module] | None = None
+    for number, block in enumerate(target.chosen, target.number or 0):
+        alike = before is not None and before[0] == block
+        module = before[1] if before is not None and alike else make(scope, block, args)
+        if not isinstance(module, Module):
+            return None
+        before = block, module
+        applied.append((number, module))
+    child = scope.children.get(name) or Child(name, ModuleList(len(target.blocks)), inline)
+    part = child.part
+    assert isinstance(part, ModuleList)
+    known = part.numbered
+    for number, module in applied:
+        if _weights(known.get(number, module)) != _weights(module):
+            message = f"{name}[{number}] has parameters of other shapes here than where it was"
+            help = "bind another list"
+            scope.fail("shape-mismatch", f"{message} applied", fn_span, help=help)
+            return None
+    if tuple(applied) not in part.applied:
+        part = replace(part, applied=(*part.applied, tuple(applied)))
+    child = replace(child, part=part)
+    if inline and _owns(child):
+        _nameless(scope, title, fn_span)
+        return None
+    scope.children[name] = child
+    return part.applied.index(tuple(applied)), [module for _, module in applied]
+
+
+def _nameless(scope: Scope, title: str, span: Span) -> None:
+    """Reports an application without a name whose block owns parameters."""
+    message = f"{title} has parameters and no name to store them under"
+    help = "bind it to a name first, then apply the name"
+    scope.fail("anonymous-parameters", message, span, help=help)
 
 
 def _weights(module: Module) -> list[object]:

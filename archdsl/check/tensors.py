@@ -13,6 +13,7 @@ from archdsl.check.values import (
     Error,
     Float,
     Int,
+    Items,
     Slot,
     Tensor,
     Tensors,
@@ -74,16 +75,17 @@ def tensor(scope: Scope, value: Value, span: Span) -> Tensor | None:
         case Error():
             return None
     if isinstance(value, Each):
-        help = "apply a stack: layers(x, each y)"
-        scope.fail("wrong-arguments", "each is for the layers of a stack", span, help=help)
+        message = "each is for the layers of a stack and the blocks of a list"
+        help = "apply a stack: layers(x, each y), or a list: proj(each y)"
+        scope.fail("wrong-arguments", message, span, help=help)
         return None
-    scope.fail(
-        "not-a-tensor",
-        "a tensor is needed here",
-        span,
-        note=f"this is {describe(value)}",
-        help="apply it to its inputs first" if not isinstance(value, Tensors | Truth) else "",
-    )
+    help = "apply it to its inputs first"
+    if isinstance(value, Tensors | Truth):
+        help = ""
+    elif isinstance(value, Items) and isinstance(value.any, Tensor | Tensors):
+        help = "a list of tensors is no tensor: rearrange joins several along an axis"
+    note = f"this is {describe(value)}"
+    scope.fail("not-a-tensor", "a tensor is needed here", span, note=note, help=help)
     return None
 
 

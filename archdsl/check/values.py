@@ -211,6 +211,23 @@ class Bank:
 
 
 @record
+class Listed:
+    """Blocks of a list that are applied side by side, `length` of them; or the one of a number.
+
+    A generic check may know one `block` that stands for all.
+    """
+
+    blocks: tuple[Value, ...]
+    length: Dim
+    number: int | None = None
+
+    @property
+    def chosen(self) -> tuple[Value, ...]:
+        """The blocks that are applied."""
+        return self.blocks if self.number is None else (self.blocks[self.number],)
+
+
+@record
 class Mixture:
     """`mixture(pool, weights, indices)`: the chosen blocks of a bank, summed with weights. `partly`
     where indices of other banks are among those given.
@@ -248,7 +265,9 @@ class Tensors:
 
 @record
 class Each:
-    """`each x` in the application of a stack: every layer gets its slice of the first axis."""
+    """`each x` in the application of a stack or a list: every layer or block gets its slice of the
+    first axis.
+    """
 
     value: Tensor
 
@@ -302,6 +321,7 @@ Value = (
     | Repeat
     | Schedule
     | Bank
+    | Listed
     | Mixture
     | ParamPath
     | Tensor
@@ -311,8 +331,12 @@ Value = (
 
 
 def with_numbers(value: Value, change: Callable[[Int | Float], Value]) -> Value:
-    """A number changed, or a block with all numbers in its settings changed; others as they are."""
+    """A number changed, or a list or a block with all numbers in it changed; others as they are."""
     match value:
+        case Items(values, sample, length):
+            changed = None if values is None else tuple(with_numbers(v, change) for v in values)
+            any_item = None if sample is None else with_numbers(sample, change)
+            return Items(changed, any_item, length)
         case Int() | Float():
             return change(value)
         case Recipe(block, settings, ties, span, shared):
@@ -336,6 +360,8 @@ def size(value: Value) -> int:
             return size(inner)
         case Bank(items):
             return sum(size(item) for item in items)
+        case Items(values) if values and is_block(values[0]):
+            return sum(size(item) for item in values)
     return 1
 
 
@@ -350,7 +376,9 @@ def is_block(value: Value) -> bool:
 
 
 def block_name(value: Value) -> str:
-    """The block of an application without a name of its own; "stack" where there are several."""
+    """The block of an application without a name of its own; "stack" or "list" where there are
+    several.
+    """
     match value:
         case Recipe(block) | BlockRef(block):
             return block.name
@@ -362,6 +390,8 @@ def block_name(value: Value) -> str:
             return name
         case Chain():
             return "chain"
+        case Listed():
+            return "list"
     return "stack"
 
 
@@ -387,6 +417,7 @@ _WORDS = {
     Schedule: "a stack",
     Repeat: "a stack",
     Bank: "a bank of experts",
+    Listed: "a list of blocks",
     Mixture: "a mixture of experts",
     ParamPath: "a parameter",
     Each: "a tensor handed out layer by layer",

@@ -334,7 +334,9 @@ class _Step:
         if not isinstance(condition.form, Apply):
             return Mask(self.module.block, here)
         child = self.module.child(condition.form.child)
-        block = child.modules[0][1]
+        (_, block), *others = child.at(condition.form)
+        if others:
+            return Mask(child.name, here)
         return Mask(block.block, here if child.inline else block.span or here)
 
     def rearrange(self, plan: Plan, args: list[Flow]) -> list[Flow]:
@@ -351,15 +353,13 @@ class _Step:
             for flow, a in zip(args, self.node.args, strict=True)
             if (axis := self.key_axis(self.nodes[a].type)) is not None
         ]
-        alike = keyed and keyed[0] is not None and all(value == keyed[0] for value in keyed)
-        joined = Flow(
-            any(flow.content for flow in args),
-            (lambda _q, _k: keyed[0]) if alike else None,
-            frozenset().union(*(flow.numbers for flow in args)),
-            _first(flow.mask for flow in args),
-            frozenset().union(*(flow.length for flow in args)),
-        )
-        return [joined] * len(self.node.types)
+        return [_joined(args, keyed)] * len(self.node.types)
+
+    def together(self, t: TensorType, flows: list[Flow]) -> Flow:
+        """What is known of a result of blocks side by side, of type `t` along a new axis."""
+        axis = self.key_axis(t)
+        keyed = [] if axis is None else [self.hidden(flow, axis) for flow in flows]
+        return _joined(flows, keyed)
 
     # --- what mixes -------------------------------------------------------------------------------
 
@@ -486,16 +486,21 @@ class _Step:
     def apply(self, form: Apply, args: list[Flow]) -> list[Flow]:
         child = self.module.child(form.child)
         own = len(args) - form.context
-        given = dict(zip(child.context, args[own:], strict=True))
+        given = dict(zip(child.given(form), args[own:], strict=True))
 
         def run(inner: Module, flows: list[Flow]) -> list[Flow]:
             return self.walk.module(inner, [*flows, *(given[name] for name in inner.context)])
 
         if not isinstance(child.part, Layers):
-            ((_, inner),) = child.at(form)
-            return run(inner, args[:own])
+            results = [run(inner, args[:own]) for _, inner in child.at(form)]
+            if len(results) == 1:
+                return results[0]
+            rows = zip(self.node.types, zip(*results, strict=True), strict=True)
+            return [self.together(t, list(flows)) for t, flows in rows]
         carried, rest = args[: len(self.node.types)], args[len(self.node.types) : own]
-        return self.layers(child.part.segments, carried, lambda m, flows: run(m, [*flows, *rest]))
+        return self.layers(
+            child.part.at(form.use), carried, lambda m, flows: run(m, [*flows, *rest])
+        )
 
     def layers(
         self,
@@ -537,6 +542,20 @@ class _Step:
 
     def inside(self, body: Body, given: list[Flow]) -> list[list[Flow]]:
         return self.walk.nodes(self.module, body.nodes, dict(zip(body.inputs, given, strict=True)))
+
+
+def _joined(flows: list[Flow], keyed: list[Known]) -> Flow:
+    """What is known of several values in one tensor, `keyed` being what those are that have the
+    axis S at all pairs that have to be hidden.
+    """
+    alike = keyed and keyed[0] is not None and all(value == keyed[0] for value in keyed)
+    return Flow(
+        any(flow.content for flow in flows),
+        (lambda _q, _k: keyed[0]) if alike else None,
+        frozenset().union(*(flow.numbers for flow in flows)),
+        _first(flow.mask for flow in flows),
+        frozenset().union(*(flow.length for flow in flows)),
+    )
 
 
 def _is_library(span: Span) -> bool:

@@ -37,6 +37,7 @@ from archdsl.check.values import (
     Truth,
     Value,
     Word,
+    is_block,
 )
 from archdsl.diagnostic import Diagnostics
 from archdsl.dims import Dim
@@ -44,7 +45,6 @@ from archdsl.graph import Binding, BlockValue, Check, Child, Module, Param, Sett
 from archdsl.graph import Value as Plain
 from archdsl.nodes import Input
 from archdsl.ops import OPS
-from archdsl.reals import Lit
 from archdsl.record import replace
 from archdsl.source import Span
 from archdsl.symbols import SEEN, ModelSymbol, OwnSymbols, seen
@@ -233,9 +233,7 @@ class Elaborator:
                 case Float(r):
                     numbers.reals[name] = r
                     value = kinds.symbolic(decl)
-            if isinstance(decl.kind, s.SignatureKind):
-                value = Slot(name, decl.kind.inputs, decl.kind.outputs, value)
-            scope.names[name] = value
+            scope.names[name] = _slots(name, decl.kind, value)
         return scope
 
     def build(self, scope: Scope, recipe: Recipe, types: tuple[TensorType, ...]) -> Module | None:
@@ -317,6 +315,16 @@ class Elaborator:
             and context.fits(scope, g, apply.type_of(scope, g.type), scope.around[g.name.name])
             for g in given
         )
+
+
+def _slots(name: str, kind: s.Kind | None, value: Value) -> Value:
+    """A setting inside its block: one that is a block, or a list of blocks, by its signature."""
+    match kind, value:
+        case s.SignatureKind(inputs, outputs), _:
+            return Slot(name, inputs, outputs, value)
+        case s.KindOf("list", (inner,)), Items(values) if values is not None:
+            return replace(value, values=tuple(_slots(name, inner, item) for item in values))
+    return value
 
 
 def _declared(made: Recipe | Chain) -> Span | None:
@@ -432,26 +440,30 @@ def plain(scope: Scope, name: str, kind: str, value: Value) -> Setting:
             return Setting(name, kind, BlockValue(titles, ()))
         case PrimitiveRef(op):
             return Setting(name, kind, BlockValue(OPS[op].label or op, (), True))
+        case Items(values) if values and is_block(values[0]):
+            blocks = (plain(scope, name, kind, item).value for item in values)
+            listed = tuple(part.title for part in blocks if isinstance(part, BlockValue))
+            return Setting(name, kind, listed)
         case Recipe(block, settings):
             inner = tuple(plain(scope, k, "dim", v) for k, v in settings)
             title = block.decl.role.title if block.decl.role else None
             shown = title.value if title else block.name
             return Setting(name, kind, BlockValue(shown, inner))
-    return Setting(name, kind, _data(value))
+    return Setting(name, kind, _data(scope, value))
 
 
-def _data(value: Value) -> Plain:
+def _data(scope: Scope, value: Value) -> Plain:
     match value:
         case Truth(known):
             return known
         case Word(word):
             return word
         case Items(values):
-            return tuple(_data(v) for v in values or ())
+            return tuple(_data(scope, v) for v in values or ())
         case Int(d):
-            return d.value
-        case Float(Lit(x)):
-            return x
+            return scope.value(d)
+        case Float():
+            return statics.number(scope, value, _nowhere(scope))
     return None
 
 

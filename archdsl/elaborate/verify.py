@@ -27,7 +27,7 @@ from archdsl.dtypes import RULES as DTYPE_RULES
 from archdsl.dtypes import Operand
 from archdsl.elaborate.causality import check_causality
 from archdsl.elaborate.experts import check_experts
-from archdsl.graph import Binding, Experts, Model, Module, Single
+from archdsl.graph import Binding, Child, Experts, Model, Module, ModuleList, Single
 from archdsl.nodes import (
     Along,
     Apply,
@@ -259,12 +259,12 @@ def _applied(model: Model) -> Iterator[str]:
                 case Apply() as form:
                     child = module.child(form.child)
                     own = len(node.args) - form.context
-                    given = dict(zip(child.context, node.args[own:], strict=True))
+                    given = dict(zip(child.given(form), node.args[own:], strict=True))
                     for _, inner in child.at(form):
                         values = [*node.args[:own], *(given[name] for name in inner.context)]
                         each = {node.args[i] for i in form.each}
                         yield from _fits(model, module, nodes, values, each, inner)
-                        yield from _gives(model, module, node, inner)
+                        yield from _gives(model, module, node, inner, _in_front(child, form))
                 case Mixture(name):
                     child = module.child(name)
                     if not isinstance(child.part, Experts):
@@ -292,10 +292,19 @@ def _fits(
             yield f"{module.block}: {inner.block} takes {wanted} and gets {t}"
 
 
-def _gives(model: Model, module: Module, node: Node, inner: Module) -> Iterator[str]:
+def _in_front(child: Child, form: Apply) -> Shape:
+    """The axis in front of what blocks side by side give all at once."""
+    several = isinstance(child.part, ModuleList) and form.item is None
+    return (Dim.number(child.length),) if several else ()
+
+
+def _gives(
+    model: Model, module: Module, node: Node, inner: Module, in_front: Shape
+) -> Iterator[str]:
     outputs = [inner.nodes[o].type for o in inner.outputs]
     for t, declared in zip(node.types, outputs, strict=True):
-        if (t.dtype, model.shape(module, t)) != (declared.dtype, model.shape(inner, declared)):
+        shape = (*in_front, *model.shape(inner, declared))
+        if (t.dtype, model.shape(module, t)) != (declared.dtype, shape):
             yield f"{module.block}: {inner.block} gives {declared}, {t} is taken"
 
 
@@ -321,6 +330,8 @@ def _instances(model: Model) -> Iterator[str]:
         if len(set(names)) < len(names):
             yield f"{module.block} has two submodules of one name: {names}"
         for child in module.children:
+            if isinstance(child.part, ModuleList):
+                yield from _numbered(module, child.part)
             for _, inner in child.modules:
                 if inner.shared is not None:
                     placed.add(inner.shared)
@@ -332,6 +343,12 @@ def _instances(model: Model) -> Iterator[str]:
     for binding in placed:
         if binding not in owners:
             yield f"nothing stores {binding.name}, which is shared"
+
+
+def _numbered(module: Module, listed: ModuleList) -> Iterator[str]:
+    """Every block of a list has a number, and every one is applied."""
+    if sorted(listed.numbered) != list(range(listed.length)):
+        yield f"{module.block} applies {sorted(listed.numbered)} of {listed.length} side by side"
 
 
 def _leads(module: Module, path: tuple[str, ...]) -> bool:

@@ -23,7 +23,7 @@ from archdsl.check.scope import Numbers, Scope
 from archdsl.check.values import Int, Keys
 from archdsl.diagnostic import Diagnostics, closest, nearest
 from archdsl.dims import Dim
-from archdsl.graph import Experts, Hub, Layers, Model, Module, Param, WeightRule
+from archdsl.graph import Experts, Hub, Layers, Model, Module, ModuleList, Param, WeightRule
 from archdsl.record import record, replace
 from archdsl.resolver import Unit
 from archdsl.source import Span
@@ -161,6 +161,9 @@ def _sound(root: Module, line: _Line, diagnostics: Diagnostics) -> bool:
     message = help = ""
     if bare:
         message, help = f"{bare} is a stack of layers", f"an index says which: {bare}[i]"
+    elif any(x[1:-1].isdecimal() for path in line.targets for x in path if x.startswith("[")):
+        message = "an index is a name that stands for all numbers"
+        help = 'a tensor for each: f[i].weight <- "f.{i}.weight"'
     elif any("*" in key for keys in line.sources for key in keys):
         message, help = "`*` is for `skip`", 'an index stands for numbers: f[n].weight <- "{n}.f"'
     elif len({len(keys) for keys in line.sources}) > 1:
@@ -191,7 +194,7 @@ def _stacked(root: Module, line: _Line) -> _Line:
 
 
 def _names(path: _Path) -> _Path:
-    return tuple(x for x in path if not x.startswith("["))
+    return tuple(x for x in path if not x.startswith("[") and not x.isdecimal())
 
 
 def _parameters_of(
@@ -248,7 +251,7 @@ def _indexed(module: Module, path: _Path = ()) -> list[_Path]:
     paths = {(*path, p.name): None for p in module.params if p.kind != "const"}
     for child in module.children:
         index = (f"[{'i' * (1 + len(path) - len(_names(path)))}]",)
-        step = (child.name, *(index if isinstance(child.part, Layers) else ()))
+        step = (child.name, *(index if isinstance(child.part, Layers | ModuleList) else ()))
         for _, inner in child.stored:
             paths.update(dict.fromkeys(_indexed(inner, (*path, *step))))
     return list(paths)
@@ -278,6 +281,8 @@ def _rule(model: Model, line: _Line, diagnostics: Diagnostics) -> WeightRule | N
         return None
     if line.when and not (_find(model.root, line.when) or _modules(model.root, line.when)):
         return None
+    if any(_whole_lists(model.root, path) for path in line.targets):
+        return _of_a_list(model, line, diagnostics)
     types = [_rooted(place[0]) for place in targets if place]
     if line.pattern is None and not _fits_without_pattern(line, types, diagnostics):
         return None
@@ -285,6 +290,44 @@ def _rule(model: Model, line: _Line, diagnostics: Diagnostics) -> WeightRule | N
         return WeightRule(line.targets, line.sources, None, line.when)
     plan = _plan(model, line, types, diagnostics)
     return None if plan is None else WeightRule(line.targets, line.sources, plan, line.when)
+
+
+def _whole_lists(root: Module, path: _Path) -> list[tuple[int, ModuleList]]:
+    """The lists of blocks in a path behind which no index stands, with the place of their names."""
+    return [
+        (end - 1, child.part)
+        for end, step in enumerate(path, 1)
+        if not step.startswith("[") and not "".join(path[end : end + 1]).startswith("[")
+        for around in _modules(root, path[: end - 1])
+        for child in around.children
+        if child.name == step and isinstance(child.part, ModuleList)
+    ]
+
+
+def _of_a_list(model: Model, line: _Line, diagnostics: Diagnostics) -> WeightRule | None:
+    """A line for a tensor that holds a parameter of all blocks of a list along its first axis."""
+    path = line.targets[0]
+    lists = _whole_lists(model.root, path)
+    lengths = {(at, part.length) for at, part in lists}
+    owners = {m.id for _, part in lists for m in part.items}
+    found = _find(model.root, path)
+    types = {_rooted(place) for place in found}
+    alike = len(types) == 1 and len({m.id for m, _, _ in found}) == len(owners)
+    banked = any(banks for _, _, banks in found)
+    if len(line.targets) > 1 or len(lengths) > 1 or not alike or banked:
+        message = f"{_spelt(path)} is not one tensor of one shape in each block of one list"
+        help = 'an index says which: proj[i].weight <- "proj.{i}.weight"'
+        diagnostics.add("hub-weights", message, line.span, help=help)
+        return None
+    ((at, length),), (one,) = lengths, types
+    whole = TensorType(one.dtype, (Dim.number(length), *one.axes))
+    plan: Plan | None = None
+    if line.pattern is not None or len(line.sources[0]) > 1:
+        plan = _plan(model, replace(line, stacked=True), [whole], diagnostics)
+        if plan is None:
+            return None
+    targets = tuple((*path[: at + 1], str(n), *path[at + 1 :]) for n in range(length))
+    return WeightRule(targets, line.sources, plan, line.when, stacked=True)
 
 
 def _fits_without_pattern(line: _Line, types: list[TensorType], diagnostics: Diagnostics) -> bool:
@@ -354,8 +397,8 @@ def _is_name_step(step: s.Name | s.Expr) -> bool:
 
 def _bare_stack(root: Module, path: _Path) -> str:
     """The path of a stack behind which no index stands, or an empty string."""
-    for end, step in enumerate(path[:-1], 1):
-        if not step.startswith("[") and not path[end].startswith("["):
+    for end, step in enumerate(path, 1):
+        if not step.startswith("[") and not "".join(path[end : end + 1]).startswith("["):
             around = _modules(root, path[: end - 1])
             children = (c for m in around for c in m.children if c.name == step)
             if any(isinstance(c.part, Layers) for c in children):
@@ -374,7 +417,7 @@ def _stacked_indices(module: Module, path: tuple[str, ...]) -> list[str]:
             numbered = False
             continue
         children = [c for x in here for c in x.children if c.name == step]
-        numbered = any(isinstance(c.part, Layers) for c in children)
+        numbered = any(isinstance(c.part, Layers | ModuleList) for c in children)
         here = [m for c in children for _, m in c.modules]
     return indices
 

@@ -207,7 +207,7 @@ def _captures(
 
 
 def _kind(plan: Plan, group: Group) -> str:
-    if group.module is plan.model.root:
+    if group.module is plan.model.root or any(map(p.says_model, group.modules)):
         return CONFIG
     if _says_all(plan, group):
         return LEAF
@@ -232,7 +232,7 @@ def _says_all(plan: Plan, group: Group) -> bool:
     makes its submodules of its own settings.
     """
     module = group.module
-    if group.banked or module.block not in plan.several:
+    if group.banked or module.block not in plan.several or p.says_model(module):
         return False
     if plan.shares(module) or p.needs_lengths(module):
         return False

@@ -42,7 +42,7 @@ from archdsl.emit.spell import (
 )
 from archdsl.emit.unit import Frame
 from archdsl.emit.uses import Length, OfBlock
-from archdsl.graph import Layers, Module
+from archdsl.graph import Layers, Module, ModuleList
 from archdsl.nodes import (
     Along,
     Apply,
@@ -72,7 +72,7 @@ from archdsl.nodes import (
     items_of,
 )
 from archdsl.ops import OPS
-from archdsl.symbols import SEEN, STREAM, counts_seen, counts_tokens
+from archdsl.symbols import SEEN, STREAM, ModelSymbol, counts_seen, counts_tokens
 
 WIDTH = 78
 """Expressions longer than this are bound to a name of their own."""
@@ -117,7 +117,11 @@ class Writer:
     # Symbols.
 
     def look(self, name: str) -> Text:
-        """The Python expression for a setting or an axis of this block."""
+        """The Python expression for a setting or an axis of this block, or a setting of the
+        model.
+        """
+        if isinstance(name, ModelSymbol):
+            return calls.root(Dim.symbol(name))
         if name in p.setting_names(self.module):
             spelling = variable(name) if self.frame.is_function else f"self.{safe(name)}"
             return Text(spelling, ATOM, frozenset((OfBlock(name),)))
@@ -185,10 +189,15 @@ class Writer:
         return isinstance(self.module.child(node.form.child).part, Layers)
 
     def is_for_layers(self, i: int, user: int) -> bool:
-        """Whether a value is what every layer of a stack gets."""
-        if user == len(self.nodes) or not self.is_stack(self.nodes[user]):
+        """Whether a value is what every layer of a stack gets, or every block of a list."""
+        if user == len(self.nodes):
             return False
-        return i in self.nodes[user].args[len(self.nodes[user].types) :]
+        node = self.nodes[user]
+        if self.is_stack(node):
+            return i in node.args[len(node.types) :]
+        if isinstance(node.form, Apply) and node.form.item is None:
+            return isinstance(self.module.child(node.form.child).part, ModuleList)
+        return False
 
     def fresh(self, i: int, base: str) -> str:
         """A variable for a node that overwrites nothing still needed."""

@@ -27,7 +27,7 @@ from archdsl.emit.spell import (
 )
 from archdsl.emit.unit import INLINED, Passed, Unit
 from archdsl.emit.uses import Handed, StoredConfig
-from archdsl.graph import Experts, Module, Single
+from archdsl.graph import Experts, Layers, Module, ModuleList, Single
 from archdsl.nodes import Apply, Cache, Mixture, Node, items_of
 from archdsl.reals import OfDim, Real, evaluate
 from archdsl.symbols import SEEN
@@ -55,17 +55,83 @@ def cached(w: Writer, i: int, node: Node, cache: Cache, arg: Text) -> Text:
 def apply(w: Writer, i: int, node: Node, form: Apply, args: list[Text]) -> Text:
     """A submodule or a function applied."""
     child = w.module.child(form.child)
-    if not isinstance(child.part, Single):
+    if isinstance(child.part, Layers):
         return stack(w, i, node, form, args)[0]
+    if isinstance(child.part, ModuleList):
+        return side_by_side(w, i, node, form, args)
+    assert isinstance(child.part, Single)
     ((_, inner),) = child.at(form)
     unit = w.plan.unit(child.part.module, w.banked)
     if unit.kind == INLINED:
         return inlined(w, inner, args)
     if unit.is_function:
         return call(w, child.name, unit, args, starts=w.plan.needs_start(inner))
-    texts, named = arguments(child, args)
+    texts, named = arguments(child.context, args)
     texts += [Text("expert")] if w.banked else threads(w, inner, i)
     return spelt("self.{}({})", safe(child.name), listed((*texts, *named)))
+
+
+def side_by_side(w: Writer, i: int, node: Node, form: Apply, args: list[Text]) -> Text:
+    """One block of a list applied, or all of them, their results along a new first axis."""
+    child = w.module.child(form.child)
+    name = f"self.{safe(child.name)}"
+    if form.item is not None:
+        ((_, inner),) = child.at(form)
+        return spelt("{}[{}]({})", name, str(form.item), _passed(w, i, form, inner, args))
+    modules = p.side_by_side(child, form)
+    needs = {(w.plan.needs_start(m), w.plan.keeps(m), m.context) for m in modules}
+    if len(needs) > 1:
+        calls = [
+            spelt("{}[{}]({})", name, str(k), _passed(w, i, form, m, args, str(k)))
+            for k, m in enumerate(modules)
+        ]
+        results = spelt("[{}]", listed(calls))
+    else:
+        results = _comprehension(w, i, form, modules[0], args, name)
+    if len(node.types) == 1:
+        return spelt("torch.stack({})", results)
+    return spelt("map(torch.stack, zip(*{}))", results)
+
+
+def _comprehension(
+    w: Writer, i: int, form: Apply, inner: Module, args: list[Text], name: str
+) -> Text:
+    """What all blocks of a list give, where all are called alike."""
+    block = w.bare("f")
+    if w.plan.keeps(inner) and not w.banked:
+        passed = _passed(w, i, form, inner, args, "i")
+        return spelt("[{0}({1}) for i, {0} in enumerate({2})]", block, passed, name)
+    slices: list[str] = []
+    for _ in form.each:
+        slices.append(w.bare("a", (block, *slices)))
+    shown = [Text(slices[form.each.index(j)]) if j in form.each else a for j, a in enumerate(args)]
+    passed = _passed(w, i, form, inner, shown)
+    if not slices:
+        return spelt("[{0}({1}) for {0} in {2}]", block, passed, name)
+    handed = listed([name, *(args[j] for j in form.each)])
+    return spelt("[{0}({1}) for {2} in zip({3})]", block, passed, listed([block, *slices]), handed)
+
+
+def _passed(
+    w: Writer, i: int, form: Apply, inner: Module, args: list[Text], number: str = ""
+) -> Text:
+    """What a block of a list is passed; with a `number` its slices, and its part of what all
+    blocks keep.
+    """
+    given = w.module.child(form.child).given(form)
+    values, named = arguments(given, args)
+    texts = [
+        spelt("{}[{}]", a.at(ATOM), number) if number and j in form.each else a
+        for j, a in enumerate(values)
+    ]
+    if w.banked:
+        texts.append(Text("expert"))
+    else:
+        texts += [START] if w.plan.needs_start(inner) else []
+        kept = [part(w, w.nodes[i])] if w.plan.keeps(inner) else []
+        texts += [calling("part", "{}, {}", k, number) for k in kept] if number else kept
+    own = (text for name, text in zip(given, named, strict=True) if name in inner.context)
+    return listed((*texts, *own))
 
 
 def threads(w: Writer, inner: Module, i: int) -> list[Text]:
@@ -152,7 +218,7 @@ def mixture(w: Writer, node: Node, form: Mixture, args: list[Text]) -> Text:
 def stack(w: Writer, i: int, node: Node, form: Apply, args: list[Text]) -> list[Text]:
     """A loop over layers; the variables of what it carries from layer to layer."""
     child = w.module.child(form.child)
-    _, named = arguments(child, args)
+    _, named = arguments(child.given(form), args)
     carried = len(node.types)
     for a in node.args[carried:]:
         w.last[a] = max(w.last[a], i + 0.5)  # every layer reads it
@@ -160,7 +226,7 @@ def stack(w: Writer, i: int, node: Node, form: Apply, args: list[Text]) -> list[
     begun = [(n, a) for n, a in zip(names, args, strict=False) if n != a.text]
     if begun:
         w.lines.append(line("{} = {}", listed(n for n, _ in begun), listed(a for _, a in begun)))
-    modules = [m for _, m in child.modules]
+    modules = [m for _, m in child.at(form)]
     starts = any(w.plan.needs_start(m) for m in modules)
     keeps = any(w.plan.keeps(m) for m in modules)
     passed = [Text(name) for name in names]

@@ -25,7 +25,7 @@ def checkpoint_lines(model: Model) -> list[Line]:
     rows = [_row(rule, functions) for rule in model.hub.weights]
     sized = any(of_kind(text.uses, OfModel) for pair in functions for text in pair.texts)
     beside = [safe(child.name) for child in model.root.children if child.apart]
-    loading = LOADING.replace("{config}", ", model.config" if sized else "")
+    loading = LOADING.replace("{config}", ", config=model.config" if sized else "")
     loading = loading.replace("{beside}", BESIDE if beside else "")
     loading = loading.replace("{without}", WITHOUT if beside else "")
     skips = ", ".join(f"re.compile({_pattern(s)})" for s in model.hub.skips)
@@ -53,11 +53,14 @@ def checkpoint_lines(model: Model) -> list[Line]:
 
 @record
 class _Pair:
-    """Two functions that undo each other: what a pattern does to published tensors, and back."""
+    """Two functions that undo each other: what a pattern does to published tensors, and back.
+    `stacked`: the tensors of several blocks are one, along its first axis.
+    """
 
     pattern: str
     counts: tuple[int, int]
     texts: tuple[Text, Text]
+    stacked: bool = False
 
 
 def _row(rule: WeightRule, functions: dict[_Pair, None]) -> Text:
@@ -65,16 +68,24 @@ def _row(rule: WeightRule, functions: dict[_Pair, None]) -> Text:
     keys = ([Text(_literal(key, rule)) for key in keys] for keys in rule.sources)
     sources = [one[0] if len(one) == 1 else _tuple(one) for one in keys]
     parts = [_tuple(sources), _tuple([f'"{_path(t)}"' for t in rule.targets])]
-    if rule.plan is not None:
-        back = AxesPlan(rule.plan.right, rule.plan.left)
-        counts = (len(rule.plan.left), len(rule.plan.right))
-        pair = _Pair(str(rule.plan), counts, (_results(rule.plan), _results(back)))
+    pair = _pair(rule)
+    if pair is not None:
         functions.setdefault(pair)
         number = list(functions).index(pair) + 1
         parts += [Text(f"convert_{number}"), Text(f"restore_{number}")]
     if rule.when:
         parts.append(Text(f'when="{_path(rule.when)}"'))
     return spelt("Row({})", listed(parts))
+
+
+def _pair(rule: WeightRule) -> _Pair | None:
+    """The functions of a line; None where each tensor is a parameter as it is."""
+    if rule.plan is None:
+        same = Text("(x,)")
+        return _Pair("n ... -> n ...", (1, 1), (same, same), True) if rule.stacked else None
+    back = AxesPlan(rule.plan.right, rule.plan.left)
+    counts = (len(rule.plan.left), len(rule.plan.right))
+    return _Pair(str(rule.plan), counts, (_results(rule.plan), _results(back)), rule.stacked)
 
 
 def _results(plan: AxesPlan) -> Text:
@@ -95,8 +106,17 @@ def _functions(number: int, pair: _Pair, sized: bool) -> Iterator[Line]:
     for name, doc, count, body in zip(
         ("convert", "restore"), docs, pair.counts, pair.texts, strict=True
     ):
-        inputs = [f"{x}: Tensor" for x in _operands(count)] + ["config: Config"] * sized
-        block = [line('"""{}"""', doc), line("return {}", body)]
+        inputs = [f"{x}: Tensor" for x in _operands(count)]
+        rows = [line("return {}", body)]
+        if pair.stacked and name == "convert":
+            doc += ", a tensor for each n"
+            rows = [line("(x,) = {}", body)] * (body.text != "(x,)") + [line("return x.unbind()")]
+        elif pair.stacked:
+            doc += ", of a tensor for each n"
+            inputs = ["*tensors: Tensor"]
+            rows = [line("x = torch.stack(tensors)"), *rows]
+        inputs += ["config: Config"] * sized
+        block = [line('"""{}"""', doc), *rows]
         yield from definition(f"def {name}_{number}(", inputs, ") -> tuple[Tensor, ...]:", block)
         yield from plain("\n")
 

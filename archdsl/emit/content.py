@@ -17,7 +17,18 @@ from archdsl.emit import plan as p
 from archdsl.emit.names import class_name, function_name, variable
 from archdsl.emit.plan import Plan
 from archdsl.emit.unit import Group
-from archdsl.graph import Binding, Child, Experts, Layers, Module, Param, Segment, Single
+from archdsl.graph import (
+    Binding,
+    Child,
+    Experts,
+    Layers,
+    Module,
+    ModuleList,
+    Param,
+    Segment,
+    Single,
+    distinct,
+)
 from archdsl.nodes import Apply, Kept, Loop, Mixture, Node, Positions, Scan, Window, every_node
 from archdsl.record import replace
 from archdsl.stream import modules
@@ -92,7 +103,7 @@ def _is_function(
     """
     if module.params or p.keeps_itself(module) or module.id in plan.layers:
         return False
-    if banked and module.id in plan.experts:
+    if p.says_model(module) or (banked and module.id in plan.experts):
         return False
     return not plan.needs_like(module) and all(
         of[m.id, banked or isinstance(c.part, Experts)].function
@@ -197,8 +208,14 @@ def _structure(
     match child.part:
         case Single(module, applied):
             return one(module), tuple((plan.needs_start(m), plan.keeps(m)) for m in applied)
-        case Layers(segments):
-            return several(segments)
+        case Layers(segments, applied=stacks):
+            applied_to = [m for use in stacks for _, m in distinct(use)]
+            return several(segments), tuple(
+                (plan.needs_start(m), plan.keeps(m)) for m in applied_to
+            )
+        case ModuleList(applied=uses) as listed:
+            decided = [(plan.needs_start(m), plan.keeps(m)) for use in uses for _, m in use]
+            return several(listed.segments), tuple(decided)
         case Experts(expert, count, top_k, count_of):
             return count, top_k, count_of, one(expert)
 
@@ -277,7 +294,7 @@ def _surroundings(plan: Plan, module: Module) -> tuple[object, ...]:
         else ()
     )
     applied = tuple(
-        plan.child_keeps(module, n.form.child)
+        any(plan.keeps(m) for _, m in module.child(n.form.child).at(n.form))
         for n in every_node(module.nodes)
         if isinstance(n.form, Apply | Mixture)
     )

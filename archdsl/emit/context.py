@@ -13,7 +13,7 @@ from collections.abc import Container
 
 from archdsl.emit.names import OF_BODY, lettered, variable
 from archdsl.emit.spell import Text, spelt
-from archdsl.graph import Child, Module
+from archdsl.graph import Module
 
 
 def input_names(module: Module, function: bool, used: Container[str] = ()) -> list[str]:
@@ -31,21 +31,28 @@ def input_names(module: Module, function: bool, used: Container[str] = ()) -> li
     return [*names, *given]
 
 
-def arguments(child: Child, values: list[Text]) -> tuple[list[Text], list[Text]]:
-    """The arguments of a submodule, those in order and those with names."""
-    count = len(values) - len(child.context)
-    named = zip(child.context, values[count:], strict=True)
+def arguments(names: tuple[str, ...], values: list[Text]) -> tuple[list[Text], list[Text]]:
+    """The arguments of a submodule that is given what `names` says, those in order and those with
+    names.
+    """
+    count = len(values) - len(names)
+    named = zip(names, values[count:], strict=True)
     return values[:count], [spelt("{}={}", variable(name), value) for name, value in named]
 
 
 def parameters(
     module: Module, inputs: tuple[str, ...], names: tuple[str, ...]
 ) -> tuple[list[str], list[str]]:
-    """The parameters of a `forward`, those in order and those with names, which are `names`."""
+    """The parameters of a `forward`, those in order and those with names, which are `names`. What
+    only the layers beside a block need may be left out where it is applied alone.
+    """
     count = len(module.inputs) - len(module.context)
     return (
         [f"{name}: Tensor" for name in inputs[:count]],
-        [f"{variable(name)}: Tensor" for name in names],
+        [
+            f"{variable(name)}: Tensor" + " | None = None" * (name not in module.context)
+            for name in names
+        ],
     )
 
 

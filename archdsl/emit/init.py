@@ -21,7 +21,7 @@ from archdsl.emit.spell import (
 )
 from archdsl.emit.unit import CONFIG, Argument, Frame, Passed
 from archdsl.emit.uses import Handed, OfBlock, StoredConfig, Uses
-from archdsl.graph import Child, Experts, Initial, Layers, Module, Param, Segment
+from archdsl.graph import Child, Experts, Initial, Layers, Module, ModuleList, Param, Segment
 from archdsl.reals import Lit
 from archdsl.record import record
 from archdsl.symbols import ModelSymbol
@@ -59,6 +59,7 @@ def init_lines(plan: p.Plan, around: Frame, uses: Uses) -> Init:
     stored = [n for n in p.setting_names(module) if OfBlock(n) in uses]
     keep = [line("self.{} = {}", safe(n), look.stored(n)) for n in stored]
     keep += [line("self.{0} = {0}", a.name) for a in around.captures if Handed(a.name) in uses]
+    keep += [line("self.config = config")] if StoredConfig() in uses else []
     inputs = ["self"]
     if around.takes_config:
         default = " = Config()" if module is plan.model.root else ""
@@ -72,7 +73,6 @@ def init_lines(plan: p.Plan, around: Frame, uses: Uses) -> Init:
         parts.append(line("for name, table in self.tables().items():", block=[held]))
     if any(q.initial is not None and q.initial.node is not None for q in module.params):
         parts.append(line("self.set_initial_values()"))
-    parts += [line("self.config = config")] if StoredConfig() in uses else []
     block = [line("super().__init__()"), *keep, *parts]
     lines = definition("def __init__(", inputs, ") -> None:", block, 1)
     return Init(tuple(lines), arguments, tuple(flags))
@@ -175,6 +175,8 @@ def _child_lines(plan: p.Plan, around: Frame, child: Child, look: InitLook) -> l
     experts = Text("experts") if around.group.banked else None
     if isinstance(child.part, Layers):
         return _stack_lines(plan, around, child, child.part.segments, look, experts)
+    if isinstance(child.part, ModuleList):
+        return [_list_line(plan, around, child, child.part, look, experts)]
     tied = "{}.{} = self.{}  # one tensor, two places"
     return [
         line("{} = {}", name, constructor(plan, around, child, 0, look, experts)),
@@ -213,6 +215,33 @@ def _number(number: Passed, look: InitLook) -> Text:
         name = number.argument.name
         return Text(name, ATOM, frozenset((Handed(name),)))
     return spell(number.value, look)
+
+
+def _list_line(
+    plan: p.Plan,
+    around: Frame,
+    child: Child,
+    listed_blocks: ModuleList,
+    look: InitLook,
+    experts: Text | None,
+) -> Line:
+    """Blocks side by side, equal neighbours written once."""
+    name = f"self.{safe(child.name)}"
+    number = {m.id: k for k, (_, m) in enumerate(child.modules)}
+    runs: list[Text] = []
+    for segment in listed_blocks.segments:
+        assert isinstance(segment.item, Module)
+        block = constructor(plan, around, child, number[segment.item.id], look, experts)
+        again = spelt("{} for _ in range({})", block, segment.count)
+        runs.append(block if segment.count == 1 else again)
+    segments = listed_blocks.segments
+    if len(segments) == 1 and segments[0].count > 1:
+        return line("{} = nn.ModuleList({})", name, runs[0])
+    rows = (
+        run if segment.count == 1 else spelt("*({})", run)
+        for run, segment in zip(runs, segments, strict=True)
+    )
+    return line("{} = nn.ModuleList([{}])", name, listed(rows))
 
 
 def _stack_lines(

@@ -17,7 +17,7 @@ from archdsl.emit.spell import (
     listed,
     spelt,
 )
-from archdsl.graph import Layers, Module
+from archdsl.graph import Layers, Module, ModuleList
 from archdsl.nodes import Cache, Node, Scan, Window, every_node
 from archdsl.record import record
 from archdsl.symbols import BATCH, SEEN, is_open
@@ -74,12 +74,26 @@ def places_kept(plan: p.Plan, module: Module, writer: Writer) -> Places:
         if isinstance(kept.child.part, Layers):
             each = Text("layer.new_cache(batch, length, **kind)")
             value = spelt("[{} for layer in {}]", each, name)
+        elif isinstance(kept.child.part, ModuleList):
+            value = _side_by_side(plan, kept, name)
         else:
             value = Text(f"{name}.new_cache(batch, length, **kind)")
         for rounds in reversed(kept.rounds):
             value = spelt("[{} for _ in range({})]", value, writer.dim(rounds))
         entries.append((kept.name, value))
     return Places(tuple(entries), not own and len(inner) == 1)
+
+
+def _side_by_side(plan: p.Plan, kept: p.KeptApplication, name: str) -> Text:
+    """The places of one block of a list, or of all of them, None for a block that keeps nothing."""
+    new = "new_cache(batch, length, **kind)"
+    if kept.form.item is not None:
+        return Text(f"{name}[{kept.form.item}].{new}")
+    keeps = [plan.keeps(m) for m in p.side_by_side(kept.child, kept.form)]
+    if all(keeps):
+        return Text(f"[f.{new} for f in {name}]")
+    each = (f"{name}[{k}].{new}" if keep else "None" for k, keep in enumerate(keeps))
+    return spelt("[{}]", listed(each))
 
 
 def _sizes(writer: Writer) -> dict[str, Text]:

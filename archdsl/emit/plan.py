@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from archdsl.axes import Factor, factors
 from archdsl.dims import Dim
 from archdsl.elaborate import verified
 from archdsl.emit.masks import everything
 from archdsl.emit.names import safe, unused
 from archdsl.emit.unit import Group, Unit
-from archdsl.graph import Binding, Child, Experts, Layers, Model, Module, Single
+from archdsl.graph import Binding, Child, Experts, Layers, Model, Module, ModuleList, Single
 from archdsl.nodes import (
     Apply,
     Arange,
@@ -34,7 +35,7 @@ from archdsl.reals import Apply as RealApply
 from archdsl.reals import OfDim, Real, Ref
 from archdsl.record import record
 from archdsl.stream import Flow, flow, in_order
-from archdsl.symbols import AXES, counts_tokens
+from archdsl.symbols import AXES, ModelSymbol, counts_tokens
 from archdsl.types import Rest, TensorType
 
 
@@ -94,10 +95,6 @@ class Plan:
                 for child in module.children
             )
         )
-
-    def child_keeps(self, module: Module, name: str) -> bool:
-        """Whether a child of a module keeps something of the tokens."""
-        return any(self.keeps(m) for _, m in module.child(name).modules)
 
     def needs_start(self, module: Module) -> bool:
         """Whether a module has to know how many tokens came before."""
@@ -167,6 +164,27 @@ class Plan:
                 self.keeps(m) for c in module.children for _, m in c.modules
             )
         return self._keeps[module.id]
+
+
+def says_model(module: Module) -> bool:
+    """Whether the body of a block says settings of the model, which items of a list were given as:
+    then its text needs the `Config`.
+    """
+    return any(isinstance(name, ModelSymbol) for name in _symbols(module))
+
+
+def _symbols(module: Module) -> Iterator[str]:
+    """The symbols that a body says."""
+    types = [param.type for param in module.params]
+    for node in every_node((*module.nodes, *module.consts, *module.initials)):
+        types += node.types
+        match node.form:
+            case Number(value):
+                yield from reals_of(value)
+        for term in () if node.plan is None else (*node.plan.left, *node.plan.right):
+            for factor in factors(term):
+                yield from factor.dim.symbols() if isinstance(factor, Factor) else ()
+    yield from (s for t in types for a in t.axes if isinstance(a, Dim) for s in a.symbols())
 
 
 def of_numbers(nodes: Sequence[Node], node: Node) -> bool:
@@ -248,6 +266,8 @@ def _level(plan: Plan, module: Module, done: set[int]) -> None:
             _level(plan, m, done)
         if isinstance(child.part, Experts):
             plan.experts.update(m.id for m in inner)
+        elif isinstance(child.part, ModuleList):
+            plan.layers.update(m.id for m in inner)
         elif isinstance(child.part, Layers):
             plan.layers.update(m.id for m in inner)
             starts, keeps = any(map(plan.needs_start, inner)), any(map(plan.keeps, inner))
@@ -322,6 +342,7 @@ class KeptApplication:
 
     name: str
     child: Child
+    form: Apply
     rounds: tuple[Dim, ...] = ()
 
 
@@ -335,13 +356,12 @@ def caching(plan: Plan, module: Module) -> dict[int, KeptApplication]:
     for node, rounds in _with_rounds(module.nodes, ()):
         if not isinstance(node.form, Apply):
             continue
-        child = module.child(node.form.child)
-        if any(plan.keeps(m) for _, m in child.modules):
-            count = times[child.name] = times.get(child.name, 0) + 1
-            name = safe(child.name)
-            kept[id(node)] = KeptApplication(
-                name if count == 1 else f"{name}_{count}", child, rounds
-            )
+        form, child = node.form, module.child(node.form.child)
+        if any(plan.keeps(m) for _, m in child.at(form)):
+            name = safe(child.name) if form.item is None else f"{safe(child.name)}.{form.item}"
+            count = times[name] = times.get(name, 0) + 1
+            name = name if count == 1 else f"{name}_{count}"
+            kept[id(node)] = KeptApplication(name, child, form, rounds)
     return kept
 
 
@@ -355,6 +375,12 @@ def _with_rounds(
                 yield from _with_rounds(body.nodes, (*rounds, times))
             case Scan(body):
                 yield from _with_rounds(body.nodes, rounds)
+
+
+def side_by_side(child: Child, form: Apply) -> tuple[Module, ...]:
+    """The modules of a list that are applied all at once, in order."""
+    assert isinstance(child.part, ModuleList) and form.item is None
+    return tuple(module for _, module in child.part.applied[form.use])
 
 
 def keeps_itself(module: Module) -> bool:

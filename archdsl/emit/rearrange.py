@@ -208,7 +208,7 @@ def _permute(
         order.append(at)
         pool = [(i, g) for i, g in pool if i != at]
     moved = [i for i, j in enumerate(order) if i != j]
-    if len(moved) == 2:
+    if len(moved) == 2 and not any(isinstance(ours[i], RestFactor) for i in moved):
         a, b = (dim_of(tuple(ours), i) for i in moved)
         return spelt("{}.transpose({}, {})", text.at(ATOM), a, b)
     if any(isinstance(f, RestFactor) for f in ours):

@@ -143,8 +143,9 @@ def _tables(module: Module, index: int) -> Iterator[Dim]:
                     yield module.symbols.dim(size(form.axis))
                 case Apply() as form:
                     child = module.child(form.child)
+                    given = child.given(form)
                     for _, inner in child.at(form):
-                        place = _place(form.context, len(node.args), position, child.context, inner)
+                        place = _place(form.context, len(node.args), position, given, inner)
                         if place is not None:
                             yield from _tables(inner, inner.inputs[place])
 

@@ -1,4 +1,6 @@
-"""Long lines broken the way Black breaks them: at the outermost brackets, then at commas."""
+"""Long lines broken the way Black breaks them: at the outermost brackets, then at commas, a
+comprehension before its `for`.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,13 @@ def wrap(line: str) -> list[str]:
     pad = " " * (indent + 4)
     if len(pad) + len(inner) <= WIDTH:
         return [head, f"{pad}{inner}", *wrap(f"{' ' * indent}{tail}")]
-    parts = _commas(inner)
+    clauses = _split(inner, " for ")
+    if len(clauses) > 1:
+        first, *others = clauses
+        rows = [first, *(f"for {clause}" for clause in others)]
+        lines = [line for row in rows for line in wrap(f"{pad}{row.strip()}")]
+        return [head, *lines, f"{' ' * indent}{tail}"]
+    parts = _split(inner, ",")
     if len(parts) < 2:
         return [head, *wrap(f"{pad}{inner}"), f"{' ' * indent}{tail}"]
     lines = [head]
@@ -94,7 +102,8 @@ def _operators(text: str) -> list[str]:
     return [*parts, text[begin:].strip()]
 
 
-def _commas(text: str) -> list[str]:
+def _split(text: str, mark: str) -> list[str]:
+    """A text cut at a mark, outside of brackets and quotes."""
     parts, depth, begin = [], 0, 0
     quoted = ""
     for i, c in enumerate(text):
@@ -104,8 +113,8 @@ def _commas(text: str) -> list[str]:
         if c in "\"'":
             quoted = c
         depth += (c in _OPEN) - (c in _CLOSE)
-        if c == "," and depth == 0:
+        if depth == 0 and text.startswith(mark, i):
             parts.append(text[begin:i])
-            begin = i + 1
+            begin = i + len(mark)
     rest = text[begin:].strip()
     return [*parts, rest] if rest else parts

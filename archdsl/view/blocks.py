@@ -39,7 +39,14 @@ def block(place: Place, value: Value, module: Module, name: str) -> Node | None:
         return None
     if module.role == "plumbing" and not module.params:
         return Node(name, "pill", (line(module.title),)) if computes(module) else None
-    node = replace(_box(place, module, name), tooltip=described)
+    return replace(titled(place, value, module, name), tooltip=described)
+
+
+def titled(place: Place, value: Value, module: Module, name: str) -> Node:
+    """A block in the tower as a closed box: a table and the head by what they are for, a map by the
+    name that it is bound to.
+    """
+    node = _box(place, module, name)
     if module.role == "embedding":
         tone: Tone = "quiet" if _reads_positions(place.module, value) else "plain"
         return replace(node, lines=(line(_table(place.module, value, module)),), tone=tone)

@@ -96,7 +96,7 @@ def _draw(
             if wrapping or isinstance(child.part, Layers):
                 # what only passes through to blocks inside is no wire of the block around them
                 own = len(value.args) - form.context
-                passing = zip(value.args[own:], child.context, strict=False)
+                passing = zip(value.args[own:], child.given(form), strict=False)
                 value = replace(value, args=value.args[:own])
                 sources = tuple(draft.ends[arg] for arg in value.args if draft.ends.get(arg))
             owns = any(module.params or module.children for _, module in child.modules)

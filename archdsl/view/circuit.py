@@ -5,20 +5,23 @@ x [T, 4096] ── q · 4,096 ── RoPE ──┐
 """
 
 from archdsl import naming
-from archdsl.graph import BlockValue, Child, Experts, Model, Module
+from archdsl.graph import BlockValue, Child, Experts, Model, Module, ModuleList
+from archdsl.nodes import Apply, Window
 from archdsl.nodes import Node as Value
-from archdsl.nodes import Window
 from archdsl.ops import OPS
 from archdsl.record import replace
 from archdsl.roles import working
 from archdsl.text import REGULAR, SEMIBOLD, Line, line
 from archdsl.view import words
 from archdsl.view.body import body
-from archdsl.view.draft import Place, Splice, child_of
+from archdsl.view.draft import Place, Splice, child_item, child_of
 from archdsl.view.types import Diagram, Edge, Node
 
 _OPENED = ("attention", "recurrence", "convolution", "router", "feed_forward", "expert", "layer")
 _SHARED = ("feed_forward", "expert")
+_HEARTS = ("attention", "recurrence")
+_MOST_TITLES = 4
+"""Kinds of blocks side by side that a box names."""
 
 
 def circuit(place: Place) -> Diagram:
@@ -73,7 +76,16 @@ def applied(place: Place, value: Value, name: str) -> Node | Splice | None:
     wide.
     """
     child = place.module.child(child_of(value))
-    _, module = child.modules[0]
+    assert isinstance(value.form, Apply)
+    (_, module), *others = child.at(value.form)
+    if is_side_by_side(child, value):
+        if module.role in _HEARTS:
+            box = Node(name, "box", _heart(module), "strong", wide=len(value.args) > 1)
+        elif module.role == "linear" and not others:
+            box = Node(name, "box", (width_label(place, value),))
+        else:
+            box = Node(name, "box", (line(module.title),))
+        return side_by_side(place, value, box)
     described = tooltip(place.model, module, place.module, value)
     if module.role in _OPENED and module.children and not child.inline:
         inside = replace(place, module=module, path=name, level=place.level + 1)
@@ -84,7 +96,7 @@ def applied(place: Place, value: Value, name: str) -> Node | Splice | None:
             if len(module.children) > 1 and not child.inline:
                 return _spliced(place, value, module, name)
             return Node(name, "box", (width_label(place, value),), tooltip=described)
-        case "attention" | "recurrence":
+        case role if role in _HEARTS:
             wide = len(value.args) > 1
             return Node(name, "box", _heart(module), "strong", wide=wide, tooltip=described)
         case "position" | "norm":
@@ -107,6 +119,34 @@ def applied(place: Place, value: Value, name: str) -> Node | Splice | None:
             return Node(name, "box", (line(module.title),), tooltip=described)
 
 
+def is_side_by_side(child: Child, value: Value) -> bool:
+    """Whether an application is that of all blocks of a list at once."""
+    return isinstance(child.part, ModuleList) and child_item(value) is None
+
+
+def side_by_side(place: Place, value: Value, box: Node) -> Node:
+    """All blocks of a list in one box, with how many they are; `box` is that of the first."""
+    assert isinstance(value.form, Apply)
+    kinds = place.module.child(child_of(value)).at(value.form)
+    total = sum(count for count, _ in kinds)
+    counts: dict[str, int] = {}
+    for count, module in kinds:
+        counts[module.title] = counts.get(module.title, 0) + count
+    if len(counts) == 1:
+        first, *under = box.lines
+        lines: tuple[Line, ...] = ((*line(f"{total:,} × ", "accent", SEMIBOLD), *first), *under)
+    else:
+        box = replace(box, tone="plain", badges=())
+        rows = [f"{n:,} × {title}" if n > 1 else title for title, n in counts.items()]
+        rest = [] if len(rows) <= _MOST_TITLES else [f"and {len(rows) - _MOST_TITLES} more"]
+        lines = (line(f"{total:,} side by side", "ink", SEMIBOLD),)
+        lines += tuple(line(row, "quiet") for row in [*rows[:_MOST_TITLES], *rest])
+    described = [f"{n:,} × {tooltip(place.model, m)}" for n, m in kinds[:_MOST_TITLES]]
+    shape = words.shape(place.model, place.module, value.type)
+    about = "; ".join([*described, f"side by side, together {shape}"])
+    return replace(box, lines=lines, tooltip=about)
+
+
 def _spliced(place: Place, value: Value, module: Module, name: str) -> Splice:
     """A map made of several, as these: "q down", "q up"."""
     bound = naming.phrase(child_of(value).removesuffix("_proj"))
@@ -124,6 +164,8 @@ def _beside_a_bank(module: Module, child: Child) -> bool:
 def width_label(place: Place, value: Value) -> Line:
     """A map by the name that it is bound to and the width of what it gives: "gate · 18,432"."""
     bound = naming.phrase(child_of(value).removesuffix("_proj"))
+    item = child_item(value)
+    bound = bound if item is None else f"{bound} {item}"
     words = f"{place.within} {bound}" if place.within else bound
     shape = place.model.shape(place.module, value.type)
     width = shape[-1].value if shape else None

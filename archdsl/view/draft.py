@@ -185,6 +185,11 @@ def state(draft: Draft, value: Value, word: str, name: str) -> Node:
     return Node(draft.named(name), "box", lines, "cached", tooltip=described)
 
 
+def child_item(value: Value) -> int | None:
+    """Which block of a list is applied; None for all of them, and for what is no list."""
+    return value.form.item if isinstance(value.form, Apply) else None
+
+
 def child_of(value: Value) -> str:
     """The child that a value applies; nothing where it is no application."""
     return value.form.child if isinstance(value.form, Apply) else ""

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator
 
 from archdsl import naming
-from archdsl.graph import Child, Layers, Model, Module, Segment, Single
+from archdsl.graph import Child, Experts, Layers, Model, Module, ModuleList, Segment, Single
 from archdsl.nodes import Apply, Input
 from archdsl.nodes import Node as Value
 from archdsl.record import replace
@@ -14,9 +14,9 @@ from archdsl.roles import WRAPPING, slots, working, wraps
 from archdsl.shown import Shown, plain_path
 from archdsl.text import SEMIBOLD, Line, line, plain
 from archdsl.view import words
-from archdsl.view.blocks import block, choice_of
+from archdsl.view.blocks import block, choice_of, titled
 from archdsl.view.body import body
-from archdsl.view.circuit import shape_label, tooltip
+from archdsl.view.circuit import is_side_by_side, shape_label, side_by_side, tooltip
 from archdsl.view.draft import Place, Splice, child_of
 from archdsl.view.types import Diagram, Edge, Node
 
@@ -146,7 +146,11 @@ def applied(place: Place, value: Value, name: str) -> Node | Splice | None:
     child = place.module.child(child_of(value))
     if isinstance(child.part, Layers):
         return _stack(place, child, child.part.segments, name)
-    kinds = _kinds(place, child_of(value))
+    if is_side_by_side(child, value):
+        assert isinstance(value.form, Apply)
+        _, first = child.at(value.form)[0]
+        return side_by_side(place, value, titled(place, value, first, name))
+    kinds = _kinds(place, value)
     module = kinds[0][1]
     open_here = all(wraps(m) for _, m in kinds) and _alike([m for _, m in kinds])
     if open_here and not place.choice.folds(place.model, name, module):
@@ -156,15 +160,25 @@ def applied(place: Place, value: Value, name: str) -> Node | Splice | None:
     return block(place, value, module, name)
 
 
-def _kinds(place: Place, slot: str) -> tuple[tuple[int, Module], ...]:
+def _kinds(place: Place, value: Value) -> tuple[tuple[int, Module], ...]:
     """The modules that the layers drawn here have in a slot, each with the number of its layers."""
+    assert isinstance(value.form, Apply)
     kinds: dict[int, tuple[int, Module]] = {}
     for count, module in place.kinds or ((1, place.module),):
-        part = next((child.part for child in module.children if child.name == slot), None)
-        if isinstance(part, Single):
-            before = kinds.get(part.module.id, (0, part.module))[0]
-            kinds[part.module.id] = before + count, part.module
+        child = next((c for c in module.children if c.name == value.form.child), None)
+        if child is None or isinstance(child.part, Layers | Experts):
+            continue
+        one = child.part.module if isinstance(child.part, Single) else _numbered(child, value)
+        before = kinds.get(one.id, (0, one))[0]
+        kinds[one.id] = before + count, one
     return tuple(kinds.values())
+
+
+def _numbered(child: Child, value: Value) -> Module:
+    """The block of a list that is applied by its number."""
+    assert isinstance(value.form, Apply)
+    ((_, module),) = child.at(value.form)
+    return module
 
 
 def _wrapped(
@@ -338,10 +352,17 @@ def _layers_tooltip(place: Place, kinds: tuple[tuple[int, Module], ...]) -> str:
 def _alike(modules: list[Module]) -> bool:
     """Whether layers differ only in the blocks of their slots, and in what these are given."""
     first = modules[0]
-    skeleton = _applied(first)
+    skeleton = _applied(first), _lists(first)
     return all(
-        module.block == first.block and _applied(module) == skeleton for module in modules[1:]
+        module.block == first.block and (_applied(module), _lists(module)) == skeleton
+        for module in modules[1:]
     )
+
+
+def _lists(module: Module) -> list[list[str]]:
+    """What the blocks of each list in a body are called."""
+    lists = (child.part for child in module.children if isinstance(child.part, ModuleList))
+    return [[item.title for item in part.items] for part in lists]
 
 
 def _segments(place: Place, segments: tuple[Segment, ...], path: str) -> Diagram:
