@@ -1,7 +1,8 @@
 """What a block or a kind of layer is called, from its settings: plain words in the field's terms.
 
 What a module says of itself comes from its settings by one rule: dimensions that are no axis of its
-input, in the order in which the block declares them, without those that repeat a value said before.
+input nor equal to one, in the order in which the block declares them, without those that repeat a
+value said before.
 A plural counts (`kv_heads = 8` is "8 kv heads"), a `d_` is a width (`d_head = 128` is "head width
 128"). Kinds of layers are told apart by what differs between them: "window 1,024", "no window".
 """
@@ -29,13 +30,16 @@ def phrase(name: str) -> str:
 def settings(module: Module) -> list[str]:
     """What a module's settings say that its title and its place do not."""
     outside = _input_axes(module)
+    same = {module.symbols.get(name) for name in outside} - {None}  # in every size: no news
     words = chosen(module)
     mentioned = {n for bank in _banks(module) if words for n in (bank.count, bank.top_k)}
     for setting in module.settings:
         value = setting.value
         if setting.kind not in ("dim", "count") or not isinstance(value, int):
             continue
-        if setting.name in outside or value in mentioned or value == 0:
+        if setting.name in outside or module.symbols.get(setting.name) in same:
+            continue
+        if value in mentioned or value == 0:
             continue
         mentioned.add(value)
         words.append(counted(setting.name, value))
