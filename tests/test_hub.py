@@ -15,12 +15,12 @@ import reference
 from archdsl import hub, pipeline
 from archdsl.check import expressions, hubs
 from archdsl.check.scope import Scope
-from archdsl.check.values import Float, Int, Items, Text, Truth
+from archdsl.check.values import Float, Int, Items, Null, Text, Truth
 from archdsl.diagnostic import Diagnostics, SpecError
 from archdsl.hub import configuration
 from archdsl.reals import Lit
 from archdsl.source import Source
-from archdsl.syntax import Defaults
+from archdsl.syntax import Defaults, Expected
 
 CONFIGS = {kind: reference.tiny_config(kind) for kind in reference.types()} | {
     slug: reference.official(slug)[0] for slug in reference.official_slugs()
@@ -130,7 +130,7 @@ def known_keys(kind: str) -> tuple[set[str], set[str]]:
     assert match is not None, diagnostics.items
     unit, decl = match[0].unit, match[0].hub
     lines = hubs.config_lines(unit.blocks[decl.model.name], decl, unit.keys, diagnostics)
-    return {c.value for c in decl.classes}, {p[0] for x in lines for p in hub.keys_in(x.line)}
+    return {c.value for c in decl.classes}, {p[0] for x in lines for p in hubs.keys_in(x.line)}
 
 
 @pytest.mark.parametrize("kind", sorted({kind.partition("+")[0] for kind in reference.types()}))
@@ -142,17 +142,19 @@ def test_defaults_are_those_of_the_class(kind: str) -> None:
     lines = hubs.config_lines(unit.blocks[decl.model.name], decl, unit.keys, Diagnostics())
     config = CONFIG_MAPPING[kind]()
     seen = set()
-    for line in sorted(lines, key=lambda x: x.included):
-        if not isinstance(line.line, Defaults):
+    keys = configuration.record(config.to_dict(), "x", Diagnostics())
+    for line in sorted(lines, key=lambda x: x.depth):
+        if not isinstance(line.line, Defaults | Expected):
             continue
         for preset in line.line.presets:
-            (key,) = preset.path
-            if key in seen or not hasattr(config, key):
+            key = preset.path[0]
+            if len(preset.path) > 1 or key in seen or not hasattr(config, key):
                 continue
             seen.add(key)
-            value = expressions.evaluate(Scope(Diagnostics(), {}, {}), preset.value)
+            value = expressions.evaluate(Scope(Diagnostics(), {}, {}, keys=keys), preset.value)
             known = python_of(value)
-            assert known == getattr(config, key), key
+            assert known == getattr(config, key) or not (known or getattr(config, key)), key
+    assert seen
 
 
 def python_of(value: object) -> object:
@@ -163,6 +165,8 @@ def python_of(value: object) -> object:
             return x
         case Items(values):
             return [python_of(v) for v in values or ()]
+        case Null():
+            return None
     raise TypeError(value)
 
 
@@ -208,6 +212,29 @@ def test_older_flat_keys() -> None:
     config["rope_theta"] = nested.pop("rope_theta")
     config["rope_scaling"] = nested
     assert hub.imported(config, "x") == hub.imported(CONFIGS["llama+mha_tied_rope3"], "x")
+
+
+def test_a_mechanism_is_a_setting_or_refused() -> None:
+    """The same shared lines: one model has a setting for biases, and another one has not."""
+    text = hub.imported(CONFIGS["llama"] | {"attention_bias": True}, "x").text
+    assert "attention_bias: true" in text
+    told = "attention_bias is true, and the model is the one where it is false"
+    with pytest.raises(SpecError, match=told):
+        hub.imported(CONFIGS["qwen3"] | {"attention_bias": True})
+    for off in (False, None):
+        assert hub.imported(CONFIGS["qwen3"] | {"attention_bias": off})
+
+
+def test_a_default_inside_an_object() -> None:
+    """It counts where the object is there and lacks the key; null is there."""
+    yarn = {"rope_type": "yarn", "rope_theta": 500.0, "factor": 4.0}
+    yarn["original_max_position_embeddings"] = 64
+    texts = [
+        hub.imported(CONFIGS["llama"] | {"rope_parameters": yarn | more}, "x").text
+        for more in ({}, {"truncate": True}, {"truncate": None}, {"truncate": False})
+    ]
+    assert texts[0] == texts[1] != texts[2] == texts[3]
+    assert "whole: false" in texts[2]
 
 
 def test_hostile_names() -> None:
