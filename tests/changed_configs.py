@@ -14,6 +14,7 @@ from archdsl.check import hubs
 from archdsl.diagnostic import Diagnostics
 from archdsl.hub import Match, configuration
 from archdsl.syntax import Local
+from emitted import fill
 
 NOT_THE_MODEL = configuration.BOOKKEEPING - set(configuration.NETWORK_IF_SET)
 MUTATIONS = 200 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 30
@@ -163,10 +164,7 @@ def difference(config: Config, architecture: str, module: ModuleType) -> str | N
     except Exception:
         return None
     try:
-        state = module.parameters_from(dict(model.state_dict()), mine)
-        missing, _ = mine.load_state_dict(state, strict=False)
-        apart = getattr(module, "APART", ())
-        assert {name.partition(".")[0] for name in missing} <= set(apart), missing
+        fill(module, mine, dict(model.state_dict()))
         with torch.no_grad():
             result = mine(*source, tokens)
     except Exception as error:

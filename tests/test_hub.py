@@ -193,6 +193,7 @@ WRONG = {
         "no case for dynamic",
     ),
     "missing": ({"hidden_size": None}, "does not say d"),
+    "null": ({"hidden_size": None}, "hidden_size is null, which is no value"),
     "a text for a number": ({"hidden_size": "64"}, "d of Llama takes a dimension"),
     "negative": ({"num_hidden_layers": -1}, "at least 1"),
 }

@@ -27,7 +27,7 @@ from archdsl.diagnostic import Diagnostics
 from archdsl.facts import Facts
 from archdsl.graph import Module
 from archdsl.nodes import Mixture
-from emitted import code_of, from_text, on_meta, run
+from emitted import code_of, fill, from_text, on_meta, run
 from models import variants
 
 FLOAT32 = 1e-4
@@ -56,7 +56,7 @@ def loaded(module: ModuleType, ref: reference.Reference, dtype: torch.dtype) -> 
     """The emitted model with the reference's weights."""
     model = module.Model(module.Config()).to(dtype).eval()
     published = {k: v.to(dtype) for k, v in ref.state.items()}
-    model.load_state_dict(module.parameters_from(published, model))
+    fill(module, model, published)
     return model
 
 
@@ -163,7 +163,7 @@ def moved_by(
     try:
         model = module.Model(dataclasses.replace(module.Config(), **{name: new})).double().eval()
         published = {k: v.double() for k, v in ref.state.items()}
-        model.load_state_dict(module.parameters_from(published, model))
+        fill(module, model, published)
         return distance(model(*ref.others, ref.tokens).detach(), wanted)
     except (ArithmeticError, ValueError, RuntimeError):  # it fits no weights, or nothing is left
         return math.inf

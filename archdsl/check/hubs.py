@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from archdsl import syntax as s
+from archdsl.check.mapped import check_kinds
 from archdsl.check.names import CALLED, CONSTANTS
 from archdsl.check.scope import words
 from archdsl.check.values import Block, Keys, Value
@@ -272,6 +273,8 @@ def check_hub(
             hint = nearest(name.name, settings) or f"a name for later lines: {name.name} = ..."
             message = f"{block.name} has no setting {name.name}"
             diagnostics.add("unknown-setting", message, name.span, help=hint)
+        elif isinstance(x.line, s.Mapping) and name.name in settings:
+            check_kinds(x.line, settings, x.globals, block.name, diagnostics)
         mapped.add(name.name)
     for missing in (x for x in settings.values() if whole and x.name.name not in mapped):
         setting, default = missing.name.name, missing.default

@@ -363,12 +363,7 @@ def _mapped(scope: Scope, decl: s.SettingDecl, line: s.Mapping, owner: str) -> V
     before = len(scope.diagnostics)
     value = expressions.evaluate(inner, line.value)
     if isinstance(value, Null):
-        keys = [".".join(path) for path in dict.fromkeys(hubs.keys_in(line.value))]
-        there = [] if scope.keys is None else [key for key, _ in scope.keys.entries]
-        hint = next(filter(None, (nearest(k, set(there) - set(keys), 0.8) for k in keys)), "")
-        missing = f"{line.name.name} of {owner} comes from {' or '.join(keys) or 'no key'}"
-        message = f"the configuration does not say {line.name.name}"
-        scope.fail("hub-config", message, line.value.span, note=missing, help=hint)
+        _missing(scope, line, owner)
         return None
     known = statics.number(inner, value, None) if isinstance(value, Float) else None
     # A hub may say that something has no limit; a file that does so is damaged.
@@ -379,6 +374,25 @@ def _mapped(scope: Scope, decl: s.SettingDecl, line: s.Mapping, owner: str) -> V
         return None
     value = expressions.setting(inner, decl, value, line.value.span, owner)
     return None if isinstance(value, Error) or len(scope.diagnostics) > before else value
+
+
+def _missing(scope: Scope, line: s.Mapping, owner: str) -> None:
+    """Reports a setting that a configuration does not say: its keys are not there, or null."""
+    paths = dict.fromkeys(hubs.keys_in(line.value))
+    keys = [".".join(path) for path in paths]
+    there = [] if scope.keys is None else [key for key, _ in scope.keys.entries]
+    help = next(filter(None, (nearest(k, set(there) - set(keys), 0.8) for k in keys)), "")
+    null = [".".join(path) for path in paths if len(path) == 1 and path[0] in there]
+    if null and not help:
+        help = f"{null[0]} is null, which is no value: say one, or take the key out"
+        help += "; a class may have a default for a key that is not there"
+    scope.fail(
+        "hub-config",
+        f"the configuration does not say {line.name.name}",
+        line.value.span,
+        note=f"{line.name.name} of {owner} comes from {' or '.join(keys) or 'no key'}",
+        help=help,
+    )
 
 
 def _remember(scope: Scope, name: str, value: Value, numbers: dict[str, float]) -> None:
