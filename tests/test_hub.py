@@ -226,6 +226,21 @@ def test_a_mechanism_is_a_setting_or_refused() -> None:
         assert hub.imported(CONFIGS["qwen3"] | {"attention_bias": off})
 
 
+def test_a_mechanism_of_other_models_is_no_remark(tmp_path: Path) -> None:
+    """A hub that is silent on a key that shared lines know may have forgotten it."""
+    told = "num_experts changes other models, and hub Llama does not speak of it"
+    with pytest.raises(SpecError, match=told):
+        hub.imported(CONFIGS["llama"] | {"num_experts": 4})
+    for off in (0, None, False):
+        assert hub.imported(CONFIGS["llama"] | {"num_experts": off})
+    assert hub.imported(CONFIGS["llama"] | {"num_experts": 4}, ignore=["num_experts"])
+    text = (Path(__file__).parent.parent / "specs" / "llama.arch").read_text()
+    (tmp_path / "own.arch").write_text(text.replace(", FullAttention", ""))
+    with pytest.raises(SpecError, match="sliding_window changes other models"):
+        config = CONFIGS["llama"] | {"sliding_window": 16}
+        hub.imported(config, specs=[tmp_path / "own.arch"], folder=tmp_path)
+
+
 def test_a_default_inside_an_object() -> None:
     """It counts where the object is there and lacks the key; null is there."""
     yarn = {"rope_type": "yarn", "rope_theta": 500.0, "factor": 4.0}

@@ -148,12 +148,13 @@ def test_every_setting_matters(kind: str) -> None:
 
 
 def begins_otherwise(module: ModuleType, name: str, new: float) -> bool:
-    """Whether weights are drawn otherwise with another value of a setting."""
+    """Whether there are other weights with another value of a setting, or drawn otherwise."""
     states = []
     for change in ({}, {name: new}):
         torch.manual_seed(0)
         states.append(module.Model(dataclasses.replace(module.Config(), **change)).state_dict())
-    return any(not torch.equal(states[0][key], states[1][key]) for key in states[0])
+    one, other = states
+    return one.keys() != other.keys() or any(not torch.equal(one[key], other[key]) for key in one)
 
 
 def moved_by(

@@ -166,30 +166,27 @@ def _without_cases(expr: s.Expr, known: Collection[str]) -> s.Expr:
 
 
 def _demanded(lines: list[Line]) -> Iterator[Line]:
-    """The lines with `expect` as it counts for this model. A key that a setting comes from, or that
-    a declaration around says something of, may have any value: then the expected one is only what
-    the class takes for a key that is not there.
+    """The lines with `expect` as it counts for this model. A key that a setting comes from may have
+    any value: then the expected one is only what the class takes for a key that is not there. What
+    stands closer to the hub, `expect` or `ignore`, takes the place of what it uses.
     """
     objects = {x.line.name.name: x.line.value for x in lines if isinstance(x.line, s.Local)}
     mapped: set[Path] = set()
-    required: dict[Path, int] = {}
+    needed: set[str] = set()
     stated: dict[Path, int] = {}
-    for x in lines:
-        for path in keys_in(x.line, objects):
-            match x.line:
-                case s.Mapping() | s.Local():
-                    mapped.add(path)
-                case s.Require():
-                    required[path] = min(x.depth, required.get(path, x.depth))
-                case s.Ignore() | s.Expected():
-                    stated[path] = min(x.depth, stated.get(path, x.depth))
+    for x in reversed(lines):  # names stand before what uses them
+        if isinstance(x.line, s.Mapping) or _name(x.line) in needed:
+            needed |= {n.name for n in _names(_of(x.line))}
+            mapped |= set(keys_in(x.line, objects))
+        elif isinstance(x.line, s.Ignore | s.Expected):
+            for path in keys_in(x.line):
+                stated[path] = min(x.depth, stated.get(path, x.depth))
     for x in lines:
         if not isinstance(x.line, s.Expected):
             yield x
             continue
         left = [p for p in x.line.presets if stated[p.path] == x.depth]
-        free = {p.path for p in left if required.get(p.path, x.depth) < x.depth}
-        free |= {p.path for p in left if p.path in mapped and x.depth}
+        free = {p.path for p in left if p.path in mapped and x.depth}
         for kind, presets in (
             (s.Defaults, tuple(p for p in left if p.path in free)),
             (s.Expected, tuple(p for p in left if p.path not in free)),
@@ -221,6 +218,21 @@ def keys_in(node: object, objects: Mapping[str, s.Expr] = MappingProxyType({})) 
     elif type(node).__module__ == s.__name__:
         for field in fields(node):
             yield from keys_in(getattr(node, field), objects)
+
+
+def shared_keys(keys: Mapping[str, Keys]) -> frozenset[str]:
+    """The keys on top that change a network somewhere: those that the `keys` declarations in sight,
+    and in the files of these, do more with than to ignore them.
+    """
+    seen: dict[str, Keys] = {}
+    left = dict(keys)
+    while left:
+        name, one = left.popitem()
+        if seen.setdefault(name, one) is one:
+            left |= {k: v for k, v in one.known.items() if k not in seen}
+    lines = (x for one in seen.values() for x in one.decl.lines)
+    working = (x for x in lines if not isinstance(x, s.Ignore | s.SharedWeights | s.Include))
+    return frozenset(path[0] for x in working for path in keys_in(x))
 
 
 def _key_paths(node: s.Expr, objects: Mapping[str, s.Expr]) -> Iterator[Path]:

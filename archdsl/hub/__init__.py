@@ -121,8 +121,9 @@ def _imported(
     if diagnostics.items:  # a line that failed has not looked at all that it speaks of
         left = [path for path in left if path not in mentioned]
     complete = bool(hub.classes) and not (config.get("auto_map") or inner.get("auto_map"))
+    elsewhere = {key for key in hubs.shared_keys(unit.keys) if inner.get(key) not in (False, 0, [])}
     unknown = configuration.report_unread(
-        left, mentioned, complete, hub.model.name, file, diagnostics
+        left, mentioned, elsewhere if complete else None, hub.model.name, file, diagnostics
     )
     if diagnostics.items:
         return None
