@@ -241,6 +241,18 @@ def test_a_mechanism_of_other_models_is_no_remark(tmp_path: Path) -> None:
         hub.imported(config, specs=[tmp_path / "own.arch"], folder=tmp_path)
 
 
+def test_layers_that_predict_further_tokens_stand_apart() -> None:
+    """They are read, though the class has none: no count but `apart` has them."""
+    config = CONFIGS["deepseek-v3"]
+    one, none = (
+        checked(hub.imported(config | {"num_nextn_predict_layers": n}, "x").text).facts
+        for n in (1, 0)
+    )
+    assert one.apart > 0 == none.apart
+    assert (one.params, one.kv_bytes_per_token) == (none.params, none.kv_bytes_per_token)
+    assert one.apart == checked(hub.imported(config, "x").text).facts.apart
+
+
 def test_a_default_inside_an_object() -> None:
     """It counts where the object is there and lacks the key; null is there."""
     yarn = {"rope_type": "yarn", "rope_theta": 500.0, "factor": 4.0}
