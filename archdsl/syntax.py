@@ -522,9 +522,9 @@ class Local:
 
 @entity
 class Include:
-    """`use Decoder`: the lines of a `keys` declaration stand here."""
+    """`use Decoder, Rotary`: the lines of `keys` declarations stand here."""
 
-    name: Name
+    names: tuple[Name, ...]
     span: Span
 
 
@@ -544,6 +544,16 @@ class Defaults:
 
 
 @entity
+class Expected:
+    """`expect .attention_bias: false`: the only value that the model is for, where no line maps the
+    key to a setting; the class takes it for a key that is not there.
+    """
+
+    presets: tuple[Preset, ...]
+    span: Span
+
+
+@entity
 class Require:
     value: Expr
     span: Span
@@ -557,7 +567,9 @@ class Ignore:
 
 @entity
 class Target:
-    """A path of the model, `layers[i].mix.q_proj.w`; an index is an expression."""
+    """A path of the model, `layers[i].mix.q_proj.w`; an index is an expression. A name may have
+    alternatives in braces, `{q,k}_proj`.
+    """
 
     name: Name
     steps: tuple[Name | Expr, ...]
@@ -610,7 +622,7 @@ class SharedWeights:
 WeightLine = WeightMap | Skip | WeightGroup | Include
 
 
-ConfigLine = Mapping | Local | Include | Defaults | Require | Ignore
+ConfigLine = Mapping | Local | Include | Defaults | Expected | Require | Ignore
 
 
 @entity
@@ -624,11 +636,16 @@ class KeysDecl:
 
 @entity
 class HubDecl:
+    """`uses` bring lines of `config` and of `weights`; where these two stand, None if left out."""
+
     model: Name
     types: tuple[String, ...]
     classes: tuple[String, ...]
+    uses: tuple[Include, ...]
     config: tuple[ConfigLine, ...]
     weights: tuple[WeightLine, ...]
+    config_at: Span | None
+    weights_at: Span | None
     span: Span
 
 

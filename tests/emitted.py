@@ -38,6 +38,17 @@ def code_of(variant: pipeline.Variant, lower: bool = True) -> str:
     return emit.emit(variant.model, tiny, lower)
 
 
+def fill(module: ModuleType, model: torch.nn.Module, published: dict[str, torch.Tensor]) -> None:
+    """Gives a model the weights of a checkpoint. What stands apart and is not there falls away, as
+    in `load`.
+    """
+    state = module.parameters_from(published, model)
+    for part in getattr(module, "APART", ()):
+        if not any(name.startswith(f"{part}.") for name in state):
+            delattr(model, part)
+    model.load_state_dict(state)
+
+
 def on_meta(module: ModuleType) -> torch.nn.Module:
     """The model at its full size, without memory for it."""
     with torch.device("meta"):

@@ -271,7 +271,7 @@ def _value(name: str, old: torch.Tensor, normal: Draw, uniform: Draw) -> torch.T
     if leaf == "layer_scalar":
         return 0.6 + 0.5 * uniform(shape)
     if old.dim() <= 1 and leaf == "weight" and ("norm" in low or "ln_" in low):
-        start = 1.0 if old.abs().max() > 0 else 0.0
+        start = 1.0 if old.any() else 0.0
         return start + 0.3 * normal(shape)
     if leaf.endswith("bias"):
         return 0.2 * normal(shape)

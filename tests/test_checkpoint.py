@@ -437,3 +437,63 @@ def test_lines_that_hubs_share(tmp_path: Path) -> None:
     assert sorted(saved) == [f"{name}.weight" for name in names]
     state = module.parameters_from(saved | {"model.unused.3": torch.zeros(1)}, model)
     assert all(torch.equal(state[name], x) for name, x in model.state_dict().items())
+
+
+WHOLE = """
+use std.core: Embedding, Linear
+keys Ends { weights { embed <- "in"  head <- "out" } }
+keys Both {
+  use Ends
+  d <- .d
+  expect .kind: "plain"
+  weights { layers[i].{a,b} <- "{i}.first.{x,y}"  skip "{old,older}.*" }
+}
+block One(d)(x: [B, T, d]) -> [B, T, d] as layer {
+  a = Linear(d, d)
+  b = Linear(d, d, bias: true)
+  return b(a(x))
+}
+block Two(d)(x: [B, T, d]) -> [B, T, d] as layer {
+  a = Linear(d, d)
+  b = Linear(d, 2 * d)
+  c = Linear(2 * d, d)
+  return c(b(a(x)))
+}
+block Layer(inner: [B, T, d] -> [B, T, d])(x: [B, T, d]) -> [B, T, d] as layer {
+  mix = inner
+  return mix(x)
+}
+model M(d)(stream tokens: int[B, T]) -> [B, T, 9] {
+  embed  = Embedding(9, d)
+  layers = stack(Layer(One(d)), Layer(Two(d)))
+  head   = Linear(d, 9)
+  return tokens |> embed |> layers |> head
+}
+variant V = M(d: 4) { }
+hub M "m" {
+  use Both
+  weights {
+    layers[i].mix     <- "{i}.one"
+    layers[i].mix     <- "{i}.two" when layers[i].mix.c
+    layers[i].mix.{a,b} <- "{i}.two.{p,q}" when layers[i].mix.c
+  }
+}
+"""
+
+
+def test_a_block_under_two_names(tmp_path: Path) -> None:
+    """What a hub uses as a whole brings its weights, also those of what it uses; alternatives make
+    a line each; a block for some layers stands for the parameters of these.
+    """
+    module = from_text(WHOLE)
+    model = drawn(module.Model(module.Config()))
+    module.save(model, tmp_path)
+    saved = load_file(tmp_path / "model.safetensors")
+    names = ["0.one.a.weight", "0.one.b.bias", "0.one.b.weight", "1.two.c.weight"]
+    names += ["1.two.p.weight", "1.two.q.weight", "in.weight", "out.weight"]
+    assert sorted(saved) == names
+    unused = {"old.1": torch.zeros(1), "older.2": torch.zeros(1)}
+    state = module.parameters_from(saved | unused, model)
+    assert all(torch.equal(state[name], x) for name, x in model.state_dict().items())
+    some = [row.targets for row in module.CHECKPOINT if row.when]
+    assert sorted(some) == [(f"layers.{{}}.mix.{x}.weight",) for x in "abc"]

@@ -41,6 +41,18 @@ hub Mixed "a", "b" {
   config { } weights { a.b[i + 1].c, d <- "x", "y" [d (n + n) -> n d, n d] skip "z"
     a.c <- "k" + "l", "m" + "n" [n d, m d -> (n + m) d] when a.b[i + 1] d <- "p" + "q" when e.f }
 }
+hub Whole "w" { use A,   B # both
+  use C }
+hub Long "l" for "L" { use A
+  # what it says itself
+  config { use B, C expect .a: 1, .b:  "x" default .c.d: .e
+    kinds <- [match k { "aaaaaaaaaaaaa", "bbbbbbbbbbbbbb": a "cccccccccccc": b }
+      for k in .aaaaaaaaaaaaaaaaaaaaaaa ?? .bbbbbbbbbbbbbbbbbbbbbbbbbbb ?? .cccccccccccccccccccccccc
+      ?? ["aaaaaaaaaaaaa", "cccccccccccc"] if k != "x"] }
+  weights { use A, B {a,b}[i].{c , d.e}_f <- "{i}.{x,y}"
+    a.{q,k, v}_proj, b.w <- "xxxxxxxxxxxxxxxxxxxx" + "yyyyyyyyyyyyyyyyyyyyyy"
+      [(heads d_head) d, (heads d_head + heads d_head) d
+      -> (heads d_head) d, (heads d_head) d, (heads d_head) d, (heads d_head) d] when a.b } }
 """
 CASES = [*TEXTS, HARD]
 _TOKEN = re.compile(r'#[^\n]*|"(?:\\.|[^"\\\n])*"|\s+|\w+|\S')
@@ -111,6 +123,10 @@ def test_declarations_on_one_line(data: st.DataObject) -> None:
         for before, p in zip(["", *_TOKEN.findall(text)], _TOKEN.findall(text), strict=False)
     )
     holds(flat)
+
+
+def test_long_lines_of_hubs_are_broken() -> None:
+    assert max(map(len, fmt(HARD[HARD.index("hub Whole") :]).splitlines())) <= 120
 
 
 def test_where_remarks_stand() -> None:

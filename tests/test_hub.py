@@ -15,12 +15,12 @@ import reference
 from archdsl import hub, pipeline
 from archdsl.check import expressions, hubs
 from archdsl.check.scope import Scope
-from archdsl.check.values import Float, Int, Items, Text, Truth
+from archdsl.check.values import Float, Int, Items, Null, Text, Truth
 from archdsl.diagnostic import Diagnostics, SpecError
 from archdsl.hub import configuration
 from archdsl.reals import Lit
 from archdsl.source import Source
-from archdsl.syntax import Defaults
+from archdsl.syntax import Defaults, Expected
 
 CONFIGS = {kind: reference.tiny_config(kind) for kind in reference.types()} | {
     slug: reference.official(slug)[0] for slug in reference.official_slugs()
@@ -130,7 +130,7 @@ def known_keys(kind: str) -> tuple[set[str], set[str]]:
     assert match is not None, diagnostics.items
     unit, decl = match[0].unit, match[0].hub
     lines = hubs.config_lines(unit.blocks[decl.model.name], decl, unit.keys, diagnostics)
-    return {c.value for c in decl.classes}, {p[0] for x in lines for p in hub.keys_in(x.line)}
+    return {c.value for c in decl.classes}, {p[0] for x in lines for p in hubs.keys_in(x.line)}
 
 
 @pytest.mark.parametrize("kind", sorted({kind.partition("+")[0] for kind in reference.types()}))
@@ -142,17 +142,19 @@ def test_defaults_are_those_of_the_class(kind: str) -> None:
     lines = hubs.config_lines(unit.blocks[decl.model.name], decl, unit.keys, Diagnostics())
     config = CONFIG_MAPPING[kind]()
     seen = set()
-    for line in sorted(lines, key=lambda x: x.included):
-        if not isinstance(line.line, Defaults):
+    keys = configuration.record(config.to_dict(), "x", Diagnostics())
+    for line in sorted(lines, key=lambda x: x.depth):
+        if not isinstance(line.line, Defaults | Expected):
             continue
         for preset in line.line.presets:
-            (key,) = preset.path
-            if key in seen or not hasattr(config, key):
+            key = preset.path[0]
+            if len(preset.path) > 1 or key in seen or not hasattr(config, key):
                 continue
             seen.add(key)
-            value = expressions.evaluate(Scope(Diagnostics(), {}, {}), preset.value)
+            value = expressions.evaluate(Scope(Diagnostics(), {}, {}, keys=keys), preset.value)
             known = python_of(value)
-            assert known == getattr(config, key), key
+            assert known == getattr(config, key) or not (known or getattr(config, key)), key
+    assert seen
 
 
 def python_of(value: object) -> object:
@@ -163,6 +165,8 @@ def python_of(value: object) -> object:
             return x
         case Items(values):
             return [python_of(v) for v in values or ()]
+        case Null():
+            return None
     raise TypeError(value)
 
 
@@ -189,6 +193,7 @@ WRONG = {
         "no case for dynamic",
     ),
     "missing": ({"hidden_size": None}, "does not say d"),
+    "null": ({"hidden_size": None}, "hidden_size is null, which is no value"),
     "a text for a number": ({"hidden_size": "64"}, "d of Llama takes a dimension"),
     "negative": ({"num_hidden_layers": -1}, "at least 1"),
 }
@@ -208,6 +213,56 @@ def test_older_flat_keys() -> None:
     config["rope_theta"] = nested.pop("rope_theta")
     config["rope_scaling"] = nested
     assert hub.imported(config, "x") == hub.imported(CONFIGS["llama+mha_tied_rope3"], "x")
+
+
+def test_a_mechanism_is_a_setting_or_refused() -> None:
+    """The same shared lines: one model has a setting for biases, and another one has not."""
+    text = hub.imported(CONFIGS["llama"] | {"attention_bias": True}, "x").text
+    assert "attention_bias: true" in text
+    told = "attention_bias is true, and the model is the one where it is false"
+    with pytest.raises(SpecError, match=told):
+        hub.imported(CONFIGS["qwen3"] | {"attention_bias": True})
+    for off in (False, None):
+        assert hub.imported(CONFIGS["qwen3"] | {"attention_bias": off})
+
+
+def test_a_mechanism_of_other_models_is_no_remark(tmp_path: Path) -> None:
+    """A hub that is silent on a key that shared lines know may have forgotten it."""
+    told = "num_experts changes other models, and hub Llama does not speak of it"
+    with pytest.raises(SpecError, match=told):
+        hub.imported(CONFIGS["llama"] | {"num_experts": 4})
+    for off in (0, None, False):
+        assert hub.imported(CONFIGS["llama"] | {"num_experts": off})
+    assert hub.imported(CONFIGS["llama"] | {"num_experts": 4}, ignore=["num_experts"])
+    text = (Path(__file__).parent.parent / "specs" / "llama.arch").read_text()
+    (tmp_path / "own.arch").write_text(text.replace(", FullAttention", ""))
+    with pytest.raises(SpecError, match="sliding_window changes other models"):
+        config = CONFIGS["llama"] | {"sliding_window": 16}
+        hub.imported(config, specs=[tmp_path / "own.arch"], folder=tmp_path)
+
+
+def test_layers_that_predict_further_tokens_stand_apart() -> None:
+    """They are read, though the class has none: no count but `apart` has them."""
+    config = CONFIGS["deepseek-v3"]
+    one, none = (
+        checked(hub.imported(config | {"num_nextn_predict_layers": n}, "x").text).facts
+        for n in (1, 0)
+    )
+    assert one.apart > 0 == none.apart
+    assert (one.params, one.kv_bytes_per_token) == (none.params, none.kv_bytes_per_token)
+    assert one.apart == checked(hub.imported(config, "x").text).facts.apart
+
+
+def test_a_default_inside_an_object() -> None:
+    """It counts where the object is there and lacks the key; null is there."""
+    yarn = {"rope_type": "yarn", "rope_theta": 500.0, "factor": 4.0}
+    yarn["original_max_position_embeddings"] = 64
+    texts = [
+        hub.imported(CONFIGS["llama"] | {"rope_parameters": yarn | more}, "x").text
+        for more in ({}, {"truncate": True}, {"truncate": None}, {"truncate": False})
+    ]
+    assert texts[0] == texts[1] != texts[2] == texts[3]
+    assert "whole: false" in texts[2]
 
 
 def test_hostile_names() -> None:

@@ -14,6 +14,10 @@ import torch
 from transformers.models.bloom.modeling_bloom import build_alibi_tensor
 
 from archdsl import pipeline
+from archdsl.diagnostic import Diagnostics
+from archdsl.parser import parse
+from archdsl.source import Source
+from archdsl.syntax import Use
 from emitted import from_text
 from models import BLOCK, MEANING, of_the_library
 
@@ -27,6 +31,17 @@ NAMES = [name for path in FILES for name in BLOCK.findall(path.read_text(encodin
 def test_a_file_of_the_library_checks(path: Path) -> None:
     checked = pipeline.check_path(path, path.name)
     assert not checked.diagnostics, checked.diagnostics[0].text()
+
+
+@pytest.mark.parametrize(
+    "path", [*FILES, *sorted((ROOT / "specs").glob("*.arch"))], ids=lambda p: p.stem
+)
+def test_a_file_uses_what_it_imports(path: Path) -> None:
+    source = Source(path.name, path.read_text(encoding="utf-8"))
+    uses = [x for x in parse(source, Diagnostics()).items if isinstance(x, Use)]
+    text = re.sub(r"#.*", "", source.text)
+    names = [name.name for use in uses for name in use.names]
+    assert [name for name in names if len(re.findall(rf"\b{name}\b", text)) < 2] == []
 
 
 @cache

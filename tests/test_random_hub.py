@@ -37,6 +37,8 @@ ELSEWHERE = {
     "path... /", "path... NAME...",
     "signature type...", "kind... type...",
     "weight target...", "weight... target", "change, no argument",
+    "config_lines, no rule", "config_lines, no rule...", "weights_lines, no weight",
+    "weights_lines, no weight...", "whole_use... _more", "whole_use... _more...",
 }  # fmt: skip
 """Parts that are not drawn: titles, a block without inputs, a number as a tensor, names in folders,
 fused tensors, a `with` of nothing, which is refused; `lowers` and signatures of several inputs
@@ -76,10 +78,11 @@ class Stored:
 
 
 def lines(spec: Spec, model: Model, stored: Stored) -> str:
-    """A `hub` for the settings of a model and for each of its parameters."""
+    """A `hub` for the settings of a model and for each of its parameters. Half of the hubs take
+    lines from elsewhere, as a whole or by parts, name their classes and group their weights.
+    """
     sizes = " ".join(f"{name} <- .sizes.{name}" for name in ("d", "u"))
-    # Half of the hubs take lines from elsewhere, name their classes and group their weights.
-    config = ["use Sizes", "more = .notes", "default .absent: 1"] if spec.twice else [sizes]
+    config = ["more = .notes", "default .absent: 1"] if spec.twice else [sizes]
     config += [f"{name} <- .{name}_size ?? .{name}" for name in ("v", "h", "k", "vocab")]
     if spec.schedule == "list":
         near, far, other = KINDS
@@ -91,9 +94,45 @@ def lines(spec: Spec, model: Model, stored: Stored) -> str:
         config += ["widths <- .widths ?? []"]
     else:
         config += [f"{n} <- .{n}" for n in spec.counted]
-    config += ['require .kind == "M"', "ignore .note, .notes" if spec.twice else "ignore .note"]
+    config += ['expect .kind: "M"' if spec.numbers["k"] % 2 else 'require .kind == "M"']
+    weights = weight_lines(spec, model, stored)
+    types = 'hub M "m", "m2"'
+    if not spec.twice:
+        ignored, listed = "ignore .note", " ".join(weights)
+        return f"{types} {{ config {{ {' '.join(config)} {ignored} }} weights {{ {listed} }} }}\n"
+    half = len(weights) // 2
+    first, rest = (f"weights {{ {' '.join(part)} }}" for part in (weights[:half], weights[half:]))
+    keys = (
+        f"keys Sizes {{ {sizes} default .absent: 2, .more.absent: 3 {first} }}\n"
+        f'keys Rest {{ ignore .note, .notes expect .lacking: 1, .other: "none" {rest} }}\n'
+    )
+    types += ' for "M"' + ', "MWithHead"' * spec.tied
+    inner = f"config {{ {' '.join(config)} }}"
+    if spec.numbers["v"] % 3 == 0:  # some parts stand in the hub
+        config.insert(0, "use Sizes, Rest")
+        inner = f'config {{ {" ".join(config)} }} weights {{ <- "" {{ use Sizes, Rest }} }}'
+    elif spec.numbers["v"] % 3 == 1:
+        inner = f"use Sizes, Rest {inner}"
+    else:
+        keys += f"keys All {{ {' '.join(config)} }}\n"
+        inner = "use Sizes use Rest use All"
+    return f"{keys}{types} {{ {inner} }}\n"
+
+
+def weight_lines(spec: Spec, model: Model, stored: Stored) -> list[str]:
+    """Lines of `weights`: one for each target, one for two where a model has such."""
     weights = ['skip "{i}.unused.*"']
-    for target in targets(model):
+    left = list(targets(model))
+    special = {"embed.weight", *(stored.other or ())}
+    plain = [t for t in left if t not in special and stored.line(t, "x") == '"x"']
+    for begin in ("", "layers[i]."):
+        ends = [t.removeprefix(begin) for t in plain if t.startswith(begin)]
+        pair = [end for end in ends if "[" not in end][:2]
+        if len(pair) == 2:
+            braced = f"{{{','.join(pair)}}}"
+            weights.append(f'{begin}{braced} <- "{key(begin + braced)}"')
+            left = [t for t in left if t.removeprefix(begin) not in pair or begin not in t]
+    for target in left:
         if target == "embed.weight" and spec.twice:
             inner = f"weight <- {stored.line(target, 'weight.weight')}"
             weights += [f'embed <- "model.embed.", "old.embed." {{ {inner} }}']
@@ -104,17 +143,7 @@ def lines(spec: Spec, model: Model, stored: Stored) -> str:
         first, _, pattern = stored.line(target, key(target)).partition(" [")
         other = "," + first.replace("model.", "old.") if target == "embed.weight" else ""
         weights += [f"{target} <- {first}{other}{pattern and ' ['}{pattern}"]
-    keys, classes, listed = "", "", " ".join(weights)
-    if spec.twice:
-        half = len(weights) // 2
-        lines = f"weights {{ {' '.join(weights[:half])} }}"
-        keys = f"keys Sizes {{ {sizes} default .absent: 2, .more.absent: 3 {lines} }}\n"
-        classes = ' for "M"' + ', "MWithHead"' * spec.tied
-        listed = f'<- "" {{ use Sizes {" ".join(weights[half:])} }}'
-    return (
-        f'{keys}hub M "m", "m2"{classes} {{ config {{ {" ".join(config)} }} '
-        f"weights {{ {listed} }} }}\n"
-    )
+    return weights
 
 
 def targets(model: Model) -> dict[str, int]:
@@ -284,5 +313,6 @@ def test_every_form_is_drawn() -> None:
 
 
 HUB = ("hub", "key", "mapping", "require", "ignore", "weight", "skip", "source", "step", "target",
-       "default", "path", "when_", "item hub", "COMPARE !=", "list, no", "hub STRING")  # fmt: skip
+       "default", "path", "when_", "item hub", "COMPARE !=", "list, no", "hub STRING", "expected",
+       "config_lines", "weights_lines", "whole_use", "include", "_more")  # fmt: skip
 """Parts that only a hub or a second file has."""

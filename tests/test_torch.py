@@ -26,7 +26,7 @@ from archdsl import hub
 from archdsl.facts import Facts
 from archdsl.graph import Module
 from archdsl.nodes import Mixture
-from emitted import code_of, from_text, on_meta, run
+from emitted import code_of, fill, from_text, on_meta, run
 from models import variants
 
 FLOAT32 = 1e-4
@@ -55,7 +55,7 @@ def loaded(module: ModuleType, ref: reference.Reference, dtype: torch.dtype) -> 
     """The emitted model with the reference's weights."""
     model = module.Model(module.Config()).to(dtype).eval()
     published = {k: v.to(dtype) for k, v in ref.state.items()}
-    model.load_state_dict(module.parameters_from(published, model))
+    fill(module, model, published)
     return model
 
 
@@ -147,12 +147,13 @@ def test_every_setting_matters(kind: str) -> None:
 
 
 def begins_otherwise(module: ModuleType, name: str, new: float) -> bool:
-    """Whether weights are drawn otherwise with another value of a setting."""
+    """Whether there are other weights with another value of a setting, or drawn otherwise."""
     states = []
     for change in ({}, {name: new}):
         torch.manual_seed(0)
         states.append(module.Model(dataclasses.replace(module.Config(), **change)).state_dict())
-    return any(not torch.equal(states[0][key], states[1][key]) for key in states[0])
+    one, other = states
+    return one.keys() != other.keys() or any(not torch.equal(one[key], other[key]) for key in one)
 
 
 def moved_by(
@@ -162,7 +163,7 @@ def moved_by(
     try:
         model = module.Model(dataclasses.replace(module.Config(), **{name: new})).double().eval()
         published = {k: v.double() for k, v in ref.state.items()}
-        model.load_state_dict(module.parameters_from(published, model))
+        fill(module, model, published)
         return distance(model(*ref.others, ref.tokens).detach(), wanted)
     except (ArithmeticError, ValueError, RuntimeError):  # it fits no weights, or nothing is left
         return math.inf

@@ -39,6 +39,7 @@ evaluates an expression, and imports none of the three.
 | `caches.py` | what a block keeps of earlier tokens |
 | `bindings.py` | names and what they are bound to; `share` and `apart` |
 | `hubs.py` | lines of `hub ... config` |
+| `mapped.py` | kinds of what these lines give settings |
 | `recursion.py` | blocks that contain themselves |
 
 What is not checked: that a computation is numerically sensible, that an initialiser is a good one,

@@ -48,7 +48,7 @@ def fit(scope: Scope, decl: s.SettingDecl, value: Value, at: Span, owner: str) -
                 return value
     return scope.fail(
         "kind-mismatch",
-        f"{decl.name.name} of {owner} takes {_in_words(decl.kind)}",
+        f"{decl.name.name} of {owner} takes {in_words(decl.kind)}",
         at,
         note=f"this is {describe(value)}",
         labels=(Label(decl.span, "declared here"),),
@@ -115,7 +115,7 @@ def stand_in(kind: s.Kind | None) -> Value:
     return Int(Dim.number(1))
 
 
-def _in_words(kind: s.Kind | None) -> str:
+def in_words(kind: s.Kind | None) -> str:
     """A kind in words."""
     match kind:
         case s.SignatureKind(span=span):

@@ -8,7 +8,8 @@
 
 The right side of a pattern is matched with the shapes of the targets; the left side then says what
 the tensors of the checkpoint have to look like. A target that is a block stands for all parameters
-in it, under their own names: those that no line names more closely.
+in it, under their own names: those that no line names more closely. Alternatives in braces on both
+sides make a line of each: `{q,k}_proj <- "{wq,wk}"`.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from archdsl.source import Span
 from archdsl.types import TensorType
 
 _BRACE = re.compile(r"\{([^{}]*)\}")
+_LIST = re.compile(r"\{([^{}]*,[^{}]*)\}")
+"""Alternatives in braces; braces without a comma hold an index."""
 
 _Path = tuple[str, ...]
 """The steps to a parameter; `[i]` is an index."""
@@ -45,13 +48,14 @@ def hub(model: Model, home: Unit, diagnostics: Diagnostics) -> Hub | None:
 
 def _hub(model: Model, decl: s.HubDecl, keys: Mapping[str, Keys], diagnostics: Diagnostics) -> Hub:
     before_lines = len(diagnostics)
-    lines = _needed(model.root, list(_flat(decl.weights, keys, diagnostics)))
+    uses = _brought(decl.uses, keys, frozenset())
+    lines = _needed(model.root, list(_flat((*uses, *decl.weights), keys, diagnostics)))
     whole = len(diagnostics) == before_lines  # else lines are missing that were told to be
     skips = [x.sources[0][0] for x in lines if x.skip]
     lines = [x for x in lines if not x.skip]
     wrong = [x for x in lines if not _sound(model.root, x, diagnostics)]
     lines = [_stacked(model.root, x) for x in lines if x not in wrong]
-    named = {(_names(p), line.stacked) for line in lines if not line.when for p in line.targets}
+    named = {(_names(p), x.stacked, _names(x.when)) for x in lines for p in x.targets}
     rules: list[WeightRule] = []
     for line in lines:
         before = len(diagnostics.items)
@@ -69,8 +73,8 @@ def _hub(model: Model, decl: s.HubDecl, keys: Mapping[str, Keys], diagnostics: D
 @record
 class _Line:
     """A line with what stands around it. `sources` are alternatives, each of tensors that are
-    joined. `stacked`: a tensor is one of several that fill a target. `included`: the line stands in
-    a `keys` declaration.
+    joined. `stacked`: a tensor is one of several that fill a target. `depth`: how many `keys`
+    declarations the line stands in.
     """
 
     targets: tuple[_Path, ...]
@@ -80,26 +84,49 @@ class _Line:
     when: _Path = ()
     skip: bool = False
     stacked: bool = False
-    included: bool = False
+    depth: int = 0
 
 
 def _needed(root: Module, lines: list[_Line]) -> list[_Line]:
     """The lines without those of `keys` declarations that the hub replaces, or that name what the
     model does not have.
     """
-    here = [line for line in lines if not line.included]
-    own = {(_names(path), _names(line.when)) for line in here for path in line.targets}
+    depths: dict[tuple[_Path, _Path], int] = {}
+    for line in lines:
+        for path in line.targets:
+            key = _names(path), _names(line.when)
+            depths[key] = min(line.depth, depths.get(key, line.depth))
     return [
         line
         for line in lines
-        if not line.included
+        if not line.depth
         or line.skip
         or all(
-            (_names(path), _names(line.when)) not in own
+            depths[_names(path), _names(line.when)] == line.depth
             and (_find(root, path) or _modules(root, path))
             for path in line.targets
         )
     ]
+
+
+def _brought(
+    lines: Iterable[s.ConfigLine | s.SharedWeights], keys: Mapping[str, Keys], chain: frozenset[str]
+) -> Iterator[s.WeightLine]:
+    """What a `use` that is not among lines of weights brings of these: the lines of declarations
+    that have some. One that is not there is told where the lines of `config` are checked.
+    """
+    for line in lines:
+        match line:
+            case s.SharedWeights(inside):
+                yield from inside
+            case s.Include(names, span):
+                for name in names:
+                    there = keys.get(name.name)
+                    inner = chain | {name.name}
+                    if there is None or name.name in chain:
+                        continue
+                    if any(True for _ in _brought(there.decl.lines, there.known, inner)):
+                        yield s.Include((name,), span)
 
 
 def _flat(
@@ -115,42 +142,116 @@ def _flat(
     """
     for line in lines:
         match line:
-            case s.Include(name):
-                there = keys.get(name.name)
-                if name.name in chain:
-                    message = f"{name.name} uses itself"
-                    diagnostics.add("recursion", message, name.span, help="take the line out")
-                elif there is None:
-                    hint = nearest(name.name, keys)
-                    message = f"there are no keys {name.name}"
-                    diagnostics.add("unknown-name", message, name.span, help=hint)
-                else:
-                    shared = (x for x in there.decl.lines if isinstance(x, s.SharedWeights))
-                    inside = [line for lines in shared for line in lines.lines]
-                    if not inside:
-                        message = f"{name.name} has no lines of weights"
-                        help = f"use {name.name} stands in config"
-                        diagnostics.add("hub-weights", message, name.span, help=help)
+            case s.Include(names):
+                for name in names:
+                    shared = _shared(name, keys, chain, diagnostics)
                     inner = (*chain, name.name)
-                    yield from _flat(inside, there.known, diagnostics, path, before, inner)
+                    if shared is not None:
+                        there, inside = shared
+                        yield from _flat(inside, there.known, diagnostics, path, before, inner)
             case s.Skip(source, span):
-                for begin in before:
-                    text = begin + source.value
-                    yield _Line((), ((text,),), None, span, skip=True, included=bool(chain))
-            case s.WeightMap(targets, sources, pattern, when, span):
-                texts = tuple(tuple(b + p.value for p in x.parts) for b in before for x in sources)
-                paths = tuple((*path, *_path(t)) for t in targets)
-                layers = () if when is None else (*path, *_path(when))
-                yield _Line(paths, texts, pattern, span, layers, included=bool(chain))
-            case s.WeightGroup(target, sources, inner, span):
-                deeper = path if target is None else (*path, *_path(target))
+                for (text,) in _alternatives((source.value,), span, diagnostics):
+                    for begin in before:
+                        key = begin + text
+                        yield _Line((), ((key,),), None, span, skip=True, depth=len(chain))
+            case s.WeightMap():
+                yield from _mapped(line, diagnostics, path, before, len(chain))
+            case s.WeightGroup(target, sources, inside):
                 joined = next((x for x in sources if len(x.parts) > 1), None)
                 if joined is not None:
                     message = "the lines of a group begin with one text"
                     help = "join tensors on the lines inside"
                     diagnostics.add("hub-weights", message, joined.span, help=help)
-                begins = tuple(b + x.parts[0].value for b in before for x in sources)
-                yield from _flat(inner, keys, diagnostics, deeper, begins, chain)
+                left = () if target is None else (_written(target),)
+                texts = (*left, *(x.parts[0].value for x in sources))
+                head = (sources[0] if target is None else target).span.to(sources[-1].span)
+                for one in _alternatives(texts, head, diagnostics, len(left)):
+                    deeper = (*path, *(step for text in one[: len(left)] for step in _steps(text)))
+                    begins = tuple(b + text for b in before for text in one[len(left) :])
+                    yield from _flat(inside, keys, diagnostics, deeper, begins, chain)
+
+
+def _shared(
+    name: s.Name, keys: Mapping[str, Keys], chain: tuple[str, ...], diagnostics: Diagnostics
+) -> tuple[Keys, list[s.WeightLine]] | None:
+    """The declaration that a `use` names and its lines of weights, or None after a report."""
+    there = keys.get(name.name)
+    if name.name in chain:
+        message = f"{name.name} uses itself"
+        diagnostics.add("recursion", message, name.span, help="take the line out")
+    elif there is None:
+        hint = nearest(name.name, keys)
+        diagnostics.add("unknown-name", f"there are no keys {name.name}", name.span, help=hint)
+    else:
+        inside = list(_brought(there.decl.lines, there.known, frozenset((*chain, name.name))))
+        if not inside:
+            message = f"{name.name} has no lines of weights"
+            help = f"use {name.name} stands in config"
+            diagnostics.add("hub-weights", message, name.span, help=help)
+        return there, inside
+    return None
+
+
+def _mapped(
+    line: s.WeightMap,
+    diagnostics: Diagnostics,
+    path: _Path,
+    before: tuple[str, ...],
+    depth: int,
+) -> Iterator[_Line]:
+    """A line with what stands around it; several where it has alternatives in braces. These on the
+    left alone are several targets, which a pattern fills.
+    """
+    left = [_written(x) for x in line.targets]
+    when = [] if line.when is None else [_written(line.when)]
+    counts = [len(x.parts) for x in line.sources]
+    texts = [part.value for x in line.sources for part in x.parts]
+    if line.pattern is not None and not any(map(_LIST.search, (*when, *texts))):
+        several = [_alternatives((x,), line.span, diagnostics) for x in left]
+        if not all(several):
+            return
+        left = [one for each in several for (one,) in each]
+    every = (*left, *when, *texts)
+    for one in _alternatives(every, line.span, diagnostics, len(left) + len(when)):
+        targets = tuple((*path, *_steps(x)) for x in one[: len(left)])
+        layers = [(*path, *_steps(x)) for x in one[len(left) : len(left) + len(when)]]
+        rest = iter(one[len(left) + len(when) :])
+        joined = [tuple(next(rest) for _ in range(count)) for count in counts]
+        sources = tuple(tuple(b + x for x in parts) for b in before for parts in joined)
+        some = layers[0] if layers else ()
+        yield _Line(targets, sources, line.pattern, line.span, some, depth=depth)
+
+
+def _alternatives(
+    texts: tuple[str, ...], span: Span, diagnostics: Diagnostics, left: int | None = None
+) -> list[tuple[str, ...]]:
+    """The texts with the first alternatives of all braces, with the second, and so on; none after a
+    report. Where the first `left` texts are targets, braces stand on both sides or on none.
+    """
+    lists = [[x[1].split(",") for x in _LIST.finditer(text)] for text in texts]
+    counts = {len(items) for each in lists for items in each}
+    sides = (True, True) if left is None else (any(lists[:left]), any(lists[left:]))
+    message = help = ""
+    if any(set("{}") & set(_BRACE.sub("", text)) for text in texts):
+        message, help = "a brace stands alone", "braces hold an index, or alternatives: {q,k}"
+    elif len(counts) > 1:
+        message = f"braces of {min(counts)} and of {max(counts)} alternatives on one line"
+        help = "they are taken in parallel: write as many in each"
+    elif sides == (True, False):
+        message = "the alternatives of the target have none beside them"
+        help = "write as many on the right, or a pattern that cuts one tensor"
+    elif sides == (False, True):
+        message = "the alternatives on the right have none beside them"
+        help = 'names of which one is there have commas between: "a", "b"'
+    if message:
+        diagnostics.add("hub-weights", message, span, help=help)
+        return []
+    return [tuple(_chosen(text, n) for text in texts) for n in range(max(counts, default=1))]
+
+
+def _chosen(text: str, number: int) -> str:
+    """A text with one alternative of each of its braces."""
+    return _LIST.sub(lambda x: x[1].split(",")[number].strip(), text)
 
 
 def _sound(root: Module, line: _Line, diagnostics: Diagnostics) -> bool:
@@ -198,7 +299,10 @@ def _names(path: _Path) -> _Path:
 
 
 def _parameters_of(
-    root: Module, line: _Line, named: set[tuple[_Path, bool]], diagnostics: Diagnostics
+    root: Module,
+    line: _Line,
+    named: set[tuple[_Path, bool, _Path]],
+    diagnostics: Diagnostics,
 ) -> Iterator[_Line]:
     """A line for each parameter of the block that a line names; the line itself for a parameter."""
     if (
@@ -219,7 +323,11 @@ def _parameters_of(
     depth = len(begin)
     for inner in _indexed(root):
         names = _names(inner)
-        closer = any((names[:n], line.stacked) in named for n in range(depth + 1, len(names) + 1))
+        closer = any(
+            (names[:n], line.stacked, when) in named
+            for n in range(depth + 1, len(names) + 1)
+            for when in {(), _names(line.when)}
+        )
         if names[:depth] == begin and not closer:
             rest = _behind(inner, depth)
             end = "." + ".".join(f"{{{x[1:-1]}}}" if x.startswith("[") else x for x in rest)
@@ -279,7 +387,7 @@ def _rule(model: Model, line: _Line, diagnostics: Diagnostics) -> WeightRule | N
         help = "`when` names what else the same layer has"
         diagnostics.add("hub-weights", message, line.span, help=help)
         return None
-    if line.when and not (_find(model.root, line.when) or _modules(model.root, line.when)):
+    if line.when and not _together(model.root, line.targets[0], line.when):
         return None
     if any(_whole_lists(model.root, path) for path in line.targets):
         return _of_a_list(model, line, diagnostics)
@@ -328,6 +436,14 @@ def _of_a_list(model: Model, line: _Line, diagnostics: Diagnostics) -> WeightRul
             return None
     targets = tuple((*path[: at + 1], str(n), *path[at + 1 :]) for n in range(length))
     return WeightRule(targets, line.sources, plan, line.when, stacked=True)
+
+
+def _together(root: Module, target: _Path, when: _Path) -> bool:
+    """Whether a layer that has the target has the other part too."""
+    start = len(_names(_layer(target)))
+    path, part = _names(target), _names(when)
+    layers = (m for m in _modules(root, path[:start]) if _find(m, path[start:]))
+    return any(_find(m, part[start:]) or _modules(m, part[start:]) for m in layers)
 
 
 def _fits_without_pattern(line: _Line, types: list[TensorType], diagnostics: Diagnostics) -> bool:
@@ -384,9 +500,23 @@ def _with_indices(names: _Path, other: _Path) -> _Path:
     return tuple(step if step.startswith("[") else next(rest) for step in other)
 
 
-def _path(target: s.Target) -> _Path:
-    steps = [f"[{x.span.text}]" if not _is_name_step(x) else x.span.text for x in target.steps]
-    return (target.name.name, *steps)
+_STEP = re.compile(r"\[[^\]]*\]|[^.\[\]]+")
+
+
+def _steps(text: str) -> _Path:
+    """`layers[i].mix` as a path."""
+    return tuple(_STEP.findall(text))
+
+
+def _written(target: s.Target) -> str:
+    """A target as a text, alternatives in braces included."""
+    text = target.name.name
+    for step in target.steps:
+        if isinstance(step, s.Name) and _is_name_step(step):
+            text += f".{step.name}"
+        else:
+            text += f"[{step.span.text}]"
+    return text
 
 
 def _is_name_step(step: s.Name | s.Expr) -> bool:

@@ -183,15 +183,15 @@ class _Printer:
         classes = ", ".join(c.span.text for c in hub.classes)
         self.put(f"{head}{types} {f'for {classes} ' if classes else ''}{{")
         self.fresh_after(self.notes.find("{", (*hub.types, *hub.classes)[-1].span.end) + 1)
-        place = self.notes.end
-        for word, items in (("config", hub.config), ("weights", hub.weights)):
-            self.above(place, STEP)
-            self.put(" " * STEP + word)
-            start = self.notes.find("{", place)
-            end = self.notes.find("}", items[-1].span.end if items else start)
-            show = self.rules if word == "config" else self.weights
-            self.braces(start, end, items, show, STEP)
-            place = self.notes.end = end + 1
+        self.rows(hub.uses, self.weights, STEP)
+        for word, at, items, show in (
+            ("config", hub.config_at, hub.config, self.rules),
+            ("weights", hub.weights_at, hub.weights, self.weights),
+        ):
+            if at is not None:
+                self.above(at.start, STEP)
+                self.put(" " * STEP + word)
+                self.braces(at.start, at.end - 1, items, show, STEP)
         self.close(hub.span.end - 1, 0)
 
     # Bodies.
@@ -358,12 +358,14 @@ class _Printer:
                 case s.Local(name, value):
                     lead = f"{name.name} = "
                     lines.append(lead + self.expr(value, indent + len(lead), indent))
-                case s.Include(name):
-                    lines.append(f"use {name.name}")
+                case s.Include(used):
+                    lines.append("use " + self.row(used, lambda n, _: n.name, indent + 4))
                 case s.SharedWeights(weights):
                     lines.append(f"weights {self.nested(weights, indent)}")
                 case s.Defaults(presets):
                     lines.append("default " + self.row(presets, _preset, indent + 8))
+                case s.Expected(presets):
+                    lines.append("expect " + self.row(presets, _preset, indent + 7))
                 case s.Require(value):
                     lines.append("require " + self.expr(value, indent + 8, indent))
                 case s.Ignore(keys):
@@ -380,22 +382,36 @@ class _Printer:
         if isinstance(x, s.Skip):
             return f"skip {x.source.span.text}"
         if isinstance(x, s.Include):
-            return f"use {x.name.name}"
+            return "use " + self.row(x.names, lambda n, _: n.name, indent + 4)
         if isinstance(x, s.WeightGroup):
             lead = "<- " if x.target is None else f"{_target(x.target)} <- "
             sources = ", ".join(map(_source, x.sources))
             return f"{lead}{sources} {self.nested(x.lines, indent)}"
-        tail = f" [{axes(x.pattern)}]" if x.pattern is not None else ""
-        tail += f" when {_target(x.when)}" if x.when is not None else ""
-        sources = ", ".join(map(_source, x.sources)) + tail
+        pattern = f" [{axes(x.pattern)}]" if x.pattern is not None else ""
+        when = f" when {_target(x.when)}" if x.when is not None else ""
+        sources = ", ".join(map(_source, x.sources)) + pattern + when
         targets = ", ".join(_target(t) for t in x.targets)
         lead = f"{targets:{wide if len(x.targets) == 1 else 0}} <- "
         if indent + len(lead) + len(sources) <= WIDTH and not self.notes.within(x.span):
             return lead + sources
         column = indent + STEP + 3
+        tail = pattern + when
         left = self.row(x.targets, lambda t, _: _target(t), indent)
         right = self.row(x.sources, _broken_source, column, len(tail))
+        last = right.rpartition("\n")[2]
+        if len(last) + (0 if "\n" in right else column) + len(tail) > WIDTH:
+            tail = f"\n{' ' * column}{_filled(tail.lstrip(), column)}"
         return f"{left}\n{' ' * (indent + STEP)}<- {right}{tail}"
+
+
+def _filled(pattern: str, column: int) -> str:
+    """A pattern in lines that are as full as they can be, broken between tensors."""
+    lines = [""]
+    for piece in re.split(r"(?<=,) | (?=->)| (?=when )", pattern):
+        if lines[-1] and column + len(lines[-1]) + 1 + len(piece) > WIDTH:
+            lines.append("")
+        lines[-1] += f" {piece}" if lines[-1] else piece
+    return f"\n{' ' * column}".join(lines)
 
 
 def _preset(x: s.Preset, _: Place) -> str:

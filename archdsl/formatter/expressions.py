@@ -232,8 +232,7 @@ def _broken(e: s.Expr | s.Change, place: Place, notes: Comments, body: Body) -> 
         if a.plain:
             return inner(a.value, at)
         if a.clauses:
-            behind = "".join(map(_clause, a.clauses))
-            return inner(a.value, at.at(at.column, at.tail + len(behind))) + behind
+            return _looped(a, at, inner)
         lead = "each " if a.name is None else f"{a.name.name}: "
         return lead + inner(a.value, at.at(at.column + len(lead)))
 
@@ -274,6 +273,22 @@ def _broken(e: s.Expr | s.Change, place: Place, notes: Comments, body: Body) -> 
         case s.AxesCall(fn, pattern):
             return inner(fn, place) + f"[{axes(pattern)}]"
     return flat(e)
+
+
+def _looped(a: s.Arg, at: Place, inner: Callable[[s.Expr, Place], str]) -> str:
+    """`value for x in xs`, all that does not fit behind the value on lines of its own."""
+    behind = "".join(map(_clause, a.clauses))
+    text = inner(a.value, at.at(at.column, at.tail + len(behind)))
+    if _column(text, at.column) + len(behind) + at.tail <= WIDTH:
+        return text + behind
+    text = inner(a.value, at.at(at.column, 0))
+    for clause in a.clauses:
+        tail = "".join(f" if {flat(test)}" for test in clause.tests)
+        head = f"for {names(clause.names)} in "
+        column = at.column + STEP
+        room = Place(column + len(head), column, at.tail + len(tail))
+        text += f"\n{' ' * column}{head}{inner(clause.source, room)}{tail}"
+    return text
 
 
 def _operands(e: s.Binary, op: str) -> list[tuple[str, s.Expr]]:

@@ -23,22 +23,22 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from archdsl import syntax as s
 from archdsl.check import expressions, hubs, statics
+from archdsl.check.names import entry
 from archdsl.check.scope import Numbers, Scope, words
-from archdsl.check.values import Error, Float, Int, Null, Record, Value, Word
+from archdsl.check.values import Error, Float, Int, Null, Record, Truth, Value, Word
 from archdsl.diagnostic import Diagnostics, SpecError, nearest, printable
 from archdsl.dims import Dim, TooLarge
 from archdsl.formatter import formatted
 from archdsl.hub import configuration, text
 from archdsl.reals import Lit, Ref
-from archdsl.record import fields, record, replace
+from archdsl.record import record, replace
 from archdsl.resolver import Library, Unit, specs_folder
 from archdsl.source import Source
 
@@ -113,16 +113,17 @@ def _imported(
     block = unit.blocks[hub.model.name]
     lines = hubs.config_lines(block, hub, unit.keys, diagnostics)
     settings, read = _settings(match, lines, values, diagnostics)
-    ignored = {p for x in lines if isinstance(x.line, s.Ignore) for p in keys_in(x.line)}
+    ignored = {p for x in lines if isinstance(x.line, s.Ignore) for p in hubs.keys_in(x.line)}
     ignored |= {tuple(key.split(".")) for key in ignore}
     left = configuration.unread(inner, read, ignored)
     objects = {x.line.name.name: x.line.value for x in lines if isinstance(x.line, s.Local)}
-    mentioned = ignored | {p for x in lines for p in keys_in(x.line, objects)}
+    mentioned = ignored | {p for x in lines for p in hubs.keys_in(x.line, objects)}
     if diagnostics.items:  # a line that failed has not looked at all that it speaks of
         left = [path for path in left if path not in mentioned]
     complete = bool(hub.classes) and not (config.get("auto_map") or inner.get("auto_map"))
+    elsewhere = {key for key in hubs.shared_keys(unit.keys) if inner.get(key) not in (False, 0, [])}
     unknown = configuration.report_unread(
-        left, mentioned, complete, hub.model.name, file, diagnostics
+        left, mentioned, elsewhere if complete else None, hub.model.name, file, diagnostics
     )
     if diagnostics.items:
         return None
@@ -257,7 +258,7 @@ def _check_class(
 def _settings(
     match: Match, lines: list[hubs.Line], values: Record, diagnostics: Diagnostics
 ) -> tuple[dict[str, Value], set[tuple[str, ...]]]:
-    """The settings that the configuration gives, in the order of the hub, and the keys that were
+    """The settings that the configuration gives, in the order of the model, and the keys that were
     looked at.
     """
     block = match.unit.blocks[match.hub.model.name]
@@ -267,12 +268,16 @@ def _settings(
         diagnostics, {}, match.unit.names, numbers=Numbers({}, {}, {}, numbers), keys=values
     )
     out: dict[str, Value] = {}
-    for x in sorted(lines, key=lambda x: x.included):  # what the hub itself says comes first
-        if isinstance(x.line, s.Defaults):
-            scope.keys = _with_defaults(scope, x.line)
+    for x in sorted(lines, key=lambda x: x.depth):  # what the hub itself says comes first
+        if isinstance(x.line, s.Defaults | s.Expected):
+            for preset in x.line.presets:
+                scope.keys = _with_default(scope, scope.keys, preset.path, preset.value)
     for x in lines:
         here = replace(scope, globals=x.globals)
         match x.line:
+            case s.Expected(presets):
+                for preset in presets:
+                    _expect(here, preset)
             case s.Require(value):
                 if expressions.truth(here, value) is False:
                     _unmet(here, value)
@@ -285,24 +290,51 @@ def _settings(
                     scope.names[name.name] = Error()
             case s.Mapping(name, value) | s.Local(name, value):
                 scope.names[name.name] = expressions.evaluate(here, value)
-    return out, scope.read
+    return {name: out[name] for name in decls if name in out}, scope.read
 
 
-def _with_defaults(scope: Scope, line: s.Defaults) -> Record | None:
-    """The configuration with what its class takes for keys that are not there."""
-    if scope.keys is None:
+def _with_default(
+    scope: Scope, here: Record | None, path: tuple[str, ...], value: s.Expr
+) -> Record | None:
+    """A configuration with what its class takes for a key that is not there. A key of an object has
+    a default where the object is there.
+    """
+    if here is None:
         return None
-    entries = dict(scope.keys.entries)
-    for preset in line.presets:
-        if len(preset.path) == 1 and preset.path[0] not in entries:
-            entries[preset.path[0]] = expressions.evaluate(scope, preset.value)
-    return Record(tuple(entries.items()), scope.keys.path)
+    step, *rest = path
+    entries = dict(here.entries)
+    if not rest and step not in entries:
+        entries[step] = expressions.evaluate(scope, value)
+    elif rest and isinstance(inner := entries.get(step), Record):
+        entries[step] = _with_default(scope, inner, tuple(rest), value) or inner
+    return Record(tuple(entries.items()), here.path)
+
+
+def _expect(scope: Scope, preset: s.Preset) -> None:
+    """Reports a key that has another value than the only one that the model is for. A switch that
+    is null is off.
+    """
+    wanted = expressions.evaluate(scope, preset.value)
+    value: Value = scope.keys or Null()
+    for step in preset.path:
+        value = entry(scope, value, step) if isinstance(value, Record) else Null()
+    off = isinstance(value, Null) and wanted == Truth(False)
+    if not off and not isinstance(value, Error) and not statics.agree(scope, value, wanted):
+        key = ".".join(preset.path)
+        is_, not_ = (statics.spelt(scope, x) for x in (value, wanted))
+        scope.fail(
+            "hub-config",
+            "the configuration does not meet a requirement",
+            preset.span,
+            note=f"{key} is {is_}, and the model is the one where it is {not_}",
+            help="this model is built differently and needs a spec of its own",
+        )
 
 
 def _unmet(scope: Scope, condition: s.Expr) -> None:
     """Reports a requirement with what the keys that it speaks of say."""
     stated = []
-    for path in dict.fromkeys(keys_in(condition)):
+    for path in dict.fromkeys(hubs.keys_in(condition)):
         value = _at(scope, path)
         shown = "not there" if isinstance(value, Null) else statics.spelt(scope, value)
         stated.append(f"{'.'.join(path)} is {shown}")
@@ -332,22 +364,36 @@ def _mapped(scope: Scope, decl: s.SettingDecl, line: s.Mapping, owner: str) -> V
     before = len(scope.diagnostics)
     value = expressions.evaluate(inner, line.value)
     if isinstance(value, Null):
-        keys = [".".join(path) for path in dict.fromkeys(keys_in(line.value))]
-        there = [] if scope.keys is None else [key for key, _ in scope.keys.entries]
-        hint = next(filter(None, (nearest(k, set(there) - set(keys), 0.8) for k in keys)), "")
-        missing = f"{line.name.name} of {owner} comes from {' or '.join(keys) or 'no key'}"
-        message = f"the configuration does not say {line.name.name}"
-        scope.fail("hub-config", message, line.value.span, note=missing, help=hint)
+        _missing(scope, line, owner)
         return None
     known = statics.number(inner, value, None) if isinstance(value, Float) else None
     # A hub may say that something has no limit; a file that does so is damaged.
-    infinite = any(_at(scope, path) in _INFINITE for path in keys_in(line.value))
+    infinite = any(_at(scope, path) in _INFINITE for path in hubs.keys_in(line.value))
     if known is not None and (math.isnan(known) or (math.isinf(known) and infinite)):
         message = f"{line.name.name} of {owner} is not a finite number"
         scope.fail("hub-config", message, line.value.span)
         return None
     value = expressions.setting(inner, decl, value, line.value.span, owner)
     return None if isinstance(value, Error) or len(scope.diagnostics) > before else value
+
+
+def _missing(scope: Scope, line: s.Mapping, owner: str) -> None:
+    """Reports a setting that a configuration does not say: its keys are not there, or null."""
+    paths = dict.fromkeys(hubs.keys_in(line.value))
+    keys = [".".join(path) for path in paths]
+    there = [] if scope.keys is None else [key for key, _ in scope.keys.entries]
+    help = next(filter(None, (nearest(k, set(there) - set(keys), 0.8) for k in keys)), "")
+    null = [".".join(path) for path in paths if len(path) == 1 and path[0] in there]
+    if null and not help:
+        help = f"{null[0]} is null, which is no value: say one, or take the key out"
+        help += "; a class may have a default for a key that is not there"
+    scope.fail(
+        "hub-config",
+        f"the configuration does not say {line.name.name}",
+        line.value.span,
+        note=f"{line.name.name} of {owner} comes from {' or '.join(keys) or 'no key'}",
+        help=help,
+    )
 
 
 def _remember(scope: Scope, name: str, value: Value, numbers: dict[str, float]) -> None:
@@ -358,35 +404,3 @@ def _remember(scope: Scope, name: str, value: Value, numbers: dict[str, float]) 
         scope.names[name] = Int(Dim.symbol(name)) if isinstance(value, Int) else Float(Ref(name))
     else:
         scope.names[name] = value
-
-
-def keys_in(
-    node: object, objects: Mapping[str, s.Expr] = MappingProxyType({})
-) -> Iterator[tuple[str, ...]]:
-    """The paths of keys in a line, `.a.b` as ("a", "b"); `objects` are names for keys."""
-    if isinstance(node, s.Preset):
-        yield node.path
-    if isinstance(node, s.Key | s.Field):
-        paths = list(_key_paths(node, objects))
-        yield from paths
-        if paths:
-            return
-    if isinstance(node, tuple):
-        for item in node:
-            yield from keys_in(item, objects)
-    elif type(node).__module__ == s.__name__:
-        for field in fields(node):
-            yield from keys_in(getattr(node, field), objects)
-
-
-def _key_paths(node: s.Expr, objects: Mapping[str, s.Expr]) -> Iterator[tuple[str, ...]]:
-    match node:
-        case s.Key(name):
-            yield (name.name,)
-        case s.Field(s.Name(known), name) if known in objects:
-            others = {k: v for k, v in objects.items() if k != known}
-            for path in keys_in(objects[known], others):
-                yield (*path, name.name)
-        case s.Field(value, name):
-            for path in _key_paths(value, objects):
-                yield (*path, name.name)

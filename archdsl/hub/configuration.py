@@ -135,23 +135,27 @@ def _is_bookkeeping(config: Mapping[str, Any], leaf: Path) -> bool:
 def report_unread(
     left: list[Path],
     mentioned: Collection[Path],
-    complete: bool,
+    elsewhere: Collection[str] | None,
     model: str,
     file: str,
     diagnostics: Diagnostics,
 ) -> list[str]:
-    """Reports keys that could change the network. Gives those back that the published class, all of
-    whose keys are `mentioned` where a hub is `complete`, does not read.
+    """Reports keys that could change the network. A hub that is complete, with keys that change
+    other networks `elsewhere`, knows all keys that its class reads: the rest are given back.
     """
     spelt = {".".join(path) for path in mentioned}
     unknown = []
     for path in left:
         key = ".".join(path)
         near = nearest(key, spelt, CLOSE)
+        complete = elsewhere is not None and len(path) == 1
         if path in mentioned:
             message = f"{printable(key)} has no effect beside the other keys"
             help = "remove it, or the key that makes the difference"
-        elif complete and len(path) == 1 and not near and key not in NETWORK_IF_SET:
+        elif complete and path[0] in (elsewhere or ()):
+            message = f"{printable(key)} changes other models, and hub {model} does not speak of it"
+            help = f"ignore it where it changes nothing: archdsl import --ignore {printable(key)}"
+        elif complete and not near and key not in NETWORK_IF_SET:
             unknown.append(printable(key))
             continue
         else:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 
-from archdsl.check import expressions
+from archdsl import reals
+from archdsl.check import expressions, statics
 from archdsl.check.scope import Numbers, Scope
 from archdsl.check.values import (
     Block,
@@ -82,12 +84,9 @@ def _say(value: Value) -> str:
     match value:
         case Int(d):
             return _digits(d.value) if d.value is not None else _bare(str(d))
-        case Float(Lit(x)) if math.isinf(x):
-            return "inf" if x > 0 else "-inf"
-        case Float(Lit(x)):
-            return _digits(int(x)) if x == int(x) and abs(x) < 1e15 else repr(x)
         case Float(real):
-            return _say_real(real)
+            text = _say_real(_folded(real))
+            return text[1:-1] if text.startswith("(") else text
         case Truth(known):
             return "true" if known else "false"
         case Word(word):
@@ -115,11 +114,25 @@ def _bare(text: str) -> str:
     return inner if text == f"({inner})" and not set("()") & set(inner) else text
 
 
+def _folded(real: Real) -> Real:
+    """A real expression whose parts are numbers where no setting is in them."""
+    if not isinstance(real, Apply):
+        return real
+    args = tuple(map(_folded, real.args))
+    if all(isinstance(x, Lit) for x in args):
+        with suppress(ArithmeticError, ValueError):
+            value = reals.evaluate(Apply(real.op, args), {})
+            return real if value is None else Lit(value)
+    return Apply(real.op, args)
+
+
 def _say_real(real: Real) -> str:
-    """A number in terms of settings: `(d_nope + d_rope) ^ -0.5`."""
+    """A number in terms of settings: `((d_nope + d_rope) ^ -0.5)`."""
     match real:
+        case Lit(x) if math.isinf(x):
+            return "inf" if x > 0 else "-inf"
         case Lit(x):
-            return _say(Float(Lit(x)))
+            return _digits(int(x)) if x == int(x) and abs(x) < 1e15 else repr(x)
         case Ref(name):
             return name
         case OfDim(d):
@@ -169,12 +182,15 @@ def _digits(value: int) -> str:
 
 def _is_default(block: Block, name: str, value: Value, settings: dict[str, Value]) -> bool:
     """Whether the default, computed from the other settings, says the same."""
-    scope = Scope(Diagnostics(), dict(settings), block.globals, numbers=Numbers({}, {}, {}, {}))
+    known = {k: d.value for k, v in settings.items() if isinstance(v, Int) and (d := v.dim).value}
+    numbers = Numbers({}, {}, {}, known)
+    scope = Scope(Diagnostics(), dict(settings), block.globals, numbers=numbers)
     for decl in block.decl.settings:
         if decl.name.name == name and decl.default is not None:
             default = expressions.evaluate(scope, decl.default)
             fitted = expressions.setting(scope, decl, default, decl.span, block.name)
-            return not scope.diagnostics.items and fitted == value
+            same = fitted == value or statics.agree(scope, fitted, value) is True
+            return same and not scope.diagnostics.items
     return False
 
 

@@ -397,19 +397,28 @@ class _Builder:
 
     def hub(self, tree: Tree, at: Span) -> s.HubDecl:
         name, *rest = tree.children
-        types = tuple(self.string(t) for t in rest if isinstance(t, Token))
         trees = [t for t in rest if isinstance(t, Tree)]
-        classes = [t for t in trees if t.data == "classes"]
-        weights = [t for t in trees if t.data in WEIGHTS]
-        rules = [t for t in trees if t not in classes and t not in weights]
+        config, weights = (
+            next((t for t in trees if t.data == part), None)
+            for part in ("config_lines", "weights_lines")
+        )
         return s.HubDecl(
             self.name(name),
-            types,
-            tuple(self.string(x) for t in classes for x in t.children),
-            tuple(self.rule(t) for t in rules),
-            tuple(self.weight(t) for t in weights),
+            tuple(self.string(t) for t in rest if isinstance(t, Token)),
+            tuple(self.string(x) for t in trees if t.data == "classes" for x in t.children),
+            tuple(self.include(t) for t in trees if t.data == "whole_use"),
+            tuple(self.rule(t) for t in _trees_of(config)),
+            tuple(self.weight(t) for t in _trees_of(weights)),
+            self.place(config),
+            self.place(weights),
             at,
         )
+
+    def place(self, tree: Tree | None) -> Span | None:
+        return None if tree is None else self.span(tree)
+
+    def include(self, tree: Tree) -> s.Include:
+        return s.Include(tuple(map(self.name, tree.children)), self.span(tree))
 
     def shared(self, tree: Tree) -> s.ConfigLine | s.SharedWeights:
         if tree.data != "shared":
@@ -425,9 +434,11 @@ class _Builder:
             case "local":
                 return s.Local(self.name(c[0]), self.expr(c[1]), at)
             case "include":
-                return s.Include(self.name(c[0]), at)
+                return self.include(tree)
             case "defaults":
                 return s.Defaults(tuple(self.preset(p) for p in c), at)
+            case "expected":
+                return s.Expected(tuple(self.preset(p) for p in c), at)
             case "require":
                 return s.Require(self.expr(c[0]), at)
         return s.Ignore(self.exprs(c), at)
@@ -441,7 +452,7 @@ class _Builder:
         if tree.data == "skip":
             return s.Skip(self.string(c[0]), at)
         if tree.data == "weight_use":
-            return s.Include(self.name(c[0]), at)
+            return self.include(tree)
         trees = [t for t in c if isinstance(t, Tree)]
         targets = tuple(self.target(t) for t in trees if t.data == "target")
         sources = tuple(self.tensors(t) for t in trees if t.data == "source")
@@ -462,12 +473,16 @@ class _Builder:
         for step in steps:
             assert isinstance(step, Tree)
             child = step.children[0]
-            path.append(self.name(child) if step.data == "step_name" else self.expr(child))
-        return s.Target(self.name(name), tuple(path), self.span(tree))
+            path.append(self.part(child) if step.data == "step_name" else self.expr(child))
+        return s.Target(self.part(name), tuple(path), self.span(tree))
+
+    def part(self, token: Node) -> s.Name:
+        """A name of a target, perhaps with alternatives in braces; blanks mean nothing there."""
+        return s.Name("".join(str(token).split()), self.span(token))
 
 
-WEIGHTS = ("weight", "skip", "weight_group", "weight_use")
-"""Lines of `hub ... weights`."""
+def _trees_of(tree: Tree | None) -> list[Tree]:
+    return [] if tree is None else [t for t in tree.children if isinstance(t, Tree)]
 
 
 def _is_kind(node: Node) -> bool:
