@@ -132,7 +132,7 @@ class Facts:
         root = self.model.root
         tables = [c for c in root.children if any(m.role == "embedding" for _, m in c.modules)]
         fed = [c for c in tables if self._fed_by_input(c)]
-        return sum(self.params_of(m) for c in fed for _, m in c.modules)
+        return sum(count * self.params_of(m) for c in fed for count, m in c.modules)
 
     def _fed_by_input(self, child: Child) -> bool:
         nodes = self.model.root.nodes

@@ -344,7 +344,7 @@ def _apply(scope: Scope, fn: s.Expr, args: tuple[Value, ...], span: Span) -> Val
     if isinstance(target, PrimitiveRef):
         return tensors.primitive(scope, target.name, args, span)
     label = named.name if isinstance(named, s.Name) else ""
-    if label in scope.counting:
+    if label in scope.counting and is_block(target):
         return side_by_side.counted(scope, label, fn.span)
     if label:
         side_by_side.mark(scope, label, target)
