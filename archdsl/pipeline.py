@@ -362,7 +362,7 @@ def check_source(source: Source, only: str | None = None, tiny: bool = True) -> 
 def _within_limits(source: Source, generic: Diagnostics, concrete: Diagnostics) -> Iterator[None]:
     """Ends the work inside, and reports it, where it takes too much."""
     try:
-        with work.bounded():
+        with work.bounded(source):
             yield
     except work.TooMuch as error:
         concrete.add(

@@ -592,6 +592,7 @@ class Body:
             f"{pool} = bank({bank}, {top_k})",
             f"{w}, {i} = {route}({x})",
         ]
+        w = self.pick((w, w, f"float32({w})"))
         self.bind(f"mixture({pool}, {w}, {i})({y})", Type("float", (*self.lead, "d")))
 
     def rounds(self) -> None:

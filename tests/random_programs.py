@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from random_bodies import CONDITIONS, DIMS, Pick, block
+from random_types import named
 
 IMPORTS = """use std.core: Embedding, GatedMLP, Identity, LayerNorm, Linear, MLP, RMSNorm
 use std.attention: Attend, Causal, GQA, Window
@@ -247,6 +248,7 @@ def written(
         f"variant V = M({', '.join(f'{k}: {v}' for k, v in large.items())}) {{ }}",
         "",
     ])  # fmt: skip
+    text = named(text) if pick((0, 0, 1)) else text
     if not beside:
         return text
     parts = "".join(texts[name] for name in beside)

@@ -38,7 +38,7 @@ ELSEWHERE = {
     "signature type...", "kind... type...",
     "weight target...", "weight... target", "change, no argument",
     "config_lines, no rule", "config_lines, no rule...", "weights_lines, no weight",
-    "weights_lines, no weight...", "whole_use... _more", "whole_use... _more...",
+    "weights_lines, no weight...", "whole_use... _more...",
 }  # fmt: skip
 """Parts that are not drawn: titles, a block without inputs, a number as a tensor, names in folders,
 fused tensors, a `with` of nothing, which is refused; `lowers` and signatures of several inputs
@@ -108,10 +108,11 @@ def lines(spec: Spec, model: Model, stored: Stored) -> str:
     )
     types += ' for "M"' + ', "MWithHead"' * spec.tied
     inner = f"config {{ {' '.join(config)} }}"
-    if spec.numbers["v"] % 3 == 0:  # some parts stand in the hub
-        config.insert(0, "use Sizes, Rest")
-        inner = f'config {{ {" ".join(config)} }} weights {{ <- "" {{ use Sizes, Rest }} }}'
-    elif spec.numbers["v"] % 3 == 1:
+    kind = sum(spec.numbers.values()) % 3
+    if kind == 0:
+        used = "use Sizes, Rest" if spec.numbers["h"] % 2 else "use Sizes use Rest"
+        inner = f'config {{ {used} {" ".join(config)} }} weights {{ <- "" {{ {used} }} }}'
+    elif kind == 1:
         inner = f"use Sizes, Rest {inner}"
     else:
         keys += f"keys All {{ {' '.join(config)} }}\n"

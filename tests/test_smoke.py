@@ -43,7 +43,8 @@ def test_an_emitted_file_passes_its_own_test(path: Path, tmp_path: Path) -> None
     assert done.returncode == 0, done.stderr
     count = re.match(r"([\d,]+) parameters; (logits|result) ", done.stdout)
     assert count is not None, done.stdout
-    fed_by_token = "cache=cache) for t in range" in file.read_text(encoding="utf-8")
+    text = file.read_text(encoding="utf-8")
+    fed_by_token = re.search(r"cache=cache\)\s+for t in range", text) is not None
     assert fed_by_token == ("with a cache the same" in done.stdout)
 
 

@@ -95,3 +95,33 @@ def test_gain_and_rotation_in_single_precision_are_those_of_olmo_2() -> None:
     result = net(x).view(2, 9, 2, 16).transpose(1, 2)
     assert result.dtype == torch.bfloat16
     assert torch.equal(result, expected)
+
+
+MIXED = """
+use std.core: Linear, MLP
+model Mixed(d, experts, top_k)(stream x: [B, T, d]) -> [B, T, d] {
+  score = Linear(d, experts)
+  pool  = bank(experts, MLP(d, 2 * d), top_k)
+  w, i = top_k[... experts](softmax[... experts](float32(score(x))), top_k)
+  return mixture(pool, w, i)(x)
+}
+variant Mixed_1 = Mixed(d: 16, experts: 4, top_k: 3) { }
+"""
+
+
+def test_weights_of_experts_in_single_precision() -> None:
+    """In bfloat16 the sum is rounded once."""
+    module = run(archdsl.loads(MIXED)["Mixed_1"].torch())
+    torch.manual_seed(3)
+    net = module.Model(module.Config()).eval().requires_grad_(False)
+    for parameter in net.parameters():
+        parameter.normal_()
+    net = net.bfloat16()
+    x = torch.randn(2, 9, 16).bfloat16()
+    weights, indices = net.score(x).float().softmax(-1).topk(3, -1)
+    alone = [net.pool(x, expert) for expert in range(4)]
+    chosen = torch.stack(alone, 2).gather(2, indices[..., None].expand(-1, -1, -1, 16))
+    expected = (chosen.float() * weights[..., None]).sum(2).bfloat16()
+    result = net(x)
+    assert result.dtype == torch.bfloat16
+    assert torch.equal(result, expected)

@@ -24,6 +24,7 @@ from archdsl.check.values import (
     is_block,
 )
 from archdsl.dims import DIFFERENT, EQUAL, Dim
+from archdsl.dtypes import FLOATING
 from archdsl.nodes import Elementwise, Node, Reduce, Zero
 from archdsl.reals import Lit
 from archdsl.source import Span
@@ -81,7 +82,11 @@ def idle(scope: Scope, chosen: Mixture, kind: Repeat, first: Dim, x: Tensor, spa
     plan = Plan(((lead, axis),), ((lead, Factor("1", Dim.number(1))),))
     share = scope.add(Node(Reduce("sum", plan), (share.node,), (one,), span=span))
     form = Elementwise("multiply", scope.value(kind.count) or 0)
-    return scope.add(Node(form, (x.node, share.node), (x.type,), span=span))
+    if w.type.dtype == x.type.dtype:
+        return scope.add(Node(form, (x.node, share.node), (x.type,), span=span))
+    single = TensorType(w.type.dtype, x.type.axes)
+    product = scope.add(Node(form, (x.node, share.node), (single,), span=span))
+    return scope.add(Node(Elementwise("model_dtype"), (product.node,), (x.type,), span=span))
 
 
 def pool(
@@ -156,11 +161,10 @@ def tokens_fit(scope: Scope, chosen: Mixture, x: Tensor, result: TensorType, spa
         and all(scope.compare_axes(a, b) is EQUAL for a, b in zip(lead, axes, strict=False))
         for axes in sides
     )
-    dtypes = {chosen.weights.type.dtype, x.type.dtype, result.dtype}
-    if len(dtypes) > 1:
+    if x.type.dtype != result.dtype or chosen.weights.type.dtype not in (x.type.dtype, "float32"):
         note = f"weights {chosen.weights.type}, tokens {x.type}, an expert gives {result}"
-        help = "write model_dtype(x)"
-        scope.fail("dtype-mismatch", "a mixture is in one dtype", span, note=note, help=help)
+        help = "tokens and experts have one dtype; weights have that, or float32"
+        scope.fail("dtype-mismatch", "dtypes of a mixture differ", span, note=note, help=help)
         return False
     if fits and (known or scope.numbers is None):
         return True
@@ -172,7 +176,7 @@ def tokens_fit(scope: Scope, chosen: Mixture, x: Tensor, result: TensorType, spa
 
 def _fits(scope: Scope, pool: Bank, weights: Tensor, indices: Tensor, span: Span) -> bool:
     """One weight and one index for each chosen expert of each token."""
-    if indices.type.dtype != "int" or weights.type.dtype != "float":
+    if indices.type.dtype != "int" or weights.type.dtype not in FLOATING:
         note = f"weights {weights.type}, indices {indices.type}"
         scope.fail("dtype-mismatch", "a mixture takes weights and integer indices", span, note=note)
         return False

@@ -1,6 +1,6 @@
 """A bound on the work that one spec makes, in steps: the same text is refused on any machine.
 
-    with bounded():
+    with bounded(source):
         ...                       evaluates expressions; raises TooMuch after MAX_STEPS of them
 
 Limits on single things, a list or a stack, do not bound what many of them take together.
@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from archdsl.dims import TooLarge
-from archdsl.source import Span
+from archdsl.source import Source, Span
 
 MAX_STEPS = 120_000
 """Expressions that are evaluated for one file, with all its variants; the largest real ones take a
@@ -23,7 +23,9 @@ tenth.
 
 
 class TooMuch(TooLarge):
-    """Raised where a spec takes more steps than it may; `span` is what was being evaluated."""
+    """Raised where a spec takes more steps than it may; `span` is what was being evaluated, or the
+    last of the spec itself where that is in another file.
+    """
 
     def __init__(self, span: Span) -> None:
         super().__init__("too many steps")
@@ -33,15 +35,17 @@ class TooMuch(TooLarge):
 @dataclass(slots=True)
 class _Budget:
     left: int
+    source: Source
+    last: Span | None = None
 
 
 _budget: ContextVar[_Budget | None] = ContextVar("budget", default=None)
 
 
 @contextmanager
-def bounded() -> Iterator[None]:
-    """Bounds the steps of everything inside."""
-    token = _budget.set(_Budget(MAX_STEPS))
+def bounded(source: Source) -> Iterator[None]:
+    """Bounds the steps of everything inside, for the spec of a source."""
+    token = _budget.set(_Budget(MAX_STEPS, source))
     try:
         yield
     finally:
@@ -53,5 +57,7 @@ def step(span: Span, count: int = 1) -> None:
     budget = _budget.get()
     if budget is not None:
         budget.left -= count
+        if span.source is budget.source:
+            budget.last = span
         if budget.left < 0:
-            raise TooMuch(span)
+            raise TooMuch(budget.last or span)

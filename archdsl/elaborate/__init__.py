@@ -6,6 +6,7 @@
 | `variants.py` | settings of a model as numbers, facts, the tiny size |
 | `causality.py` | no token depends on a later one |
 | `experts.py` | experts see tokens alone |
+| `streaming.py` | one submodule for tensors that stream and for others |
 | `verify.py` | rules that a model graph keeps |
 | `modules.py` | one module for each distinct application of a block |
 | `cards.py` | directives of `card`, with numbers in their texts |

@@ -37,6 +37,7 @@ from archdsl.elaborate.instances import (
     scope_of,
 )
 from archdsl.elaborate.modules import Elaborator
+from archdsl.elaborate.streaming import check_streaming
 from archdsl.facts import FACTS
 from archdsl.graph import Expectation, Model, Module
 from archdsl.reals import Lit, Ref, evaluate
@@ -126,6 +127,7 @@ def _checked(
     )  # fmt: skip
     check_experts(model, diagnostics)
     check_causality(model, diagnostics)
+    check_streaming(model, diagnostics)
     model = _facts(model, inherited(unit, decl), decl, diagnostics)
     home = _home(unit, block)
     model = replace(model, card=cards.directives(model, unit, home, diagnostics))

@@ -126,12 +126,12 @@ def mixture(
     """What the chosen experts say, summed with weights; each expert sees its tokens at once.
 
     x [..., d], weights and indices [..., top_k] -> [..., width], d where nothing is said; indices
-    from `experts` on are passed over.
+    from `experts` on are passed over. The sum is in the dtype of the weights.
     """
     flat, top_k = x.flatten(0, -2), indices.shape[-1]
     chosen = indices.flatten()
     order = chosen.argsort(stable=True)
-    out = flat.new_zeros(flat.shape[0], width or flat.shape[1])
+    out = weights.new_zeros(flat.shape[0], width or flat.shape[1])
     lead = [1] * (x.dim() - 2)
     begin = 0
     for expert, count in enumerate(chosen.bincount().tolist()[:experts]):
@@ -141,7 +141,7 @@ def mixture(
             tokens = rows // top_k
             given = bank(flat[tokens].view(*lead, count, -1), expert).flatten(0, -2)
             out.index_add_(0, tokens, given * weights.flatten()[rows, None])
-    return out.view(*x.shape[:-1], -1)
+    return out.view(*x.shape[:-1], -1).to(x.dtype)
 '''
 
 
