@@ -32,7 +32,7 @@ STATED = ("card", "item card", "directive", "date", "expect", "NUMBER", "start")
 """Parts of the grammar that say nothing of what is computed begin with one of these words."""
 ELSEWHERE = {
     "as_, no STRING", "as_, no title...", "as... title...",
-    "inputs, no input", "type, no axis",
+    "inputs, no input",
     "lowers NAME", "lowers expr", "lowers lowers", "lowers when", "block lowers",
     "path... /", "path... NAME...",
     "signature type...", "kind... type...",
@@ -40,7 +40,7 @@ ELSEWHERE = {
     "config_lines, no rule", "config_lines, no rule...", "weights_lines, no weight",
     "weights_lines, no weight...", "whole_use... _more...",
 }  # fmt: skip
-"""Parts that are not drawn: titles, a block without inputs, a number as a tensor, names in folders,
+"""Parts that are not drawn: titles, a block without inputs, names in folders,
 fused tensors, a `with` of nothing, which is refused; `lowers` and signatures of several inputs
 stand in the blocks of the library that are drawn.
 """
