@@ -62,6 +62,8 @@ def test_the_spec_checks() -> None:
     [
         ("block One(", "def One(", "def", "declare it with `block`"),
         ("a = q(x)", "a = q(x);", ";", "no sign ends a statement"),
+        ("  return einsum", "  retrun einsum", "retrun", "did you mean return?"),
+        ("cache a, x", "chace a, x", "chace", "did you mean cache?"),
         ("softmax[... S](", "s @ softmax[... S](", "@", "einsum[... m, n m -> ... n](x, w)"),
         ('name: "V"', "name: 'V'", "'", "double quotes"),
         ("stack(TransformerLayer", "stack(n=TransformerLayer", "=", "name: value"),

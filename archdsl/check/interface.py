@@ -182,6 +182,24 @@ def slot_misfit(
     )
 
 
+def slice_of(scope: Scope, whole: Tensor, count: Dim, what: str, span: Span) -> Tensor | None:
+    """What each of `count` layers or blocks gets of a tensor: its slice of the first axis; None
+    after a report, in which they are called `what`.
+    """
+    axes = whole.type.axes
+    first = axes[0] if axes and isinstance(axes[0], Dim) else None
+    verdict = DIFFERENT if first is None else scope.compare(first, count)
+    if verdict is EQUAL:
+        return Tensor(whole.node, TensorType(whole.type.dtype, axes[1:]))
+    scope.fail(
+        "shape-mismatch" if verdict is DIFFERENT else "unknown-equality",
+        f"each {what} gets its slice of the first axis, which has to be {count}",
+        span,
+        note=f"this is {scope.describe(whole.type)}",
+    )
+    return None
+
+
 # --- results --------------------------------------------------------------------------------------
 
 

@@ -18,10 +18,9 @@ from archdsl.check.values import (
     describe,
     is_block,
 )
-from archdsl.dims import DIFFERENT, EQUAL, Dim, substitute
+from archdsl.dims import Dim, substitute
 from archdsl.record import record
 from archdsl.source import Span
-from archdsl.types import TensorType
 
 MAX_LAYERS = 100_000
 """Stacks longer than this are refused."""
@@ -162,30 +161,16 @@ def runs(scope: Scope, value: Value, span: Span) -> list[Repeat] | None:
     return None
 
 
-def slice_of(scope: Scope, layers: Schedule, whole: Tensor, span: Span) -> Tensor | None:
-    """What each layer gets of a tensor: its slice of the first axis; None after a report."""
-    count = Dim()
+def depth(layers: Schedule) -> Dim:
+    """How many layers a stack has."""
+    total = Dim()
     for item in layers.items:
-        count = count + length(item)
-    axes = whole.type.axes
-    first = axes[0] if axes and isinstance(axes[0], Dim) else None
-    verdict = DIFFERENT if first is None else scope.compare(first, count)
-    if verdict is EQUAL:
-        return Tensor(whole.node, TensorType(whole.type.dtype, axes[1:]))
-    scope.fail(
-        "shape-mismatch" if verdict is DIFFERENT else "unknown-equality",
-        f"each layer gets its slice of the first axis, which has to be {count}",
-        span,
-        note=f"this is {scope.describe(whole.type)}",
-    )
-    return None
+        total = total + length(item)
+    return total
 
 
 def length(item: Repeat) -> Dim:
     """The layers of a run, those of nested schedules counted."""
     if not isinstance(item.item, Schedule):
         return item.count
-    total = Dim()
-    for inner in item.item.items:
-        total = total + length(inner)
-    return item.count * total
+    return item.count * depth(item.item)

@@ -30,7 +30,7 @@ from archdsl.check.values import (
     describe,
     is_block,
 )
-from archdsl.dims import DIFFERENT, EQUAL, Dim
+from archdsl.dims import EQUAL
 from archdsl.source import Span
 from archdsl.types import TensorType
 
@@ -112,22 +112,6 @@ def counted(scope: Scope, name: str, span: Span) -> Error:
     message = f"{name} is another block each time, and has one name to store parameters under"
     help = "apply the list: blocks(x) for all of them, blocks[0](x) for one"
     return scope.fail("unsupported", message, span, help=help)
-
-
-def slice_of(scope: Scope, target: Listed, whole: Tensor, span: Span) -> Tensor | None:
-    """What each block gets of a tensor: its slice of the first axis; None after a report."""
-    axes = whole.type.axes
-    first = axes[0] if axes and isinstance(axes[0], Dim) else None
-    verdict = DIFFERENT if first is None else scope.compare(first, target.length)
-    if verdict is EQUAL:
-        return Tensor(whole.node, TensorType(whole.type.dtype, axes[1:]))
-    scope.fail(
-        "shape-mismatch" if verdict is DIFFERENT else "unknown-equality",
-        f"each block gets its slice of the first axis, which has to be {target.length}",
-        span,
-        note=f"this is {scope.describe(whole.type)}",
-    )
-    return None
 
 
 def along_a_new_axis(

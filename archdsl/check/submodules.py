@@ -7,7 +7,7 @@ name; a further application has to fit what is stored.
 from __future__ import annotations
 
 from archdsl import nodes
-from archdsl.check import context, schedules, side_by_side
+from archdsl.check import context, interface, schedules
 from archdsl.check.scope import Scope, rooted
 from archdsl.check.tensors import results_of, tensor
 from archdsl.check.values import (
@@ -46,10 +46,11 @@ def operands(
             tensors.extend(arg.items)
             continue
         if isinstance(arg, Each) and isinstance(target, Schedule):
-            one = schedules.slice_of(scope, target, arg.value, span)
+            count = schedules.depth(target)
+            one = interface.slice_of(scope, arg.value, count, "layer", span)
             each.append(len(tensors))
         elif isinstance(arg, Each) and isinstance(target, Listed) and target.number is None:
-            one = side_by_side.slice_of(scope, target, arg.value, span)
+            one = interface.slice_of(scope, arg.value, target.length, "block", span)
             each.append(len(tensors))
         else:
             one = tensor(scope, arg, span)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from unicodedata import normalize
 
-from archdsl.diagnostic import Diagnostics, Label, printable
+from archdsl.diagnostic import Diagnostics, Label, nearest, printable
 from archdsl.parser.foreign import foreign
 from archdsl.parser.lalr import END, Token, Tree, Unexpected
 from archdsl.source import Source, Span
@@ -46,6 +46,9 @@ _LEADING = {"each", "not"}
 _STATEMENT = {"COMMA", "EQUAL", "__ANON_1"}
 _WORD = re.compile(r'#[^\n]*|"(?:\\.|[^"\\\n])*"|[^\W\d]\w*')
 
+
+_BEGINNINGS = ("return", "yield", "param", "buffer", "const", "cache", "give", "share", "apart")
+"""Words that begin a statement."""
 
 _SIGNS = {
     "@": "a product of tensors is einsum[... m, n m -> ... n](x, w)",
@@ -234,7 +237,8 @@ def _without_end(source: Source, end: int, begun: Span, diagnostics: Diagnostics
     """Reports a name that is followed by what no statement begins with."""
     name = begun.text
     message = f"`{name}` begins a statement that does not go on"
-    help = f"write {name} = ..., or join it to what stands before it: |> {name}"
+    help = nearest(name, _BEGINNINGS)
+    help = help or f"write {name} = ..., or join it to what stands before it: |> {name}"
     value = _VALUE_ALONE.match(source.text, begun.start, end)
     if value is not None:
         line = value.group().split("\n")[0].rstrip("{} \t")
