@@ -201,10 +201,15 @@ class Writer:
 
     def fresh(self, i: int, base: str) -> str:
         """A variable for a node that overwrites nothing still needed."""
-        name = lettered(base, self.nodes[i].types[0])
+        first = self.nodes[i].types[0]
+        name = lettered(base, first)
         number = 2
         free = name
-        while self.is_used(free) or ((h := self.holder.get(free)) is not None and self.last[h] > i):
+        while (
+            self.is_used(free)
+            or ((h := self.holder.get(free)) is not None and self.last[h] > i)
+            or (first.dtype != "float" and free == self.float_input())
+        ):
             free, number = f"{name}_{number}", number + 1
         self.holder[free] = i
         return free
@@ -428,16 +433,21 @@ class Writer:
 
     def reference(self) -> str:
         """Something in the model's dtype and on its device: an input, or a parameter."""
-        names = self.frame.inputs
-        for name, i in zip(names, self.module.inputs, strict=True):
-            if self.module.nodes[i].type.dtype == "float":
-                return name
+        if (given := self.float_input()) is not None:
+            return given
         for param in self.module.params:
             if param.kind == "param" and param.type.dtype == "float" and not param.guard:
                 return self.param(param.name)
         if self.plan.needs_like(self.module):
             return "self.like"
-        return names[0]
+        return self.frame.inputs[0]
+
+    def float_input(self) -> str | None:
+        """The first input in the model's dtype; `fresh` lets its variable keep that dtype."""
+        for name, i in zip(self.frame.inputs, self.module.inputs, strict=True):
+            if self.module.nodes[i].type.dtype == "float":
+                return name
+        return None
 
     def positions(self, axis: Dim) -> Text:
         """Absolute positions along an axis."""
