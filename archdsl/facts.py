@@ -15,7 +15,7 @@ context.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -38,6 +38,7 @@ from archdsl.nodes import (
     Window,
 )
 from archdsl.record import record
+from archdsl.roles import COMPUTING, at_work, slots, wraps
 from archdsl.stream import Flow, flow, needed_inside, results_read, streaming_inputs
 from archdsl.symbols import BATCH, STREAM, TIME, ModelSymbol
 from archdsl.types import TensorType
@@ -49,6 +50,8 @@ STATE_BYTES = {"float": 2, "float32": 4, "int": 8, "bool": 1}
 """Bytes of a number of a state, by its dtype."""
 
 _ONCE = Dim.number(1)
+_MOST_RUNS = 10_000
+"""No more runs of layers are told in their order."""
 
 
 @record
@@ -428,17 +431,16 @@ class Facts:
 
     @cached_property
     def schedule(self) -> tuple[tuple[int, Module], ...]:
-        """Runs of equal layers in order, as (count, module)."""
-        layer_runs: list[tuple[int, Module]] = []
-        for child in self.model.root.children:
-            for count, module in in_order(child):
-                if module.role == "embedding":
-                    continue
-                if layer_runs and layer_runs[-1][1] is module:
-                    layer_runs[-1] = (layer_runs[-1][0] + count, module)
-                else:
-                    layer_runs.append((count, module))
-        return tuple(layer_runs)
+        """Runs of equal layers in order, as (count, module). A layer that is made of layers counts
+        as these.
+        """
+        return _joined(
+            run
+            for child in self.model.root.children
+            for count, module in in_order(child)
+            if module.role != "embedding"
+            for run in _times(count, _layers_inside(module))
+        )
 
     @property
     def tied(self) -> bool:
@@ -495,6 +497,51 @@ def in_order(child: Child) -> Iterator[tuple[int, Module]]:
             yield 1, module
         case ModuleList(items=items):
             yield from ((1, module) for module in items if module.role == "layer")
+
+
+_Runs = tuple[tuple[int, Module], ...]
+
+
+def _joined(layers: Iterable[tuple[int, Module]]) -> _Runs:
+    """Runs of which no two neighbours are of one module."""
+    joined: list[tuple[int, Module]] = []
+    for count, module in layers:
+        if joined and joined[-1][1] is module:
+            joined[-1] = (joined[-1][0] + count, module)
+        else:
+            joined.append((count, module))
+    return tuple(joined)
+
+
+def _times(count: int, layers: _Runs) -> _Runs:
+    """Runs `count` times in a row; of very many those of one module together."""
+    if len(layers) == 1 or count * len(layers) > _MOST_RUNS:
+        return tuple((count * times, module) for times, module in layers)
+    return layers * count
+
+
+def _layers_inside(layer: Module) -> _Runs:
+    """The layers that a layer is made of in the order in which it applies them; itself where it
+    has attention, a feed-forward network or other work of its own.
+    """
+    applied = [node.form.child for node in layer.nodes if isinstance(node.form, Apply)]
+    parts = [layer.child(name) for name in applied]
+    works = any(
+        module.role in COMPUTING
+        for part in parts
+        if not isinstance(part.part, Layers)
+        for _, module in part.modules
+    )
+    if layer.role != "layer" or works:
+        return ((1, layer),)
+    inner = [
+        run
+        for part in parts
+        if isinstance(part.part, Layers) or any(wraps(module) for _, module in part.modules)
+        for run in in_order(part)
+    ]
+    expanded = [run for count, module in inner for run in _times(count, _layers_inside(module))]
+    return _joined(expanded) or ((1, layer),)
 
 
 def _number(d: Dim) -> int:
@@ -565,8 +612,35 @@ def _at(compute: Callable[[Facts, int], int | None]) -> Callable[[Facts, int | N
 
 
 def _share(facts: Facts, _: int | None) -> object:
-    """The part of the parameters that works on one token, where it is not all."""
-    return None if facts.active == facts.params else 100 * facts.active / facts.params
+    """The part of the parameters that works on one token, of a model with layers."""
+    return 100 * facts.active / facts.params if facts.params and facts.layers else None
+
+
+def _mix(facts: Facts) -> object:
+    """How many layers there are, and of several kinds how many of which."""
+    modules = list({module.id: module for _, module in facts.schedule}.values())
+    if not modules:
+        return None
+    names = dict(zip((m.id for m in modules), naming.kind_names(modules), strict=True))
+    counts: dict[str, int] = {}
+    for count, module in facts.schedule:
+        counts[names[module.id]] = counts.get(names[module.id], 0) + count
+    kinds = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    if len(counts) == 1 or len(kinds) > _MOST_KINDS:
+        return f"{facts.layers:,}"
+    return f"{facts.layers:,}: {kinds}"
+
+
+def _attention(facts: Facts) -> object:
+    """How many heads attention has, of the kind that the most layers have first."""
+    counts: dict[str, int] = {}
+    for count, layer in facts.schedule:
+        for _, module in slots(layer):
+            if module.role == "attention":
+                words = naming.settings(at_work(module))[:2]
+                heads = ", ".join(word for word in words if word.endswith("heads"))
+                counts[heads] = counts.get(heads, 0) + count
+    return "; ".join(sorted(filter(None, counts), key=lambda heads: -counts[heads])) or None
 
 
 def _tables(facts: Facts, _: int | None) -> object:
@@ -590,6 +664,8 @@ def _flops_anywhere(facts: Facts, context: int | None, streams: bool) -> object:
     return one if one == facts.flops_per_token(2) else None
 
 
+_MOST_KINDS = 40
+"""No more letters tell the kinds of layers in a row; the legend of the strip has them all."""
 _MUCH = 0.25
 """The part of what is active from which tables are worth a row."""
 
@@ -597,22 +673,27 @@ FACTS: tuple[Fact, ...] = (
     Fact("params", "entries", lambda f, _: f.params, expected=True, card="params",
          label="parameters"),
     Fact("apart", "parameters", lambda f, _: f.apart, expected=True, card="apart",
-         label="parameters apart", on_cards="always"),
+         label="beside the model", on_cards="always"),
     Fact("active", "parameters", lambda f, _: f.active, expected=True),
     Fact("active_share", "percent", _share, recorded=False, card="active",
          label="active per token", on_cards="always"),
     Fact("active_without_embedding", "parameters", lambda f, _: f.active_without_embedding,
          expected=True),
     Fact("tables", "parameters", _tables, recorded=False, card="tables",
-         label="of it tables, read by rows", on_cards="always"),
+         label="of it embedding tables", on_cards="always"),
     Fact("kv_bytes_per_token", "bytes", lambda f, _: f.kv_bytes_per_token, expected=True),
     Fact("kv_growing_bytes_per_token", "bytes", lambda f, _: f.kv_growing_bytes_per_token,
-         expected=True, card="kv_bytes_per_token", label="KV cache / token", on_cards="always"),
+         expected=True, card="kv_bytes_per_token", label="KV cache growth / token",
+         on_cards="always"),
     Fact("kv_capped_bytes", "bytes", lambda f, _: f.kv_capped_bytes, expected=True),
     Fact("state_bytes", "bytes", lambda f, _: f.state_bytes, expected=True, card="state",
          label="state of fixed size", on_cards="always"),
     Fact("source_bytes_per_token", "bytes", lambda f, _: f.source_bytes_per_token, expected=True),
     Fact("layers", "entries", lambda f, _: f.layers, expected=True),
+    Fact("layer_mix", "text", lambda f, _: _mix(f), recorded=False, card="layers", label="layers",
+         on_cards="always"),
+    Fact("attention", "text", lambda f, _: _attention(f), recorded=False, card="attention",
+         label="attention", on_cards="always"),
     Fact("parts", "entries", lambda f, _: dict(f.parts)),
     Fact("schedule", "text", lambda f, _: naming.schedule(list(f.schedule))),
     Fact("tied", "yes or no", lambda f, _: f.tied, card="tied", label="tied embeddings",
@@ -624,7 +705,7 @@ FACTS: tuple[Fact, ...] = (
          _at(lambda f, n: f.prefill_flops_per_token(n)), card="flops",
          label="FLOPs / token at {context}", on_cards="always"),
     Fact("expanding_flops_per_token", "FLOPs", _at(_expanded), recorded=False, card="flops",
-         label="decoding, cache expanded", on_cards="always"),
+         label="decoding, cache expanded"),
     Fact("flops_per_token", "FLOPs", lambda f, n: _flops_anywhere(f, n, True), recorded=False,
          card="flops", label="FLOPs / token", on_cards="always"),
     Fact("flops", "FLOPs", lambda f, n: _flops_anywhere(f, n, False), recorded=False,
@@ -645,7 +726,7 @@ _COUNTS = {fact.name: fact.value for fact in FACTS if fact.expected}
 """How what `expect` may check is computed."""
 
 CARD_ROWS = (
-    "params", "active", "tables", "apart", "kv_bytes_per_token", "kv_bytes", "state", "flops",
-    "context", "tied", "width", "position", "vocab", "license", "after",
+    "layers", "attention", "params", "active", "tables", "apart", "kv_bytes_per_token", "kv_bytes",
+    "state", "flops", "context", "tied", "width", "position", "vocab", "license", "after",
 )  # fmt: skip
 """The rows of a card in their order, by the names that `facts` of a card chooses them by."""

@@ -263,13 +263,15 @@ Value = int | float | bool | str | None | tuple["Value", ...]
 
 @record
 class BlockValue:
-    """A block as the value of a setting: its title, and its own settings. An `operation` is no
-    submodule.
+    """A block as the value of a setting: its title, its own settings and its role. An `operation`
+    is no submodule, and an `identity` hands back what it gets.
     """
 
     title: str
     settings: tuple[Setting, ...]
     operation: bool = False
+    role: str = ""
+    identity: bool = False
 
 
 @record

@@ -8,6 +8,7 @@ A plural counts (`kv_heads = 8` is "8 kv heads"), a `d_` is a width (`d_head = 1
 """
 
 import re
+from collections.abc import Container
 
 from archdsl.dims import Dim
 from archdsl.graph import BlockValue, Experts, Module, Setting, Value
@@ -25,6 +26,11 @@ def phrase(name: str) -> str:
     if name.startswith("d_"):
         return f"{name[2:].replace('_', ' ')} width"
     return name.replace("_", " ")
+
+
+def axis(name: str) -> str:
+    """An axis as a word: `T` is "tokens", `d_head` "head width"."""
+    return {"T": "tokens", "S": "tokens seen"}.get(name) or phrase(name)
 
 
 def settings(module: Module) -> list[str]:
@@ -46,13 +52,18 @@ def settings(module: Module) -> list[str]:
     known = {setting.name for setting in module.settings if setting.in_title}
     for child in module.children:
         for _, inner in child.modules if child.name not in known else ():
-            if inner.role == "plumbing" and not inner.params and not child.inline:
+            if inner.role == "plumbing" and not _is_idle(inner) and not child.inline:
                 words.append(inner.title)
     for setting in module.settings:
         value = setting.value
         if isinstance(value, BlockValue) and value.operation and not setting.in_title:
             words.append(value.title)
     return words
+
+
+def _is_idle(module: Module) -> bool:
+    """Whether a block of plumbing has parameters, which are told elsewhere, or does nothing."""
+    return bool(module.params) or module.outputs == module.inputs
 
 
 def _banks(module: Module) -> list[Experts]:
@@ -92,8 +103,9 @@ def selection(module: Module) -> list[str]:
     ]
 
 
-def differences(modules: list[Module]) -> list[list[str]]:
-    """What tells apart modules of one title, for each: first its dimensions, then its blocks.
+def differences(modules: list[Module], silent: Container[str] = ()) -> list[list[str]]:
+    """What tells apart modules of one title, for each: first its dimensions, then its blocks, but
+    not those of a `silent` role.
 
     Of layers with a window and layers without: "window 1,024" and "no window".
     """
@@ -110,11 +122,13 @@ def differences(modules: list[Module]) -> list[list[str]]:
         for setting in module.settings:
             if setting.name not in differ:
                 continue
+            values = [other.value for other in called[setting.name]]
             if isinstance(setting.value, BlockValue):
+                roles = {value.role for value in values if isinstance(value, BlockValue)}
+                if any(role in silent for role in roles):
+                    continue
                 mask = setting.kind.startswith("int[") and "bool" in setting.kind
-                (masks if mask else blocks).extend(
-                    _apart(setting.value, [s.value for s in called[setting.name]])
-                )
+                (masks if mask else blocks).extend(_apart(setting.name, setting.value, values))
             elif setting.kind in ("dim", "count") and isinstance(setting.value, int):
                 word = counted(setting.name, setting.value)
                 numbers.append(word if setting.value else f"no {phrase(setting.name)}")
@@ -125,8 +139,13 @@ def differences(modules: list[Module]) -> list[list[str]]:
     return rows
 
 
-def _apart(block: BlockValue, others: list[Value | BlockValue]) -> list[str]:
-    """What tells a block in a slot from others there: its title, or one of its real settings."""
+def _apart(slot: str, block: BlockValue, others: list[Value | BlockValue]) -> list[str]:
+    """What tells a block in a slot from others there: its title, or one of its real settings. An
+    identity is the lack of what the others are.
+    """
+    if block.identity:
+        positions = any(isinstance(b, BlockValue) and b.role == "position" for b in others)
+        return ["NoPE" if positions else f"no {phrase(slot)}"]
     blocks = [other for other in others if isinstance(other, BlockValue)]
     if {block.title} != {other.title for other in blocks} or len(blocks) < len(others):
         return [block.title]

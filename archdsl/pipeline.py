@@ -234,7 +234,7 @@ def drawn(variant: Variant, ask: Shown, theme: str = "light", width: str | None 
         return replace(picture, millimetres=paper) if picture.kind in COLUMNS else picture
 
     shown = seen(ask)
-    colours = themes.THEMES[theme](shown.accent or shown.family)
+    colours = themes.THEMES[theme](shown.accent or shown.maker)
     scene = card(shown, colours)
     chosen = ask.view or shown.kind != "card"
     if paper and not chosen and smallest(scene, paper) < LEAST_POINTS:

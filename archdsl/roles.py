@@ -36,6 +36,14 @@ def working(module: Module) -> Iterator[Module]:
     return (inner for _, inner in slots(module) if inner.role in COMPUTING)
 
 
+def at_work(module: Module) -> Module:
+    """The block of the same role that does all the work of one which only hands it something."""
+    inner = [m for child in module.children for _, m in child.modules]
+    if len(inner) == 1 and inner[0].role == module.role and not module.params:
+        return at_work(inner[0])
+    return module
+
+
 def chooses(module: Module) -> bool:
     """Whether a block chooses among experts, which makes the plain ones beside it ordinary."""
     return any(isinstance(child.part, Experts) for child in module.children)

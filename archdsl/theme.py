@@ -1,15 +1,16 @@
 """Colours and sizes by role. A picture names roles only; a theme says what they look like.
 
 Colours are chosen in OKLCH (Ottosson, 2020), where equal steps look equal, so that one rule makes
-the same set of tints for every hue: a family's accent differs from another's in hue, never in
+the same set of tints for every hue: a maker's accent differs from another's in hue, never in
 weight. The hues of `cached` (orange) and `shared` (green) belong to their meaning and are no
-family's accent.
+maker's accent.
 """
 
 import math
 import zlib
 from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
 
 from archdsl.record import record, replace
 
@@ -17,7 +18,7 @@ HUES = {
     "blue": 262.0, "purple": 306.0, "teal": 196.0, "rose": 352.0, "azure": 239.0, "violet": 284.0,
     "red": 18.0, "pink": 329.0, "cyan": 217.0,
 }  # fmt: skip
-"""Hues that families share out, in degrees, by the names that a card's `accent` knows."""
+"""Hues that makers share out, in degrees, by the names that a card's `accent` knows."""
 CACHED_HUE, SHARED_HUE = 50.0, 160.0
 
 MINIMUM_CONTRAST = 4.5
@@ -115,14 +116,27 @@ def contrast(one: str, other: str) -> float:
     return (lighter + 0.05) / (darker + 0.05)
 
 
-def hue_of(family: str) -> float:
-    """The hue of a family's accent: always the same for the same name. `family` may be a hue's."""
-    if family in HUES:
-        return HUES[family]
-    return list(HUES.values())[zlib.crc32(family.encode("utf-8")) % len(HUES)]
+def hue_of(maker: str) -> float:
+    """The hue of a maker's accent, always the same for the same name. `maker` may be a hue's name.
+
+    `makers.toml` gives hues to makers by the first words of their names.
+    """
+    if maker in HUES:
+        return HUES[maker]
+    words = maker.casefold()
+    known = (hue for name, hue in _makers().items() if words.startswith(name.casefold()))
+    hue = next(known, None)
+    return HUES[hue] if hue else list(HUES.values())[zlib.crc32(maker.encode()) % len(HUES)]
 
 
-def light(family: str) -> Theme:
+@lru_cache(maxsize=1)
+def _makers() -> Mapping[str, str]:
+    import tomllib
+
+    return tomllib.loads(Path(__file__).with_name("makers.toml").read_text("utf-8"))
+
+
+def light(maker: str) -> Theme:
     """Dark ink on white paper."""
     greys = {
         "paper": "#ffffff", "ink": "#1d232a", "quiet": "#535d68", "rule": "#c4ccd3",
@@ -135,10 +149,10 @@ def light(family: str) -> Theme:
         ("_wash", 0.955, 0.022),
         ("_on_strong", 0.82, 0.1),
     )
-    return Theme("light", greys | _tinted(family, tints))
+    return Theme("light", greys | _tinted(maker, tints))
 
 
-def dark(family: str) -> Theme:
+def dark(maker: str) -> Theme:
     """Light ink on dark paper; the strongest box is the lightest."""
     greys = {
         "paper": "#14181d", "ink": "#e8ecf0", "quiet": "#a2adb8", "rule": "#48525d",
@@ -151,14 +165,14 @@ def dark(family: str) -> Theme:
         ("_wash", 0.255, 0.04),
         ("_on_strong", 0.46, 0.17),
     )
-    return Theme("dark", greys | _tinted(family, tints))
+    return Theme("dark", greys | _tinted(maker, tints))
 
 
-def _tinted(family: str, tints: tuple[tuple[str, float, float], ...]) -> dict[str, str]:
+def _tinted(maker: str, tints: tuple[tuple[str, float, float], ...]) -> dict[str, str]:
     """The four tints of each hue: line and text, fill of a box, fill of a group, text on the
     strongest box.
     """
-    hues = {"accent": hue_of(family), "cached": CACHED_HUE, "shared": SHARED_HUE}
+    hues = {"accent": hue_of(maker), "cached": CACHED_HUE, "shared": SHARED_HUE}
     return {
         name + suffix: colour(lightness, chroma, hue)
         for name, hue in hues.items()
@@ -188,10 +202,10 @@ def printed(_: str) -> Theme:
     return Theme("print", greys | fixed)
 
 
-def auto(family: str) -> Theme:
+def auto(maker: str) -> Theme:
     """Light, and dark where the reader's system asks for it (CSS `prefers-color-scheme`)."""
-    day = light(family)
-    return Theme("auto", day.colours, day.sizes, dark(family).colours)
+    day = light(maker)
+    return Theme("auto", day.colours, day.sizes, dark(maker).colours)
 
 
 THEMES = {"light": light, "dark": dark, "print": printed, "auto": auto}

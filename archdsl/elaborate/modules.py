@@ -446,10 +446,20 @@ def plain(scope: Scope, name: str, kind: str, value: Value) -> Setting:
             return Setting(name, kind, listed)
         case Recipe(block, settings):
             inner = tuple(plain(scope, k, "dim", v) for k, v in settings)
-            title = block.decl.role.title if block.decl.role else None
-            shown = title.value if title else block.name
-            return Setting(name, kind, BlockValue(shown, inner))
+            role = block.decl.role
+            shown = role.title.value if role and role.title else block.name
+            known = role.name.name if role else ""
+            identity = _is_identity(block.decl)
+            return Setting(name, kind, BlockValue(shown, inner, role=known, identity=identity))
     return Setting(name, kind, _data(scope, value))
+
+
+def _is_identity(decl: s.BlockDecl) -> bool:
+    """Whether all that a block does is to return its input."""
+    match decl.body:
+        case (s.Result(_, (s.Name(name, _),), _),) if decl.inputs:
+            return name == decl.inputs[0].name.name
+    return False
 
 
 def _data(scope: Scope, value: Value) -> Plain:

@@ -6,13 +6,14 @@ through the other.
 """
 
 import itertools
+from collections import Counter
 
 from archdsl import text
 from archdsl.geometry import Box, Point, around
 from archdsl.layout import labels as labels_at
 from archdsl.layout import route
 from archdsl.layout.cells import Cell
-from archdsl.layout.layers import Layers, layered
+from archdsl.layout.layers import Layers, layered, ranks
 from archdsl.layout.measure import BADGE_HEIGHT, Extent, badge_width, leaf, signed
 from archdsl.layout.route import Wire
 from archdsl.record import record, replace
@@ -104,7 +105,7 @@ def arrange(
     if not diagram.nodes:
         empty = Box(0, 0, 0, 0)
         return Arranged((), (), (), empty, empty, 0.0, 0.0, 0)
-    diagram = _straight(diagram)
+    diagram = _badges_inside(_straight(diagram))
     gap = sizes.gap if gap is None else gap
     inner = {
         node.id: arrange(node.inner, sizes, gap, _title_width(node, sizes))
@@ -124,7 +125,7 @@ def arrange(
         if node.form in ("box", "pill"):
             extents[node.id] = signed(extents[node.id], labels_into.get(node.id, []), sizes)
     labels = {
-        (edge.source, edge.target): text.line_width(edge.label, sizes.small) + 10.0
+        (edge.source, edge.target, edge.port): text.line_width(edge.label, sizes.small) + 10.0
         for edge in diagram.edges
         if edge.label
     }
@@ -156,6 +157,35 @@ def _straight(diagram: Diagram) -> Diagram:
         return diagram
     edges = (replace(e, form="flow") if e in alone else e for e in diagram.edges)
     return replace(diagram, edges=tuple(edges))
+
+
+def _badges_inside(diagram: Diagram) -> Diagram:
+    """A node that has others beside it, which a badge's arrow would cross, has its badges in its
+    own lines; so has each block of a choice.
+    """
+    if not any(node.badges for node in diagram.nodes):
+        return diagram
+    rank = ranks(diagram)
+    beside = Counter(rank[node.id] for node in diagram.nodes if node.form != "terminal")
+    return replace(
+        diagram,
+        nodes=tuple(
+            badges_inside(node) if node.badges and beside[rank[node.id]] > 1 else node
+            for node in diagram.nodes
+        ),
+    )
+
+
+def badges_inside(node: Node) -> Node:
+    """A node with what its badges tell as the last of its lines, or of those of its cases."""
+    if node.cases:
+        cases = (
+            replace(c, node=badges_inside(replace(c.node, badges=node.badges))) for c in node.cases
+        )
+        return replace(node, cases=tuple(cases), badges=())
+    words = " · ".join(text.plain(badge.label) for badge in node.badges)
+    more = (text.line(words, "ink", text.SEMIBOLD),) if words else ()
+    return replace(node, lines=(*node.lines, *more), badges=())
 
 
 def _title_width(node: Node, sizes: Sizes) -> float:

@@ -17,7 +17,7 @@ import math
 
 from archdsl import text
 from archdsl.geometry import Box
-from archdsl.layout.arrange import Arranged, arrange
+from archdsl.layout.arrange import Arranged, arrange, badges_inside
 from archdsl.layout.panel import (
     LEAST_GAP,
     LEGEND_LINE,
@@ -30,7 +30,7 @@ from archdsl.layout.panel import (
 )
 from archdsl.record import record, replace
 from archdsl.theme import NARROW, SQUEEZED, TIGHT, Sizes
-from archdsl.view.types import Case, Diagram, LayerKind, Node, Panel, View
+from archdsl.view.types import Diagram, LayerKind, Node, Panel, View
 from archdsl.view.words import short
 
 WIDTH = 440.0
@@ -225,11 +225,8 @@ def _badges_inside(diagram: Diagram) -> Diagram:
     """The diagram with what badges say in their nodes' own lines."""
 
     def written(node: Node) -> Node:
-        words = tuple(text.line(text.plain(badge.label), "quiet") for badge in node.badges)
         inner = _badges_inside(node.inner) if node.inner is not None else None
-        cases = tuple(Case(written(case.node), case.label) for case in node.cases)
-        lines = node.lines if node.cases else node.lines + words
-        return replace(node, lines=lines, badges=(), inner=inner, cases=cases)
+        return replace(badges_inside(node), inner=inner)
 
     return replace(diagram, nodes=tuple(written(node) for node in diagram.nodes))
 
@@ -244,5 +241,5 @@ def _narrow(node: Node, sizes: Sizes, limits: Limits) -> Node:
         part for line in node.lines[1:] for part in text.balanced(line, sizes.small, width)
     )
     inner = _wrapped(node.inner, sizes, limits) if node.inner is not None else None
-    cases = tuple(Case(_narrow(case.node, sizes, limits), case.label) for case in node.cases)
+    cases = tuple(replace(case, node=_narrow(case.node, sizes, limits)) for case in node.cases)
     return replace(node, lines=(*title, *more), titles=max(1, len(title)), inner=inner, cases=cases)

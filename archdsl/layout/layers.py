@@ -79,7 +79,7 @@ def layered(
     diagram: Diagram,
     extents: Mapping[str, Extent],
     spacing: float,
-    labels: Mapping[tuple[str, str], float],
+    labels: Mapping[tuple[str, str, str], float],
     outs: Mapping[str, float],
 ) -> Layers:
     """Place the nodes of `diagram` in layers and columns, `spacing` pixels apart at least.
@@ -104,7 +104,7 @@ def layered(
             course = _course(cells[edge.source], cells[edge.target], rows)
             side = edge.source not in fed and edge.source != diagram.nodes[0].id
             _join(course, _SIDE_WEIGHT if side else 1.0)
-            label = labels.get((edge.source, edge.target), 0.0)
+            label = labels.get((edge.source, edge.target, edge.port), 0.0)
             target = cells[edge.target].node
             _make_room(course[-2], label, target is not None and target.form == "operator")
             courses.append((edge, course))
@@ -122,13 +122,13 @@ def _widen_for_hooks(cells: dict[str, Cell]) -> None:
 
 
 def _widen_for_labels(
-    diagram: Diagram, cells: dict[str, Cell], labels: Mapping[tuple[str, str], float]
+    diagram: Diagram, cells: dict[str, Cell], labels: Mapping[tuple[str, str, str], float]
 ) -> None:
     """Let each wide node have room for the labels of its wires beside each other."""
     for node in diagram.nodes:
         if node.wide:
             needed = 24.0 + sum(
-                labels.get((edge.source, edge.target), 0.0) + LABEL_APART
+                labels.get((edge.source, edge.target, edge.port), 0.0) + LABEL_APART
                 for edge in diagram.edges
                 if edge.target == node.id
             )

@@ -16,6 +16,8 @@ SIGN_MARGIN = 12.0
 BADGE_HEIGHT = 27.0
 CHOICE_PADDING = 8.0
 CHOICE_LABEL = 17.0
+CASE_SWATCH = 14.0
+"""Width of the swatch before the number of layers of a block, with the white after it."""
 _PADDING = 14.0
 _LEAST_SMALL = 92.0
 
@@ -105,7 +107,7 @@ def box(node: Node, sizes: Sizes, roomy: bool) -> tuple[float, float]:
 def case(block: Case, sizes: Sizes) -> tuple[float, float]:
     """Width and height of the box of one of a choice's blocks."""
     width = label_width(block.node, sizes) + 2 * 12.0
-    over = text.line_width(block.label, sizes.small)
+    over = text.line_width(block.label, sizes.small) + (CASE_SWATCH if block.swatch else 0.0)
     shown = replace(block.node, badges=())  # which stand beside the choice
     return max(76.0, width, over + 8.0), box(shown, sizes, roomy=True)[1]
 

@@ -6,7 +6,7 @@ from archdsl import text
 from archdsl.geometry import Box, Point
 from archdsl.layout.arrange import COUNT_SIZE, Arranged, Placed, PlacedBadge, count_label
 from archdsl.layout.leaders import case_boxes
-from archdsl.layout.measure import CHOICE_LABEL, label_height, line_advance
+from archdsl.layout.measure import CASE_SWATCH, CHOICE_LABEL, label_height, line_advance
 from archdsl.layout.route import Wire
 from archdsl.scene.shapes import Circle, Group, Item, Path, Rect, Text
 from archdsl.theme import Sizes
@@ -208,8 +208,31 @@ def _choice(placed: Placed, sizes: Sizes) -> list[Item]:
     for block, (name, box) in zip(placed.node.cases, case_boxes(placed, sizes), strict=True):
         spot = Point(box.middle.x, box.y - CHOICE_LABEL / 2 + 3.0)
         shapes = _labelled(block.node, box, 8.0, sizes)
+        if block.swatch is not None:
+            spot = Point(spot.x + CASE_SWATCH / 2, spot.y)
+            left = spot.x - text.line_width(block.label, sizes.small) / 2 - CASE_SWATCH
+            items += painted(Box(left, spot.y - 8.5, 9.0, 9.0), *block.swatch, radius=2.0)
         items.append(Text(spot, block.label, sizes.small, "middle", placed.node.id))
         items.append(Group(tuple(shapes), name, "box", _tooltip(block.node), block.node.link))
+    return items
+
+
+_STRIPE = 4.0
+
+
+def painted(box: Box, tone: str, hatched: bool, radius: float = 0.0) -> list[Item]:
+    """A filled rectangle; a hatched one has light stripes, so that it differs by more than hue."""
+    items: list[Item] = [Rect(box, radius, tone)]
+    if not hatched:
+        return items
+    at = box.x - box.height + _STRIPE
+    while at < box.right - 0.5:
+        low = Point(max(at, box.x), box.bottom - max(0.0, box.x - at))
+        high_x = min(at + box.height, box.right)
+        high = Point(high_x, box.bottom - (high_x - at))
+        if high.x - low.x > 0.5:
+            items.append(Path((low, high), stroke="paper", width=1.3))
+        at += _STRIPE
     return items
 
 

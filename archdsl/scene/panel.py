@@ -20,12 +20,11 @@ from archdsl.layout.panel import (
     source_lines,
     split_column,
 )
-from archdsl.scene.shapes import Group, Item, Path, Rect, Text
+from archdsl.scene.draw import painted
+from archdsl.scene.shapes import Group, Item, Path, Text
 from archdsl.theme import Sizes
 from archdsl.view.types import Panel, Part, Row, Strip
 from archdsl.view.words import short
-
-_STRIPE = 4.0
 
 
 def strip(schedule: Strip, box: Box, kinds: tuple[PlacedKind, ...], sizes: Sizes) -> Group:
@@ -94,22 +93,6 @@ def _cell(box: Box, schedule: Strip, first: int, last: int = 0) -> Group:
     else:
         where = f"layers {first + 1:,} to {last:,}" if last > first + 1 else f"layer {last:,}"
     return Group(tuple(inner), title=" · ".join(part for part in (where, kind.name) if part))
-
-
-def painted(box: Box, tone: str, hatched: bool, radius: float = 0.0) -> list[Item]:
-    """A filled rectangle; a hatched one has light stripes, so that it differs by more than hue."""
-    items: list[Item] = [Rect(box, radius, tone)]
-    if not hatched:
-        return items
-    at = box.x - box.height + _STRIPE
-    while at < box.right - 0.5:
-        low = Point(max(at, box.x), box.bottom - max(0.0, box.x - at))
-        high_x = min(at + box.height, box.right)
-        high = Point(high_x, box.bottom - (high_x - at))
-        if high.x - low.x > 0.5:
-            items.append(Path((low, high), stroke="paper", width=1.3))
-        at += _STRIPE
-    return items
 
 
 def _runs(cells: tuple[int, ...]) -> list[tuple[int, int]]:

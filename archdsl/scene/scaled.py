@@ -4,7 +4,7 @@ from archdsl import text
 from archdsl.geometry import Box, Point
 from archdsl.layout import scale
 from archdsl.layout.scale import PlacedModel, Scaled
-from archdsl.scene.panel import painted
+from archdsl.scene.draw import painted
 from archdsl.scene.shapes import Group, Item, Path, Rect, Scene, Text
 from archdsl.theme import Theme
 from archdsl.view.scaled import ScaledModel

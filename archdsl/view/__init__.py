@@ -24,7 +24,7 @@ from archdsl.shown import NOTHING, Shown, combined
 from archdsl.text import Line, line
 from archdsl.view import panel, words
 from archdsl.view.insets import insets
-from archdsl.view.tower import spot, tower
+from archdsl.view.tower import spot, swatched, tower
 from archdsl.view.types import Callout, Case, Diagram, Inset, Node, Panel, View
 
 __all__ = ["View", "view"]
@@ -49,9 +49,9 @@ def view(model: Model, facts: Facts, ask: Shown = NOTHING) -> View:
                 return parts.detail(model, choice, head)
             return parts.block(model, facts, choice, head)
         case "compact":
-            shown = tower(model, choice)
-            rows = panel.panel(model, facts, choice.rows)
             strip = panel.strip(facts)
+            shown = swatched(tower(model, choice), strip)
+            rows = panel.panel(model, facts, choice.rows)
             return replace(head, kind="compact", tower=shown, facts=rows, strip=strip)
     return _card(model, facts, choice, head)
 
@@ -62,7 +62,7 @@ def _head(model: Model, facts: Facts) -> View:
     under: Line = line(written, "quiet") if written else panel.subtitle(model, facts)
     return View(
         name=model.id,
-        family=_family(model),
+        maker=_maker(model),
         accent=next((d.names[0] for d in model.card if d.word == "accent" and d.names), ""),
         title=_directive_text(model, "title") or model.name,
         subtitle=under,
@@ -78,14 +78,15 @@ def _card(model: Model, facts: Facts, choice: Shown, head: View) -> View:
     remarks = {
         ".".join(path): d.text for d in model.card if d.word == "callout" for path in d.paths
     }
-    shown = tower(model, choice)
+    strip = panel.strip(facts)
+    shown = swatched(tower(model, choice), strip)
     opened = insets(model, shown, choice, remarks)
     inside = {inset.id for inset in opened}
     return replace(
         head,
         tower=_opened_last(shown, opened),
         facts=panel.panel(model, facts, choice.rows),
-        strip=panel.strip(facts),
+        strip=strip,
         insets=opened,
         callouts=tuple(
             Callout(f"callout.{path}", spot(shown, path), words.emphasised(remark))
@@ -109,8 +110,10 @@ def _opened_last(shown: Diagram, opened: tuple[Inset, ...]) -> Diagram:
     return replace(shown, nodes=tuple(map(sorted_cases, shown.nodes)))
 
 
-def _family(model: Model) -> str:
-    """The name of the file, for one family is one file; the model's where there is no file."""
+def _maker(model: Model) -> str:
+    """Who made the model; the name of the file where nothing tells, for one family is one file."""
+    if model.about.get("by"):
+        return str(model.about["by"])
     name = model.span.source.name if model.span is not None else ""
     stem = name.replace("\\", "/").rpartition("/")[2].removesuffix(".arch")
     return stem if stem and not stem.startswith("<") else model.family

@@ -1,16 +1,18 @@
 """Blocks of the tower as boxes, pills and choices: what they are called, what acts inside them."""
 
-from archdsl import naming
+from collections.abc import Iterator
+
+from archdsl import naming, text
 from archdsl.graph import Module, Single
 from archdsl.nodes import Apply, Input, Positions
 from archdsl.nodes import Node as Value
 from archdsl.record import replace
-from archdsl.roles import COMPUTING, chooses
+from archdsl.roles import COMPUTING, at_work, chooses
 from archdsl.shown import USUAL_DEPTH
 from archdsl.text import Line, line
 from archdsl.view import words
 from archdsl.view.circuit import branches, circuit, computes, opened, tooltip, width_label
-from archdsl.view.draft import Place, child_of
+from archdsl.view.draft import Kind, Place, child_of
 from archdsl.view.types import Badge, Case, Node, Tone
 
 _TONES: dict[str, Tone] = {
@@ -23,6 +25,8 @@ _TONES: dict[str, Tone] = {
     "expert": "soft",
 }
 _MOST_CASES = 4
+_BADGED = ("position", "norm")
+"""Roles of blocks that are badges of the block that they act in."""
 
 
 def block(place: Place, value: Value, module: Module, name: str) -> Node | None:
@@ -62,40 +66,77 @@ def _owns(module: Module) -> bool:
     return bool(module.params or module.children)
 
 
-def choice_of(
-    place: Place, value: Value, kinds: tuple[tuple[int, Module], ...], name: str
-) -> Node | None:
+def choice_of(place: Place, value: Value, kinds: tuple[Kind, ...], name: str) -> Node | None:
     """A slot that holds different blocks in different layers: its blocks side by side."""
-    same = [module for _, module in kinds]
+    same = [kind.module for kind in kinds]
     titles = [module.title for module in same]
     alike = len(set(titles)) == 1
     differing: list[list[str]] = [[] for _ in same]
     for title in dict.fromkeys(titles):
         group = [number for number, shown in enumerate(titles) if shown == title]
-        found_here = naming.differences([same[number] for number in group])
+        found_here = naming.differences([same[number] for number in group], _BADGED)
         for number, said_of in zip(group, found_here, strict=True):
             differing[number] = said_of if len(group) > 1 else []
     given = _given(same)
     sparse = any(map(chooses, same))
     cases = tuple(
-        _case(place, count, module, f"{name}.{number}", differences, given, sparse)
-        for number, ((count, module), differences) in enumerate(
-            zip(kinds, differing, strict=True), 1
-        )
+        _case(place, kind, f"{name}.{number}", differences, given, sparse)
+        for number, (kind, differences) in enumerate(zip(kinds, differing, strict=True), 1)
     )
     box = _box(place, same[0], name)
     if alike and not given and not any(differing):
         return box  # they differ by numbers that no card tells
     if len(cases) > _MOST_CASES and alike:
-        total = sum(count for count, _ in kinds)
+        total = sum(kind.count for kind in kinds)
         return replace(box, lines=(*box.lines[:1], line(f"{total:,} of different sizes", "quiet")))
-    badges = {
-        badge.label: badge
-        for number, module in reversed(list(enumerate(same, 1)))
-        for badge in _badges(module, f"{name}.{number}")
-    }
-    said_here = tooltip(place.model, same[0], place.module, value)
-    return Node(name, "choice", cases=cases, badges=tuple(badges.values()), tooltip=said_here)
+    cases = _numbered(cases, same)
+    shared = set.intersection(*({badge.label for badge in case.node.badges} for case in cases))
+    badges = tuple(badge for badge in cases[0].node.badges if badge.label in shared)
+    described = tooltip(place.model, same[0], place.module, value)
+    return Node(
+        name,
+        "choice",
+        cases=tuple(_badged(case, shared) for case in cases),
+        badges=badges,
+        tooltip=described,
+    )
+
+
+def _numbered(cases: tuple[Case, ...], modules: list[Module]) -> tuple[Case, ...]:
+    """The blocks of a choice, with the numbers of positions that differ between them in the badges:
+    "RoPE, base 10,000".
+    """
+    numbers: list[dict[str, str]] = []
+    for module in modules:
+        inside = [inner for _, inner in _inside(at_work(module)) if inner.role == "position"]
+        numbers.append({m.title: ", ".join([m.title, *naming.reals(m)[:1]]) for m in inside})
+    labels: dict[str, set[str]] = {}
+    for titled in numbers:
+        for title, label in titled.items():
+            labels.setdefault(title, set()).add(label)
+
+    def named(badge: Badge, titled: dict[str, str]) -> Badge:
+        title = text.plain(badge.label)
+        differs = len(labels.get(title, ())) > 1
+        return replace(badge, label=line(titled[title], "ink", 600)) if differs else badge
+
+    return tuple(
+        replace(
+            case,
+            node=replace(case.node, badges=tuple(named(b, titled) for b in case.node.badges)),
+        )
+        for case, titled in zip(cases, numbers, strict=True)
+    )
+
+
+def _badged(block: Case, shared: set[Line]) -> Case:
+    """A block of a choice with what acts inside it alone in a line of its box; what acts inside all
+    of the choice is `shared`, and stands at the side of its frame.
+    """
+    node = block.node
+    own = [text.plain(badge.label) for badge in node.badges if badge.label not in shared]
+    more = (line(" · ".join(own), "ink", 600),) if own else ()
+    return replace(block, node=replace(node, lines=(*node.lines, *more), badges=()))
 
 
 def _given(modules: list[Module]) -> bool:
@@ -105,8 +146,7 @@ def _given(modules: list[Module]) -> bool:
 
 def _case(
     place: Place,
-    count: int,
-    module: Module,
+    kind: Kind,
     name: str,
     differences: list[str],
     given: bool,
@@ -116,6 +156,7 @@ def _case(
     where its title does not. `given`: it says what it is given, for others are given something
     else. `sparse`: beside experts a plain feed-forward is ordinary, and quiet.
     """
+    module = kind.module
     node = _box(place, module, name)
     if sparse and module.role == "feed_forward" and not chooses(module):
         node = replace(node, tone="plain")
@@ -125,9 +166,10 @@ def _case(
         more = [line(" · ".join(known[:3]), "quiet")] if known else []
         lines = (lines[0], line(" · ".join(differences[:2]), "accent", 600), *more)
     if given and module.context:
-        lines = (*lines, line(f"given {', '.join(module.context)}", "quiet"))
+        lines = (*lines, line(f"given {', '.join(map(naming.phrase, module.context))}", "quiet"))
     tone = "accent" if node.tone in ("soft", "strong") else "quiet"
-    return Case(replace(node, lines=lines), line(naming.layers(count), tone, 600))
+    label = line(naming.layers(kind.count), tone, 600)
+    return Case(replace(node, lines=lines), label, kind.layers)
 
 
 def _box(place: Place, module: Module, name: str) -> Node:
@@ -136,7 +178,7 @@ def _box(place: Place, module: Module, name: str) -> Node:
         "box",
         words.label(module),
         _TONES.get(module.role, "plain"),
-        badges=_badges(module, name),
+        badges=_badges(place, module, name),
         tooltip=tooltip(place.model, module),
     )
 
@@ -172,22 +214,76 @@ def _head(root: Module, value: Value, module: Module) -> tuple[Line, ...]:
     return (first,)
 
 
-def _badges(module: Module, name: str) -> tuple[Badge, ...]:
-    """What acts inside a block and is known by a name of its own: positions, norms of queries and
-    keys.
+def _badges(place: Place, module: Module, name: str) -> tuple[Badge, ...]:
+    """What acts inside a block and is known by a name of its own: positions, norms. Attention that
+    has no positions, in a model in which the same block has them elsewhere, says so.
     """
-    badges: dict[str, Badge] = {}
-    norms: list[str] = []
+    if module.role not in ("attention", "recurrence"):
+        return ()
+    positions: dict[str, Badge] = {}
+    norms: dict[str, Badge] = {}
+    for path, inner in _inside(at_work(module)):
+        badge = Badge(f"{name}.{path}", line(inner.title, "ink", 600), naming.about(inner))
+        if inner.role == "position":
+            positions.setdefault(inner.title, badge)
+        elif inner.role == "norm":
+            norms.setdefault(_normed(path), badge)
+    if not positions and _has_positions(place.model.root, module.block, set()):
+        about = "no position embedding: the order of tokens is in the mask alone"
+        positions["NoPE"] = Badge(f"{name}.position", line("NoPE", "ink", 600), about)
+    return (*positions.values(), *_norm_badges(norms))
+
+
+def _normed(path: str) -> str:
+    """The name of a norm; in a chain with a map it is that of the map: `q_proj.norm` is `q_norm`."""
+    around, _, name = path.rpartition(".")
+    of_map = around.endswith("_proj") and not name.endswith("_norm")
+    return f"{around.rpartition('.')[2].removesuffix('_proj')}_norm" if of_map else name
+
+
+def _norm_badges(norms: dict[str, Badge]) -> list[Badge]:
+    """Norms by what they norm, where the name of one ends in `_norm`: "QK-norm", "q-norm, kv-norm".
+    Others have their titles.
+    """
+    acted_on = [name.removesuffix("_norm") for name in norms if name.endswith("_norm")]
+    badges = {
+        text.plain(badge.label): badge
+        for name, badge in norms.items()
+        if not name.endswith("_norm")
+    }
+    if acted_on:
+        short = max(map(len, acted_on)) == 1
+        label = "".join(acted_on).upper() if short else ""
+        label = f"{label}-norm" if label else ", ".join(f"{word}-norm" for word in acted_on)
+        first = next(badge for name, badge in norms.items() if name.endswith("_norm"))
+        badges[label] = replace(first, label=line(label, "ink", 600))
+    return list(badges.values())
+
+
+def _inside(module: Module, path: str = "") -> Iterator[tuple[str, Module]]:
+    """The blocks that a block is made of by their paths, but not those inside other blocks that do
+    the work, and not what masks are made of. A block without maps is made of those of its role.
+    """
+    masks = {s.name for s in module.settings if "bool" in s.kind}
+    maps = any(m.role == "linear" for child in module.children for _, m in child.modules)
+    closed = [role for role in (*COMPUTING, *_BADGED) if maps or role != module.role]
     for child in module.children:
-        for _, inner in child.modules:
-            if inner.role == "position":
-                badge = Badge(
-                    f"{name}.{child.name}", line(inner.title, "ink", 600), naming.about(inner)
-                )
-                badges.setdefault(inner.title, badge)
-            if inner.role == "norm" and child.name.endswith("_norm"):
-                norms.append(child.name.removesuffix("_norm"))
-    if norms and module.role in ("attention", "recurrence"):
-        label = f"{''.join(norms).upper() if max(map(len, norms)) == 1 else norms[0]}-norm"
-        badges[label] = Badge(f"{name}.norm", line(label, "ink", 600))
-    return tuple(badges.values())
+        for _, inner in child.modules if child.name not in masks else ():
+            here = f"{path}{child.name}"
+            yield here, inner
+            if inner.role not in closed:
+                yield from _inside(inner, f"{here}.")
+
+
+def _has_positions(module: Module, block: str, seen: set[int]) -> bool:
+    """Whether somewhere in a module a block of this name has positions."""
+    if module.id in seen:
+        return False
+    seen.add(module.id)
+    if module.block == block and any(inner.role == "position" for _, inner in _inside(module)):
+        return True
+    return any(
+        _has_positions(inner, block, seen)
+        for child in module.children
+        for _, inner in child.modules
+    )

@@ -11,6 +11,7 @@ position embedding).
 
 from collections.abc import Callable, Iterable
 
+from archdsl import naming
 from archdsl.dims import Dim
 from archdsl.graph import Layers, Module
 from archdsl.nodes import (
@@ -66,7 +67,10 @@ def body(
     outputs = tuple(draft.ends.get(out, ()) for out in place.module.outputs)
     ends = tuple(name for out in outputs for name in out)
     needed = upstream(draft, ends)
-    unsaid = [edge for edge in draft.passing if edge.source not in needed]
+    inputs = {draft.ends[number] for number in place.module.inputs if number in draft.ends}
+    unsaid = [
+        edge for edge in draft.passing if edge.source not in needed or (edge.source,) not in inputs
+    ]
     if unsaid:
         draft.edges += unsaid
         needed = upstream(draft, ends)
@@ -150,7 +154,8 @@ def _entered(draft: Draft, number: int, value: Value, module: Module, node: Node
         for source in draft.ends.get(arg, ()):
             entry = name if arg != value.args[0] else ""
             if source not in wired or entry:
-                draft.edges.append(Edge(source, node.id, label=line(entry, "quiet"), entry=entry))
+                shown = line(naming.phrase(entry), "quiet")
+                draft.edges.append(Edge(source, node.id, label=shown, entry=entry))
             wired.add(source)
 
 
@@ -158,7 +163,8 @@ def _pass(draft: Draft, node: Node, passing: Iterable[tuple[int, str]]) -> None:
     """Keep the wires of what a node gets for the blocks inside it."""
     for arg, name in passing:
         for source in draft.ends.get(arg, ()):
-            draft.passing.append(Edge(source, node.id, label=line(name, "quiet"), entry=name))
+            shown = line(naming.phrase(name), "quiet")
+            draft.passing.append(Edge(source, node.id, label=shown, entry=name))
 
 
 def _given(draft: Draft, number: int, node: Node, entry: Callable[[Value, str], Node]) -> None:
@@ -185,7 +191,8 @@ def _given(draft: Draft, number: int, node: Node, entry: Callable[[Value, str], 
             return draft.ends.get(steps[which], ())
         return tuple(name for arg in value.args for name in ends(module, arg))
 
-    for _, module in place.kinds:
+    for kind in place.kinds:
+        module = kind.module
         applied = [v for v in module.nodes if isinstance(v.form, Apply)][steps.index(number)]
         for arg in applied.args:
             for source in ends(module, arg):
@@ -238,7 +245,8 @@ def _loop(
 
     def entry(given: Value, inside: str) -> Node:
         first = repeated.nodes[repeated.inputs[0]]
-        return below if given is first else Node(inside, "terminal", (line(given.name, "quiet"),))
+        shown = line(naming.phrase(given.name), "quiet")
+        return below if given is first else Node(inside, "terminal", (shown,))
 
     inner, outputs = body(replace(place, module=module), entry, applied, None, names=draft.names)
     ends = [Edge(end, above.id) for out in outputs[: repeated.states] for end in out]
@@ -301,11 +309,11 @@ def _labelled(
     labelled_values: set[tuple[str, int]] = set()
     shown: list[Edge] = []
     for edge in edges:
-        number = draft.carried.get((edge.source, edge.target), -1)
+        number = draft.carried.get((edge.source, edge.target, edge.port), -1)
         value = edge.source, number
         first = everywhere and edge.form == "flow" and edge.source not in silent
         if number >= 0 and (edge.target in wide or (first and value not in labelled_values)):
-            label = labelled(draft.place, draft.place.module.nodes[number])
+            label = labelled(draft.place, draft.place.module.nodes[number], edge.port)
             if edge.label:  # the mark of an operand
                 label = (*edge.label, *line("  "), *label)
             edge = replace(edge, label=label)

@@ -12,7 +12,7 @@ from archdsl.ops import OPS
 from archdsl.record import replace
 from archdsl.roles import working
 from archdsl.text import REGULAR, SEMIBOLD, Line, line
-from archdsl.view import words
+from archdsl.view import steps, words
 from archdsl.view.body import body
 from archdsl.view.draft import Place, Splice, child_item, child_of
 from archdsl.view.types import Diagram, Edge, Node
@@ -29,7 +29,7 @@ def circuit(place: Place) -> Diagram:
     model, module, path = place.model, place.module, place.path
 
     def entry(value: Value, name: str) -> Node:
-        shown = f"{value.name} {words.shape(model, module, value.type)}"
+        shown = f"{naming.phrase(value.name)} {words.shape(model, module, value.type)}"
         return Node(name, "terminal", (line(shown, "quiet"),))
 
     inner, outputs = body(place, entry, applied, wire_label, place.choice.shapes != "few")
@@ -50,7 +50,8 @@ def opened(place: Place, title: str, tooltip: str) -> Node:
     first = place.module.nodes[place.module.inputs[0]]
 
     def entry(value: Value, name: str) -> Node:
-        return below if value is first else Node(name, "terminal", (line(value.name, "quiet"),))
+        shown = line(naming.phrase(value.name), "quiet")
+        return below if value is first else Node(name, "terminal", (shown,))
 
     inner, outputs = body(place, entry, applied, wire_label, place.choice.shapes == "all")
     nodes = (below, *(node for node in inner.nodes if node is not below))
@@ -60,13 +61,14 @@ def opened(place: Place, title: str, tooltip: str) -> Node:
                 tooltip=tooltip)  # fmt: skip
 
 
-def wire_label(place: Place, value: Value) -> Line:
-    """A value's name and shape, beside its wire."""
+def wire_label(place: Place, value: Value, port: str) -> Line:
+    """What a value is called where it arrives, or else where it comes from, and its shape."""
     shape = words.shape(place.model, place.module, value.type)
-    return line(f"{value.name} {shape}".strip(), "accent", SEMIBOLD)
+    name = naming.phrase(port) if port else value.name
+    return line(f"{name} {shape}".strip(), "accent", SEMIBOLD)
 
 
-def shape_label(place: Place, value: Value) -> Line:
+def shape_label(place: Place, value: Value, _: str) -> Line:
     """A value's shape, beside its wire."""
     return line(words.shape(place.model, place.module, value.type), "quiet")
 
@@ -80,7 +82,7 @@ def applied(place: Place, value: Value, name: str) -> Node | Splice | None:
     (_, module), *others = child.at(value.form)
     if is_side_by_side(child, value):
         if module.role in _HEARTS:
-            box = Node(name, "box", _heart(module), "strong", wide=len(value.args) > 1)
+            box = Node(name, "box", _heart(place.model, module), "strong", wide=len(value.args) > 1)
         elif module.role == "linear" and not others:
             box = Node(name, "box", (width_label(place, value),))
         else:
@@ -98,7 +100,9 @@ def applied(place: Place, value: Value, name: str) -> Node | Splice | None:
             return Node(name, "box", (width_label(place, value),), tooltip=described)
         case role if role in _HEARTS:
             wide = len(value.args) > 1
-            return Node(name, "box", _heart(module), "strong", wide=wide, tooltip=described)
+            return Node(
+                name, "box", _heart(place.model, module), "strong", wide=wide, tooltip=described
+            )
         case "position" | "norm":
             return Node(name, "pill", (line(module.title),), tooltip=described)
         case "layer":
@@ -172,14 +176,33 @@ def width_label(place: Place, value: Value) -> Line:
     return line(f"{words} · {width:,}" if width is not None else words)
 
 
-def _heart(module: Module) -> tuple[Line, ...]:
-    """The title of the operation at the heart, and the masks that it was given."""
+def _heart(model: Model, module: Module) -> tuple[Line, ...]:
+    """The title of the operation at the heart, the masks that it was given, and its numbers where
+    they are not 1 by the root of a width of its inputs, as is usual.
+    """
     masks = [
         setting.value.title
         for setting in module.settings
         if isinstance(setting.value, BlockValue) and "bool" in setting.kind
     ]
-    return (line(", ".join([module.title, *masks]), "ink", SEMIBOLD),)
+    numbers = [
+        f"{naming.phrase(setting.name)} {steps.written(setting.value)}"
+        for setting in module.settings
+        if isinstance(setting.value, float) and not _is_usual(model, module, setting.value)
+    ]
+    return (line(", ".join([module.title, *masks, *numbers]), "ink", SEMIBOLD),)
+
+
+def _is_usual(model: Model, module: Module, number: float) -> bool:
+    """Whether a number changes nothing, guards a division, or is 1 by the root of a width."""
+    widths = {
+        axis.value
+        for at in module.inputs
+        for axis in model.shape(module, module.nodes[at].type)
+        if axis.value
+    }
+    roots = any(abs(number * width**0.5 - 1) < 1e-6 for width in widths)
+    return number in (0, 1) or abs(number) <= 1e-4 or roots
 
 
 def computes(module: Module) -> bool:

@@ -11,13 +11,14 @@ from math import inf
 from archdsl.axes import Plan, factors
 from archdsl.dims import Dim
 from archdsl.graph import Experts, Model, Module
-from archdsl.nodes import Apply, Cache, Einsum, Elementwise, Mixture, Number, Read, Rearrange
+from archdsl.nodes import Apply, Cache, Einsum, Elementwise, Mixture, Number, Rearrange
 from archdsl.nodes import Node as Value
 from archdsl.ops import OPS
 from archdsl.record import record, replace
 from archdsl.shown import NOTHING, Shown
 from archdsl.text import SEMIBOLD, Line, line
 from archdsl.view import words
+from archdsl.view.steps import constant, joined, step
 from archdsl.view.types import Diagram, Edge, Node
 
 _MARKS = {op.name: op.mark for op in OPS.values() if op.mark}
@@ -27,13 +28,28 @@ beside the operand that it stands before, a − b beside b.
 """
 
 
+_LONGEST_PILL = 30
+"""No pill says more than so many letters, if it is not one step."""
+
+
+@record
+class Kind:
+    """A module that `count` layers have at one place of a drawing; `layers`: the ids of the modules
+    of these layers.
+    """
+
+    count: int
+    module: Module
+    layers: frozenset[int] = frozenset()
+
+
 @record
 class Place:
     """Where a body is drawn: its model and module, the path that its nodes' ids begin with, what is
     asked for, and how many blocks lie around it (the model's own parts are at level 1).
 
-    `kinds`: how many layers have which module here, where layers that are drawn as one differ in
-    their slots. `shut`: parts of the model that stay closed, for others like them are open. `bare`:
+    `kinds`: the modules that layers have here, where layers that are drawn as one differ in their
+    slots. `shut`: parts of the model that stay closed, for others like them are open. `bare`:
     blocks are drawn and operations are not. `within`: what the names of maps begin with.
     """
 
@@ -42,7 +58,7 @@ class Place:
     path: str
     choice: Shown = NOTHING
     level: int = 1
-    kinds: tuple[tuple[int, Module], ...] = ()
+    kinds: tuple[Kind, ...] = ()
     shut: frozenset[str] = frozenset()
     bare: bool = False
     within: str = ""
@@ -62,8 +78,8 @@ class Splice:
 
 Applied = Callable[[Place, Value, str], Node | Splice | None]
 """How an application is drawn: from the place, the graph's node and an id; None contracts it."""
-Labelled = Callable[[Place, Value], Line]
-"""What stands beside the wire that carries a value into a wide node."""
+Labelled = Callable[[Place, Value, str], Line]
+"""What stands beside the wire that carries a value into a wide node, at an input of this name."""
 
 
 @dataclass(slots=True)
@@ -71,7 +87,8 @@ class Draft:
     """A diagram in the making. `ends[i]`: the drawn nodes that value i comes from. `carried`: which
     value a wire from node to node brings. `passing`: wires of what is given to blocks inside a
     node, which are drawn where nothing else tells where that comes from. `sinks`: nodes that stay
-    though no output comes from them. `given`: the nodes of inputs that only layers of another kind
+    though no output comes from them. `steps`: of the pills of steps the value that
+    they give, and what they say. `given`: the nodes of inputs that only layers of another kind
     have.
     """
 
@@ -79,10 +96,11 @@ class Draft:
     nodes: list[Node] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
     ends: dict[int, tuple[str, ...]] = field(default_factory=dict)
-    carried: dict[tuple[str, str], int] = field(default_factory=dict)
+    carried: dict[tuple[str, str, str], int] = field(default_factory=dict)
     passing: list[Edge] = field(default_factory=list)
     sinks: list[str] = field(default_factory=list)
     names: dict[str, int] = field(default_factory=dict)
+    steps: dict[str, tuple[int, tuple[str, ...]]] = field(default_factory=dict)
     given: dict[str, str] = field(default_factory=dict)
 
     def named(self, name: str) -> str:
@@ -94,17 +112,34 @@ class Draft:
     def add(self, node: Node, value: int, sources: tuple[tuple[str, ...], ...]) -> None:
         """Draw a value as a node, with a wire from each of its sources."""
         self.nodes.append(node)
+        args = self.place.module.nodes[value].args
+        ports = self._ports(value) if node.wide else ()
+        if ports:
+            for arg, port in zip(args, ports, strict=False):
+                for source in self.ends.get(arg, ()):
+                    self.edges.append(Edge(source, node.id, port=port))
+                    self.carried[source, node.id, port] = arg
+            self.ends[value] = (node.id,)
+            return
         self.ends[value] = (node.id,)
         for source in dict.fromkeys(name for source_names in sources for name in source_names):
             self.edges.append(Edge(source, node.id))
-        self.brought(node.id, self.place.module.nodes[value].args)
+        self.brought(node.id, args)
+
+    def _ports(self, value: int) -> tuple[str, ...]:
+        """The names of the inputs of the block that a value applies."""
+        form = self.place.module.nodes[value].form
+        if not isinstance(form, Apply):
+            return ()
+        _, module = self.place.module.child(form.child).at(form)[0]
+        return tuple(module.nodes[number].name for number in module.inputs)
 
     def brought(self, target: str, args: tuple[int, ...]) -> None:
         """Keep which of the values that a node reads come from which node, where that is one."""
         for arg in args:
             ends = self.ends.get(arg, ())
             if len(ends) == 1:
-                self.carried.setdefault((ends[0], target), arg)
+                self.carried.setdefault((ends[0], target, ""), arg)
 
 
 def contract(draft: Draft, number: int, sources: tuple[tuple[str, ...], ...]) -> None:
@@ -204,6 +239,9 @@ def operation(
     draft: Draft, number: int, value: Value, sources: tuple[tuple[str, ...], ...]
 ) -> None:
     """A primitive: an operator of two computed values, a pill with a label, or nothing."""
+    if draft.place.bare or not sources or value.op in draft.place.choice.hidden:
+        contract(draft, number, sources)
+        return
     op = OPS.get(value.op)
     distinct = tuple(dict.fromkeys(sources))
     shown = op.label if op is not None else form_name(value)
@@ -213,9 +251,16 @@ def operation(
         shown = value.op
     if value.op in _MARKS and len(distinct) == 1 and len(sources) == len(value.args):
         shown = _of_parts(draft, value) or shown
-    if draft.place.bare:
-        contract(draft, number, sources)
-        return
+    elif len(sources) == 1:
+        if isinstance(value.form, Einsum):
+            _map(draft, number, value, sources)
+            return
+        place = draft.place
+        drawn = [bool(draft.ends.get(arg)) for arg in value.args]
+        words = step(place.model, place.module, value, drawn)
+        shown = shown if words is None else words
+        if shown and _behind(draft, number, value, shown):
+            return
     if value.op in _MARKS and len(distinct) > 1:
         mark = _MARKS[value.op]
         beside = f", {mark} stands beside b" if value.op in SIGNS and op else ""
@@ -223,21 +268,62 @@ def operation(
         node = Node(draft.named(form_name(value)), "operator", mark=mark, tooltip=described)
     elif isinstance(value.form, Rearrange) and len(distinct) > 1:
         node = Node(draft.named("concat"), "pill", (line("concat"),), tooltip=str(value.plan))
-    elif (
-        not sources
-        or not shown
-        or value.op in draft.place.choice.hidden
-        or (value.op in _MARKS and len(sources) < len(value.args))
-        or _by_number(draft, value)
-    ):
+    elif not shown:
         contract(draft, number, sources)
         return
     else:
         tooltip = f"{op.doc if op else ''} {value.plan or ''}".strip()
         node = Node(draft.named(form_name(value)), "pill", (line(shown),), tooltip=tooltip)
     draft.add(node, number, sources)
+    if len(sources) == 1 and node.form == "pill":
+        draft.steps[node.id] = (number, (shown,))
     if value.op in SIGNS and len(distinct) > 1:
         _mark(draft, node.id, value)
+
+
+def _behind(draft: Draft, number: int, value: Value, shown: str) -> bool:
+    """Say a step in the pill of the steps before it, where nothing else reads what these give."""
+    (arg,) = (arg for arg in value.args if draft.ends.get(arg))
+    ends = draft.ends[arg]
+    before = draft.steps.get(ends[0]) if len(ends) == 1 else None
+    if before is None or not _is_read_once(draft, arg, before[0]):
+        return False
+    steps = joined((*before[1], shown))
+    words = ", ".join(steps)
+    if len(words) > _LONGEST_PILL and len(steps) > len(before[1]):
+        return False
+    place = next(n for n, node in enumerate(draft.nodes) if node.id == ends[0])
+    pill = draft.nodes[place]
+    draft.nodes[place] = replace(pill, lines=(line(words),), tooltip="")
+    draft.steps[ends[0]] = (number, steps)
+    draft.ends[number] = ends
+    return True
+
+
+def _is_read_once(draft: Draft, number: int, owner: int) -> bool:
+    """Whether only one value reads what a pill gives; `number` is what `owner` became since."""
+    module = draft.place.module
+    while True:
+        readers = sum(node.args.count(number) for node in module.nodes)
+        if readers + module.outputs.count(number) != 1:
+            return False
+        if number == owner:
+            return True
+        (number,) = (arg for arg in module.nodes[number].args if draft.ends.get(arg))
+
+
+def _map(draft: Draft, number: int, value: Value, sources: tuple[tuple[str, ...], ...]) -> None:
+    """A product with parameters, as the map that it is: their name, and the width of the result."""
+    place = draft.place
+    others = [arg for arg in value.args if not draft.ends.get(arg)]
+    names = [constant(place.model, place.module, arg) for arg in others]
+    label = " · ".join(name for name in names if name) or "matmul"
+    shape = place.model.shape(place.module, value.type)
+    if shape and shape[-1].value is not None and label != "matmul":
+        label = f"{label} · {shape[-1].value:,}"
+    described = f"product with parameters: {value.plan}"
+    node = Node(draft.named("einsum"), "box", (line(label),), tooltip=described)
+    draft.add(node, number, sources)
 
 
 def _masks(draft: Draft, value: Value) -> bool:
@@ -288,10 +374,3 @@ def _is_outer(plan: Plan) -> bool:
         return False
     one, other = sides
     return one | other <= result and bool(one - other) and bool(other - one)
-
-
-def _by_number(draft: Draft, value: Value) -> bool:
-    """Whether an operation of two operands has a plain number for one of them."""
-    nodes = draft.place.module.nodes
-    numbers = any(isinstance(nodes[arg].form, Number | Read) for arg in value.args)
-    return value.op in (*_MARKS, "power") and numbers

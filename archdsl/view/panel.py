@@ -8,19 +8,27 @@ from archdsl import naming
 from archdsl.facts import CARD_ROWS, FACTS, Facts
 from archdsl.graph import Model, Module
 from archdsl.nodes import Apply
+from archdsl.roles import COMPUTING, chooses, slots
 from archdsl.text import SEMIBOLD, Line, Run
 from archdsl.view import words
 from archdsl.view.types import LayerKind, Panel, Part, Row, Strip
 
 TONES = {
     "feed_forward": "accent", "expert": "accent", "attention": "strong", "recurrence": "strong",
-    "embedding": "neutral", "head": "neutral", "router": "cached", "norm": "quiet",
-    "convolution": "shared",
+    "embedding": "neutral", "head": "neutral", "router": "accent", "norm": "quiet",
+    "convolution": "quiet", "layer": "accent", "plain": "neutral",
 }  # fmt: skip
 _HATCHED = ("head", "router")
-_SPARE = (("quiet", False), ("quiet", True), ("cached", False), ("shared", False))
+_SPARE = (
+    ("quiet", False), ("quiet", True), ("neutral", False), ("neutral", True), ("accent", True),
+    ("strong", True),
+)  # fmt: skip
 """Tones, plain or hatched, for parts whose own one is taken."""
-KIND_TONES = ("accent", "neutral", "strong", "shared", "cached", "quiet")
+_SPARE_KINDS = (
+    ("neutral", False), ("accent", False), ("quiet", False), ("neutral", True), ("accent", True),
+    ("quiet", True),
+)  # fmt: skip
+"""Tones for kinds of layers of which others have the tone of their role."""
 _MOST_PARTS = 5
 _MOST_CELLS = 400
 _ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})\Z")
@@ -53,25 +61,52 @@ def strip(counts: Facts) -> Strip | None:
         return None
     modules = list({module.id: module for _, module in runs}.values())
     names = dict(zip((m.id for m in modules), naming.kind_names(modules), strict=True))
-    kinds: dict[str, int] = {}
-    sizes: dict[int, int] = {}
+    kinds: dict[str, list[Module]] = {}
+    for module in modules:
+        kinds.setdefault(names[module.id], []).append(module)
+    place = {module.id: n for n, same in enumerate(kinds.values()) for module in same}
+    sizes = [0] * len(kinds)
     cells: list[int] = []
     for count, module in runs:
-        kind = kinds.setdefault(names[module.id], len(kinds))
-        sizes[kind] = sizes.get(kind, 0) + count
-        cells += [kind] * count
-    often = sorted(sizes, key=lambda kind: -sizes[kind])  # the family's colour for the most
-    rank = {kind: number for number, kind in enumerate(often)}
+        sizes[place[module.id]] += count
+        cells += [place[module.id]] * count
+    tones = _kind_tones([same[0] for same in kinds.values()], sizes)
     legend = tuple(
-        LayerKind(
-            name if len(kinds) > 1 else "layers",
-            KIND_TONES[rank[kind] % len(KIND_TONES)],
-            sizes[kind],
-            rank[kind] >= len(KIND_TONES),
-        )
-        for name, kind in kinds.items()
+        LayerKind(name if len(kinds) > 1 else "layers", *tone, size, frozenset(m.id for m in same))
+        for (name, same), tone, size in zip(kinds.items(), tones, sizes, strict=True)
     )
     return Strip(legend, tuple(cells))
+
+
+def _kind_tones(layers: list[Module], sizes: list[int]) -> list[tuple[str, bool]]:
+    """A tone for each kind of layer, and whether it is hatched: the tone of the role of what makes
+    it another kind, plain for the one with the most layers.
+    """
+    if len(layers) == 1:
+        return [("accent", False)]
+    roles = [_telling_role(layer, layers) for layer in layers]
+    given: dict[int, tuple[str, bool]] = {}
+    for number in sorted(range(len(layers)), key=lambda n: -sizes[n]):
+        own = TONES.get(roles[number], "accent")
+        ways = [(own, False), (own, True), *_SPARE_KINDS]
+        given[number] = next((way for way in ways if way not in given.values()), ways[1])
+    return [given[number] for number in range(len(layers))]
+
+
+def _telling_role(layer: Module, layers: list[Module]) -> str:
+    """The role of the first block of a layer that the others do not all have; "" for a plain
+    feed-forward network beside experts, which is ordinary.
+    """
+    others = [dict(slots(other)) for other in layers]
+    for path, inner in slots(layer):
+        if inner.role not in COMPUTING:
+            continue
+        same = [other.get(path) for other in others]
+        if any(module is None or module.id != inner.id for module in same):
+            experts = any(module is not None and chooses(module) for module in same)
+            plain = inner.role == "feed_forward" and experts and not chooses(inner)
+            return "plain" if plain else inner.role
+    return "layer"
 
 
 def panel(model: Model, counts: Facts, chosen: tuple[str, ...]) -> Panel:
@@ -135,7 +170,7 @@ UNITS: dict[str, Callable[[Any], str]] = {
     "entries": "{:,}".format,
     "bytes": words.size,
     "FLOPs": words.flops,
-    "percent": "{:.1f} %".format,
+    "percent": lambda value: f"{value:.1f}".removesuffix(".0") + " %",
     "yes or no": lambda value: "yes" if value else "no",
     "text": str,
 }
@@ -143,11 +178,13 @@ UNITS: dict[str, Callable[[Any], str]] = {
 
 
 def _position_rows(model: Model) -> Iterator[Row]:
-    """How positions are told, with the numbers of it."""
+    """How positions are told, with the numbers of it; of several of one title each way."""
+    ways: dict[str, list[str]] = {}
     for module in _positions(model.root):
-        reals = naming.reals(module)
-        if reals:
-            yield Row(module.title, ", ".join(reals[:2]))
+        if reals := naming.reals(module):
+            ways.setdefault(module.title, []).append(", ".join(reals[:2]))
+    for title, numbers in ways.items():
+        yield Row(title, "; ".join(dict.fromkeys(numbers)))
 
 
 def _positions(module: Module) -> Iterator[Module]:

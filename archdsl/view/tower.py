@@ -17,8 +17,8 @@ from archdsl.view import words
 from archdsl.view.blocks import block, choice_of, titled
 from archdsl.view.body import body
 from archdsl.view.circuit import is_side_by_side, shape_label, side_by_side, tooltip
-from archdsl.view.draft import Place, Splice, child_of
-from archdsl.view.types import Diagram, Edge, Node
+from archdsl.view.draft import Kind, Place, Splice, child_of
+from archdsl.view.types import Diagram, Edge, Node, Strip
 
 FRAME = "model"
 _MOST_KINDS = 4
@@ -35,7 +35,7 @@ def tower(model: Model, choice: Shown) -> Diagram:
     if len(inputs) > 1:
 
         def entry(value: Value, name: str) -> Node:
-            return Node(name, "terminal", (line(value.name, "quiet"),))
+            return Node(name, "terminal", (line(naming.phrase(value.name), "quiet"),))
 
         inner, outputs = _drawn(place, entry)
         ends = dict.fromkeys(source for out in outputs for source in out)
@@ -103,7 +103,7 @@ def _ported(place: Place, path: str) -> Diagram:
         return (
             below
             if value is first
-            else Node(f"{name}{value.name}", "terminal", (line(value.name),))
+            else Node(f"{name}{value.name}", "terminal", (line(naming.phrase(value.name)),))
         )
 
     inner, outputs = _drawn(place, entry)
@@ -126,7 +126,7 @@ def _carried(
         called = module.nodes[entry].name
         if number == entry or not out:
             continue
-        shown = Node(f"{name}{called}.next", "terminal", (line(called),))
+        shown = Node(f"{name}{called}.next", "terminal", (line(naming.phrase(called)),))
         handed_on.append(shown)
         ends += [Edge(source, shown.id) for source in out]
     return handed_on, ends
@@ -151,26 +151,27 @@ def applied(place: Place, value: Value, name: str) -> Node | Splice | None:
         _, first = child.at(value.form)[0]
         return side_by_side(place, value, titled(place, value, first, name))
     kinds = _kinds(place, value)
-    module = kinds[0][1]
-    open_here = all(wraps(m) for _, m in kinds) and _alike([m for _, m in kinds])
-    if open_here and not place.choice.folds(place.model, name, module):
+    modules = [kind.module for kind in kinds]
+    open_here = all(map(wraps, modules)) and _alike(modules)
+    if open_here and not place.choice.folds(place.model, name, modules[0]):
         return _wrapped(place, value, kinds, name)
     if len(kinds) > 1:
         return choice_of(place, value, kinds, name)
-    return block(place, value, module, name)
+    return block(place, value, modules[0], name)
 
 
-def _kinds(place: Place, value: Value) -> tuple[tuple[int, Module], ...]:
-    """The modules that the layers drawn here have in a slot, each with the number of its layers."""
+def _kinds(place: Place, value: Value) -> tuple[Kind, ...]:
+    """The modules that the layers drawn here have in a slot, each with its layers."""
     assert isinstance(value.form, Apply)
-    kinds: dict[int, tuple[int, Module]] = {}
-    for count, module in place.kinds or ((1, place.module),):
+    kinds: dict[int, Kind] = {}
+    for around in place.kinds or (Kind(1, place.module),):
+        module = around.module
         child = next((c for c in module.children if c.name == value.form.child), None)
         if child is None or isinstance(child.part, Layers | Experts):
             continue
         one = child.part.module if isinstance(child.part, Single) else _numbered(child, value)
-        before = kinds.get(one.id, (0, one))[0]
-        kinds[one.id] = before + count, one
+        same = kinds.get(one.id, Kind(0, one))
+        kinds[one.id] = Kind(same.count + around.count, one, same.layers | around.layers)
     return tuple(kinds.values())
 
 
@@ -181,13 +182,11 @@ def _numbered(child: Child, value: Value) -> Module:
     return module
 
 
-def _wrapped(
-    place: Place, value: Value, kinds: tuple[tuple[int, Module], ...], name: str
-) -> Node | Splice:
+def _wrapped(place: Place, value: Value, kinds: tuple[Kind, ...], name: str) -> Node | Splice:
     """A block that stands around others: as these, in their place, or in a frame if it is a part
     of the model.
     """
-    module = kinds[0][1]
+    module = kinds[0].module
     if place.module is place.model.root and child_of(value) in place.shut:
         return _closed(place, module, name)
     inside = replace(
@@ -218,7 +217,7 @@ def _wrapped(
 
 def _named(given: Value, name: str) -> Node:
     """What a block inside is given by the model around it, by its name."""
-    return Node(name, "terminal", (line(given.name, "quiet"),))
+    return Node(name, "terminal", (line(naming.phrase(given.name), "quiet"),))
 
 
 def _merged(place: Place, name: str) -> Splice:
@@ -295,6 +294,22 @@ def spot(diagram: Diagram, path: str, title: str = "") -> str:
     return (exact or [name for name, _ in near] or [path])[0]
 
 
+def swatched(diagram: Diagram, strip: Strip | None) -> Diagram:
+    """A tower whose choices show which layers of the strip have each of their blocks, where one
+    kind of layer has it and no other kind does.
+    """
+    if strip is None:
+        return diagram
+    kinds = {kind.layers: (kind.tone, kind.hatched) for kind in strip.kinds}
+
+    def shown(node: Node) -> Node:
+        cases = tuple(replace(case, swatch=kinds.get(case.layers)) for case in node.cases)
+        inner = swatched(node.inner, strip) if node.inner is not None else None
+        return replace(node, cases=cases, inner=inner)
+
+    return replace(diagram, nodes=tuple(map(shown, diagram.nodes)))
+
+
 def _leads(path: str, name: str) -> bool:
     """Whether a node is where a wrapper at a path ends, which has no node of its own."""
     return ".".join(plain_path(name)) == f"{path}.merge"
@@ -325,8 +340,8 @@ def _shut(place: Place, child: Child, name: str) -> Node:
     for (count, _), called in zip(kinds, naming.kind_names(others), strict=True):
         counts[called] = counts.get(called, 0) + count
     if len(counts) == 1:
-        lines: tuple[Line, ...] = (line(kinds[0][1].title, "ink", SEMIBOLD),)
-        lines += (line(_times(kinds[0][1], child.length), "accent", SEMIBOLD),)
+        lines: tuple[Line, ...] = (line(others[0].title, "ink", SEMIBOLD),)
+        lines += (line(_times(others[0], child.length), "accent", SEMIBOLD),)
     else:
         lines = (line(naming.layers(child.length), "ink", SEMIBOLD),)
         rows = [f"{count:,} × {called}" for called, count in counts.items()]
@@ -385,8 +400,11 @@ def _group(place: Place, modules: list[Module], counts: list[int], name: str) ->
     """The repeated block, open; slots that hold different blocks show them side by side."""
     kinds = tuple(zip(counts, modules, strict=True))
     inside = replace(
-        place, module=modules[0], path=name, level=place.level + 1,
-        kinds=kinds if len(kinds) > 1 else (),
-    )  # fmt: skip
+        place,
+        module=modules[0],
+        path=name,
+        level=place.level + 1,
+        kinds=tuple(Kind(n, m, frozenset((m.id,))) for n, m in kinds) if len(kinds) > 1 else (),
+    )
     return Node(name, "group", tone="accent", inner=_ported(inside, name), count=sum(counts),
                 tooltip=_layers_tooltip(place, kinds))  # fmt: skip

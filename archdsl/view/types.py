@@ -25,7 +25,7 @@ Kind = Literal["card", "compact", "block", "detail", "strip", "facts"]
 
 Tone = Literal["plain", "quiet", "strong", "soft", "cached", "shared", "accent", "frame"]
 """The role of a node's colours: plain white, quiet white and narrower, strong dark, soft in the
-family's colour, cached orange, shared green, accent the repeated block, frame the model as a whole.
+maker's colour, cached orange, shared green, accent the repeated block, frame the model as a whole.
 """
 
 
@@ -42,10 +42,16 @@ class Badge:
 
 @record
 class Case:
-    """One of the blocks of a choice, below the number of layers that have it."""
+    """One of the blocks of a choice, below the number of layers that have it.
+
+    `layers`: the ids of their modules. `swatch`: the tone of these layers in the strip, and whether
+    they are hatched there, where they are all of one kind.
+    """
 
     node: "Node"
     label: Line
+    layers: frozenset[int] = frozenset()
+    swatch: "tuple[str, bool] | None" = None
 
 
 @record
@@ -80,7 +86,8 @@ class Edge:
     is no wire, the target only stands above the source.
 
     `label` stands beside the wire, where it arrives. `entry`: the input of a group that it enters
-    at, where that is not the first.
+    at, where that is not the first. `port`: the input of a wide node that it brings, for two wires
+    may go from one node to another.
     """
 
     source: str
@@ -88,6 +95,7 @@ class Edge:
     form: Literal["flow", "residual", "above"] = "flow"
     label: Line = ()
     entry: str = ""
+    port: str = ""
 
 
 @record
@@ -127,13 +135,14 @@ class Callout:
 @record
 class LayerKind:
     """A kind of layer in the strip: its name, the theme's role of its colour, how many layers have
-    it, whether its cells are hatched.
+    it, whether its cells are hatched, the ids of their modules.
     """
 
     name: str
     tone: str
+    hatched: bool
     count: int
-    hatched: bool = False
+    layers: frozenset[int] = frozenset()
 
 
 @record
@@ -178,13 +187,13 @@ class Panel:
 
 @record
 class View:
-    """All that a picture shows. `family` decides the accent, unless `accent` names a hue;
+    """All that a picture shows. `maker` decides the accent, unless `accent` names a hue;
     `description` is a sentence about the model. `millimetres`: the width of the paper that it is
     for, 0 where none was asked for.
     """
 
     name: str
-    family: str
+    maker: str
     title: str
     subtitle: Line
     tower: Diagram

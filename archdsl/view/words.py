@@ -5,7 +5,7 @@ import re
 
 from archdsl import naming
 from archdsl.graph import Model, Module
-from archdsl.roles import COMPUTING
+from archdsl.roles import COMPUTING, at_work
 from archdsl.symbols import BATCH
 from archdsl.text import BOLD, REGULAR, SEMIBOLD, Line, Run, line
 from archdsl.types import TensorType
@@ -29,6 +29,8 @@ def title(module: Module) -> Line:
 def label(module: Module) -> tuple[Line, ...]:
     """The lines of a block's box in the tower."""
     words = naming.settings(module) if module.role in COMPUTING else []
+    if module.role in COMPUTING and not words:
+        words = naming.settings(at_work(module))
     return (title(module), line(" · ".join(words[:3]), "quiet")) if words else (title(module),)
 
 
@@ -61,7 +63,7 @@ def _at_most(match: re.Match[str]) -> str:
 
 
 def emphasised(shown: str, tone: str = "ink") -> Line:
-    """A remark, its numbers in the family's colour."""
+    """A remark, its numbers in the maker's colour."""
     pieces = [piece for piece in _NUMBER.split(shown) if piece]
     return tuple(
         Run(piece, "accent" if _NUMBER.fullmatch(piece) else tone, SEMIBOLD) for piece in pieces
