@@ -31,7 +31,8 @@ class Sizes:
 
     `side`: white inside a frame. `box`, `pill`: least width of a block and of a quiet one in a
     tower. `choice`: as wide as blocks of a choice may stand side by side; of a wider one they stand
-    one above the other.
+    one above the other. `padding`: white above and below the words of a box of a tower. `inner`:
+    white beside words. `least`: least width of a box in an inset, `apart`: white between two.
     """
 
     title: float = 34.0
@@ -47,6 +48,10 @@ class Sizes:
     box: float = 188.0
     pill: float = 152.0
     choice: float = 560.0
+    padding: float = 24.0
+    inner: float = 14.0
+    least: float = 92.0
+    apart: float = 18.0
 
 
 NARROW = Sizes(

@@ -130,7 +130,7 @@ def arrange(
         if edge.label
     }
     outs = {name: group.exit - group.entry for name, group in inner.items()}
-    layers = layered(diagram, extents, sizes.lane if diagram.roomy else 18.0, labels, outs)
+    layers = layered(diagram, extents, sizes.lane if diagram.roomy else sizes.apart, labels, outs)
     residual = [edge for edge in diagram.edges if edge.form == "residual"]
     plan = route.plan(layers, residual, sizes)
     heights = [max((cell.extent.height for cell in row), default=0.0) for row in layers.rows]

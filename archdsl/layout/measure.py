@@ -18,8 +18,6 @@ CHOICE_PADDING = 8.0
 CHOICE_LABEL = 17.0
 CASE_SWATCH = 14.0
 """Width of the swatch before the number of layers of a block, with the white after it."""
-_PADDING = 14.0
-_LEAST_SMALL = 92.0
 
 
 @record
@@ -88,7 +86,7 @@ def leaf(node: Node, sizes: Sizes, roomy: bool) -> Extent:
         case "terminal":
             return centred(label_width(node, sizes), label_height(len(node.lines), sizes) + 13.0)
         case "pill":
-            return centred(max(60.0, label_width(node, sizes) + 2 * _PADDING), PILL_HEIGHT)
+            return centred(max(min(60.0, sizes.least), label_width(node, sizes) + 2 * sizes.inner), PILL_HEIGHT)
         case "choice":
             return centred(*choice(node, sizes))
         case _:
@@ -97,16 +95,16 @@ def leaf(node: Node, sizes: Sizes, roomy: bool) -> Extent:
 
 def box(node: Node, sizes: Sizes, roomy: bool) -> tuple[float, float]:
     """Width and height of a block's box."""
-    least = (sizes.pill if node.tone == "quiet" else sizes.box) if roomy else _LEAST_SMALL
-    padding = 24.0 if roomy else 20.0
+    least = (sizes.pill if node.tone == "quiet" else sizes.box) if roomy else sizes.least
+    padding = sizes.padding if roomy else min(20.0, sizes.padding)
     badges = len(node.badges) * (BADGE_HEIGHT + 5.0) - 5.0
     height = max(label_height(len(node.lines), sizes, node.titles) + padding, badges)
-    return max(least, label_width(node, sizes) + 2 * _PADDING), round(height)
+    return max(least, label_width(node, sizes) + 2 * sizes.inner), round(height)
 
 
 def case(block: Case, sizes: Sizes) -> tuple[float, float]:
     """Width and height of the box of one of a choice's blocks."""
-    width = label_width(block.node, sizes) + 2 * 12.0
+    width = label_width(block.node, sizes) + 2 * min(12.0, sizes.inner)
     over = text.line_width(block.label, sizes.small) + (CASE_SWATCH if block.swatch else 0.0)
     shown = replace(block.node, badges=())  # which stand beside the choice
     return max(76.0, width, over + 8.0), box(shown, sizes, roomy=True)[1]
