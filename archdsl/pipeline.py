@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from archdsl.parts import ByPath, Layer, Parameter, Submodule
     from archdsl.render.svg import Fonts
     from archdsl.scene.shapes import Scene
-    from archdsl.view.types import View
 
 THEMES = ("light", "dark", "print", "auto")
 _OF_WHOLE_MODELS = ("unknown-path", "hub-weights")
@@ -127,6 +126,7 @@ class Variant:
         *,
         theme: str = "light",
         width: str | None = None,
+        box: str | None = None,
         scale: float = 1.0,
         prefix: str | None = None,
         text: Literal["font", "path"] = "font",
@@ -138,7 +138,7 @@ class Variant:
         """
         from archdsl.render.svg import to_svg
 
-        scene = self.scene(theme, width, **words)
+        scene = self.scene(theme, width, box, **words)
         fonts: Fonts = "outlines" if text == "path" else "embedded"
         return to_svg(scene, width=width, scale=scale, fonts=fonts, prefix=prefix)
 
@@ -147,6 +147,7 @@ class Variant:
         *,
         theme: str = "light",
         width: str | None = None,
+        box: str | None = None,
         scale: float = 2.0,
         dpi: float | None = None,
         **words: Unpack[Words],
@@ -156,13 +157,14 @@ class Variant:
         """
         from archdsl.render.png import to_png
 
-        return to_png(self.scene(theme, width, **words), width=width, scale=scale, dpi=dpi)
+        return to_png(self.scene(theme, width, box, **words), width=width, scale=scale, dpi=dpi)
 
     def pdf(
         self,
         *,
         theme: str = "light",
         width: str | None = None,
+        box: str | None = None,
         scale: float = 1.0,
         **words: Unpack[Words],
     ) -> bytes:
@@ -171,7 +173,7 @@ class Variant:
         """
         from archdsl.render.pdf import to_pdf
 
-        return to_pdf(self.scene(theme, width, **words), width=width, scale=scale)
+        return to_pdf(self.scene(theme, width, box, **words), width=width, scale=scale)
 
     @property
     def tiny(self) -> Model | None:
@@ -194,10 +196,14 @@ class Variant:
         return emit(self.model, self.tiny)
 
     def scene(
-        self, theme: str = "light", width: str | None = None, **words: Unpack[Words]
+        self,
+        theme: str = "light",
+        width: str | None = None,
+        box: str | None = None,
+        **words: Unpack[Words],
     ) -> Scene:
         """The picture as shapes with positions, as `drawn` makes it."""
-        return drawn(self, asked(**words), theme, width)
+        return drawn(self, asked(**words), theme, width, box).scene
 
     def _repr_svg_(self) -> str:
         return self.svg()
@@ -208,12 +214,19 @@ class Variant:
         return f"<{short(self.id)}: {short(self.name)}, {self.facts.params:,} parameters>"
 
 
-def drawn(variant: Variant, ask: Shown, theme: str = "light", width: str | None = None) -> Scene:
+def drawn(
+    variant: Variant,
+    ask: Shown,
+    theme: str = "light",
+    width: str | None = None,
+    box: str | None = None,
+) -> Drawn:
     """A picture of a variant as shapes with positions.
 
-    Where no view is asked for and a card's text would be too small at `width`, it is compact. A
-    compact view is laid out for `width`. Raises ValueError for a theme, a part of the model or a
-    width that there is not.
+    In a `box`, two lengths or a ratio of two numbers, it shows what has room in text of 6 pt. At a
+    `width` at which its text would be smaller it is laid out for that width, in the height that
+    suits it. Raises ValueError for a theme, a part of the model or a size that there is not, and
+    for a box that is too small.
     """
     from archdsl import theme as themes
     from archdsl.layout.column import COLUMNS
@@ -223,23 +236,58 @@ def drawn(variant: Variant, ask: Shown, theme: str = "light", width: str | None 
 
     if theme not in THEMES:
         raise ValueError(f"there is no theme {theme!r}: {' or '.join(THEMES)}")
+    if box is not None:
+        return _figure(variant, ask, theme, *_sides(box))
     paper = 0.0
     if width is not None:
         from archdsl.render.svg import pixels
 
         paper = pixels(width) / 96.0 * 25.4
+    shown = view(variant.model, variant.facts, ask)
+    if shown.kind in COLUMNS:
+        shown = replace(shown, millimetres=paper)
+    scene = card(shown, themes.THEMES[theme](shown.accent or shown.maker))
+    if paper and shown.kind not in COLUMNS and smallest(scene, paper) < LEAST_POINTS:
+        return _figure(variant, ask, theme, paper, 0.0)
+    return Drawn(scene)
 
-    def seen(ask: Shown) -> View:
-        picture = view(variant.model, variant.facts, ask)
-        return replace(picture, millimetres=paper) if picture.kind in COLUMNS else picture
 
-    shown = seen(ask)
+def _figure(variant: Variant, ask: Shown, theme: str, width: float, height: float) -> Drawn:
+    """A picture for a place of so many millimetres; without a height in that which suits it."""
+    from archdsl import theme as themes
+    from archdsl.layout.figure import PIXELS_A_MILLIMETRE, Frame
+    from archdsl.scene.card import figure
+    from archdsl.view.offers import offered
+
+    shown, offers = offered(variant.model, variant.facts, ask)
     colours = themes.THEMES[theme](shown.accent or shown.maker)
-    scene = card(shown, colours)
-    chosen = ask.view or shown.kind != "card"
-    if paper and not chosen and smallest(scene, paper) < LEAST_POINTS:
-        return card(seen(replace(ask, view="compact")), colours)
-    return scene
+    frame = Frame(width * PIXELS_A_MILLIMETRE, height * PIXELS_A_MILLIMETRE)
+    scene, missing = figure(shown, offers, colours, frame)
+    return Drawn(scene, missing)
+
+
+def _sides(box: str) -> tuple[float, float]:
+    """The width and height of a box in millimetres: of `85mm 100mm`, or of `16:9` on a slide."""
+    from archdsl.render.svg import pixels
+
+    across, colon, down = box.partition(":")
+    if colon:
+        try:
+            ratio = float(across) / float(down)
+        except (ValueError, ZeroDivisionError):
+            ratio = 0.0
+        if not 0.2 <= ratio <= 5.0:
+            raise ValueError(f"{box!r} is no box: write two lengths, 85mm 100mm, or a ratio, 16:9")
+        return SLIDE_MILLIMETRES, SLIDE_MILLIMETRES / ratio
+    sides = box.replace("x", " ").replace("×", " ").split()
+    if len(sides) != 2:
+        raise ValueError(f"{box!r} is no box: write two lengths, 85mm 100mm, or a ratio, 16:9")
+    width, height = (pixels(side) / 96.0 * 25.4 for side in sides)
+    return width, height
+
+
+SLIDE_MILLIMETRES = 230.0
+"""How wide a slide is drawn: on one of 338 mm the smallest text has 9 pt then."""
 
 
 def to_scale(variants: Iterable[Variant], theme: str = "light") -> Scene:
@@ -254,6 +302,14 @@ def to_scale(variants: Iterable[Variant], theme: str = "light") -> Scene:
     if theme not in THEMES:
         raise ValueError(f"there is no theme {theme!r}: {' or '.join(THEMES)}")
     return scale(tuple(scaled(variant.facts) for variant in variants), themes.THEMES[theme](""))
+
+
+@record
+class Drawn:
+    """A picture, and what it has no room for, in words."""
+
+    scene: Scene
+    missing: tuple[str, ...] = ()
 
 
 @record

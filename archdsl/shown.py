@@ -24,6 +24,8 @@ Path = tuple[str, ...]
 VIEWS = ("card", "compact", "block", "detail", "strip", "facts")
 SHAPES = ("few", "insets", "all")
 """Which wires carry their shapes: those into the heart of an inset, all of insets, all."""
+PARTS = ("header", "strip", "facts", "background")
+"""Parts of a picture that can be left out."""
 MOST_DEPTH = 9
 """The most levels of open blocks that can be asked for."""
 DEPTHS = f"a number from 1 to {MOST_DEPTH}"
@@ -43,6 +45,7 @@ class Words(TypedDict, total=False):
     open: Iterable[str]
     fold: Iterable[str]
     shapes: bool
+    without: Iterable[str]
 
 
 @record
@@ -53,7 +56,8 @@ class Shown:
     `view`: one of `VIEWS`. `detail`: the path of the block whose circuit is the picture, or a
     block's name. `depth`: how many levels of blocks are open. `insets`, `opened`, `folded`: blocks
     shown beside the tower, in it, and as closed boxes. `shapes`: one of `SHAPES`. `hidden`:
-    operations that are left out. `rows`: the rows of the panel of facts.
+    operations that are left out. `without`: parts of a picture that are, of `PARTS`. `rows`: the
+    rows of the panel of facts.
     """
 
     view: str = ""
@@ -64,6 +68,7 @@ class Shown:
     folded: tuple[Path, ...] = ()
     shapes: str = ""
     hidden: frozenset[str] = frozenset()
+    without: frozenset[str] = frozenset()
     rows: tuple[str, ...] = ()
 
     def opens(self, model: Model, name: str, module: Module, level: int) -> bool:
@@ -99,6 +104,7 @@ def asked(
     open: Iterable[str] = (),
     fold: Iterable[str] = (),
     shapes: bool = False,
+    without: Iterable[str] = (),
 ) -> Shown:
     """What words ask for, see `Words`. Raises ValueError for a view, a depth or a path that there
     cannot be.
@@ -109,6 +115,9 @@ def asked(
         raise ValueError(f"there is no view {view!r}: {known}")
     if depth not in range(MOST_DEPTH + 1):
         raise ValueError(f"a depth is {DEPTHS}")
+    left_out = frozenset(without)
+    if unknown := sorted(left_out - set(PARTS)):
+        raise ValueError(f"a picture has no part {unknown[0]!r}: {', '.join(PARTS)}")
     return Shown(
         kind,
         _asked_path(block) if block else (),
@@ -116,6 +125,7 @@ def asked(
         opened=tuple(map(_asked_path, open)),
         folded=tuple(map(_asked_path, fold)),
         shapes="all" if shapes else "",
+        without=left_out,
     )
 
 
@@ -150,6 +160,7 @@ def combined(model: Model, ask: Shown) -> Shown:
         both(ask.folded, card.folded),
         ask.shapes or card.shapes or _USUAL_SHAPES,
         ask.hidden | card.hidden,
+        ask.without | card.without,
         ask.rows or card.rows,
     )
 
@@ -174,6 +185,7 @@ def _directed(model: Model) -> Shown:
         paths("fold"),
         next(iter(names("shapes")), ""),
         frozenset(names("hide")),
+        frozenset(names("without")),
         names("facts"),
     )
 

@@ -65,6 +65,20 @@ SQUEEZED = replace(TIGHT, lane=8.0, side=7.0, box=60.0, pill=60.0)
 """The least that can be read."""
 
 
+FIGURE = Sizes(
+    title=15.0, body=12.0, gap=12.0, track=7.0, lane=14.0, margin=6.0, side=10.0, box=110.0,
+    pill=92.0, choice=360.0, padding=13.0, inner=9.0, least=56.0, apart=12.0,
+)  # fmt: skip
+"""Sizes for a figure in a place of a given size: the same small text, much less white."""
+FIGURE_TIGHT = replace(
+    FIGURE, gap=9.0, lane=9.0, side=7.0, box=60.0, pill=60.0, choice=200.0, padding=9.0, inner=6.0,
+    least=36.0, apart=8.0,
+)  # fmt: skip
+"""The same for figures that have to hold more."""
+FIGURE_FLAT = replace(FIGURE, gap=9.0, track=5.0, lane=12.0, side=9.0, padding=8.0, choice=420.0)
+"""The same for figures that are not high."""
+
+
 @record
 class Theme:
     """A theme's name, the colour (#rrggbb) of each role, and the sizes.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -30,7 +31,7 @@ from archdsl.cli.targets import (
 from archdsl.diagnostic import Diagnostic, SpecError, printable, to_json
 from archdsl.pipeline import THEMES, Checked, Variant
 from archdsl.record import replace
-from archdsl.shown import MOST_DEPTH, Words, asked
+from archdsl.shown import MOST_DEPTH, PARTS, Words, asked
 from archdsl.source import Source
 
 T = TypeVar("T")
@@ -80,6 +81,23 @@ def run(arguments: list[str]) -> int:
         print(f"archdsl: {message}", file=sys.stderr)
         return 1
     return 0
+
+
+class _Boxed(click.Command):
+    """A command whose `--box` takes two lengths, or a ratio in one word."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        joined: list[str] = []
+        for word in args:
+            after = joined[-2:-1] == ["--box"] and ":" not in joined[-1] and " " not in joined[-1]
+            if after and _LENGTH.fullmatch(joined[-1]) and _LENGTH.fullmatch(word):
+                joined[-1] += f" {word}"
+            else:
+                joined.append(word)
+        return super().parse_args(ctx, joined)
+
+
+_LENGTH = re.compile(r"[0-9.]+[a-z]*")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -244,7 +262,7 @@ def torch(spec: str, form: str, output: str) -> None:
     write(output, variant.torch())
 
 
-@cli.command()
+@cli.command(cls=_Boxed)
 @_SPECS
 @_FORMAT
 @click.option("-o", "--output", required=True, metavar="FILE|FOLDER",
@@ -253,6 +271,10 @@ def torch(spec: str, form: str, output: str) -> None:
               help="Formats for a folder (default: svg and png), or the format of -.")  # fmt: skip
 @click.option("--theme", type=click.Choice(THEMES), default="light", help="Colours.")
 @click.option("--width", metavar="LENGTH", help="Width of the picture, such as 85mm.")
+@click.option("--box", metavar="WIDTH HEIGHT",
+              help="Place for a figure: 85mm 100mm, or 16:9 for a slide.")  # fmt: skip
+@click.option("--without", multiple=True, type=click.Choice(PARTS),
+              help="Leave out a part of the picture.")  # fmt: skip
 @click.option("--scale", type=click.FloatRange(min=0.01, max=100), help="Factor on the size.")
 @click.option("--dpi", type=click.FloatRange(min=1, max=10_000), help="Dots an inch of a PNG.")
 @click.option("--view", default="", metavar="VIEW",
@@ -278,6 +300,8 @@ def render(
     words = {name: look.pop(name) for name in Words.__annotations__}
     words["depth"] = words["depth"] or 0
     shown = Look(**look, shown=_guarded(partial(asked, **words)))
+    if shown.box and shown.width:
+        raise usage("--box says how wide a figure is: leave out --width")
     if together and output != "-" and not Path(output).suffix:
         raise usage("--to-scale makes one picture: name a file .svg, .png or .pdf")
     if output != "-" and (output.endswith("/") or not Path(output).suffix or _is_folder(output)):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archdsl.cli.output import write
-from archdsl.pipeline import Checked, Variant, drawn
+from archdsl.pipeline import Checked, Drawn, Variant, drawn
 from archdsl.record import fields, record
 from archdsl.resolver import PACKAGE, Unit
 from archdsl.shown import NOTHING, Shown
@@ -34,6 +34,7 @@ class Look:
 
     theme: str = "light"
     width: str | None = None
+    box: str | None = None
     scale: float | None = None
     dpi: float | None = None
     prefix: str | None = None
@@ -46,8 +47,8 @@ def draw(variant: Variant, type: str, look: Look) -> tuple[bytes, str]:
 
     Raises ValueError for a wrong size or view, and MissingLibrary.
     """
-    scene = drawn(variant, look.shown, look.theme, look.width)
-    return written(scene, type, look), _remark(scene, look)
+    picture = drawn(variant, look.shown, look.theme, look.width, look.box)
+    return written(picture.scene, type, look), _remark(picture, look)
 
 
 def written(scene: Scene, type: str, look: Look) -> bytes:
@@ -70,9 +71,13 @@ def written(scene: Scene, type: str, look: Look) -> bytes:
             return to_png(scene, width=width, scale=look.scale or 2.0, dpi=look.dpi)
 
 
-def _remark(scene: Scene, look: Look) -> str:
-    """What a physical width has done to a picture."""
-    if look.width is None:
+def _remark(picture: Drawn, look: Look) -> str:
+    """What a physical size has done to a picture."""
+    scene = picture.scene
+    if picture.missing:
+        size = "--box" if look.box else "--width"
+        return f"no room for {_listed(picture.missing)}: a larger {size} has it"
+    if look.width is None or scene.paper:
         return ""
     from archdsl.render.svg import pixels
     from archdsl.scene.shapes import LEAST_POINTS, smallest
@@ -86,9 +91,12 @@ def _remark(scene: Scene, look: Look) -> str:
             f"at {look.width} the smallest text is {shown:.1f} pt; "
             f"{LEAST_POINTS:g} pt need --width {math.ceil(needed)}mm"
         )
-    if scene.paper and not look.shown.view:
-        return f"too narrow for a card at {look.width}: drawn as --view compact"
     return ""
+
+
+def _listed(words: tuple[str, ...]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 class Folder:
@@ -179,7 +187,7 @@ def program() -> str:
 
     digest = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*")):
-        if path.suffix in (".py", ".ttf", ".woff2"):
+        if path.suffix in (".py", ".ttf", ".woff2", ".toml"):
             digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
     for library in ("svgwrite", "resvg-py", "cairosvg", "fonttools"):
         try:

@@ -15,14 +15,14 @@ from archdsl.ops import OPS
 from archdsl.parser import parse
 from archdsl.reals import Ref
 from archdsl.resolver import Unit
-from archdsl.shown import DEPTHS, MOST_DEPTH, SHAPES, VIEWS, reached, ways
+from archdsl.shown import DEPTHS, MOST_DEPTH, PARTS, SHAPES, VIEWS, reached, ways
 from archdsl.source import Source, Span
 from archdsl.symbols import ModelSymbol, of_model
 
 WORDS: dict[str, str] = {
     "view": "word", "detail": "path", "depth": "number", "inset": "path", "open": "path",
     "fold": "path", "callout": "path and text", "hide": "names", "facts": "names",
-    "shapes": "word", "title": "text", "subtitle": "text", "accent": "word",
+    "without": "names", "shapes": "word", "title": "text", "subtitle": "text", "accent": "word",
 }  # fmt: skip
 """The directives and what they take."""
 
@@ -33,6 +33,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "accent": ACCENTS,
     "facts": CARD_ROWS,
     "hide": tuple(OPS),
+    "without": PARTS,
 }
 """The words that directives know."""
 MAX_DIRECTIVES = 200
@@ -114,6 +115,7 @@ _FORMS = {
     "callout": 'callout(layers.mix): "a remark"',
     "hide": "hide(softmax)",
     "facts": "facts: (params, flops)",
+    "without": "without(header, facts)",
     "shapes": "shapes: all",
     "title": 'title: "a name"',
     "subtitle": 'subtitle: "a few words"',

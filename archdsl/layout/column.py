@@ -17,20 +17,19 @@ import math
 
 from archdsl import text
 from archdsl.geometry import Box
-from archdsl.layout.arrange import Arranged, arrange, badges_inside
+from archdsl.layout.arrange import Arranged, arrange
+from archdsl.layout.narrow import Limits, legend_rows, narrowed
 from archdsl.layout.panel import (
     LEAST_GAP,
-    LEGEND_LINE,
     NAME_GAP,
     PART_INDENT,
     SUBTITLE_LINE,
-    SWATCH,
     PlacedKind,
     facts_height,
 )
 from archdsl.record import record, replace
 from archdsl.theme import NARROW, SQUEEZED, TIGHT, Sizes
-from archdsl.view.types import Diagram, LayerKind, Node, Panel, View
+from archdsl.view.types import Panel, View
 from archdsl.view.words import short
 
 WIDTH = 440.0
@@ -50,14 +49,6 @@ _HEADER = 74.0
 _GAP = 18.0
 _MOST_CELL = 26.0
 _LEGEND_GAP = 18.0
-
-
-@record
-class Limits:
-    """How wide a node's title and the lines below it may be, in pixels."""
-
-    title: float
-    text: float
 
 
 _STEPS = (
@@ -111,8 +102,7 @@ def column(view: View) -> Column:
 
 def _tower(view: View, sizes: Sizes, limits: Limits, beside: bool) -> Arranged:
     """The tower in boxes of these sizes, with its badges beside it or inside its boxes."""
-    shown = view.tower if beside else _badges_inside(view.tower)
-    return arrange(_wrapped(shown, sizes, limits), sizes)
+    return arrange(narrowed(view.tower, sizes, limits, not beside), sizes)
 
 
 def _single(view: View, sizes: Sizes, tower: Arranged, inner: float) -> Column:
@@ -165,7 +155,7 @@ def _below(
     if view.strip is not None:
         cells = min(inner, _MOST_CELL * len(view.strip.cells))
         strip = Box(left, y + sizes.small + 6.0, cells, CELL_HEIGHT)
-        kinds = _legend(view.strip.kinds, strip.bottom + 8.0, left, inner, sizes)
+        kinds = legend_rows(view.strip.kinds, strip.bottom + 8.0, left, inner, sizes)
         y = kinds[-1].box.bottom + _GAP
     facts = None
     if view.facts.parts or view.facts.rows:
@@ -196,50 +186,3 @@ def _facts_width(facts: Panel) -> float:
         for row in facts.rows
     ]
     return 2 * (max(halves) + NAME_GAP + NARROW.margin) + LEAST_GAP if halves else 0.0
-
-
-def _legend(
-    kinds: tuple[LayerKind, ...], top: float, left: float, inner: float, sizes: Sizes
-) -> tuple[PlacedKind, ...]:
-    """Kinds of layers in rows, as many beside each other as there is room for."""
-    placed: list[PlacedKind] = []
-    x, y = left, top
-    for number, kind in enumerate(kinds):
-        room = inner - SWATCH
-        label = text.line(f"{kind.count:,} {kind.name}".strip(), "ink", text.SEMIBOLD)
-        lines = text.balanced(label, sizes.small, room)
-        wide = SWATCH + max(text.line_width(line, sizes.small) for line in lines)
-        if x > left and x + wide > left + inner:
-            x, y = left, placed[-1].box.bottom + 2.0
-        placed.append(PlacedKind(kind, number, Box(x, y, wide, LEGEND_LINE * len(lines)), lines))
-        x += wide + _LEGEND_GAP
-    return tuple(placed)
-
-
-def _wrapped(diagram: Diagram, sizes: Sizes, limits: Limits) -> Diagram:
-    """The diagram with the lines of its boxes broken to what a column holds."""
-    return replace(diagram, nodes=tuple(_narrow(node, sizes, limits) for node in diagram.nodes))
-
-
-def _badges_inside(diagram: Diagram) -> Diagram:
-    """The diagram with what badges say in their nodes' own lines."""
-
-    def written(node: Node) -> Node:
-        inner = _badges_inside(node.inner) if node.inner is not None else None
-        return replace(badges_inside(node), inner=inner)
-
-    return replace(diagram, nodes=tuple(written(node) for node in diagram.nodes))
-
-
-def _narrow(node: Node, sizes: Sizes, limits: Limits) -> Node:
-    boxed = node.form == "box"  # what stands free or is a pill has one line
-    title = node.lines[:1]
-    if boxed and title:
-        title = text.balanced(title[0], sizes.body, limits.title)
-    width = max([limits.text, *(text.line_width(line, sizes.body) for line in title)])
-    more = tuple(
-        part for line in node.lines[1:] for part in text.balanced(line, sizes.small, width)
-    )
-    inner = _wrapped(node.inner, sizes, limits) if node.inner is not None else None
-    cases = tuple(replace(case, node=_narrow(case.node, sizes, limits)) for case in node.cases)
-    return replace(node, lines=(*title, *more), titles=max(1, len(title)), inner=inner, cases=cases)

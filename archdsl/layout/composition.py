@@ -154,6 +154,8 @@ def composed(
     height = max(high, tower.reach.height + below)
     subtitle = _subtitle(view, plan, left, column, panel, sizes)
     header = _HEADER + SUBTITLE_LINE * (len(subtitle) - 1)
+    if "header" in view.without:
+        header = 0.0
     top = header + _BELOW_HEADER
     white = max(0.0, (height - below - tower.reach.height) / 2)
     at = sizes.margin + (_STRIP if view.strip else 0.0)

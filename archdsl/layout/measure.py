@@ -86,7 +86,8 @@ def leaf(node: Node, sizes: Sizes, roomy: bool) -> Extent:
         case "terminal":
             return centred(label_width(node, sizes), label_height(len(node.lines), sizes) + 13.0)
         case "pill":
-            return centred(max(min(60.0, sizes.least), label_width(node, sizes) + 2 * sizes.inner), PILL_HEIGHT)
+            least = min(60.0, sizes.least)
+            return centred(max(least, label_width(node, sizes) + 2 * sizes.inner), PILL_HEIGHT)
         case "choice":
             return centred(*choice(node, sizes))
         case _:

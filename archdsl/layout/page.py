@@ -6,7 +6,7 @@ no two leaders cross, and as near to the height of those nodes as there is room.
 """
 
 from archdsl import text
-from archdsl.geometry import Box
+from archdsl.geometry import Box, Point
 from archdsl.layout.arrange import Arranged
 from archdsl.layout.composition import (
     COLUMN_GAP,
@@ -18,7 +18,16 @@ from archdsl.layout.composition import (
     growing,
     has_facts,
 )
-from archdsl.layout.items import INSET_PADDING, ITEM_GAP, Item, heading, items, needed
+from archdsl.layout.items import (
+    CALLOUT_SIZE,
+    HEADING,
+    INSET_PADDING,
+    ITEM_GAP,
+    Item,
+    heading,
+    items,
+    needed,
+)
 from archdsl.layout.leaders import End, Leader, clashes, leaders, positions
 from archdsl.layout.panel import PlacedKind, legend
 from archdsl.layout.schedule import legend_width, strip_box
@@ -40,12 +49,22 @@ text is the smaller the more a picture is scaled to fit a page."""
 
 
 @record
+class PlacedLine:
+    """A line of text from its start on its baseline. `id` names it in the picture."""
+
+    at: Point
+    line: text.Line
+    size: float
+    id: str = ""
+
+
+@record
 class PlacedInset:
-    """An inset's frame, its wrapped subtitle and its diagram in the coordinates of the page."""
+    """An inset's frame, the lines above its diagram, and this in the coordinates of the page."""
 
     inset: Inset
     box: Box
-    subtitle: tuple[text.Line, ...]
+    lines: tuple[PlacedLine, ...]
     diagram: Arranged
 
 
@@ -55,20 +74,24 @@ class PlacedCallout:
 
     callout: Callout
     box: Box
-    lines: tuple[text.Line, ...]
+    lines: tuple[PlacedLine, ...]
 
 
 @record
 class Page:
-    """A card with positions. `facts` and `strip` are the boxes in which these are drawn, `split`
-    says that the facts have columns, `legend` stands below the strip.
+    """A card or a figure with positions.
+
+    `head`: the lines of its header, with a rule at the foot of a card's. `facts` and `strip` are
+    the boxes in which these are drawn, `split` says that the facts have columns, `legend` stands
+    below the strip, which is `level` where its first layer is at the left. `millimetres`: the width
+    on paper, 0 where there is none. `missing`: what there was no room for.
     """
 
     view: View
     width: float
     height: float
     header: Box
-    subtitle: tuple[text.Line, ...]
+    head: tuple[PlacedLine, ...]
     tower: Arranged
     insets: tuple[PlacedInset, ...]
     callouts: tuple[PlacedCallout, ...]
@@ -77,6 +100,10 @@ class Page:
     split: bool
     strip: Box | None
     legend: tuple[PlacedKind, ...] = ()
+    sizes: Sizes = Sizes()
+    level: bool = False
+    millimetres: float = 0.0
+    missing: tuple[str, ...] = ()
 
 
 def page(view: View, sizes: Sizes) -> Page:
@@ -139,10 +166,10 @@ def _page(way: Composed, sizes: Sizes) -> Page:
         match item.about:
             case Inset():
                 box = _stretched(box, top, stood.room)
-                insets.append(_inset(item, item.about, box))
+                insets.append(_inset(item, item.about, box, sizes))
             case Callout():
                 box = Box(box.x, box.y, item.width, box.height)
-                callouts.append(PlacedCallout(item.about, box, item.lines))
+                callouts.append(_callout(item, item.about, box))
         ends.append(End(item.about.target, item.about.id, box, stood.through))
     bottom = max(tower.reach.bottom, way.top + way.height)
     strip = strip_box(view, tower, sizes)
@@ -159,7 +186,7 @@ def _page(way: Composed, sizes: Sizes) -> Page:
         width=round(right + sizes.margin),
         height=round(bottom + sizes.margin * 0.8),
         header=Box(sizes.margin, 0.0, right - sizes.margin, way.header),
-        subtitle=way.subtitle,
+        head=_head(way, right, sizes),
         tower=tower,
         insets=tuple(insets),
         callouts=tuple(callouts),
@@ -168,7 +195,27 @@ def _page(way: Composed, sizes: Sizes) -> Page:
         split=way.panel.split,
         strip=strip,
         legend=kinds,
+        sizes=sizes,
     )
+
+
+def _head(way: Composed, right: float, sizes: Sizes) -> tuple[PlacedLine, ...]:
+    """The title and the lines below it, where they are not left out."""
+    if "header" in way.view.without:
+        return ()
+    size = sizes.title
+    title = text.fitted(way.view.title, size, right - sizes.margin, text.BOLD)
+    under = (
+        PlacedLine(
+            Point(sizes.margin + 1.0, 82.0 + 18.0 * number),
+            runs,
+            sizes.body + 0.5,
+            "" if number else "subtitle",
+        )
+        for number, runs in enumerate(way.subtitle)
+    )
+    first = PlacedLine(Point(sizes.margin, 56.0), text.line(title, "ink", text.BOLD), size, "title")
+    return (first, *under)
 
 
 def _is_under(way: Composed, stood: Stood) -> bool:
@@ -212,11 +259,23 @@ def _stretched(box: Box, top: float, bottom: float) -> Box:
     return box
 
 
-def _inset(item: Item, inset: Inset, box: Box) -> PlacedInset:
+def _callout(item: Item, callout: Callout, box: Box) -> PlacedCallout:
+    lines = (
+        PlacedLine(Point(box.x + 8.0, box.y + 16.0 + 18.0 * number), runs, CALLOUT_SIZE)
+        for number, runs in enumerate(item.lines)
+    )
+    return PlacedCallout(callout, box, tuple(lines))
+
+
+def _inset(item: Item, inset: Inset, box: Box, sizes: Sizes) -> PlacedInset:
     assert item.diagram is not None
     above = heading(len(item.lines))
     reach = item.diagram.reach
     free = box.height - above - INSET_PADDING - reach.height
     dx = box.middle.x - reach.middle.x
     dy = box.y + above + free / 2 - reach.y
-    return PlacedInset(inset, box, item.lines, item.diagram.moved(dx, dy))
+    x, y = box.x + INSET_PADDING, box.y + INSET_PADDING + HEADING * text.CAPITAL
+    lines = [PlacedLine(Point(x, y), inset.title, HEADING)]
+    for number, runs in enumerate(item.lines):
+        lines.append(PlacedLine(Point(x, y + 20.0 + 17.0 * number), runs, sizes.small + 1.0))
+    return PlacedInset(inset, box, tuple(lines), item.diagram.moved(dx, dy))

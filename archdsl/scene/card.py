@@ -1,14 +1,20 @@
-"""A whole picture as a scene: a card, a column, one block, layers or facts."""
+"""A whole picture as a scene: a card, a figure, a column, one block, layers or facts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from archdsl import text
 from archdsl.geometry import Box, Point
-from archdsl.layout.items import CALLOUT_SIZE, HEADING, INSET_PADDING
 from archdsl.layout.page import Page, PlacedCallout, PlacedInset
 from archdsl.layout.page import page as paged
 from archdsl.scene import draw, panel
 from archdsl.scene.shapes import Group, Item, Path, Rect, Scene, Text
 from archdsl.theme import Sizes, Theme
-from archdsl.view.types import View
+from archdsl.view.types import Offer, View
+
+if TYPE_CHECKING:
+    from archdsl.layout.figure import Frame
 
 DOTTED = (1.6, 4.0)
 
@@ -17,19 +23,42 @@ def card(view: View, theme: Theme) -> Scene:
     """Lay out and draw a view."""
     if view.kind in ("compact", "strip", "facts"):
         return _column(view, theme)
-    page = paged(view, theme.sizes)
-    sizes = theme.sizes
-    items: list[Item] = [_paper(page.width, page.height), _header(page, sizes)]
+    return _drawn(paged(view, theme.sizes), theme)
+
+
+def figure(
+    view: View, offers: tuple[Offer, ...], theme: Theme, frame: Frame
+) -> tuple[Scene, tuple[str, ...]]:
+    """Lay out and draw a view for a place of a given size, and tell what has no room there.
+
+    Raises ValueError where the place is too small, with the size that is needed.
+    """
+    from archdsl.layout.figure import figure as fitted
+
+    page = fitted(view, offers, frame)
+    return _drawn(page, theme), page.missing
+
+
+def _drawn(page: Page, theme: Theme) -> Scene:
+    view, sizes = page.view, page.sizes
+    items: list[Item] = []
+    if "background" not in view.without:
+        items.append(_paper(page.width, page.height))
+    if page.head:
+        items.append(_header(page))
     if page.strip is not None and view.strip is not None:
-        items.append(panel.strip(view.strip, page.strip, page.legend, sizes))
+        drawn = panel.level_strip if page.level else panel.strip
+        items.append(drawn(view.strip, page.strip, page.legend, sizes))
     items.extend(_inset_frame(part) for part in page.insets)
-    items.append(Group(tuple(draw.diagram(page.tower, sizes, _whole(view))), "tower", "tower"))
+    if page.tower.placed:
+        shapes = tuple(draw.diagram(page.tower, sizes, _whole(view)))
+        items.append(Group(shapes, "tower", "tower"))
     items.extend(_inset(part, sizes) for part in page.insets)
     items.extend(_callout(part) for part in page.callouts)
     items.extend(_leaders(page))
     if view.facts.parts or view.facts.rows:
         items.append(panel.facts(view.facts, page.facts, sizes, page.split))
-    return _scene(view, theme, page.width, page.height, items)
+    return _scene(view, theme, page.width, page.height, items, page.millimetres)
 
 
 def _scene(
@@ -52,26 +81,13 @@ def _paper(width: float, height: float) -> Rect:
     return Rect(Box(0, 0, width, height), fill="paper", id="paper")
 
 
-def _header(page: Page, sizes: Sizes) -> Group:
-    header, size = page.header, sizes.title
-    rule = header.bottom
-    title = text.fitted(page.view.title, size, header.width, text.BOLD)
-    lines = (
-        Text(Point(header.x + 1.0, 82.0 + 18.0 * number), runs, sizes.body + 0.5,
-             id="" if number else "subtitle")
-        for number, runs in enumerate(page.subtitle)
-    )  # fmt: skip
-    return Group(
-        (
-            Text(Point(header.x, 56.0), text.line(title, "ink", text.BOLD), size, id="title"),
-            *lines,
-            Path((Point(header.x, rule), Point(header.right, rule)), stroke="rule", width=1.0),
-        ),
-        "header",
-        "header",
-        "",
-        page.view.link,
-    )
+def _header(page: Page) -> Group:
+    items: list[Item] = [Text(part.at, part.line, part.size, id=part.id) for part in page.head]
+    if not page.millimetres:  # a figure has no room for a rule
+        rule = page.header.bottom
+        ends = (Point(page.header.x, rule), Point(page.header.right, rule))
+        items.append(Path(ends, stroke="rule", width=1.0))
+    return Group(tuple(items), "header", "header", "", page.view.link)
 
 
 def _column(view: View, theme: Theme) -> Scene:
@@ -116,29 +132,17 @@ def _inset_frame(placed: PlacedInset) -> Group:
 
 
 def _inset(placed: PlacedInset, sizes: Sizes) -> Group:
-    x, y = placed.box.x + INSET_PADDING, placed.box.y + INSET_PADDING + HEADING * text.CAPITAL
-    items: list[Item] = [Text(Point(x, y), placed.inset.title, HEADING, inside=placed.inset.id)]
-    for number, runs in enumerate(placed.subtitle):
-        spot = Point(x, y + 20.0 + 17.0 * number)
-        items.append(Text(spot, runs, sizes.small + 1.0, inside=placed.inset.id))
+    items: list[Item] = [
+        Text(part.at, part.line, part.size, inside=placed.inset.id) for part in placed.lines
+    ]
     items.extend(draw.diagram(placed.diagram, sizes))
     return Group(tuple(items), f"{placed.inset.id}.inset", "inset")
 
 
 def _callout(placed: PlacedCallout) -> Group:
-    box = placed.box
-    texts = tuple(
-        Text(
-            Point(box.x + 8.0, box.y + 16.0 + 18.0 * number),
-            runs,
-            CALLOUT_SIZE,
-            inside=placed.callout.id,
-        )
-        for number, runs in enumerate(placed.lines)
-    )
-    return Group(
-        (Rect(box, id=placed.callout.id), *texts), f"{placed.callout.id}.callout", "callout"
-    )
+    name = placed.callout.id
+    texts = (Text(part.at, part.line, part.size, inside=name) for part in placed.lines)
+    return Group((Rect(placed.box, id=name), *texts), f"{name}.callout", "callout")
 
 
 def _leaders(page: Page) -> list[Item]:

@@ -10,6 +10,7 @@
 | `blocks.py` | blocks as boxes, pills, badges and choices |
 | `tower.py` | the model from tokens to logits |
 | `insets.py` | blocks opened beside the tower |
+| `offers.py` | what a figure may show where not all has room |
 | `parts.py` | views that show a part: one block, one circuit |
 | `scaled.py` | a model to scale |
 | `panel.py` | header, strip of layers, facts |
@@ -36,7 +37,13 @@ def view(model: Model, facts: Facts, ask: Shown = NOTHING) -> View:
     Raises ValueError where a part is asked for that the model has not.
     """
     choice = combined(model, ask)
-    head = _head(model, facts)
+    shown = _chosen(model, facts, choice, replace(_head(model, facts), without=choice.without))
+    if "strip" in choice.without:
+        shown = replace(shown, strip=None)
+    return replace(shown, facts=Panel((), ())) if "facts" in choice.without else shown
+
+
+def _chosen(model: Model, facts: Facts, choice: Shown, head: View) -> View:
     match choice.view:
         case "strip":
             return replace(head, kind="strip", strip=panel.strip(facts))
@@ -59,12 +66,15 @@ def view(model: Model, facts: Facts, ask: Shown = NOTHING) -> View:
 def _head(model: Model, facts: Facts) -> View:
     """What every view says of the model: title, line below, sentence, link."""
     written = _directive_text(model, "subtitle")
-    under: Line = line(written, "quiet") if written else panel.subtitle(model, facts)
+    under: Line = panel.subtitle(model, facts)
+    if written is not None:
+        under = line(written, "quiet")
+    title = _directive_text(model, "title")
     return View(
         name=model.id,
         maker=_maker(model),
         accent=next((d.names[0] for d in model.card if d.word == "accent" and d.names), ""),
-        title=_directive_text(model, "title") or model.name,
+        title=model.name if title is None else title,
         subtitle=under,
         tower=Diagram((), ()),
         facts=Panel((), ()),
@@ -119,5 +129,6 @@ def _maker(model: Model) -> str:
     return stem if stem and not stem.startswith("<") else model.family
 
 
-def _directive_text(model: Model, word: str) -> str:
-    return next((d.text for d in model.card if d.word == word and d.text), "")
+def _directive_text(model: Model, word: str) -> str | None:
+    """What a directive says, which may be nothing; None where it is not there."""
+    return next((d.text for d in model.card if d.word == word), None)

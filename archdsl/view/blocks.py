@@ -235,7 +235,7 @@ def _badges(place: Place, module: Module, name: str) -> tuple[Badge, ...]:
 
 
 def _normed(path: str) -> str:
-    """The name of a norm; in a chain with a map it is that of the map: `q_proj.norm` is `q_norm`."""
+    """The name of a norm, that of the map in a chain with one: `q_proj.norm` is `q_norm`."""
     around, _, name = path.rpartition(".")
     of_map = around.endswith("_proj") and not name.endswith("_norm")
     return f"{around.rpartition('.')[2].removesuffix('_proj')}_norm" if of_map else name

@@ -21,7 +21,7 @@ def block(model: Model, facts: Facts, choice: Shown, head: View) -> View:
     """The repeated blocks without what stands below and above them, and their insets."""
     depth = max(choice.depth, USUAL_DEPTH) if choice.depth else 0
     whole = tower(model, replace(choice, depth=depth))
-    groups = tuple(_repeated(whole))
+    groups = tuple(repeated(whole))
     if not groups:
         return replace(head, kind="block", tower=whole, insets=insets(model, whole, choice, {}))
     nodes: list[Node] = []
@@ -43,7 +43,15 @@ def block(model: Model, facts: Facts, choice: Shown, head: View) -> View:
                    subtitle=_layers(facts))  # fmt: skip
 
 
-def _repeated(diagram: Diagram) -> Iterator[Node]:
+def standing_alone(model: Model, group: Node) -> Diagram:
+    """A group of layers between what enters and what leaves it."""
+    below = Node(f"{group.id}.below", "terminal", (_width(model, group),))
+    above = Node(f"{group.id}.above", "terminal", (_width(model, group),))
+    edges = (Edge(below.id, group.id), Edge(group.id, above.id))
+    return Diagram((below, group, above), edges, roomy=True)
+
+
+def repeated(diagram: Diagram) -> Iterator[Node]:
     """The groups of layers of a tower, the outermost that repeat."""
     for node in diagram.nodes:
         if node.inner is None:
@@ -51,7 +59,7 @@ def _repeated(diagram: Diagram) -> Iterator[Node]:
         if node.count > 1 or node.tone == "accent":
             yield node
         else:
-            yield from _repeated(node.inner)
+            yield from repeated(node.inner)
 
 
 def _width(model: Model, group: Node) -> Line:

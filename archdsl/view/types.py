@@ -186,10 +186,21 @@ class Panel:
 
 
 @record
+class Offer:
+    """A tower with the insets that belong to it, for a figure that may have no room for a fuller
+    one; `folded` where this one shows less.
+    """
+
+    tower: Diagram
+    insets: tuple[Inset, ...]
+    folded: bool = False
+
+
+@record
 class View:
     """All that a picture shows. `maker` decides the accent, unless `accent` names a hue;
     `description` is a sentence about the model. `millimetres`: the width of the paper that it is
-    for, 0 where none was asked for.
+    for, 0 where none was asked for. `without`: what is left out of a figure.
     """
 
     name: str
@@ -206,3 +217,4 @@ class View:
     kind: Kind = "card"
     accent: str = ""
     millimetres: float = 0.0
+    without: frozenset[str] = frozenset()
