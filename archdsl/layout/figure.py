@@ -113,15 +113,18 @@ def figure(view: View, offers: tuple[Offer, ...], frame: Frame) -> Page:
 
 
 def _too_small(view: View, offer: Offer, frame: Frame) -> str:
-    sizes, limits, short = _STEPS[-1]
-    tower = _arranged(offer.tower, sizes, limits, short)
-    _, head = _header(view, sizes, tower.reach.width)
-    wide = tower.reach.width + 2 * sizes.margin
-    high = tower.reach.height + head + 2 * sizes.margin
-    needed = " × ".join(
-        f"{math.ceil(side / PIXELS_A_MILLIMETRE)} mm" for side in (wide, max(high, frame.height))
-    )
-    return f"{view.title} does not fit: in text of 6 pt it needs a box of about {needed}"
+    """That a frame is too small, and a size that is not, as wide as the frame if that does."""
+    sizes_needed: list[tuple[bool, float, float]] = []
+    for sizes, limits, short in _STEPS:
+        tower = _arranged(offer.tower, sizes, limits, short)
+        wide = max(frame.width, tower.reach.width + 2 * sizes.margin)
+        head = _header(view, sizes, wide - 2 * sizes.margin)[1]
+        high = tower.reach.height + head + 2 * sizes.margin
+        sizes_needed.append((wide > frame.width, high if wide == frame.width else wide, high))
+    wider, first, high = min(sizes_needed)
+    wide = first if wider else frame.width
+    size = " × ".join(f"{math.ceil(side / PIXELS_A_MILLIMETRE)} mm" for side in (wide, high))
+    return f"{view.title} does not fit: in text of 6 pt it needs a box of {size}"
 
 
 def _plans(
@@ -139,7 +142,8 @@ def _plans(
     callouts = [_callout(callout, inner) for callout in view.callouts]
     few, all_facts = (_facts(view, rows, inner, sizes) for rows in (1, 2))
     strips = (True, False) if view.strip is not None else (False,)
-    for strip, beside in itertools.product(strips, (True, False)):
+    ways = (True, False) if tower.placed else (False,)
+    for strip, beside in itertools.product(strips, ways):
         base = _base(view, tower, strip, beside, inner, sizes)
         if base is None or base[1] > most:
             continue

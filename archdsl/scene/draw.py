@@ -130,7 +130,7 @@ def _labelled(node: Node, box: Box, radius: float, sizes: Sizes) -> list[Item]:
     width = 1.4 if node.tone in ("soft", "cached", "shared") else 1.2
     dash = _KEPT if node.tone == "cached" else ()
     inner: list[Item] = []
-    if node.tone == "shared":
+    if node.tone == "shared" and sizes.padding > 12.0:  # not through the words of a low box
         inner.append(Rect(box.grown(-3.0), max(2.0, radius - 3.0), None, stroke, 0.8))
     return [
         Rect(box, radius, fill, stroke, width, dash, id=node.id),

@@ -7,9 +7,8 @@ from archdsl.record import replace
 from archdsl.shown import NOTHING, USUAL_DEPTH, Shown, combined
 from archdsl.text import SEMIBOLD, line
 from archdsl.view import view
-from archdsl.view.insets import insets
 from archdsl.view.parts import repeated, standing_alone
-from archdsl.view.tower import spot, swatched, tower
+from archdsl.view.tower import ids, spot, swatched, tower
 from archdsl.view.types import Diagram, Edge, Inset, Node, Offer, Strip, View
 
 _MOST_KINDS = 4
@@ -29,14 +28,18 @@ def offered(model: Model, facts: Facts, ask: Shown = NOTHING) -> tuple[View, tup
         return shown, (whole,)
     closed = replace(choice, depth=1)
     folded = swatched(tower(model, closed), shown.strip)
-    remarks = {
-        ".".join(path): d.text for d in model.card if d.word == "callout" for path in d.paths
-    }
+    drawn = {name for name, _ in ids(folded)}
     layers = _layers(model, choice, shown, folded)
-    beside = _ranked(insets(model, folded, closed, remarks))
+    beside = tuple(_retargeted(inset, drawn) for inset in whole.insets)
     gathered = _gathered(folded, shown.strip, facts.layers)
     least = Offer(gathered, tuple(replace(i, target="") for i in (*layers, *beside)), folded=True)
     return shown, (whole, Offer(folded, (*layers, *beside), folded=True), least)
+
+
+def _retargeted(inset: Inset, drawn: set[str]) -> Inset:
+    """An inset of a block inside a closed box, which is what it speaks of then."""
+    around = inset.target.partition(".")[0]
+    return replace(inset, target=around if around in drawn else "")
 
 
 def _ranked(opened: tuple[Inset, ...]) -> tuple[Inset, ...]:

@@ -1,0 +1,113 @@
+"""Figures for a place of a given size: what is kept, what is named, how large its text is."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from archdsl import pipeline
+from archdsl.pipeline import Drawn, Variant, drawn
+from archdsl.scene.shapes import LEAST_POINTS, shapes, smallest, written
+from archdsl.scene.verify import faults, illegible, text_colours
+from archdsl.shown import asked
+from archdsl.theme import THEMES
+from models import variants
+
+PICTURES = Path(__file__).parent / "data" / "pictures"
+BOXES = ("85mm 100mm", "171mm 90mm", "140mm 180mm", "16:9")
+MINE = {
+    variant.id: variant
+    for path in sorted(PICTURES.glob("*.arch"))
+    for variant in pipeline.check_path(path, path.name).variants
+}
+ALL = {**variants(), **MINE}
+
+
+def in_box(variant: Variant, box: str, **words: object) -> Drawn:
+    return drawn(variant, asked(**words), box=box)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_figure_keeps_every_rule_in_every_box(name: str) -> None:
+    for box in BOXES:
+        scene = in_box(ALL[name], box).scene
+        assert faults(scene) == [], box
+        for theme in THEMES.values():
+            assert illegible(text_colours(scene), theme(ALL[name].id).colours) == []
+
+
+@pytest.mark.parametrize("name", ["Llama3_8B", "Qwen3Next_80B_A3B", "DeepSeekV3_671B"])
+def test_a_figure_has_the_size_of_its_box(name: str) -> None:
+    scene = in_box(ALL[name], "171mm 90mm").scene
+    assert scene.millimetres == pytest.approx(171.0)
+    assert scene.height / scene.width == pytest.approx(90 / 171, rel=1e-3)
+    assert smallest(scene, 171.0) >= LEAST_POINTS - 0.005
+    wide = in_box(ALL[name], "16:9").scene
+    assert wide.width / wide.height == pytest.approx(16 / 9, rel=1e-3)
+
+
+@settings(deadline=None, max_examples=12)
+@given(
+    st.sampled_from(sorted(ALL)), st.integers(min_value=20, max_value=260),
+    st.integers(min_value=20, max_value=260),
+)  # fmt: skip
+def test_a_box_has_a_figure_or_is_told_how_large_it_must_be(
+    name: str, width: int, height: int
+) -> None:
+    try:
+        scene = in_box(ALL[name], f"{width}mm {height}mm").scene
+    except ValueError as error:
+        needed = re.search(r"box of (\d+) mm × (\d+) mm", str(error))
+        assert needed is not None, error
+        assert (int(needed[1]), int(needed[2])) > (width, height) or int(needed[2]) > height
+        scene = in_box(ALL[name], f"{needed[1]}mm {needed[2]}mm").scene
+    assert faults(scene) == []
+
+
+@pytest.mark.parametrize("name", ["DeepSeekV3_671B", "GptOss_20B", "GPT2_Small"])
+def test_what_is_not_shown_is_named(name: str) -> None:
+    whole = drawn(ALL[name], asked()).scene
+    titles = {
+        "".join(run.text for run in s.runs) for s in shapes(whole.items) if hasattr(s, "runs")
+    }
+    for box in BOXES:
+        figure = in_box(ALL[name], box)
+        here = " ".join(written(figure.scene))
+        inset = [title for title in ("Mixture of experts",) if title in titles]
+        for title in inset:
+            assert title in here or title in figure.missing, (box, title)
+    assert in_box(ALL[name], "600mm 600mm").missing == ()
+
+
+def test_a_figure_keeps_the_unusual_before_the_facts() -> None:
+    figure = drawn(ALL["Qwen3Next_80B_A3B"], asked(), width="85mm")
+    words = written(figure.scene)
+    assert "Gated delta rule" in words
+    assert "Gated DeltaNet" not in figure.missing
+
+
+@pytest.mark.parametrize("part", ["header", "strip", "facts", "background"])
+@pytest.mark.parametrize("box", [None, "171mm 120mm"])
+def test_parts_can_be_left_out(part: str, box: str | None) -> None:
+    def scene(*without: str) -> list[object]:
+        shown = drawn(ALL["Llama3_8B"], asked(without=without), box=box).scene
+        assert faults(shown) == []
+        return [getattr(item, "kind", getattr(item, "id", "")) for item in shown.items]
+
+    kind = {"background": "paper"}.get(part, part)
+    assert kind in scene() and kind not in scene(part)
+
+
+@pytest.mark.parametrize("box", ["85mm", "85mm 0mm", "16:0", "a:b", "1mm 2mm 3mm", "wide high"])
+def test_what_is_no_box_is_refused(box: str) -> None:
+    with pytest.raises(ValueError, match=r"is no box|is no length"):
+        in_box(ALL["Llama3_8B"], box)
+
+
+@pytest.mark.parametrize("view", ["detail:GQA", "compact", "block", "strip", "facts"])
+def test_every_view_obeys_a_box(view: str) -> None:
+    scene = in_box(ALL["Llama3_8B"], "120mm 110mm", view=view).scene
+    assert scene.millimetres == pytest.approx(120.0)
+    assert faults(scene) == []
