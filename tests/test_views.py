@@ -199,9 +199,9 @@ def test_what_there_is_not(shown: dict[str, object]) -> None:
         small().scene(**shown)  # type: ignore[arg-type]
 
 
-def test_a_narrow_width_takes_the_compact_view() -> None:
+def test_a_narrow_width_takes_a_figure() -> None:
     assert small().scene(width="85mm").paper
-    assert not small().scene(width="85mm", view="card").paper
+    assert small().scene(width="85mm", view="card").paper
     assert not small().scene(width="40cm").paper
 
 

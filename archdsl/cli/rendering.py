@@ -77,7 +77,7 @@ def _remark(picture: Drawn, look: Look) -> str:
     if picture.missing:
         size = "--box" if look.box else "--width"
         return f"no room for {_listed(picture.missing)}: a larger {size} has it"
-    if look.width is None or scene.paper:
+    if look.width is None:
         return ""
     from archdsl.render.svg import pixels
     from archdsl.scene.shapes import LEAST_POINTS, smallest

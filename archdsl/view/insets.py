@@ -1,12 +1,16 @@
 """Insets: blocks of the tower opened beside it, as circuits drawn from their bodies."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
 from typing import Literal
 
 from archdsl import naming
 from archdsl.graph import Child, Experts, Layers, Model, Module
 from archdsl.record import replace
-from archdsl.roles import chooses, slots, wraps
+from archdsl.roles import at_work, chooses, slots, wraps
 from archdsl.shown import Shown, plain_path, reached
 from archdsl.text import SEMIBOLD, line
 from archdsl.view import words
@@ -15,7 +19,7 @@ from archdsl.view.draft import Place
 from archdsl.view.tower import ids, spot
 from archdsl.view.types import Diagram, Inset
 
-_OPENED_ROLES = ("attention", "recurrence", "convolution", "feed_forward")
+_OPENED_ROLES = ("attention", "recurrence", "convolution", "feed_forward", "router")
 _MIXING = ("attention", "recurrence", "convolution")
 _MOST = 4
 
@@ -70,8 +74,11 @@ def _open(draft: _Insets, path: tuple[str, ...], module: Module, wanted: bool = 
     if any(i.target == target and i.diagram.nodes for i in draft.opened.values()):
         return
     key = f"{name}.{len(draft.opened)}" if name in draft.opened else name
-    place = Place(draft.model, module, f"inset.{key}.body", draft.choice, level=len(path) + 1)
+    place = Place(
+        draft.model, at_work(module), f"inset.{key}.body", draft.choice, level=len(path) + 1
+    )
     inset = _inset(place, target, draft.remarks.get(name, ""), not wanted)
+    inset = replace(inset, title=line(module.title, "ink", SEMIBOLD))
     built = _built(inset.diagram)
     if not wanted and built in draft.seen:
         return
@@ -164,9 +171,10 @@ _Found = tuple[tuple[tuple[str, ...], Module], ...]
 
 def _candidates(model: Model) -> tuple[_Found, _Found]:
     """The blocks that a card opens by itself, the most telling first: residual connections that
-    are more than a sum, then mixers and feed-forwards, of each slot that of the most layers; and
-    then the others. Beside experts a plain feed-forward is ordinary. Of blocks of one title those
-    with more inside come first.
+    are more than a sum, then mixers, routers and mixtures of experts, feed-forwards; among them
+    those that the fewest families have, of each slot that of the most layers; and then the others.
+    Beside experts a plain feed-forward is ordinary. Of blocks of one title those with more inside
+    come first.
     """
     blocks: dict[tuple[tuple[str, ...], int], tuple[int, int, Module]] = {}
     for child in model.root.children:
@@ -183,11 +191,19 @@ def _candidates(model: Model) -> tuple[_Found, _Found]:
     for (path, _), (_, count, inner) in blocks.items():
         titled[path, inner.title] = titled.get((path, inner.title), 0) + count
     kept = [
-        (first, -titled[path, inner.title], -len(_within(inner)), -count, path, inner)
+        (
+            first,
+            _rarity(inner),
+            -titled[path, inner.title],
+            -len(_within(inner)),
+            -count,
+            path,
+            inner,
+        )
         for (path, _), (first, count, inner) in blocks.items()
         if inner.role != "feed_forward" or chooses(inner) or not banked
     ]
-    kept.sort(key=lambda row: row[:4])
+    kept.sort(key=lambda row: row[:5])
     met: list[tuple[bool, int, tuple[str, ...], Module]] = []
     for *_, path, inner in kept:
         again = any(other.title == inner.title for *_, other in met)
@@ -197,6 +213,22 @@ def _candidates(model: Model) -> tuple[_Found, _Found]:
     firsts = tuple((path, inner) for again, beside, path, inner in met if not (again or beside))
     others = tuple((path, inner) for again, beside, path, inner in met if again or beside)
     return firsts, others
+
+
+def _rarity(module: Module) -> int:
+    """0 for a block that few families have, 1 for one that many have: a third of those that come
+    with the program.
+    """
+    used = _usage()
+    return int(3 * used.get(at_work(module).block, 0) >= max(used.values(), default=0))
+
+
+@lru_cache(maxsize=1)
+def _usage() -> Mapping[str, int]:
+    """How many of the families that come with the program have a block."""
+    path = Path(__file__).parent.parent / "std" / "usage.json"
+    counts: dict[str, int] = json.loads(path.read_text("utf-8"))
+    return counts
 
 
 def opened_roles(model: Model) -> tuple[str, ...]:
