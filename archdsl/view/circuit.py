@@ -217,7 +217,7 @@ def computes(module: Module) -> bool:
 def branches(diagram: Diagram) -> bool:
     """Whether a circuit is more than a row of steps, which a line of text says as well."""
     read = [edge.source for edge in diagram.edges]
-    return len(read) > len(set(read))
+    return len(read) > len(set(read)) or any(node.wide for node in diagram.nodes)
 
 
 def tooltip(
