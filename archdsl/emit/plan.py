@@ -39,6 +39,18 @@ from archdsl.symbols import AXES, ModelSymbol, counts_tokens
 from archdsl.types import Rest, TensorType
 
 
+def modules_of(root: Module) -> list[Module]:
+    """A module and all inside it, each once, in the order of their numbers."""
+    reached: dict[int, Module] = {}
+    pending = [root]
+    while pending:
+        module = pending.pop()
+        if module.id not in reached:
+            reached[module.id] = module
+            pending.extend(m for c in module.children for _, m in c.modules)
+    return [reached[number] for number in sorted(reached)]
+
+
 @dataclass(slots=True)
 class Plan:
     """A model, what is decided of its modules, and the groups in the order of the file."""
@@ -110,15 +122,26 @@ class Plan:
 
     def needs_like(self, module: Module) -> bool:
         """Whether a block has to know the model's dtype, and nothing that it is passed or holds has
-        it: then it holds an empty tensor, which is cast with the rest.
+        it: then it holds an empty tensor, which is cast with the rest. So does a model that makes a
+        cache and has no parameters, or only such as stay in single precision.
         """
         if module.id not in self._likes:
             inputs = (module.nodes[i].type.dtype for i in module.inputs)
             held = (q.kind == "param" and not q.guard and q.type.dtype for q in module.params)
             dtypes = (*inputs, *held)
             asks = _asks_dtype(module.nodes) or (not dtypes and _asks_device(module.nodes))
-            self._likes[module.id] = "float" not in dtypes and asks
+            unknown = module is self.model.root and not self.has_cast and self.keeps(module)
+            self._likes[module.id] = unknown or ("float" not in dtypes and asks)
         return self._likes[module.id]
+
+    @property
+    def has_cast(self) -> bool:
+        """Whether the model has a parameter in its own dtype."""
+        return any(
+            param.kind == "param" and param.type.dtype == "float" and not param.tied
+            for module in modules_of(self.model.root)
+            for param in module.params
+        )
 
     def given(self, module: Module) -> tuple[str, ...]:
         """The context that a module takes."""

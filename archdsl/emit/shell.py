@@ -20,14 +20,14 @@ from archdsl.emit.limits import limit_lines
 from archdsl.emit.lines import Line, definition, documented, line, plain, printed, uses_of
 from archdsl.emit.names import comment, letter, safe
 from archdsl.emit.places import places_kept
-from archdsl.emit.plan import Plan
+from archdsl.emit.plan import Plan, modules_of
 from archdsl.emit.spell import number, whole
 from archdsl.emit.tables import beginning_lines, precise_lines, table_lines
 from archdsl.emit.unit import INLINED, Frame
 from archdsl.emit.uses import Helper, Import, OfModel, StoredConfig, Uses
 from archdsl.emit.wrap import wrap
 from archdsl.facts import Facts
-from archdsl.graph import Model, Module
+from archdsl.graph import Model
 from archdsl.stream import streaming_inputs
 from archdsl.symbols import BATCH, SEEN, STREAM, ModelSymbol
 from archdsl.types import Rest
@@ -114,7 +114,7 @@ def _legend(model: Model) -> str:
         STREAM: {"tokens"},
         SEEN: {"tokens seen so far"},
     }
-    for module in _modules(model.root):
+    for module in modules_of(model.root):
         for node in module.nodes:
             for t in node.types:
                 for axis in t.axes:
@@ -125,17 +125,6 @@ def _legend(model: Model) -> str:
                         meaning.setdefault(mark, set()).add(axis.name)
     rows = [f"{k} {' or '.join(sorted(v))}" for k, v in sorted(meaning.items())]
     return ", ".join(rows) + "."
-
-
-def _modules(root: Module) -> list[Module]:
-    reached: dict[int, Module] = {}
-    pending = [root]
-    while pending:
-        module = pending.pop()
-        if module.id not in reached:
-            reached[module.id] = module
-            pending.extend(m for c in module.children for _, m in c.modules)
-    return [reached[k] for k in sorted(reached)]
 
 
 def _imports(uses: Uses) -> list[Line]:
@@ -234,7 +223,7 @@ def _forward(plan: Plan, writer: Writer, body: tuple[Line, ...], tiny: Model | N
     ]
     first = [
         line('"""An empty cache for `batch` sequences of up to `length` tokens."""'),
-        line("first = {}", _first(plan.model)),
+        *_first(plan),
         line("kind = {}", '{"device": first.device, "dtype": first.dtype}'),
         *_kept(plan, writer),
     ]
@@ -247,10 +236,20 @@ def _forward(plan: Plan, writer: Writer, body: tuple[Line, ...], tiny: Model | N
     ]
 
 
-def _first(model: Model) -> str:
-    """A tensor of the dtype and on the device of a model."""
-    owned = any(p.kind == "param" and not p.tied for m in _modules(model.root) for p in m.params)
-    return "next(self.parameters())" if owned else "next(self.buffers(), torch.empty(0))"
+def _first(plan: Plan) -> list[Line]:
+    """A tensor of the dtype and on the device of a model. What stays in single precision when the
+    rest is cast does not tell the dtype.
+    """
+    if plan.needs_like(plan.model.root):
+        return [line("first = self.like")]
+    params = [q for m in modules_of(plan.model.root) for q in m.params if q.kind == "param"]
+    if all(param.type.dtype == "float" for param in params):
+        owned = "next(self.parameters())" if params else "next(self.buffers(), torch.empty(0))"
+        return [line("first = {}", owned)]
+    return [
+        line("cast = [p for p in self.parameters() if p.dtype != torch.float32]"),
+        line("first = cast[0] if cast else next(self.parameters())"),
+    ]
 
 
 def _kept(plan: Plan, writer: Writer) -> list[Line]:

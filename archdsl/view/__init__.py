@@ -26,7 +26,7 @@ from archdsl.text import Line, line
 from archdsl.view import panel, words
 from archdsl.view.insets import insets
 from archdsl.view.tower import spot, swatched, tower
-from archdsl.view.types import Callout, Case, Diagram, Inset, Node, Panel, View
+from archdsl.view.types import Callout, Diagram, Panel, View
 
 __all__ = ["View", "view"]
 
@@ -94,7 +94,7 @@ def _card(model: Model, facts: Facts, choice: Shown, head: View) -> View:
     inside = {inset.id for inset in opened}
     return replace(
         head,
-        tower=_opened_last(shown, opened),
+        tower=shown,
         facts=panel.panel(model, facts, choice.rows),
         strip=strip,
         insets=opened,
@@ -104,20 +104,6 @@ def _card(model: Model, facts: Facts, choice: Shown, head: View) -> View:
             if f"inset.{path}" not in inside
         ),
     )
-
-
-def _opened_last(shown: Diagram, opened: tuple[Inset, ...]) -> Diagram:
-    """The tower with the opened block of a choice at its right, where a leader reaches it."""
-    targets = {inset.target for inset in opened}
-
-    def sorted_cases(node: Node) -> Node:
-        def late(case: Case) -> bool:
-            return case.node.id in targets
-
-        inner = _opened_last(node.inner, opened) if node.inner is not None else None
-        return replace(node, cases=tuple(sorted(node.cases, key=late)), inner=inner)
-
-    return replace(shown, nodes=tuple(map(sorted_cases, shown.nodes)))
 
 
 def _maker(model: Model) -> str:
