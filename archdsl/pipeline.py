@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -248,7 +248,8 @@ def drawn(
         shown = replace(shown, millimetres=paper)
     scene = card(shown, themes.THEMES[theme](shown.accent or shown.maker))
     if paper and shown.kind not in COLUMNS and smallest(scene, paper) < LEAST_POINTS:
-        return _figure(variant, ask, theme, paper, 0.0)
+        with suppress(ValueError):  # where no figure has room, the card is drawn small
+            return _figure(variant, ask, theme, paper, 0.0)
     return Drawn(scene)
 
 

@@ -115,7 +115,7 @@ def view() -> View:
     cells = (0,) * 3 + (1,) * 58
     return View(
         name="Made",
-        family="Made",
+        maker="Made",
         title="A model of Łódź & <b>bold</b> 模型",
         subtitle=(
             Run("671B", "accent", 600),
@@ -124,7 +124,10 @@ def view() -> View:
         ),
         tower=tower(),
         facts=Panel(parts, (*rows, licence), ("arXiv:0000.00000",)),
-        strip=Strip((LayerKind("dense", "neutral", 3), LayerKind("sparse", "accent", 58)), cells),
+        strip=Strip(
+            (LayerKind("dense", "neutral", False, 3), LayerKind("sparse", "accent", False, 58)),
+            cells,
+        ),
         insets=(
             Inset(
                 "inset.mix",

@@ -72,4 +72,4 @@ def painted(name: str, kind: str, colours: str) -> Scene:
 
 
 def hue(seen: View) -> str:
-    return seen.accent or seen.family
+    return seen.accent or seen.maker

@@ -86,7 +86,7 @@ def nodes(diagram: Diagram) -> dict[str, Node]:
 
 def test_every_rule_of_geometry_holds(views: dict[str, View]) -> None:
     for shown in views.values():
-        assert faults(card(shown, theme.light(shown.family))) == []
+        assert faults(card(shown, theme.light(shown.maker))) == []
 
 
 def test_layers_that_differ_in_a_slot_share_a_skeleton(views: dict[str, View]) -> None:

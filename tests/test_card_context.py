@@ -63,10 +63,10 @@ LAYERS = (
     f"Gates(d, {MIXER})",
 )
 KINDS = {
-    "[near, near]": {"k_n"},
-    "[far, near, far]": {"k_n", "k_f"},
-    "[plain, near, far]": {"k_n", "k_f"},
-    "[plain, plain, far]": {"k_f"},
+    "[near, near]": {"k n"},
+    "[far, near, far]": {"k n", "k f"},
+    "[plain, near, far]": {"k n", "k f"},
+    "[plain, plain, far]": {"k f"},
 }
 
 

@@ -40,8 +40,8 @@ def test_every_depth_keeps_every_rule(family: str) -> None:
             seen(variant, depth, "block"),
             replace(seen(variant, depth, "compact"), millimetres=77.0),
         )
-        assert faults(card(block, theme.light(block.family))) == [], depth
-        assert faults(card(column, theme.light(column.family))) == [], depth
+        assert faults(card(block, theme.light(block.maker))) == [], depth
+        assert faults(card(column, theme.light(column.maker))) == [], depth
 
 
 @pytest.mark.parametrize("family", FAMILIES)

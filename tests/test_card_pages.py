@@ -204,7 +204,7 @@ def test_the_frame_says_how_many_parameters_the_model_has(name: str) -> None:
 @pytest.mark.parametrize("name", variants())
 def test_cells_say_which_layers_they_are(name: str) -> None:
     [strip] = [g for g in tree(name).iter(f"{SVG}g") if g.get("class") == "archdsl-strip"]
-    said = " ".join(title.text or "" for title in strip.iter(f"{SVG}title"))
+    said = "; ".join(title.text or "" for title in strip.iter(f"{SVG}title"))
     told: list[int] = []
     for first, last, one in re.findall(r"layers ([\d,]+) to ([\d,]+)|layer ([\d,]+)\b", said):
         told += range(int(first or one), int(last or one) + 1)

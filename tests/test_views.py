@@ -100,6 +100,7 @@ DIRECTIVES = {
     'callout(embed): "{d} wide"': "a remark",
     "hide(softmax)": "an operation less",
     "facts: (vocab, tied)": "rows",
+    "without(header, facts)": "--without",
     "shapes: all": "--shapes",
     'title: "Another"': "a title",
     'subtitle: "{n} layers"': "the line below the title",
@@ -137,6 +138,10 @@ WAYS = {
         {"fold": ["layers.mix", "layers.feed"]},
     ),
     "shapes: all": ("--shapes", {"shapes": True}),
+    "without(header, facts)": (
+        "--without header --without facts",
+        {"without": ["header", "facts"]},
+    ),
 }
 """What can be asked for: as a directive, on the command line and in Python."""
 
@@ -175,6 +180,7 @@ def test_an_ask_is_filled_up_by_the_card_and_the_card_by_what_is_usual() -> None
         (("layers", "feed"),),
         "insets",
         frozenset({"softmax"}),
+        frozenset(),
         ("params",),
     )
     assert combined(model, NOTHING) == card
@@ -341,8 +347,8 @@ def test_what_is_unusual_inside_a_mixer_has_an_inset_of_its_own() -> None:
     made = variants()["DeepSeekV4_Flash"]
     shown = view(made.model, made.facts, asked("card"))
     loose = {plain(i.title): i for i in shown.insets if not i.target}
-    assert set(loose) == {"Compressor", "Indexer of entries"}
+    assert set(loose) == {"Compressor", "Lightning indexer"}
     for inset in loose.values():
-        assert plain(inset.subtitle).startswith("inside Attention in a window and to entries")
+        assert plain(inset.subtitle).startswith("inside Compressed sparse attention")
     lines = [plain(line) for node in loose["Compressor"].diagram.nodes for line in node.lines]
     assert "512 every 4 tokens" in lines

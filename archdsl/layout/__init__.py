@@ -15,6 +15,8 @@
 | `column.py` | one column, for a paper |
 | `items.py` | insets and callouts with their sizes |
 | `composition.py` | the ways to put them on a page |
+| `narrow.py` | diagrams and legends made narrow |
+| `figure.py` | a figure for a place of a given size |
 | `scale.py` | models side by side, to one scale |
 | `page.py` | a card: tower, insets, callouts, strip, facts |
 """

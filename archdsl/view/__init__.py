@@ -13,6 +13,7 @@
 | `offers.py` | what a figure may show where not all has room |
 | `parts.py` | views that show a part: one block, one circuit |
 | `scaled.py` | a model to scale |
+| `steps.py` | operations on one value, as words |
 | `panel.py` | header, strip of layers, facts |
 
     scene = card(view(model, facts, asked(view="compact")), theme)

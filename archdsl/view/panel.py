@@ -24,7 +24,7 @@ _SPARE = (
     ("strong", True),
 )  # fmt: skip
 """Tones, plain or hatched, for parts whose own one is taken."""
-_SPARE_KINDS = (
+SPARE_KINDS = (
     ("neutral", False), ("accent", False), ("quiet", False), ("neutral", True), ("accent", True),
     ("quiet", True),
 )  # fmt: skip
@@ -88,7 +88,7 @@ def _kind_tones(layers: list[Module], sizes: list[int]) -> list[tuple[str, bool]
     given: dict[int, tuple[str, bool]] = {}
     for number in sorted(range(len(layers)), key=lambda n: -sizes[n]):
         own = TONES.get(roles[number], "accent")
-        ways = [(own, False), (own, True), *_SPARE_KINDS]
+        ways = [(own, False), (own, True), *SPARE_KINDS]
         given[number] = next((way for way in ways if way not in given.values()), ways[1])
     return [given[number] for number in range(len(layers))]
 

@@ -109,7 +109,7 @@ def _mask(model: Model, module: Module, value: Value, drawn: list[bool]) -> str 
         sides = [constant(model, module, arg) for arg in value.args[1:]]
         return f"{sides[0]} or {sides[1]}" if None not in sides else None
     seen = constant(model, module, value.args[0])
-    return f"mask: {seen}" if seen else "mask"
+    return f"{seen} mask" if seen and "mask" not in seen else seen or "mask"
 
 
 def _does_nothing(model: Model, module: Module, value: Value, other: int) -> bool:
