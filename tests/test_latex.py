@@ -33,7 +33,7 @@ def engine(request: pytest.FixtureRequest) -> str:
 def test_latex_says_what_to_run_and_then_shows_the_card(paper: Paper) -> None:
     card = rf"\archcard[width=85mm]{{{SMALL}}}"
     said = paper.latex("Before.", card, "After.")
-    assert f"archdsl Error: The card of {SMALL} is not drawn yet." in said
+    assert f"archdsl Warning: The card of {SMALL} is not drawn yet." in said
     assert "Run: archdsl cards paper.cards" in said
     assert "Small one" not in paper.text()
     assert "After." in paper.text(), "the paper is set all the same"
@@ -165,7 +165,7 @@ FLOATS = r"""
 \begin{figure} \archcard{models/m.arch:Small} \end{figure}
 \begin{figure*} \archcard[theme=print]{models/m.arch:Small} \end{figure*}
 \begin{figure}
-  \begin{minipage}{0.4\linewidth} \archcard{models/m.arch:Small} \end{minipage}\hfill
+  \begin{minipage}{0.12\linewidth} \archcard{models/m.arch:Small} \end{minipage}\hfill
   \begin{minipage}{0.5\linewidth} \archcard[view=strip]{models/m.arch:Small} \end{minipage}
 \end{figure}
 """
@@ -179,8 +179,8 @@ def test_columns_wide_figures_and_minipages(paper: Paper, engine: str) -> None:
     for said in (first, again):
         assert "Error" not in said
         assert said.count("archdsl Warning: Small: at") == 1
-        assert "Small: at 91.5pt the smallest text is" in said
-    widths = {"228.6pt": "light", "467.2pt": "print", "91.5pt": "light", "114.3pt": "light+strip"}
+        assert "Small: at 27.4pt the smallest text is" in said
+    widths = {"228.6pt": "light", "467.2pt": "print", "27.4pt": "light", "114.3pt": "light+strip"}
     wanted = [f"archdsl-cards/models+m.arch+{n}+{width}/Small.pdf" for width, n in widths.items()]
     assert paper.cards() == sorted(wanted)
     for name in paper.cards():
