@@ -38,16 +38,18 @@ def settings(module: Module) -> list[str]:
     outside = _input_axes(module)
     same = {module.symbols.get(name) for name in outside} - {None}  # in every size: no news
     words = chosen(module)
-    mentioned = {n for bank in _banks(module) if words for n in (bank.count, bank.top_k)}
+    chosen_of = {n for bank in _banks(module) if words for n in (bank.count, bank.top_k)}
+    mentioned = {(counts, n) for n in chosen_of for counts in (True, False)}
     for setting in module.settings:
         value = setting.value
         if setting.kind not in ("dim", "count") or not isinstance(value, int):
             continue
         if setting.name in outside or module.symbols.get(setting.name) in same:
             continue
-        if value in mentioned or value == 0:
-            continue
-        mentioned.add(value)
+        counts = is_count(setting.name)
+        if (counts, value) in mentioned or value == 0:
+            continue  # as many heads of one kind as of another; a width may be as large as a count
+        mentioned.add((counts, value))
         words.append(counted(setting.name, value))
     known = {setting.name for setting in module.settings if setting.in_title}
     for child in module.children:
@@ -198,8 +200,12 @@ def _speaks(setting: Setting) -> bool:
 def counted(name: str, value: int) -> str:
     """A dimension with its name: "32 heads", "head width 128"."""
     words = phrase(name)
-    plural = name.endswith("s") and not name.startswith("d_")
-    return f"{value:,} {words}" if plural else f"{words} {value:,}"
+    return f"{value:,} {words}" if is_count(name) else f"{words} {value:,}"
+
+
+def is_count(name: str) -> bool:
+    """Whether a setting counts, as `heads` does, and is no width."""
+    return name.endswith("s") and not name.startswith("d_")
 
 
 def _input_axes(module: Module) -> set[str]:

@@ -267,6 +267,29 @@ def _figure(variant: Variant, ask: Shown, theme: str, width: float, height: floa
     return Drawn(scene, missing)
 
 
+def beside(variants: Iterable[Variant], ask: Shown, theme: str, box: str) -> Drawn:
+    """Figures of several variants side by side in a box, composed alike and on one baseline. The
+    same facts are told of each.
+
+    Raises ValueError for a theme, a part of a model or a box that there is not, and for a box that
+    is too small.
+    """
+    from archdsl import theme as themes
+    from archdsl.layout.figure import PIXELS_A_MILLIMETRE, Frame
+    from archdsl.scene.card import series
+    from archdsl.view.offers import offered, with_common_facts
+
+    if theme not in THEMES:
+        raise ValueError(f"there is no theme {theme!r}: {' or '.join(THEMES)}")
+    width, height = _sides(box)
+    pairs = [offered(variant.model, variant.facts, ask) for variant in variants]
+    views = with_common_facts(tuple(view for view, _ in pairs))
+    colours = tuple(themes.THEMES[theme](view.accent or view.maker) for view in views)
+    frame = Frame(width * PIXELS_A_MILLIMETRE, height * PIXELS_A_MILLIMETRE)
+    scene, missing = series(views, tuple(offers for _, offers in pairs), colours, frame)
+    return Drawn(scene, missing)
+
+
 def _sides(box: str) -> tuple[float, float]:
     """The width and height of a box in millimetres: of `85mm 100mm`, or of `16:9` on a slide."""
     from archdsl.render.svg import pixels

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archdsl import pipeline
-from archdsl.pipeline import Drawn, Variant, drawn
-from archdsl.scene.shapes import LEAST_POINTS, shapes, smallest, written
+from archdsl import pipeline, text
+from archdsl.pipeline import Drawn, Variant, beside, drawn
+from archdsl.scene.shapes import LEAST_POINTS, Group, Rect, Text, shapes, smallest, written
 from archdsl.scene.verify import faults, illegible, text_colours
 from archdsl.shown import asked
 from archdsl.theme import THEMES
@@ -111,3 +111,30 @@ def test_every_view_obeys_a_box(view: str) -> None:
     scene = in_box(ALL["Llama3_8B"], "120mm 110mm", view=view).scene
     assert scene.millimetres == pytest.approx(120.0)
     assert faults(scene) == []
+
+
+def test_models_side_by_side_are_composed_alike() -> None:
+    """Towers on one baseline, the same facts told of each, no id twice."""
+    pair = [ALL["DeepSeekV3_671B"], ALL["KimiK2_1T"]]
+    for box in ("171mm 90mm", "171mm 140mm", "300mm 160mm"):
+        scene = beside(pair, asked(), "light", box).scene
+        assert faults(scene) == [], box
+        assert scene.millimetres == pytest.approx(float(box.partition("mm")[0]), rel=1e-3)
+        assert smallest(scene, scene.millimetres) >= LEAST_POINTS - 0.005
+        ids = [s.id for s in shapes(scene.items) if isinstance(s, Rect) and s.id]
+        assert len(ids) == len(set(ids))
+        towers = [g for g in scene.items if isinstance(g, Group) and g.kind == "tower"]
+        bottoms = [max(s.box.bottom for s in shapes(tower.items)) for tower in towers]
+        assert bottoms[0] == pytest.approx(bottoms[1], abs=0.6), box
+        facts = [g for g in scene.items if isinstance(g, Group) and g.kind == "facts"]
+        names = [
+            [text.plain(s.runs) for s in shapes(g.items) if isinstance(s, Text)][::2] for g in facts
+        ]
+        assert names[:1] * len(names) == names
+
+
+def test_many_models_side_by_side() -> None:
+    few = [ALL[name] for name in ("Llama3_8B", "Gemma3_27B", "GptOss_20B", "Qwen3Next_80B_A3B")]
+    assert faults(beside(few, asked(), "print", "16:9").scene) == []
+    with pytest.raises(ValueError, match="does not fit|no figure of one form"):
+        beside(few, asked(), "light", "60mm 40mm")

@@ -313,8 +313,13 @@ def render(
     if together:
         write(output, _scaled(specs, form, type, shown))
         return
+    if len(specs) > 1 and shown.box:
+        picture, remark = _side_by_side(specs, form, type, shown)
+        _say("figure", remark)
+        write(output, picture)
+        return
     if len(specs) > 1:
-        raise usage("several specs need a folder as output, or --to-scale")
+        raise usage("several specs need a folder as output, --box or --to-scale")
     target = the_target(specs[0])
     variant = the_variant(target, _sound(target, form))
     picture, remark = _drawn(variant, type, shown)
@@ -357,6 +362,20 @@ def _render_folder(
     print(printable(remark), file=sys.stderr)
     if wrong:
         raise Stop(1, f"{wrong} of {len(chosen)} specs with errors")
+
+
+MOST_SIDE_BY_SIDE = 6
+"""No more models stand side by side in a figure."""
+
+
+def _side_by_side(specs: tuple[str, ...], form: str, type: str, look: Look) -> tuple[bytes, str]:
+    """The variants of the specs side by side in the box, and what has no room there."""
+    from archdsl.cli.rendering import side_by_side
+
+    variants = [the_variant(t, _sound(t, form)) for spec in specs for t in [the_target(spec)]]
+    if len(variants) > MOST_SIDE_BY_SIDE:
+        raise usage(f"no more than {MOST_SIDE_BY_SIDE} models stand side by side in a box")
+    return _guarded(lambda: side_by_side(variants, type, look))
 
 
 def _scaled(specs: tuple[str, ...], form: str, type: str, look: Look) -> bytes:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archdsl.cli.output import write
-from archdsl.pipeline import Checked, Drawn, Variant, drawn
+from archdsl.pipeline import Checked, Drawn, Variant, beside, drawn
 from archdsl.record import fields, record
 from archdsl.resolver import PACKAGE, Unit
 from archdsl.shown import NOTHING, Shown
@@ -48,6 +48,16 @@ def draw(variant: Variant, type: str, look: Look) -> tuple[bytes, str]:
     Raises ValueError for a wrong size or view, and MissingLibrary.
     """
     picture = drawn(variant, look.shown, look.theme, look.width, look.box)
+    return written(picture.scene, type, look), _remark(picture, look)
+
+
+def side_by_side(variants: list[Variant], type: str, look: Look) -> tuple[bytes, str]:
+    """Figures of several variants in one box, and what a reader should know of it.
+
+    Raises ValueError for a wrong box or view, and MissingLibrary.
+    """
+    assert look.box is not None
+    picture = beside(variants, look.shown, look.theme, look.box)
     return written(picture.scene, type, look), _remark(picture, look)
 
 

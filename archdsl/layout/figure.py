@@ -50,10 +50,16 @@ _MOST_STRETCH = 2.2
 
 @record
 class Frame:
-    """The place for a figure in pixels; without a height it takes the one that suits it best."""
+    """The place for a figure in pixels; without a height it takes the one that suits it best.
+
+    `grow`: how much larger than it has to be a figure may be drawn. `foot`: the height that stays
+    free below its tower, None where the tower stands in the middle of its height.
+    """
 
     width: float
     height: float = 0.0
+    grow: float = _MOST_SCALE
+    foot: float | None = None
 
 
 _STEPS = (
@@ -106,10 +112,58 @@ def figure(view: View, offers: tuple[Offer, ...], frame: Frame) -> Page:
     where not even the last tower has room, with the size that it needs.
     """
     for offer in offers:
-        plans = [plan for step in _STEPS for plan in _plans(view, offer, step, frame)]
+        plans = _all_plans(view, offer, frame)
         if plans:
             return _page(view, min(plans, key=lambda plan: plan.cost), frame)
     raise ValueError(_too_small(view, offers[-1], frame))
+
+
+def figures(
+    views: tuple[View, ...], offers: tuple[tuple[Offer, ...], ...], frame: Frame
+) -> tuple[Page, ...]:
+    """Figures of several views for frames of one size, composed alike: the same parts, at one
+    scale, their towers on one baseline. Raises ValueError where one of them has no room.
+    """
+    for level in range(max(map(len, offers))):
+        chosen = [own[min(level, len(own) - 1)] for own in offers]
+        plans = [_all_plans(v, offer, frame) for v, offer in zip(views, chosen, strict=True)]
+        if not all(plans):
+            continue
+        ways = set.intersection(*({_way(plan) for plan in own} for own in plans))
+        if not ways:
+            continue
+        best = [
+            {way: min((p for p in own if _way(p) == way), key=lambda p: p.cost) for way in ways}
+            for own in plans
+        ]
+        way = min(
+            ways, key=lambda way: [sum(c) for c in zip(*(b[way].cost for b in best), strict=True)]
+        )
+        alike = [own[way] for own in best]
+        grow = min(_grow(v, p, frame) for v, p in zip(views, alike, strict=True))
+        scaled = replace(frame, grow=grow)
+        pages = [_page(v, p, scaled) for v, p in zip(views, alike, strict=True)]
+        foot = max(page.height - page.tower.reach.bottom for page in pages)
+        scaled = replace(scaled, foot=foot)
+        return tuple(_page(v, p, scaled) for v, p in zip(views, alike, strict=True))
+    for view, own in zip(views, offers, strict=True):
+        if not _all_plans(view, own[-1], frame):
+            raise ValueError(_too_small(view, own[-1], frame))
+    raise ValueError("these models have no figure of one form in a box of this size")
+
+
+def _summed(costs: list[tuple[float, ...]]) -> list[float]:
+    return [sum(column) for column in zip(*costs, strict=True)]
+
+
+def _way(plan: _Plan) -> tuple[bool, bool, int]:
+    """How a figure is composed: whether with the strip, beside or below, with how many facts."""
+    panels = [i.about for group in plan.groups for i in group if isinstance(i.about, Panel)]
+    return plan.strip, plan.beside, sum(len(panel.rows) for panel in panels)
+
+
+def _all_plans(view: View, offer: Offer, frame: Frame) -> list[_Plan]:
+    return [plan for step in _STEPS for plan in _plans(view, offer, step, frame)]
 
 
 def _too_small(view: View, offer: Offer, frame: Frame) -> str:
@@ -340,7 +394,7 @@ def _page(view: View, plan: _Plan, frame: Frame) -> Page:
     margin = sizes.margin
     head, width, height, top = _scaled(view, plan, frame)
     canvas = (width + 2 * margin, top + height + margin)
-    placed = _placed_tower(view, plan, width, height, top)
+    placed = _placed_tower(view, plan, width, height, top, frame.foot)
     tower, strip, kinds, left = placed
     spots = positions(tower, sizes)
     insets: list[PlacedInset] = []
@@ -386,14 +440,25 @@ def _scaled(
     is as much smaller as all can be larger.
     """
     margin = plan.sizes.margin
-    grow = _MOST_SCALE
-    while True:
+    grow = _grow(view, plan, frame)
+    across = frame.width / grow - 2 * margin
+    head, high = _header(view, plan.sizes, across)
+    down = frame.height / grow - 2 * margin - high if frame.height else plan.height
+    return head, max(across, plan.width), max(down, plan.height), margin + high
+
+
+def _grow(view: View, plan: _Plan, frame: Frame) -> float:
+    """How much larger a figure can be drawn; its header needs more lines then."""
+    margin = plan.sizes.margin
+    grow = frame.grow
+    while grow > 1.0:
         across = frame.width / grow - 2 * margin
-        head, head_height = _header(view, plan.sizes, across)
-        down = frame.height / grow - 2 * margin - head_height if frame.height else plan.height
-        if grow <= 1.0 or (across >= plan.width and down >= plan.height):
-            return head, max(across, plan.width), max(down, plan.height), margin + head_height
-        grow = max(1.0, grow - 0.02)
+        high = _header(view, plan.sizes, across)[1]
+        down = frame.height / grow - 2 * margin - high if frame.height else plan.height
+        if across >= plan.width and down >= plan.height:
+            return grow
+        grow -= 0.02
+    return 1.0
 
 
 def _missing(
@@ -418,7 +483,7 @@ def _missing(
 
 
 def _placed_tower(
-    view: View, plan: _Plan, width: float, height: float, top: float
+    view: View, plan: _Plan, width: float, height: float, top: float, foot: float | None
 ) -> tuple[Arranged, Box | None, tuple[PlacedKind, ...], float]:
     """The tower with its gaps grown into the height that there is, the strip, its legend, and the
     left edge of what stands beside.
@@ -426,6 +491,8 @@ def _placed_tower(
     sizes, margin = plan.sizes, plan.sizes.margin
     kinds = plan.legend
     under = kinds[-1].box.bottom + 6.0 if kinds and plan.beside else 0.0
+    if foot is not None and plan.beside:
+        under = max(under, foot - margin)
     free = height - under if plan.beside else plan.tower.reach.height
     tower = plan.tower
     if plan.beside and tower.gaps:
@@ -436,7 +503,8 @@ def _placed_tower(
     beside = _STRIP_ROOM if plan.strip and plan.beside else 0.0
     if plan.beside:
         x = margin + beside
-        y = top + max(0.0, (free - tower.reach.height) / 2)
+        white = max(0.0, free - tower.reach.height)
+        y = top + (white / 2 if foot is None else white)
     else:
         x = margin + (width - tower.reach.width) / 2
         y = top

@@ -7,5 +7,6 @@
 | `draw.py` | nodes, wires, leaders |
 | `panel.py` | the facts, the strip, the header |
 | `scaled.py` | models to one scale |
+| `series.py` | figures of several models side by side |
 | `verify.py` | the rules of geometry and colours |
 """

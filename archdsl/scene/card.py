@@ -8,6 +8,7 @@ from archdsl import text
 from archdsl.geometry import Box, Point
 from archdsl.layout.page import Page, PlacedCallout, PlacedInset
 from archdsl.layout.page import page as paged
+from archdsl.record import replace
 from archdsl.scene import draw, panel
 from archdsl.scene.shapes import Group, Item, Path, Rect, Scene, Text
 from archdsl.theme import Sizes, Theme
@@ -37,6 +38,28 @@ def figure(
 
     page = fitted(view, offers, frame)
     return _drawn(page, theme), page.missing
+
+
+def series(
+    views: tuple[View, ...],
+    offers: tuple[tuple[Offer, ...], ...],
+    themes: tuple[Theme, ...],
+    frame: Frame,
+) -> tuple[Scene, tuple[str, ...]]:
+    """Figures of several views side by side in a frame, and what has no room there.
+
+    Raises ValueError where the frame is too small.
+    """
+    from archdsl.layout.figure import figures
+    from archdsl.scene.series import side_by_side
+
+    gap = 0.03 * frame.width
+    own = replace(frame, width=(frame.width - gap * (len(views) - 1)) / len(views))
+    pages = figures(views, offers, own)
+    scenes = tuple(_drawn(page, theme) for page, theme in zip(pages, themes, strict=True))
+    whole = scenes[0].width * frame.width / own.width
+    missing = [f"{page.view.title}: {part}" for page in pages for part in page.missing]
+    return side_by_side(scenes, whole), tuple(missing)
 
 
 def _drawn(page: Page, theme: Theme) -> Scene:

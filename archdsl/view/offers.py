@@ -9,7 +9,7 @@ from archdsl.text import SEMIBOLD, line
 from archdsl.view import view
 from archdsl.view.parts import repeated, standing_alone
 from archdsl.view.tower import ids, spot, swatched, tower
-from archdsl.view.types import Diagram, Edge, Inset, Node, Offer, Strip, View
+from archdsl.view.types import Diagram, Edge, Inset, Node, Offer, Panel, Strip, View
 
 _MOST_KINDS = 4
 """Kinds of layers that the box of all layers names."""
@@ -34,6 +34,21 @@ def offered(model: Model, facts: Facts, ask: Shown = NOTHING) -> tuple[View, tup
     gathered = _gathered(folded, shown.strip, facts.layers)
     least = Offer(gathered, tuple(replace(i, target="") for i in (*layers, *beside)), folded=True)
     return shown, (whole, Offer(folded, (*layers, *beside), folded=True), least)
+
+
+_SHARED_FACTS = 4
+
+
+def with_common_facts(views: tuple[View, ...]) -> tuple[View, ...]:
+    """Views that tell the same few facts, the first that all have."""
+    common = set.intersection(*({row.name for row in view.facts.rows} for view in views))
+    kept = [row.name for row in views[0].facts.rows if row.name in common][:_SHARED_FACTS]
+
+    def panel(view: View) -> Panel:
+        rows = {row.name: row for row in view.facts.rows}
+        return Panel((), tuple(rows[name] for name in kept))
+
+    return tuple(replace(view, facts=panel(view)) for view in views)
 
 
 def _retargeted(inset: Inset, drawn: set[str]) -> Inset:
