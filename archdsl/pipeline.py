@@ -189,6 +189,12 @@ class Variant:
         model = elaborate.tiny(self.unit, self.model, diagnostics)
         return model, tuple(diagnostics.items)
 
+    def caption(self) -> tuple[str, str]:
+        """The model's name, and sentences with the facts that readers of a figure ask for."""
+        from archdsl.view.caption import caption
+
+        return caption(self.model, self.facts)
+
     def torch(self) -> str:
         """The text of a Python file that needs only torch and builds the model."""
         from archdsl.emit import emit

@@ -8,11 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archdsl import pipeline, text
+from archdsl.cli.captions import FORMS, caption
 from archdsl.pipeline import Drawn, Variant, beside, drawn
+from archdsl.record import replace
 from archdsl.scene.shapes import LEAST_POINTS, Group, Rect, Text, shapes, smallest, written
 from archdsl.scene.verify import faults, illegible, text_colours
 from archdsl.shown import asked
 from archdsl.theme import THEMES
+from archdsl.view.words import short
 from models import variants
 
 PICTURES = Path(__file__).parent / "data" / "pictures"
@@ -136,5 +139,28 @@ def test_models_side_by_side_are_composed_alike() -> None:
 def test_many_models_side_by_side() -> None:
     few = [ALL[name] for name in ("Llama3_8B", "Gemma3_27B", "GptOss_20B", "Qwen3Next_80B_A3B")]
     assert faults(beside(few, asked(), "print", "16:9").scene) == []
-    with pytest.raises(ValueError, match="does not fit|no figure of one form"):
+    with pytest.raises(ValueError, match=r"does not fit|no figure of one form"):
         beside(few, asked(), "light", "60mm 40mm")
+
+
+@pytest.mark.parametrize("name", ["DeepSeekV3_671B", "Llama3_8B", "T5_Small"])
+def test_a_caption_has_the_facts(name: str) -> None:
+    called, words = ALL[name].caption()
+    facts = ALL[name].facts
+    assert called == ALL[name].model.name
+    assert f"{short(facts.params)} parameters" in words and f"{facts.layers} layers" in words
+
+
+@given(st.text(min_size=1, max_size=40))
+def test_no_sign_of_a_name_is_a_command(name: str) -> None:
+    variant = ALL["Llama3_8B"]
+    named = replace(variant, model=replace(variant.model, about={"name": name, "by": "Meta"}))
+    latex, typst, markdown = (caption(named, form) for form in FORMS)
+    inside = latex[len("\\caption{\\textbf{") : -1]
+    plain = re.sub(r"\\(textbackslash|textasciitilde|textasciicircum|dots)\{\}", "", inside)
+    plain = re.sub(r"\\\((\\surd|\\times|-|\\le|\^2|\\cdot)\\\)|\\[&%$#_{}]", "", plain)
+    assert not re.search(r"[\\&%$#_^~]", plain) and plain.count("{") + 1 == plain.count("}")
+    for text_of, signs in ((typst, r"#*_@$<>`"), (markdown, r"`*_<>#|~")):
+        body = text_of.partition("*")[2].partition("Meta. 8.03B")[0].rstrip("* .")
+        assert not re.search(rf"(?<!\\)(?:\\\\)*[{re.escape(signs)}](?!\*)", body.strip("*"))
+    assert "\n" not in latex + typst + markdown

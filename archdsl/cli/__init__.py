@@ -7,6 +7,7 @@
 | `manual.py` | what `archdsl doc` says of a file or a block |
 | `output.py` | diagnostics, files replaced in one step, progress |
 | `rendering.py` | cards into files, unchanged ones skipped |
+| `captions.py` | captions of figures for LaTeX, Typst and Markdown |
 | `paper.py` | the cards that LaTeX and Typst ask for |
 
 Exit codes: 0 all is well, 1 a spec has errors, 2 the command was not understood or a file cannot be

@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 import click
 
 from archdsl import LANGUAGE, __version__, naming
+from archdsl.cli.captions import FORMS
+from archdsl.cli.captions import caption as captioned
 from archdsl.cli.output import Progress, Stop, tell, usage, write
 from archdsl.cli.paper import PACKAGES, requests
 from archdsl.cli.rendering import TYPES, Folder, Look, digest, draw, written
@@ -148,6 +150,17 @@ def facts(specs: tuple[str, ...], form: str, as_json: bool, context: int | None)
         write("-", to_json(records) + "\n")
     else:
         write("-", "\n".join(_table(record) for record in records))
+
+
+@cli.command()
+@_SPECS
+@_FORMAT
+@click.option("-t", "--type", "kind", type=click.Choice(FORMS), default="latex",
+              help="What the caption is written in.")  # fmt: skip
+def caption(specs: tuple[str, ...], form: str, kind: str) -> None:
+    """Print captions for figures, with the facts that readers ask for."""
+    variants = [variant for target in targets(specs) for variant in _sound(target, form).variants]
+    write("-", "".join(f"{captioned(variant, kind)}\n" for variant in variants))
 
 
 @cli.command("import")

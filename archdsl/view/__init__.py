@@ -10,6 +10,7 @@
 | `blocks.py` | blocks as boxes, pills, badges and choices |
 | `tower.py` | the model from tokens to logits |
 | `insets.py` | blocks opened beside the tower |
+| `caption.py` | what stands below a figure |
 | `offers.py` | what a figure may show where not all has room |
 | `parts.py` | views that show a part: one block, one circuit |
 | `scaled.py` | a model to scale |
