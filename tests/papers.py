@@ -21,7 +21,8 @@ tiny M { d: 4 }
 variant Small = M(d: 8) { name: "Small one" }
 """
 SMALL = "models/m.arch:Small"
-SOUND = {"spec": SMALL, "theme": "light", "view": "", "width": ""}
+REST = ("height", "depth", "open", "fold", "shapes", "without")
+SOUND = {"spec": SMALL, "theme": "light", "view": "", "width": ""} | dict.fromkeys(REST, "")
 LIGHT = "archdsl-cards/models+m.arch+light"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from archdsl.cli.paper import requests
-from papers import HOSTILE, LIGHT, SMALL, SOUND, SPEC, Paper, box
+from papers import HOSTILE, LIGHT, REST, SMALL, SOUND, SPEC, Paper, box
 
 needs_latex = pytest.mark.skipif(
     any(shutil.which(command) is None for command in ("pdflatex", "pdftotext")),
@@ -133,11 +133,36 @@ def test_latex_passes_the_look_on(paper: Paper) -> None:
     assert "Error" not in paper.latex(*body, shell=True)
     asked = [json.loads(line) for line in (paper.folder / "paper.cards").read_text().splitlines()]
     first, second = requests((paper.folder / "paper.cards").read_bytes(), "paper.cards")
-    assert asked[0] == {"spec": SMALL, "theme": "print", "view": "facts", "width": "240.9pt"}
+    rest = dict.fromkeys(REST, "")
+    look = {"spec": SMALL, "theme": "print", "view": "facts", "width": "240.9pt"}
+    assert asked[0] == look | rest
     assert (second.view, second.width) == ("detail:Linear", "171.9pt")
     assert paper.cards() == sorted(f"{found.folder}/Small.pdf" for found in (first, second))
     widths = sorted(box(paper.folder / name) for name in paper.cards())
     assert widths == pytest.approx([171.9, 240.9], abs=0.06)
+
+
+MANY = (
+    r"\archcard[width=80mm, height=60mm, without={header, background}, shapes, depth=1,"
+    rf" fold=layers, open={{embed, layers}}]{{{SMALL}}}"
+)
+
+
+@needs_latex
+@pytest.mark.parametrize("shell", [True, False])
+def test_latex_passes_every_option_on(paper: Paper, shell: bool) -> None:
+    said = paper.latex(MANY, shell=shell)
+    if not shell:
+        assert "is not drawn yet" in said
+        paper.archdsl("cards", "paper.cards")
+        said = paper.latex(MANY)
+    assert "Error" not in said and "Warning: The card" not in said
+    [request] = requests((paper.folder / "paper.cards").read_bytes(), "paper.cards")
+    assert (request.height, request.depth, request.shapes) == ("170.1pt", "1", "true")
+    assert (request.open, request.fold) == ("embed,layers", "layers")
+    assert request.without == "header,background"
+    assert paper.cards() == [f"{request.folder}/Small.pdf"]
+    assert box(paper.folder / paper.cards()[0]) == pytest.approx(226.8, abs=0.06)
 
 
 @needs_latex
@@ -153,11 +178,21 @@ def test_latex_lets_no_other_characters_through(paper: Paper, spec: str) -> None
 
 @needs_latex
 @pytest.mark.parametrize(
-    "option", ["view=a;b", "view=compact --theme dark", "theme=auto", "theme=x/../y"]
+    "option",
+    [
+        "view=a;b",
+        "view=compact --theme dark",
+        "theme=auto",
+        "theme=x/../y",
+        "open=a;b",
+        "without={header --theme dark}",
+    ],
 )
 def test_latex_knows_its_options(paper: Paper, option: str) -> None:
     said = paper.latex(rf"\archcard[{option}]{{{SMALL}}}", shell=True)
-    assert f"is no {option.partition('=')[0]} of a card" in said
+    name = option.partition("=")[0]
+    kind = name if name in ("view", "theme") else "list of words"
+    assert f"is no {kind} of a card" in said
     assert paper.cards() == []
 
 

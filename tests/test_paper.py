@@ -34,6 +34,8 @@ MAIN = """#import "archdsl.typ": archcard
 #set page(width: 210mm, height: 297mm, margin: 20mm, columns: 2)
 #figure(archcard("models/m.arch:Small", width: 100%), caption: [Light.])
 #figure(archcard("models/m.arch:Small", width: 85mm, view: "facts", theme: "print"))
+#archcard("models/m.arch:Small", width: 80mm, height: 60mm, depth: 1, open: ("embed", "layers"),
+  fold: "layers", shapes: true, without: ("header", "background"))
 """
 
 
@@ -46,9 +48,12 @@ def test_typst_asks_and_then_shows_the_card(paper: Paper) -> None:
     asked = typst.query(main, "<archdsl-card>", field="value", sys_inputs={"archdsl": "ask"})
     (paper.folder / "main.cards").write_text(asked)
     paper.archdsl("cards", "main.cards")
-    first, second = requests(asked.encode(), "main.cards")
+    first, second, third = requests(asked.encode(), "main.cards")
+    assert (third.height, third.depth, third.shapes) == ("170.1pt", "1", "true")
+    assert (third.open, third.fold) == ("embed,layers", "layers")
+    assert third.without == "header,background"
     assert (second.theme, second.view, second.width) == ("print", "facts", "240.9pt")
-    assert paper.cards() == sorted(f"{found.folder}/Small.pdf" for found in (first, second))
+    assert paper.cards() == sorted(f"{found.folder}/Small.pdf" for found in (first, second, third))
     (paper.folder / "main.pdf").write_bytes(typst.compile(main))
     if shutil.which("pdftotext"):
         assert paper.text("main.pdf").count("Small one") == 2
