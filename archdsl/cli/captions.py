@@ -6,13 +6,9 @@ Names and titles are text of a spec: nothing in them can become a command.
 import re
 
 from archdsl.pipeline import Variant
+from archdsl.render.latex import escaped
 
 FORMS = ("latex", "typst", "markdown")
-_LATEX = {
-    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "√": r"\(\surd\)", "×": r"\(\times\)", "−": r"\(-\)", "≤": r"\(\le\)", "²": r"\(^2\)",
-    "·": r"\(\cdot\)", "…": r"\dots{}", "–": "--", "“": "``", "”": "''",
-} | {sign: f"\\{sign}" for sign in "&%$#_{}"}  # fmt: skip
 _TYPST = {sign: f"\\{sign}" for sign in "\\#*_@$<>[]`~\"'/-+="}
 _MARKDOWN = {sign: f"\\{sign}" for sign in "\\`*_[]<>#|~"}
 
@@ -22,7 +18,7 @@ def caption(variant: Variant, form: str) -> str:
     name, text = variant.caption()
     match form:
         case "latex":
-            return rf"\caption{{\textbf{{{_escaped(name, _LATEX)}.}} {_escaped(text, _LATEX)}}}"
+            return rf"\caption{{\textbf{{{escaped(name)[0]}.}} {escaped(text)[0]}}}"
         case "typst":
             return f"caption: [*{_escaped(name, _TYPST)}.* {_escaped(text, _TYPST)}],"
     return f"**{_escaped(name, _MARKDOWN)}.** {_escaped(text, _MARKDOWN)}"

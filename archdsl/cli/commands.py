@@ -279,7 +279,7 @@ def torch(spec: str, form: str, output: str) -> None:
 @_SPECS
 @_FORMAT
 @click.option("-o", "--output", required=True, metavar="FILE|FOLDER",
-              help="A file .svg, .png or .pdf, a folder, or -.")  # fmt: skip
+              help="A file .svg, .png, .pdf or .tex, a folder, or -.")  # fmt: skip
 @click.option("-t", "--type", "types", type=click.Choice(TYPES), multiple=True,
               help="Formats for a folder (default: svg and png), or the format of -.")  # fmt: skip
 @click.option("--theme", type=click.Choice(THEMES), default="light", help="Colours.")
@@ -316,13 +316,13 @@ def render(
     if shown.box and shown.width:
         raise usage("--box says how wide a figure is: leave out --width")
     if together and output != "-" and not Path(output).suffix:
-        raise usage("--to-scale makes one picture: name a file .svg, .png or .pdf")
+        raise usage("--to-scale makes one picture: name a file .svg, .png, .pdf or .tex")
     if output != "-" and (output.endswith("/") or not Path(output).suffix or _is_folder(output)):
         _render_folder(specs, form, Path(output), types or ("svg", "png"), shown)
         return
     type = Path(output).suffix[1:].lower() if output != "-" else (types or ("svg",))[0]
     if type not in TYPES or (types and types != (type,)):
-        raise usage(f"{output}: a card is written as .svg, .png or .pdf")
+        raise usage(f"{output}: a card is written as .svg, .png, .pdf or .tex")
     if together:
         write(output, _scaled(specs, form, type, shown))
         return

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from archdsl.render.svg import Fonts
     from archdsl.scene.shapes import Scene
 
-TYPES = ("svg", "png", "pdf")
+TYPES = ("svg", "png", "pdf", "tex")
 DIGESTS = ".digests.json"
 
 
@@ -48,7 +48,8 @@ def draw(variant: Variant, type: str, look: Look) -> tuple[bytes, str]:
     Raises ValueError for a wrong size or view, and MissingLibrary.
     """
     picture = drawn(variant, look.shown, look.theme, look.width, look.box)
-    return written(picture.scene, type, look), _remark(picture, look)
+    remarks = (_remark(picture, look), _unknown(picture.scene) if type == "tex" else "")
+    return written(picture.scene, type, look), "; ".join(filter(None, remarks))
 
 
 def side_by_side(variants: list[Variant], type: str, look: Look) -> tuple[bytes, str]:
@@ -75,6 +76,10 @@ def written(scene: Scene, type: str, look: Look) -> bytes:
             from archdsl.render.pdf import to_pdf
 
             return to_pdf(scene, width=width, scale=scale)
+        case "tex":
+            from archdsl.render.tikz import to_tikz
+
+            return to_tikz(scene, width=width, scale=scale).encode("utf-8")
         case _:
             from archdsl.render.png import to_png
 
@@ -102,6 +107,14 @@ def _remark(picture: Drawn, look: Look) -> str:
             f"{LEAST_POINTS:g} pt need --width {math.ceil(needed)}mm"
         )
     return ""
+
+
+def _unknown(scene: Scene) -> str:
+    """That pdflatex has no letter for signs of a picture."""
+    from archdsl.render.tikz import unknown
+
+    signs = unknown(scene)
+    return f"pdflatex has no letter for {' '.join(signs)}: a dot stands for each" if signs else ""
 
 
 def _listed(words: tuple[str, ...]) -> str:
