@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from archdsl.cli.paper import PACKAGES
 
 ROOT = Path(__file__).parent.parent
@@ -24,6 +26,12 @@ SMALL = "models/m.arch:Small"
 REST = ("height", "depth", "open", "fold", "shapes", "without")
 SOUND = {"spec": SMALL, "theme": "light", "view": "", "width": ""} | dict.fromkeys(REST, "")
 LIGHT = "archdsl-cards/models+m.arch+light"
+
+
+needs_latex = pytest.mark.skipif(
+    any(shutil.which(command) is None for command in ("pdflatex", "pdftotext")),
+    reason="needs pdflatex and pdftotext",
+)
 
 
 class Paper:

@@ -9,12 +9,7 @@ from pathlib import Path
 import pytest
 
 from archdsl.cli.paper import requests
-from papers import HOSTILE, LIGHT, REST, SMALL, SOUND, SPEC, Paper, box
-
-needs_latex = pytest.mark.skipif(
-    any(shutil.which(command) is None for command in ("pdflatex", "pdftotext")),
-    reason="needs pdflatex and pdftotext",
-)
+from papers import HOSTILE, LIGHT, REST, SMALL, SOUND, SPEC, Paper, box, needs_latex
 
 
 @pytest.fixture
