@@ -7,6 +7,7 @@
 | `columns.py` | in which column each stands |
 | `layers.py` | in which layer, and in which order there |
 | `route.py` | where its wires run |
+| `crossings.py` | where wires part and cross |
 | `labels.py` | where the wires' labels stand |
 | `arrange.py` | a diagram, groups within groups |
 | `leaders.py` | dotted lines from nodes to what speaks of them |

@@ -13,6 +13,7 @@ from archdsl.geometry import Box, Point, around
 from archdsl.layout import labels as labels_at
 from archdsl.layout import route
 from archdsl.layout.cells import Cell
+from archdsl.layout.crossings import marked
 from archdsl.layout.layers import Layers, layered, ranks
 from archdsl.layout.measure import BADGE_HEIGHT, Extent, badge_width, leaf, signed
 from archdsl.layout.route import Wire
@@ -49,7 +50,7 @@ class Placed:
 @record
 class Arranged:
     """A diagram with positions. `frame` is its border when it stands in a group, `reach` holds all
-    of it.
+    of it, `dots` are where wires part.
     """
 
     placed: tuple[Placed, ...]
@@ -60,6 +61,7 @@ class Arranged:
     entry: float
     exit: float
     gaps: int
+    dots: tuple[Point, ...] = ()
 
     def moved(self, dx: float, dy: float) -> "Arranged":
         """The same, shifted."""
@@ -72,6 +74,7 @@ class Arranged:
             self.entry + dx,
             self.exit + dx,
             self.gaps,
+            tuple(_moved_point(dot, dx, dy) for dot in self.dots),
         )
 
 
@@ -87,7 +90,8 @@ def _moved_node(placed: Placed, dx: float, dy: float) -> Placed:
 def _moved_wire(wire: Wire, dx: float, dy: float) -> Wire:
     points = tuple(_moved_point(point, dx, dy) for point in wire.points)
     label_at = _moved_point(wire.label_at, dx, dy) if wire.label_at else None
-    return Wire(wire.edge, points, wire.arrow, label_at)
+    hops = tuple(_moved_point(hop, dx, dy) for hop in wire.hops)
+    return Wire(wire.edge, points, wire.arrow, label_at, hops)
 
 
 def _moved_badge(spot: PlacedBadge, dx: float, dy: float) -> PlacedBadge:
@@ -140,13 +144,14 @@ def arrange(
     rows = _row_tops(heights, gaps)
     tops, bottoms = _levels(layers, rows, heights)
     placed = tuple(_place(cell, tops, inner) for cell in layers.cells.values())
+    wires, dots = marked(route.wires(plan, tops, bottoms, rows, sizes))
     wires = labels_at.placed(
-        route.wires(plan, tops, bottoms, rows, sizes),
+        wires,
         [_reach(node) for node in placed if node.node.form != "port"],
         sizes,
     )
     total = sum(group.gaps for group in inner.values()) + len(gaps)
-    return _framed(placed, wires, sizes, total, title)
+    return replace(_framed(placed, wires, sizes, total, title), dots=dots)
 
 
 def _straight(diagram: Diagram) -> Diagram:

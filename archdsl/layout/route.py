@@ -43,13 +43,14 @@ _JOINING = ("operator", "group", "port")
 @record
 class Wire:
     """A wire's corners from its source to its target, and where its label starts on its
-    baseline.
+    baseline. `hops`: where it hops over other wires.
     """
 
     edge: Edge
     points: tuple[Point, ...]
     arrow: bool
     label_at: Point | None = None
+    hops: tuple[Point, ...] = ()
 
 
 @dataclass(slots=True)

@@ -1,10 +1,12 @@
 """A card's page as shapes: what every form and tone looks like."""
 
+import math
 from collections.abc import Iterable
 
 from archdsl import text
-from archdsl.geometry import Box, Point
+from archdsl.geometry import Box, Point, segments
 from archdsl.layout.arrange import COUNT_SIZE, Arranged, Placed, PlacedBadge, count_label
+from archdsl.layout.crossings import HOP
 from archdsl.layout.leaders import case_boxes
 from archdsl.layout.measure import CASE_SWATCH, CHOICE_LABEL, label_height, line_advance
 from archdsl.layout.route import Wire
@@ -25,6 +27,9 @@ _FILLS = {
 _ON_STRONG = {"ink": "on_strong", "quiet": "on_strong_quiet", "accent": "accent_on_strong"}
 _ARROW_LENGTH, _ARROW_HALF = 8.0, 3.6
 _MARK = 4.2
+_DOT = 2.2
+_HOP_STEPS = 6
+"""Of how many straight pieces the arc of a hop is made."""
 _KEPT = (5.0, 3.0)
 """Dashes of what is cached: it differs from other boxes by more than its hue."""
 
@@ -40,6 +45,7 @@ def diagram(arranged: Arranged, sizes: Sizes, whole: str = "") -> list[Item]:
             items.extend(_frame(placed, sizes, whole))
     for wired in arranged.wires:
         items.extend(wire(wired, sizes))
+    items.extend(Circle(dot, _DOT, "ink") for dot in arranged.dots)
     for placed in arranged.placed:
         if placed.inner is not None:
             items.extend(diagram(placed.inner, sizes, whole))
@@ -70,7 +76,7 @@ def wire(placed: Wire, sizes: Sizes) -> list[Item]:
     forks = placed.edge.form == "residual"
     items: list[Item] = [
         Path(
-            placed.points,
+            _hopping(placed),
             use="wire",
             stroke="ink",
             width=sizes.line,
@@ -83,6 +89,36 @@ def wire(placed: Wire, sizes: Sizes) -> list[Item]:
     if placed.label_at is not None:
         items.append(Text(placed.label_at, placed.edge.label, sizes.small))
     return items
+
+
+def _hopping(wire: Wire) -> tuple[Point, ...]:
+    """A wire's points, with an arc over each wire that it hops over."""
+    if not wire.hops:
+        return wire.points
+    points = [wire.points[0]]
+    for a, b in segments(wire.points):
+        on = [
+            hop
+            for hop in wire.hops
+            if hop.y == a.y == b.y and min(a.x, b.x) < hop.x < max(a.x, b.x)
+        ]
+        stops = sorted({a.x, b.x, *(hop.x for hop in on)}, reverse=a.x > b.x)
+        for before, hop, after in zip(stops, stops[1:], stops[2:], strict=False):
+            near = (abs(hop - end) / (1 if end in (a.x, b.x) else 2) for end in (before, after))
+            points += _arc(Point(hop, a.y), min(HOP, *near), 1 if b.x > a.x else -1)
+        points.append(b)
+    return tuple(points)
+
+
+def _arc(middle: Point, radius: float, way: int) -> list[Point]:
+    """The upper half of a circle, from the side that a wire comes from: `way` is 1 where it runs to
+    the right.
+    """
+    turns = (math.pi * step / _HOP_STEPS for step in range(_HOP_STEPS + 1))
+    return [
+        Point(middle.x - way * radius * math.cos(turn), middle.y - radius * math.sin(turn))
+        for turn in turns
+    ]
 
 
 def _frame(placed: Placed, sizes: Sizes, whole: str) -> list[Item]:
