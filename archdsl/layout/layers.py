@@ -20,6 +20,8 @@ from archdsl.view.types import Diagram, Edge
 _WIRE = Extent(8.0, 8.0, 0.0)
 _ORDER_SWEEPS = 6
 _SIDE_WEIGHT = 1e-6
+_GROUP_LENGTH = 100
+"""For how many blocks a group counts where the trunk is looked for."""
 
 
 @dataclass(slots=True)
@@ -98,6 +100,7 @@ def layered(
     for cell in cells.values():
         rows[cell.layer].append(cell)
     fed = {edge.target for edge in diagram.edges}
+    summed = {edge.target for edge in diagram.edges if edge.form == "residual"}
     courses: list[tuple[Edge, list[Cell]]] = []
     for edge in diagram.edges:
         if edge.form == "flow":
@@ -108,9 +111,38 @@ def layered(
             target = cells[edge.target].node
             _make_room(course[-2], label, target is not None and target.form == "operator")
             courses.append((edge, course))
-    _order(rows)
-    columns(rows, spacing)
+    _order(rows, summed)
+    columns(rows, spacing, _trunk(diagram, courses, rank) if diagram.roomy else [])
     return Layers(rows, cells, courses)
+
+
+def _trunk(
+    diagram: Diagram, courses: list[tuple[Edge, list[Cell]]], rank: dict[str, int]
+) -> list[Cell]:
+    """The cells of the way from an input to a result that most blocks stand on, groups before all:
+    what a reader follows through a tower.
+    """
+    into: dict[str, list[list[Cell]]] = defaultdict(list)
+    for edge, course in courses:
+        if not edge.entry:
+            into[edge.target].append(course)
+    length: dict[str, int] = {}
+    last: dict[str, list[Cell]] = {}
+    for node in sorted(diagram.nodes, key=lambda node: rank[node.id]):
+        courses_in = into[node.id]
+        lengths = [length[course[0].node.id] for course in courses_in if course[0].node is not None]
+        below = max(lengths, default=0)
+        longest = [c for c, size in zip(courses_in, lengths, strict=True) if size == below]
+        if longest:
+            last[node.id] = longest[(len(longest) - 1) // 2]
+        length[node.id] = below + (_GROUP_LENGTH if node.form == "group" else 1)
+    name = max(length, key=lambda name: length[name])
+    trunk: list[Cell] = []
+    while name in last:
+        course = last[name]
+        trunk = [*course, *trunk[1:]]
+        name = course[0].node.id if course[0].node is not None else ""
+    return trunk
 
 
 def _widen_for_hooks(cells: dict[str, Cell]) -> None:
@@ -166,9 +198,9 @@ def _join(course: list[Cell], share: float) -> None:
         high.below.append((low, weight))
 
 
-def _order(rows: list[list[Cell]]) -> None:
+def _order(rows: list[list[Cell]], summed: set[str]) -> None:
     """Order the cells of each layer: operands from left to right, then sweeps while crossings
-    remain.
+    remain. Nothing stands right of a node that is `summed` with what comes up the lane there.
     """
     place = _discovery(rows)
     for row in rows:
@@ -185,6 +217,11 @@ def _order(rows: list[list[Cell]]) -> None:
             best, fewest = [list(row) for row in rows], crossings
     for row, order in zip(rows, best, strict=True):
         row[:] = order
+        ends = [cell for cell in row if cell.node is not None and cell.node.id in summed]
+        others = [number for number, cell in enumerate(row) if cell.node is not None]
+        if ends and row[others[-1]] is not ends[-1]:
+            after = row[others[-1] + 1 :]
+            row[:] = [cell for cell in row if cell not in (*ends, *after)] + ends + after
 
 
 def _discovery(rows: list[list[Cell]]) -> dict[int, int]:

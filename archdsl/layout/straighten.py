@@ -1,0 +1,209 @@
+"""Kinks: a jog of a few pixels says nothing and looks like a fault, so it goes.
+
+A wire that would change its column by less than LEAST_JOG runs straight instead: its end moves
+along the box that it enters, or all that is wired straight to its source, or to its target, moves,
+and pushes what stands in the way. Where nothing of that can be, the same moves make the jog long
+enough to be seen as a turn. A move is kept where fewer short jogs are left after it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from archdsl.layout.cells import Cell
+from archdsl.layout.layers import Layers
+from archdsl.layout.measure import LEAST_PORT_DISTANCE, SIGN_MARGIN
+from archdsl.layout.routes import SIDE_ROOM, STRAIGHT, Route, is_clear, leaves
+from archdsl.record import record
+
+LEAST_JOG = 16.0
+_ROUNDS = 3
+_APART = 12.0
+"""The least white that is left between two cells."""
+_ARROW_ROOM = 9.0
+
+
+@record
+class _Step:
+    """A wire's way from one cell to the next; `route` where it enters its target with this step."""
+
+    low: Cell
+    high: Cell
+    route: Route | None
+
+    @property
+    def jog(self) -> float:
+        """How far right the step goes."""
+        return (self.route.port if self.route else self.high.x) - leaves(self.low)
+
+
+@record
+class _Move:
+    """A way to change a jog: cells move by a distance, or a wire's end does, or where wires leave a
+    cell.
+    """
+
+    by: float
+    cells: tuple[Cell, ...] = ()
+    end: Route | None = None
+    start: Cell | None = None
+
+
+class _Ground:
+    """The steps of all wires, and what is beside what."""
+
+    def __init__(self, layers: Layers, routes: list[Route]) -> None:
+        self.layers = layers
+        self.steps: list[_Step] = []
+        self.beside: dict[int, list[Route]] = defaultdict(list)
+        self.of: dict[int, list[_Step]] = defaultdict(list)
+        self.into: dict[int, list[Route]] = defaultdict(list)
+        for route in routes:
+            pairs = list(zip(route.course, route.course[1:], strict=False))
+            for number, (low, high) in enumerate(pairs):
+                last = number == len(pairs) - 1
+                if last:
+                    self.into[id(high)].append(route)
+                if last and route.beside:
+                    self.beside[high.layer].append(route)
+                    continue
+                step = _Step(low, high, route if last else None)
+                self.steps.append(step)
+                self.of[id(low)].append(step)
+                self.of[id(high)].append(step)
+        self.place = {id(c): number for row in layers.rows for number, c in enumerate(row)}
+
+    def bound(self, cell: Cell, by: float) -> list[Cell]:
+        """All cells that move where one does: what is wired straight to it, and what it pushes."""
+        moving = {id(cell): cell}
+        waiting = [cell]
+        while waiting:
+            at = waiting.pop()
+            near = [
+                step.high if step.low is at else step.low
+                for step in self.of[id(at)]
+                if abs(step.jog) <= STRAIGHT
+            ]
+            row, number = self.layers.rows[at.layer], self.place[id(at)]
+            if by > 0 and number + 1 < len(row):
+                other = row[number + 1]
+                white = other.left - at.right
+                near += [other] if white - by < min(white, _APART) - 0.01 else []
+            if by < 0 and number:
+                other = row[number - 1]
+                white = at.left - other.right
+                near += [other] if white + by < min(white, _APART) - 0.01 else []
+            for other in near:
+                if id(other) not in moving:
+                    moving[id(other)] = other
+                    waiting.append(other)
+        return list(moving.values())
+
+
+def straighten(layers: Layers, routes: list[Route]) -> None:
+    """Move cells and ends of wires so that few wires have a short jog."""
+    ground = _Ground(layers, routes)
+    for _ in range(_ROUNDS):
+        short = [step for step in ground.steps if _is_short(step.jog)]
+        if not sum(_try(step, ground) for step in short if _is_short(step.jog)):
+            break
+
+
+def _is_short(jog: float) -> bool:
+    return STRAIGHT < abs(jog) < LEAST_JOG - 0.01
+
+
+def _try(step: _Step, ground: _Ground) -> bool:
+    """Make the best move against a short jog, where one helps."""
+    best, most = None, 0
+    for move in _moves(step, ground):
+        fewer = _gain(move, ground)
+        if fewer > most:
+            best, most = move, fewer
+    if best is not None:
+        _make(best, ground, 1.0)
+    return best is not None
+
+
+def _moves(step: _Step, ground: _Ground) -> Iterator[_Move]:
+    """What can be done about a short jog, the best first."""
+    jog = step.jog
+    longer = (LEAST_JOG - abs(jog)) * (1 if jog > 0 else -1)
+    several = len(ground.into[id(step.high)]) > 1
+    for by in (-jog, longer):  # by how much the jog grows
+        if step.route is not None and several:
+            yield _Move(by, end=step.route)
+        for cell, way in ((step.low, -by), (step.high, by)):
+            cells = ground.bound(cell, way)
+            if (step.low in cells) != (step.high in cells):
+                yield _Move(way, tuple(cells))
+        if step.route is not None and not several:
+            yield _Move(by, end=step.route)
+        yield _Move(-by, start=step.low)
+
+
+def _gain(move: _Move, ground: _Ground) -> int:
+    """How many short jogs fewer there are after a move; 0 where it cannot be made."""
+    if move.end is not None:
+        steps = [s for s in ground.of[id(move.end.course[-1])] if s.route is move.end]
+    elif move.start is not None:
+        steps = [step for step in ground.of[id(move.start)] if step.low is move.start]
+    else:
+        inside = {id(cell) for cell in move.cells}
+        steps = [
+            step
+            for cell in move.cells
+            for step in ground.of[id(cell)]
+            if (id(step.low) in inside) != (id(step.high) in inside)
+        ]
+    before = sum([_is_short(step.jog) for step in steps])
+    _make(move, ground, 1.0)
+    after = sum([_is_short(step.jog) for step in steps])
+    possible = after < before and _is_possible(move, ground)
+    _make(move, ground, -1.0)
+    return before - after if possible else 0
+
+
+def _make(move: _Move, ground: _Ground, way: float) -> None:
+    by = move.by * way
+    if move.end is not None:
+        move.end.port += by
+    if move.start is not None:
+        move.start.out += by
+    for cell in move.cells:
+        cell.x += by
+        for route in ground.into[id(cell)]:
+            route.port += by
+
+
+def _is_possible(move: _Move, ground: _Ground) -> bool:
+    """Whether what a move leads to can be drawn."""
+    if move.end is not None:
+        return _is_port(move.end, ground.into[id(move.end.course[-1])])
+    if move.start is not None:
+        return _has_room(move.start, leaves(move.start))
+    for layer in {cell.layer for cell in move.cells} | {cell.layer + 1 for cell in move.cells}:
+        for route in ground.beside[layer]:
+            source, target = route.course[-2:]
+            away = (leaves(source) - target.x) * route.side
+            if away < SIDE_ROOM + _ARROW_ROOM or not is_clear(source, target, ground.layers):
+                return False
+    return True
+
+
+def _has_room(cell: Cell, column: float) -> bool:
+    """Whether a wire may enter or leave a cell so far from its axis."""
+    if cell.node is None or cell.node.form not in ("box", "pill", "choice"):
+        return False
+    body = cell.body or cell.extent
+    return cell.x - body.left + SIGN_MARGIN <= column <= cell.x + body.right - SIGN_MARGIN
+
+
+def _is_port(route: Route, others: list[Route]) -> bool:
+    """Whether the end of a wire is on its box and keeps its distance from other ends there."""
+    if not _has_room(route.course[-1], route.port):
+        return False
+    if any(other.edge.label for other in others) and len(others) > 1:
+        return False  # the distances are those of the labels
+    return all(
+        other is route or abs(other.port - route.port) >= LEAST_PORT_DISTANCE for other in others
+    )
