@@ -14,9 +14,9 @@ from archdsl.layout import labels as labels_at
 from archdsl.layout import route
 from archdsl.layout.cells import Cell
 from archdsl.layout.crossings import marked
-from archdsl.layout.layers import Layers, layered, ranks
+from archdsl.layout.layers import Layers, layered, ranks, trunk
 from archdsl.layout.measure import BADGE_HEIGHT, Extent, badge_width, leaf, signed
-from archdsl.layout.route import Wire
+from archdsl.layout.route import ENTERED_FROM_LANE, Wire
 from archdsl.record import record, replace
 from archdsl.theme import Sizes
 from archdsl.view.types import Badge, Diagram, Node
@@ -109,7 +109,7 @@ def arrange(
     if not diagram.nodes:
         empty = Box(0, 0, 0, 0)
         return Arranged((), (), (), empty, empty, 0.0, 0.0, 0)
-    diagram = _badges_inside(_straight(diagram))
+    diagram = _badges_inside(_round(_straight(diagram)))
     gap = sizes.gap if gap is None else gap
     inner = {
         node.id: arrange(node.inner, sizes, gap, _title_width(node, sizes))
@@ -161,6 +161,29 @@ def _straight(diagram: Diagram) -> Diagram:
     if not alone:
         return diagram
     edges = (replace(e, form="flow") if e in alone else e for e in diagram.edges)
+    return replace(diagram, edges=tuple(edges))
+
+
+def _round(diagram: Diagram) -> Diagram:
+    """A tower of which all wires that skip blocks of its trunk go round them in the lane."""
+    if not diagram.roomy:
+        return diagram
+    straight = trunk(diagram)
+    on = {name for edge in straight for name in (edge.source, edge.target)}
+    forms = {node.id: node.form for node in diagram.nodes if not node.wide}
+    skips = [
+        edge
+        for edge in diagram.edges
+        if edge.form == "flow"
+        and not (edge.label or edge.entry or edge.port)
+        and edge.source in on
+        and edge.target in on
+        and forms.get(edge.target) in ENTERED_FROM_LANE
+        and not any(edge is other for other in straight)
+    ]
+    if not skips:
+        return diagram
+    edges = (replace(e, form="residual") if e in skips else e for e in diagram.edges)
     return replace(diagram, edges=tuple(edges))
 
 

@@ -12,6 +12,7 @@ from archdsl.record import record
 
 _COLUMN_SWEEPS = 6
 _CHAIN_SWEEPS = 4
+_ROUNDING = 0.001
 _STILL = 0.4
 _STRAIGHT = 1000.0
 """How much more a straight wire from the middle one of several weighs than others."""
@@ -120,7 +121,7 @@ def _straighten(link: _Link) -> float:
     """
     low = max([cell.x + distance for cell, distance in link.lefts], default=-math.inf)
     high = min([cell.x - distance for cell, distance in link.rights], default=math.inf)
-    if low > high:
+    if low > high + _ROUNDING:
         return 0.0
     if link.weight:
         wish = sum([(cell.x + out) * share for cell, out, share in link.near]) / link.weight

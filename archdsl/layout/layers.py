@@ -112,37 +112,39 @@ def layered(
             _make_room(course[-2], label, target is not None and target.form == "operator")
             courses.append((edge, course))
     _order(rows, summed)
-    columns(rows, spacing, _trunk(diagram, courses, rank) if diagram.roomy else [])
+    straight: list[Cell] = []
+    for edge in trunk(diagram) if diagram.roomy else ():
+        course = next(cells for wire, cells in courses if wire is edge)
+        straight += course[1:] if straight else course
+    columns(rows, spacing, straight)
     return Layers(rows, cells, courses)
 
 
-def _trunk(
-    diagram: Diagram, courses: list[tuple[Edge, list[Cell]]], rank: dict[str, int]
-) -> list[Cell]:
-    """The cells of the way from an input to a result that most blocks stand on, groups before all:
-    what a reader follows through a tower.
+def trunk(diagram: Diagram) -> list[Edge]:
+    """The wires from an input to a result that most blocks stand on, groups before all: what a
+    reader follows through a tower.
     """
-    into: dict[str, list[list[Cell]]] = defaultdict(list)
-    for edge, course in courses:
-        if not edge.entry:
-            into[edge.target].append(course)
+    rank = ranks(diagram)
+    into: dict[str, list[Edge]] = defaultdict(list)
+    for edge in diagram.edges:
+        if edge.form == "flow" and not edge.entry:
+            into[edge.target].append(edge)
     length: dict[str, int] = {}
-    last: dict[str, list[Cell]] = {}
+    last: dict[str, Edge] = {}
     for node in sorted(diagram.nodes, key=lambda node: rank[node.id]):
-        courses_in = into[node.id]
-        lengths = [length[course[0].node.id] for course in courses_in if course[0].node is not None]
-        below = max(lengths, default=0)
-        longest = [c for c, size in zip(courses_in, lengths, strict=True) if size == below]
+        below = max((length[edge.source] for edge in into[node.id]), default=0)
+        longest = [edge for edge in into[node.id] if length[edge.source] == below]
         if longest:
             last[node.id] = longest[(len(longest) - 1) // 2]
-        length[node.id] = below + (_GROUP_LENGTH if node.form == "group" else 1)
+        if into[node.id] or node is diagram.nodes[0]:  # else a tensor that comes in at the side
+            below += _GROUP_LENGTH if node.form == "group" else 1
+        length[node.id] = below
     name = max(length, key=lambda name: length[name])
-    trunk: list[Cell] = []
+    edges: list[Edge] = []
     while name in last:
-        course = last[name]
-        trunk = [*course, *trunk[1:]]
-        name = course[0].node.id if course[0].node is not None else ""
-    return trunk
+        edges.append(last[name])
+        name = last[name].source
+    return edges[::-1]
 
 
 def _widen_for_hooks(cells: dict[str, Cell]) -> None:

@@ -38,6 +38,10 @@ _LABEL_ROOM = 30.0
 _COLUMN = 5.0
 
 
+ENTERED_FROM_LANE = ("operator", "pill", "box")
+"""Forms of nodes that a wire from the lane enters from the right."""
+
+
 @record
 class Wire:
     """A wire's corners from its source to its target, and where its label starts on its
@@ -210,6 +214,9 @@ def _lanes(layers: Layers, residual: list[Edge], sizes: Sizes) -> list[Route]:
     passed = [
         cell for low, high in spans for row in layers.rows[low + 1 : high + 1] for cell in row
     ]
+    for route in routes:  # what stands beside the fork, whose wires would meet the lane at its foot
+        row = layers.rows[route.course[0].layer]
+        passed += row[row.index(route.course[0]) + 1 :]
     base = max((cell.right for cell in passed), default=0.0) + sizes.lane * 0.9
     levels: list[list[tuple[int, int]]] = []
     for _, route in sorted(enumerate(routes), key=lambda numbered: _length(numbered[1])):
@@ -231,8 +238,8 @@ def _length(route: Route) -> int:
 
 
 def _enter_from_lane(route: Route, layers: Layers) -> None:
-    """Fork in the gap above the source; enter an operator from the right, anything else
-    from below.
+    """Fork in the gap above the source; enter the target from the right where nothing stands in
+    between, else from below.
     """
     source, target = route.course
     assert route.lane is not None and target.node is not None
@@ -240,7 +247,7 @@ def _enter_from_lane(route: Route, layers: Layers) -> None:
     route.pieces[source.layer] = Piece(leaves(source), route.lane, ("from", id(source)))
     row = layers.rows[target.layer]
     right = row[row.index(target) + 1 :]
-    if target.node.form in ("operator", "pill") and all(cell.node is None for cell in right):
+    if target.node.form in ENTERED_FROM_LANE and all(cell.node is None for cell in right):
         route.side = 1
     else:
         route.pieces[target.layer - 1] = Piece(route.lane, route.port, ("into", id(target)))

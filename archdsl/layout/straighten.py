@@ -113,32 +113,32 @@ def _is_short(jog: float) -> bool:
 
 
 def _try(step: _Step, ground: _Ground) -> bool:
-    """Make the best move against a short jog, where one helps."""
-    best, most = None, 0
-    for move in _moves(step, ground):
-        fewer = _gain(move, ground)
-        if fewer > most:
-            best, most = move, fewer
-    if best is not None:
-        _make(best, ground, 1.0)
-    return best is not None
-
-
-def _moves(step: _Step, ground: _Ground) -> Iterator[_Move]:
-    """What can be done about a short jog, the best first."""
+    """Make the best move against a short jog, where one helps: straight before longer."""
     jog = step.jog
-    longer = (LEAST_JOG - abs(jog)) * (1 if jog > 0 else -1)
+    for by in (-jog, (LEAST_JOG - abs(jog)) * (1 if jog > 0 else -1)):
+        best, most = None, 0
+        for move in _moves(step, by, ground):
+            fewer = _gain(move, ground)
+            if fewer > most:
+                best, most = move, fewer
+        if best is not None:
+            _make(best, ground, 1.0)
+            return True
+    return False
+
+
+def _moves(step: _Step, by: float, ground: _Ground) -> Iterator[_Move]:
+    """What makes a jog grow by a distance, the best first."""
     several = len(ground.into[id(step.high)]) > 1
-    for by in (-jog, longer):  # by how much the jog grows
-        if step.route is not None and several:
-            yield _Move(by, end=step.route)
-        for cell, way in ((step.low, -by), (step.high, by)):
-            cells = ground.bound(cell, way)
-            if (step.low in cells) != (step.high in cells):
-                yield _Move(way, tuple(cells))
-        if step.route is not None and not several:
-            yield _Move(by, end=step.route)
-        yield _Move(-by, start=step.low)
+    if step.route is not None and several:
+        yield _Move(by, end=step.route)
+    for cell, way in ((step.low, -by), (step.high, by)):
+        cells = ground.bound(cell, way)
+        if (step.low in cells) != (step.high in cells):
+            yield _Move(way, tuple(cells))
+    if step.route is not None and not several:
+        yield _Move(by, end=step.route)
+    yield _Move(-by, start=step.low)
 
 
 def _gain(move: _Move, ground: _Ground) -> int:
