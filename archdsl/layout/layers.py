@@ -122,7 +122,7 @@ def layered(
 
 def trunk(diagram: Diagram) -> list[Edge]:
     """The wires from an input to a result that most blocks stand on, groups before all: what a
-    reader follows through a tower.
+    reader follows through a tower. In a group it leads to where values leave.
     """
     rank = ranks(diagram)
     into: dict[str, list[Edge]] = defaultdict(list)
@@ -139,7 +139,8 @@ def trunk(diagram: Diagram) -> list[Edge]:
         if into[node.id] or node is diagram.nodes[0]:  # else a tensor that comes in at the side
             below += _GROUP_LENGTH if node.form == "group" else 1
         length[node.id] = below
-    name = max(length, key=lambda name: length[name])
+    ends = [node.id for node in diagram.nodes if node.form == "port" and into[node.id]]
+    name = max(ends or length, key=lambda name: length[name])
     edges: list[Edge] = []
     while name in last:
         edges.append(last[name])

@@ -26,8 +26,18 @@ from archdsl.layout.measure import (
     sign,
     sign_step,
 )
-from archdsl.layout.routes import SIDE_ROOM, STRAIGHT, Piece, Route, is_clear, leaves
-from archdsl.layout.straighten import LEAST_JOG, straighten
+from archdsl.layout.routes import (
+    BORDER_ROOM,
+    LEAST_JOG,
+    SIDE_ROOM,
+    STRAIGHT,
+    Piece,
+    Route,
+    entry_width,
+    is_clear,
+    leaves,
+)
+from archdsl.layout.straighten import straighten
 from archdsl.record import record
 from archdsl.theme import Sizes
 from archdsl.view.types import Edge
@@ -182,13 +192,13 @@ def _hook(routes: list[Route], target: Cell, sides: set[int], layers: Layers) ->
 def _enter_group(routes: list[Route], target: Cell) -> None:
     """The wires of a group's further inputs arrive at its border, right of its port."""
     border = target.x + (target.body or target.extent).right
-    apart = min(30.0, (border - 8.0 - target.x) / max(1, len(routes)))
+    apart = min(30.0, (border - BORDER_ROOM - target.x) / max(1, len(routes)))
     at = target.x
     order = sorted(routes, key=lambda route: leaves(route.course[-2]))
     for number, route in enumerate(order, 1):
-        wide = 7.0 + 10.0 * len(route.edge.entry)
+        wide = entry_width(route.edge)
         wish = max(at + apart, min(border - 20.0 - wide, leaves(route.course[-2])))
-        route.port = min(wish, border - 8.0 - apart * (len(order) - number))
+        route.port = min(wish, border - BORDER_ROOM - apart * (len(order) - number))
         at = route.port + wide
 
 

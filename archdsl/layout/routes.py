@@ -9,8 +9,14 @@ from archdsl.view.types import Edge
 
 STRAIGHT = 0.5
 """How far apart two columns may be for a wire between them to be straight."""
+LEAST_JOG = 16.0
+"""How far a wire goes aside at least where it does not run straight."""
 SIDE_ROOM = OPERATOR_RADIUS + 4.0
 """How far beside an operator a wire comes up at least that enters it from the side."""
+
+
+BORDER_ROOM = 8.0
+"""How far from the corner of a group a wire enters it at least."""
 
 
 @dataclass(slots=True)
@@ -43,6 +49,13 @@ class Route:
     def beside(self) -> bool:
         """Whether the last piece is level, from the column of the cell below."""
         return bool(self.side) and not self.hooked
+
+
+def entry_width(edge: Edge) -> float:
+    """About how far right of its wire the name of a group's input reaches; white where it has
+    none.
+    """
+    return 7.0 + 10.0 * max(1, len(edge.entry))
 
 
 def leaves(cell: Cell) -> float:

@@ -6,16 +6,25 @@ and pushes what stands in the way. Where nothing of that can be, the same moves 
 enough to be seen as a turn. A move is kept where fewer short jogs are left after it.
 """
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterator
 
 from archdsl.layout.cells import Cell
 from archdsl.layout.layers import Layers
 from archdsl.layout.measure import LEAST_PORT_DISTANCE, SIGN_MARGIN
-from archdsl.layout.routes import SIDE_ROOM, STRAIGHT, Route, is_clear, leaves
+from archdsl.layout.routes import (
+    BORDER_ROOM,
+    LEAST_JOG,
+    SIDE_ROOM,
+    STRAIGHT,
+    Route,
+    entry_width,
+    is_clear,
+    leaves,
+)
 from archdsl.record import record
 
-LEAST_JOG = 16.0
 _ROUNDS = 3
 _APART = 12.0
 """The least white that is left between two cells."""
@@ -178,7 +187,8 @@ def _make(move: _Move, ground: _Ground, way: float) -> None:
 def _is_possible(move: _Move, ground: _Ground) -> bool:
     """Whether what a move leads to can be drawn."""
     if move.end is not None:
-        return _is_port(move.end, ground.into[id(move.end.course[-1])])
+        others = ground.into[id(move.end.course[-1])]
+        return _is_entry(move.end, others) if move.end.edge.entry else _is_port(move.end, others)
     if move.start is not None:
         return _has_room(move.start, leaves(move.start))
     for layer in {cell.layer for cell in move.cells} | {cell.layer + 1 for cell in move.cells}:
@@ -196,6 +206,16 @@ def _has_room(cell: Cell, column: float) -> bool:
         return False
     body = cell.body or cell.extent
     return cell.x - body.left + SIGN_MARGIN <= column <= cell.x + body.right - SIGN_MARGIN
+
+
+def _is_entry(route: Route, others: list[Route]) -> bool:
+    """Whether the end of a wire is on a group's lower border, with room for its name."""
+    target = route.course[-1]
+    ends = sorted((other.port, entry_width(other.edge)) for other in others)
+    border = target.x + (target.body or target.extent).right
+    return route.port <= border - BORDER_ROOM and all(
+        low + width <= high for (low, width), (high, _) in itertools.pairwise(ends)
+    )
 
 
 def _is_port(route: Route, others: list[Route]) -> bool:
