@@ -13,7 +13,7 @@ from archdsl.geometry import Box, Point, around
 from archdsl.layout import labels as labels_at
 from archdsl.layout import route
 from archdsl.layout.cells import Cell
-from archdsl.layout.crossings import marked
+from archdsl.layout.crossings import marked, over
 from archdsl.layout.layers import Layers, layered, ranks, trunk
 from archdsl.layout.measure import BADGE_HEIGHT, Extent, badge_width, leaf, signed
 from archdsl.layout.route import ENTERED_FROM_LANE, Wire
@@ -30,12 +30,15 @@ COUNT_SIZE = 17.0
 
 @record
 class PlacedBadge:
-    """A badge's pill, and the end of its arrow on the node it belongs to."""
+    """A badge's pill, and the end of its arrow on the node it belongs to. `hops`: where the arrow
+    hops over wires.
+    """
 
     badge: Badge
     node: str
     box: Box
     tip: Point
+    hops: tuple[Point, ...] = ()
 
 
 @record
@@ -96,7 +99,8 @@ def _moved_wire(wire: Wire, dx: float, dy: float) -> Wire:
 
 def _moved_badge(spot: PlacedBadge, dx: float, dy: float) -> PlacedBadge:
     tip = _moved_point(spot.tip, dx, dy)
-    return PlacedBadge(spot.badge, spot.node, spot.box.moved(dx, dy), tip)
+    hops = tuple(_moved_point(hop, dx, dy) for hop in spot.hops)
+    return PlacedBadge(spot.badge, spot.node, spot.box.moved(dx, dy), tip, hops)
 
 
 def arrange(
@@ -307,7 +311,7 @@ def _framed(
     if title and ports:
         left = min(left, ports[-1] - title - 28.0)
     frame = Box(left, ink.y, right - left, ink.height)
-    badges = tuple(spot for item in placed for spot in _badges(item, left, sizes))
+    badges = tuple(spot for item in placed for spot in _badges(item, left, wires, sizes))
     reach = around([frame, *(item.box for item in badges)]) if widths else frame
     entry = next((item.box.x for item in placed if item.node.form == "port"), None)
     middle = _middle(placed)
@@ -350,7 +354,9 @@ def _reach(placed: Placed) -> Box:
     return around([reach, Box(placed.box.x - over, placed.box.y, over, 0.0)])
 
 
-def _badges(placed: Placed, border: float, sizes: Sizes) -> list[PlacedBadge]:
+def _badges(
+    placed: Placed, border: float, wires: tuple[Wire, ...], sizes: Sizes
+) -> list[PlacedBadge]:
     """A node's badges, one above the other, in the middle of the frame's left border."""
     step = BADGE_HEIGHT + 5.0
     first = placed.box.middle.y - step * (len(placed.node.badges) - 1) / 2
@@ -359,5 +365,7 @@ def _badges(placed: Placed, border: float, sizes: Sizes) -> list[PlacedBadge]:
         middle = first + number * step
         wide = badge_width(badge.label, sizes)
         box = Box(border - wide / 2, middle - BADGE_HEIGHT / 2, wide, BADGE_HEIGHT)
-        spots.append(PlacedBadge(badge, placed.node.id, box, Point(placed.box.x, middle)))
+        tip = Point(placed.box.x, middle)
+        hops = over(wires, Point(box.right, middle), tip)
+        spots.append(PlacedBadge(badge, placed.node.id, box, tip, hops))
     return spots

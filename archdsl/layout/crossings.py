@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from archdsl.geometry import Point, segments
 from archdsl.layout.route import Wire
-from archdsl.record import replace
+from archdsl.record import record, replace
 
 HOP = 4.0
 """The radius of a hop."""
@@ -24,29 +24,49 @@ def marked(wires: Sequence[Wire]) -> tuple[tuple[Wire, ...], tuple[Point, ...]]:
     for wire in wires:
         nets[wire.edge.source].append(wire)
     dots = [dot for net in nets.values() if len(net) > 1 for dot in _junctions(net)]
-    upright = sorted({
+    upright = _uprights(wires)
+    hopping: list[Wire] = []
+    for wire in wires:
+        met = [hop for a, b in segments(wire.points) for hop in upright.met(a, b, wire.edge.source)]
+        hopping.append(replace(wire, hops=tuple(met)) if met else wire)
+    return tuple(hopping), tuple(dots)
+
+
+def over(wires: Sequence[Wire], start: Point, end: Point) -> tuple[Point, ...]:
+    """Where a level line of its own hops over wires."""
+    return tuple(_uprights(wires).met(start, end, ""))
+
+
+@record
+class _Uprights:
+    """The upright pieces of wires from left to right, each with its net, and their columns."""
+
+    pieces: list[tuple[float, float, float, str]]
+    columns: list[float]
+
+    def met(self, a: Point, b: Point, net: str) -> list[Point]:
+        """The points in which a level piece of a net crosses those of others."""
+        if abs(a.y - b.y) >= _NEAR:
+            return []
+        low, high = sorted((a.x, b.x))
+        first = bisect_right(self.columns, low + 1.0)
+        between = self.pieces[first : bisect_left(self.columns, high - 1.0)]
+        crossed = {
+            x
+            for x, top, bottom, other in between
+            if other != net and top + _NEAR < a.y < bottom - _NEAR
+        }
+        return [Point(x, a.y) for x in sorted(crossed)]
+
+
+def _uprights(wires: Sequence[Wire]) -> _Uprights:
+    pieces = sorted({
         (round(a.x, 2), min(a.y, b.y), max(a.y, b.y), wire.edge.source)
         for wire in wires
         for a, b in segments(wire.points)
         if abs(a.x - b.x) < _NEAR
     })  # fmt: skip
-    columns = [piece[0] for piece in upright]
-    hopping: list[Wire] = []
-    for wire in wires:
-        hops: list[Point] = []
-        for a, b in segments(wire.points):
-            if abs(a.y - b.y) >= _NEAR:
-                continue
-            low, high = sorted((a.x, b.x))
-            between = slice(bisect_right(columns, low + 1.0), bisect_left(columns, high - 1.0))
-            met = {
-                x
-                for x, top, bottom, source in upright[between]
-                if source != wire.edge.source and top + _NEAR < a.y < bottom - _NEAR
-            }
-            hops += [Point(x, a.y) for x in sorted(met)]
-        hopping.append(replace(wire, hops=tuple(hops)) if hops else wire)
-    return tuple(hopping), tuple(dots)
+    return _Uprights(pieces, [piece[0] for piece in pieces])
 
 
 def _junctions(net: list[Wire]) -> list[Point]:

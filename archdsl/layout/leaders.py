@@ -17,7 +17,7 @@ _CORNER_OF_NODE = 18.0
 """How far from the right end of a node's lower edge a leader leaves it."""
 _ARROW = 12.0
 """How long the head of an arrow is, with some white."""
-_MOST_BELOW = 4
+_MOST_BELOW = 60
 _APART = 8.0
 """How far one leader runs below another."""
 CORNER = 18.0
@@ -154,10 +154,14 @@ def _way_out(ground: _Ground, end: End, used: list[float]) -> tuple[Point, ...]:
     start = spots[end.source]
     middle, reach = start.middle.y, start.height / 2 - min(_EDGE, start.height / 4)
     wish = min(middle + reach, max(middle - reach, _arrival(end, middle)))
-    for high in (wish, middle, middle - reach, middle + reach):
-        out, far = Point(start.right, high), Point(start.right + _FAR, high)
-        if not _runs_along(out, far, ground) and not _is_blocked(out, far, end.source, spots):
-            return (out,)
+    if _tip(end, wish) != wish:
+        wish = middle
+    far = start.right + _FAR
+    if not _is_blocked(Point(start.right, middle), Point(far, middle), end.source, spots):
+        for high in (wish, middle, middle - reach, middle + reach):
+            out, away = Point(start.right, high), Point(far, high)
+            if not _runs_along(out, away, ground) and not _is_blocked(out, away, end.source, spots):
+                return (out,)
     x = start.right - min(_CORNER_OF_NODE, start.width / 4)
     near = start.bottom + CHOICE_PADDING / 2
     heads = any(tip.x > x - 1.0 and -1.0 < near - tip.y < _ARROW for tip in ground.arrows)
@@ -170,13 +174,13 @@ def _way_out(ground: _Ground, end: End, used: list[float]) -> tuple[Point, ...]:
         words = any(crosses(a, b, label) for label in ground.labels)
         return apart and not words and not _runs_along(a, b, ground)
 
-    free = [below for below in heights if clear(below)]
-    open_ = (
-        below
-        for below in free
-        if not _is_blocked(Point(x, below), Point(x + _FAR, below), end.source, spots)
-    )
-    below = next(open_, (free or [near])[0])
+    def is_open(below: float) -> bool:
+        corner = Point(x, below)
+        down = _is_blocked(Point(x, start.bottom), corner, end.source, spots)
+        return not down and not _is_blocked(corner, Point(far, below), end.source, spots)
+
+    free = filter(clear, heights)
+    below = next((below for below in free if is_open(below)), near)
     around_right = max(spot.right for spot in spots.values() if spot.has(Point(x, below)))
     return (Point(x, start.bottom), Point(x, below), Point(around_right, below))
 

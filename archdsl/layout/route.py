@@ -21,7 +21,9 @@ from archdsl.layout.cells import LABEL_APART, Cell, spread
 from archdsl.layout.layers import Layers
 from archdsl.layout.measure import (
     HOOK,
+    HOOK_ROOM,
     LEAST_PORT_DISTANCE,
+    OPERATOR_RADIUS,
     SIGN_MARGIN,
     sign,
     sign_step,
@@ -112,12 +114,18 @@ def _widen(layers: Layers) -> None:
             columns = [other.x for other, _ in cell.below]
             left, right = min(columns) - 34.0, max(columns) + 34.0
             if number:
-                left = max(left, row[number - 1].right + 12.0)
+                left = max(left, row[number - 1].right + _beside(row[number - 1]))
             if number + 1 < len(row):
-                right = min(right, row[number + 1].left - 12.0)
+                right = min(right, row[number + 1].left - _beside(row[number + 1]))
             cell.extent = spread(cell.extent, cell.x - left, right - cell.x)
             if cell.body is not None:
                 cell.body = spread(cell.body, cell.x - left, right - cell.x)
+
+
+def _beside(cell: Cell) -> float:
+    """The least white beside a cell: next to an operator a wire may have to come up."""
+    is_operator = cell.node is not None and cell.node.form == "operator"
+    return HOOK_ROOM - OPERATOR_RADIUS if is_operator else 12.0
 
 
 def _enter(
@@ -173,20 +181,25 @@ def _spread(routes: list[Route], target: Cell) -> None:
 
 def _hook(routes: list[Route], target: Cell, sides: set[int], layers: Layers) -> None:
     """Let all but the straightest of the wires from below enter from a side that is free."""
+    below = [route for route in routes if not route.side]
+    if len(below) < 2:
+        return
     row = layers.rows[target.layer]
     number = row.index(target)
-    if number and target.x - row[number - 1].right < HOOK + 6.0:
+    if number and target.x - row[number - 1].right < HOOK_ROOM:
         sides = sides | {-1}
-    if number + 1 < len(row) and row[number + 1].left - target.x < HOOK + 6.0:
+    if number + 1 < len(row) and row[number + 1].left - target.x < HOOK_ROOM:
         sides = sides | {1}
-    below = [route for route in routes if not route.side]
     for route in sorted(below, key=lambda r: abs(leaves(r.course[-2]) - target.x))[1:]:
         wish = 1 if leaves(route.course[-2]) >= target.x else -1
         free = [side for side in (wish, -wish) if side not in sides]
         if free:
             route.side, route.hooked = free[0], True
             route.port = target.x + free[0] * HOOK
-            sides.add(free[0])
+            sides = sides | {free[0]}
+            target.body = target.body or target.extent
+            left, right = (HOOK_ROOM, 0.0) if free[0] < 0 else (0.0, HOOK_ROOM)
+            target.extent = spread(target.extent, left, right)
 
 
 def _enter_group(routes: list[Route], target: Cell) -> None:

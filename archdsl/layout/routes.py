@@ -52,10 +52,8 @@ class Route:
 
 
 def entry_width(edge: Edge) -> float:
-    """About how far right of its wire the name of a group's input reaches; white where it has
-    none.
-    """
-    return 7.0 + 10.0 * max(1, len(edge.entry))
+    """About how far right of its wire the name of an input reaches; white where it has none."""
+    return 7.0 + 10.0 * len(edge.entry) if edge.entry else LEAST_JOG
 
 
 def leaves(cell: Cell) -> float:

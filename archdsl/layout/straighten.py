@@ -47,13 +47,13 @@ class _Step:
 
 @record
 class _Move:
-    """A way to change a jog: cells move by a distance, or a wire's end does, or where wires leave a
+    """A way to change a jog: cells move by a distance, or ends of wires do, or where wires leave a
     cell.
     """
 
     by: float
     cells: tuple[Cell, ...] = ()
-    end: Route | None = None
+    ends: tuple[Route, ...] = ()
     start: Cell | None = None
 
 
@@ -138,22 +138,25 @@ def _try(step: _Step, ground: _Ground) -> bool:
 
 def _moves(step: _Step, by: float, ground: _Ground) -> Iterator[_Move]:
     """What makes a jog grow by a distance, the best first."""
-    several = len(ground.into[id(step.high)]) > 1
+    others = ground.into[id(step.high)]
+    several = len(others) > 1
     if step.route is not None and several:
-        yield _Move(by, end=step.route)
+        yield _Move(by, ends=(step.route,))
     for cell, way in ((step.low, -by), (step.high, by)):
         cells = ground.bound(cell, way)
         if (step.low in cells) != (step.high in cells):
             yield _Move(way, tuple(cells))
-    if step.route is not None and not several:
-        yield _Move(by, end=step.route)
+    if step.route is not None:
+        end = step.route.port
+        pushed = (r for r in others if (r.port - end) * by > 0.0 and not r.beside)
+        yield _Move(by, ends=(step.route, *pushed))
     yield _Move(-by, start=step.low)
 
 
 def _gain(move: _Move, ground: _Ground) -> int:
     """How many short jogs fewer there are after a move; 0 where it cannot be made."""
-    if move.end is not None:
-        steps = [s for s in ground.of[id(move.end.course[-1])] if s.route is move.end]
+    if move.ends:
+        steps = [s for s in ground.of[id(move.ends[0].course[-1])] if s.route in move.ends]
     elif move.start is not None:
         steps = [step for step in ground.of[id(move.start)] if step.low is move.start]
     else:
@@ -174,8 +177,8 @@ def _gain(move: _Move, ground: _Ground) -> int:
 
 def _make(move: _Move, ground: _Ground, way: float) -> None:
     by = move.by * way
-    if move.end is not None:
-        move.end.port += by
+    for route in move.ends:
+        route.port += by
     if move.start is not None:
         move.start.out += by
     for cell in move.cells:
@@ -186,9 +189,10 @@ def _make(move: _Move, ground: _Ground, way: float) -> None:
 
 def _is_possible(move: _Move, ground: _Ground) -> bool:
     """Whether what a move leads to can be drawn."""
-    if move.end is not None:
-        others = ground.into[id(move.end.course[-1])]
-        return _is_entry(move.end, others) if move.end.edge.entry else _is_port(move.end, others)
+    if move.ends:
+        others = ground.into[id(move.ends[0].course[-1])]
+        check = _is_entry if move.ends[0].edge.entry else _is_port
+        return all(check(route, others, move) for route in move.ends)
     if move.start is not None:
         return _has_room(move.start, leaves(move.start))
     for layer in {cell.layer for cell in move.cells} | {cell.layer + 1 for cell in move.cells}:
@@ -208,7 +212,7 @@ def _has_room(cell: Cell, column: float) -> bool:
     return cell.x - body.left + SIGN_MARGIN <= column <= cell.x + body.right - SIGN_MARGIN
 
 
-def _is_entry(route: Route, others: list[Route]) -> bool:
+def _is_entry(route: Route, others: list[Route], _: _Move) -> bool:
     """Whether the end of a wire is on a group's lower border, with room for its name."""
     target = route.course[-1]
     ends = sorted((other.port, entry_width(other.edge)) for other in others)
@@ -218,12 +222,18 @@ def _is_entry(route: Route, others: list[Route]) -> bool:
     )
 
 
-def _is_port(route: Route, others: list[Route]) -> bool:
-    """Whether the end of a wire is on its box and keeps its distance from other ends there."""
+def _is_port(route: Route, others: list[Route], move: _Move) -> bool:
+    """Whether the end of a wire is on its box and keeps its distance from other ends there: that of
+    the labels between, where they have some.
+    """
     if not _has_room(route.course[-1], route.port):
         return False
-    if any(other.edge.label for other in others) and len(others) > 1:
-        return False  # the distances are those of the labels
+    labelled = any(other.edge.label for other in others)
     return all(
-        other is route or abs(other.port - route.port) >= LEAST_PORT_DISTANCE for other in others
+        other in move.ends
+        or (
+            abs(other.port - route.port) >= LEAST_PORT_DISTANCE
+            and (not labelled or (route.port - other.port) * move.by > 0.0)
+        )
+        for other in others
     )

@@ -76,7 +76,7 @@ def wire(placed: Wire, sizes: Sizes) -> list[Item]:
     forks = placed.edge.form == "residual"
     items: list[Item] = [
         Path(
-            _hopping(placed),
+            _hopping(placed.points, placed.hops),
             use="wire",
             stroke="ink",
             width=sizes.line,
@@ -91,21 +91,19 @@ def wire(placed: Wire, sizes: Sizes) -> list[Item]:
     return items
 
 
-def _hopping(wire: Wire) -> tuple[Point, ...]:
+def _hopping(corners: tuple[Point, ...], hops: tuple[Point, ...]) -> tuple[Point, ...]:
     """A wire's points, with an arc over each wire that it hops over."""
-    if not wire.hops:
-        return wire.points
-    points = [wire.points[0]]
-    for a, b in segments(wire.points):
-        on = [
-            hop
-            for hop in wire.hops
-            if hop.y == a.y == b.y and min(a.x, b.x) < hop.x < max(a.x, b.x)
-        ]
-        stops = sorted({a.x, b.x, *(hop.x for hop in on)}, reverse=a.x > b.x)
+    if not hops:
+        return corners
+    points = [corners[0]]
+    for a, b in segments(corners):
+        way = 1 if b.x > a.x else -1
+        on = [x for x, y in hops if y == a.y == b.y and 0.0 < (x - a.x) * way < (b.x - a.x) * way]
+        stops = [a.x, *sorted(on, reverse=way < 0), b.x]
         for before, hop, after in zip(stops, stops[1:], stops[2:], strict=False):
-            near = (abs(hop - end) / (1 if end in (a.x, b.x) else 2) for end in (before, after))
-            points += _arc(Point(hop, a.y), min(HOP, *near), 1 if b.x > a.x else -1)
+            left = abs(hop - before) / (1 if before == a.x else 2)
+            right = abs(after - hop) / (1 if after == b.x else 2)
+            points += _arc(Point(hop, a.y), min(HOP, left, right), way)
         points.append(b)
     return tuple(points)
 
@@ -282,7 +280,7 @@ def _badge(placed: PlacedBadge, sizes: Sizes) -> list[Item]:
     )
     return [
         Path(
-            (start, placed.tip),
+            _hopping((start, placed.tip), placed.hops),
             use="wire",
             stroke="ink",
             width=sizes.line,
