@@ -112,6 +112,7 @@ def layered(
             _make_room(course[-2], label, target is not None and target.form == "operator")
             courses.append((edge, course))
     _order(rows, summed)
+    _part_operators(rows)
     straight: list[Cell] = []
     for edge in trunk(diagram) if diagram.roomy else ():
         course = next(cells for wire, cells in courses if wire is edge)
@@ -154,6 +155,20 @@ def _widen_for_hooks(cells: dict[str, Cell]) -> None:
         if cell.node is not None and cell.node.mark in ORDERED:
             cell.body = cell.extent
             cell.extent = spread(cell.extent, HOOK + 6.0, HOOK + 6.0)
+
+
+def _part_operators(rows: list[list[Cell]]) -> None:
+    """Leave room between neighbouring operators for a wire close beside each of them."""
+    for row in rows:
+        for left, right in itertools.pairwise(row):
+            if _has_operands(left) and _has_operands(right):
+                left.body, right.body = left.body or left.extent, right.body or right.extent
+                left.extent = spread(left.extent, 0.0, HOOK)
+                right.extent = spread(right.extent, HOOK, 0.0)
+
+
+def _has_operands(cell: Cell) -> bool:
+    return cell.node is not None and cell.node.form == "operator" and len(cell.below) > 1
 
 
 def _widen_for_labels(

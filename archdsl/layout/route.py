@@ -21,6 +21,7 @@ from archdsl.layout.cells import LABEL_APART, Cell, spread
 from archdsl.layout.layers import Layers
 from archdsl.layout.measure import (
     HOOK,
+    HOOK_APART,
     HOOK_ROOM,
     LEAST_PORT_DISTANCE,
     OPERATOR_RADIUS,
@@ -30,6 +31,7 @@ from archdsl.layout.measure import (
 )
 from archdsl.layout.routes import (
     BORDER_ROOM,
+    COLUMN,
     LEAST_JOG,
     SIDE_ROOM,
     STRAIGHT,
@@ -47,7 +49,6 @@ from archdsl.view.types import Edge
 _FIRST_TRACK = 9.0
 _ARROW_ROOM = 13.0
 _LABEL_ROOM = 30.0
-_COLUMN = 5.0
 
 
 ENTERED_FROM_LANE = ("operator", "pill", "box")
@@ -93,6 +94,12 @@ def plan(layers: Layers, residual: list[Edge], sizes: Sizes) -> Plan:
     signs = {id(r): sign_step(r.edge.label, sizes) for r in routes if sign(r.edge.label)}
     for arriving in entered.values():
         _enter(arriving, layers, doubled, labels, signs)
+    rising: dict[int, list[float]] = defaultdict(list)
+    for route in routes:
+        if route.beside:
+            rising[route.course[-1].layer].append(leaves(route.course[-2]))
+    for arriving in entered.values():
+        _hook(arriving, layers, doubled, rising)
     straighten(layers, routes)
     for route in routes:
         _jogs(route)
@@ -151,7 +158,6 @@ def _enter(
                 route.side = side
                 sides.add(side)
             route.port = target.x
-        _hook(routes, target, sides, layers)
         return
     if node.form in ("group", "port") or (len(routes) == 1 and not node.wide):
         _enter_group([route for route in routes if route.edge.entry], target)
@@ -179,27 +185,37 @@ def _spread(routes: list[Route], target: Cell) -> None:
         route.port = target.x + (number - straight) * LEAST_JOG
 
 
-def _hook(routes: list[Route], target: Cell, sides: set[int], layers: Layers) -> None:
-    """Let all but the straightest of the wires from below enter from a side that is free."""
+def _hook(
+    routes: list[Route], layers: Layers, doubled: set[str], rising: dict[int, list[float]]
+) -> None:
+    """Let all but the straightest of the wires into an operator from below enter from a side that
+    is free. `rising`: the columns in which wires come up to a layer from below.
+    """
+    target = routes[0].course[-1]
     below = [route for route in routes if not route.side]
-    if len(below) < 2:
+    if target.node is None or target.node.form != "operator" or len(below) < 2:
         return
+    sides = {route.side for route in routes} | ({1} if target.node.id in doubled else set())
     row = layers.rows[target.layer]
     number = row.index(target)
     if number and target.x - row[number - 1].right < HOOK_ROOM:
-        sides = sides | {-1}
+        sides.add(-1)
     if number + 1 < len(row) and row[number + 1].left - target.x < HOOK_ROOM:
-        sides = sides | {1}
+        sides.add(1)
+    columns = rising[target.layer]
     for route in sorted(below, key=lambda r: abs(leaves(r.course[-2]) - target.x))[1:]:
         wish = 1 if leaves(route.course[-2]) >= target.x else -1
-        free = [side for side in (wish, -wish) if side not in sides]
-        if free:
-            route.side, route.hooked = free[0], True
-            route.port = target.x + free[0] * HOOK
-            sides = sides | {free[0]}
+        for side in (wish, -wish):
+            port = target.x + side * HOOK
+            if side in sides or any(abs(port - column) < HOOK_APART for column in columns):
+                continue
+            route.side, route.hooked, route.port = side, True, port
+            sides.add(side)
+            columns.append(port)
             target.body = target.body or target.extent
-            left, right = (HOOK_ROOM, 0.0) if free[0] < 0 else (0.0, HOOK_ROOM)
+            left, right = (HOOK_ROOM, 0.0) if side < 0 else (0.0, HOOK_ROOM)
             target.extent = spread(target.extent, left, right)
+            break
 
 
 def _enter_group(routes: list[Route], target: Cell) -> None:
@@ -321,13 +337,13 @@ def _below(nets: dict[tuple[str, int], list[Piece]]) -> dict[tuple[str, int], se
     rising: dict[int, list[tuple[float, tuple[str, int]]]] = defaultdict(list)
     for net, pieces in nets.items():
         for piece in pieces:
-            rising[round(piece.start / _COLUMN)].append((piece.start, net))
+            rising[round(piece.start / COLUMN)].append((piece.start, net))
     under: dict[tuple[str, int], set[tuple[str, int]]] = {net: set() for net in nets}
     for net, pieces in nets.items():
         for piece in pieces:
-            column = round(piece.end / _COLUMN)
+            column = round(piece.end / COLUMN)
             for start, other in (pair for at in (-1, 0, 1) for pair in rising[column + at]):
-                if other != net and abs(start - piece.end) < _COLUMN:
+                if other != net and abs(start - piece.end) < COLUMN:
                     under[net].add(other)
     return under
 

@@ -9,6 +9,8 @@ from archdsl.view.types import Edge
 
 STRAIGHT = 0.5
 """How far apart two columns may be for a wire between them to be straight."""
+COLUMN = 5.0
+"""How far apart wires run at least that go up."""
 LEAST_JOG = 16.0
 """How far a wire goes aside at least where it does not run straight."""
 SIDE_ROOM = OPERATOR_RADIUS + 4.0

@@ -15,6 +15,7 @@ from archdsl.layout.layers import Layers
 from archdsl.layout.measure import LEAST_PORT_DISTANCE, SIGN_MARGIN
 from archdsl.layout.routes import (
     BORDER_ROOM,
+    COLUMN,
     LEAST_JOG,
     SIDE_ROOM,
     STRAIGHT,
@@ -29,6 +30,8 @@ _ROUNDS = 3
 _APART = 12.0
 """The least white that is left between two cells."""
 _ARROW_ROOM = 9.0
+_PARTED = 8.0
+"""How far a wire moves at least that runs on one line with another one."""
 
 
 @record
@@ -40,9 +43,14 @@ class _Step:
     route: Route | None
 
     @property
+    def end(self) -> float:
+        """The column to which the step goes."""
+        return self.route.port if self.route else self.high.x
+
+    @property
     def jog(self) -> float:
         """How far right the step goes."""
-        return (self.route.port if self.route else self.high.x) - leaves(self.low)
+        return self.end - leaves(self.low)
 
 
 @record
@@ -115,6 +123,41 @@ def straighten(layers: Layers, routes: list[Route]) -> None:
         short = [step for step in ground.steps if _is_short(step.jog)]
         if not sum(_try(step, ground) for step in short if _is_short(step.jog)):
             break
+    _part(ground)
+
+
+def _part(ground: _Ground) -> None:
+    """Move one of two wires that each go up where the other one comes from below: whichever of
+    them turns first, both would run on one line.
+    """
+    rising: dict[tuple[int, int], list[_Step]] = defaultdict(list)
+    turning = [step for step in ground.steps if abs(step.jog) > STRAIGHT]
+    for step in turning:
+        rising[step.low.layer, round(leaves(step.low) / COLUMN)].append(step)
+    for step in turning:
+        column = round(step.end / COLUMN)
+        for at in (column - 1, column, column + 1):
+            for other in rising.get((step.low.layer, at), ()):
+                if _is_swapped(step, other):
+                    _move_apart(step, other, ground)
+
+
+def _is_swapped(one: _Step, other: _Step) -> bool:
+    ends = abs(one.end - leaves(other.low)), abs(other.end - leaves(one.low))
+    return one.low is not other.low and max(ends) < COLUMN
+
+
+def _move_apart(one: _Step, other: _Step, ground: _Ground) -> None:
+    """Make the first move after which two wires are no longer swapped and no jog is short."""
+    for by in (_PARTED, -_PARTED, 2 * _PARTED, -2 * _PARTED):
+        for step in (one, other):
+            for move in _moves(step, by, ground):
+                if _gain(move, ground) is None:
+                    continue
+                _make(move, ground, 1.0)
+                if not _is_swapped(one, other):
+                    return
+                _make(move, ground, -1.0)
 
 
 def _is_short(jog: float) -> bool:
@@ -128,7 +171,7 @@ def _try(step: _Step, ground: _Ground) -> bool:
         best, most = None, 0
         for move in _moves(step, by, ground):
             fewer = _gain(move, ground)
-            if fewer > most:
+            if fewer is not None and fewer > most:
                 best, most = move, fewer
         if best is not None:
             _make(best, ground, 1.0)
@@ -153,8 +196,8 @@ def _moves(step: _Step, by: float, ground: _Ground) -> Iterator[_Move]:
     yield _Move(-by, start=step.low)
 
 
-def _gain(move: _Move, ground: _Ground) -> int:
-    """How many short jogs fewer there are after a move; 0 where it cannot be made."""
+def _gain(move: _Move, ground: _Ground) -> int | None:
+    """How many short jogs fewer there are after a move; None where it cannot be made."""
     if move.ends:
         steps = [s for s in ground.of[id(move.ends[0].course[-1])] if s.route in move.ends]
     elif move.start is not None:
@@ -170,9 +213,9 @@ def _gain(move: _Move, ground: _Ground) -> int:
     before = sum([_is_short(step.jog) for step in steps])
     _make(move, ground, 1.0)
     after = sum([_is_short(step.jog) for step in steps])
-    possible = after < before and _is_possible(move, ground)
+    possible = after <= before and _is_possible(move, ground)
     _make(move, ground, -1.0)
-    return before - after if possible else 0
+    return before - after if possible else None
 
 
 def _make(move: _Move, ground: _Ground, way: float) -> None:
