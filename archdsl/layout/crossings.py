@@ -5,11 +5,13 @@ junction, and has a dot. Where wires of two nets cross, the level one hops over 
 does so next to no end of its own piece, where a hop would be taken for a corner.
 """
 
+import itertools
+import math
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 
-from archdsl.geometry import Point, segments
+from archdsl.geometry import Point
 from archdsl.layout.route import Wire
 from archdsl.record import record, replace
 
@@ -23,12 +25,17 @@ def marked(wires: Sequence[Wire]) -> tuple[tuple[Wire, ...], tuple[Point, ...]]:
     nets: dict[str, list[Wire]] = defaultdict(list)
     for wire in wires:
         nets[wire.edge.source].append(wire)
+    if len(nets) == len(wires) < 2:
+        return tuple(wires), ()
     dots = [dot for net in nets.values() if len(net) > 1 for dot in _junctions(net)]
     upright = _uprights(wires)
     hopping: list[Wire] = []
     for wire in wires:
-        met = [hop for a, b in segments(wire.points) for hop in upright.met(a, b, wire.edge.source)]
-        hopping.append(replace(wire, hops=tuple(met)) if met else wire)
+        hops: list[Point] = []
+        for a, b in itertools.pairwise(wire.points):
+            if a.y == b.y:
+                hops += upright.met(a, b, wire.edge.source)
+        hopping.append(replace(wire, hops=tuple(hops)) if hops else wire)
     return tuple(hopping), tuple(dots)
 
 
@@ -46,53 +53,56 @@ class _Uprights:
 
     def met(self, a: Point, b: Point, net: str) -> list[Point]:
         """The points in which a level piece of a net crosses those of others."""
-        if abs(a.y - b.y) >= _NEAR:
-            return []
-        low, high = sorted((a.x, b.x))
+        low, high = (a.x, b.x) if a.x < b.x else (b.x, a.x)
         first = bisect_right(self.columns, low + 1.0)
-        between = self.pieces[first : bisect_left(self.columns, high - 1.0)]
-        crossed = {
-            x
-            for x, top, bottom, other in between
-            if other != net and top + _NEAR < a.y < bottom - _NEAR
-        }
-        return [Point(x, a.y) for x in sorted(crossed)]
+        last = bisect_left(self.columns, high - 1.0, first)
+        return [
+            Point(x, a.y)
+            for x in dict.fromkeys(
+                x
+                for x, top, bottom, other in self.pieces[first:last]
+                if top + _NEAR < a.y < bottom - _NEAR and other != net
+            )
+        ]
 
 
 def _uprights(wires: Sequence[Wire]) -> _Uprights:
     pieces = sorted({
-        (round(a.x, 2), min(a.y, b.y), max(a.y, b.y), wire.edge.source)
+        (a.x, a.y, b.y, wire.edge.source) if a.y < b.y else (a.x, b.y, a.y, wire.edge.source)
         for wire in wires
-        for a, b in segments(wire.points)
-        if abs(a.x - b.x) < _NEAR
+        for a, b in itertools.pairwise(wire.points)
+        if a.x == b.x
     })  # fmt: skip
     return _Uprights(pieces, [piece[0] for piece in pieces])
 
 
 def _junctions(net: list[Wire]) -> list[Point]:
     """The points in which the wires of a net leave in three directions or more."""
-    pieces = {piece for wire in net for piece in segments(wire.points)}
-    corners = {_rounded(point): point for wire in net for point in wire.points}
-    return [point for point in corners.values() if len(_directions(point, pieces)) > 2]
+    rows: dict[float, list[tuple[float, float]]] = defaultdict(list)
+    columns: dict[float, list[tuple[float, float]]] = defaultdict(list)
+    corners: dict[tuple[float, float], Point] = {}
+    for wire in net:
+        x = y = math.nan
+        for point in wire.points:
+            before_x, before_y, x, y = x, y, round(point.x, 1), round(point.y, 1)
+            corners[x, y] = point
+            if x == before_x:
+                columns[x].append((before_y, y) if before_y < y else (y, before_y))
+            elif y == before_y:
+                rows[y].append((before_x, x) if before_x < x else (x, before_x))
+    return [
+        point
+        for (x, y), point in corners.items()
+        if _ways(x, rows.get(y, ())) + _ways(y, columns.get(x, ())) > 2
+    ]
 
 
-def _rounded(point: Point) -> tuple[float, float]:
-    return round(point.x, 1), round(point.y, 1)
-
-
-def _directions(at: Point, pieces: set[tuple[Point, Point]]) -> set[tuple[int, int]]:
-    """In which directions pieces leave a point, as signs of x and y."""
-    ways: set[tuple[int, int]] = set()
-    for a, b in pieces:
-        upright = abs(a.x - b.x) < _NEAR
-        across = a.x - at.x if upright else a.y - at.y
-        if abs(across) > _NEAR:
-            continue
-        for end in (a, b):
-            along = end.y - at.y if upright else end.x - at.x
-            other = a if end is b else b
-            beyond = other.y - at.y if upright else other.x - at.x
-            if abs(along) > _NEAR and along * beyond <= _NEAR * abs(along):
-                sign = 1 if along > 0 else -1
-                ways.add((0, sign) if upright else (sign, 0))
-    return ways
+def _ways(at: float, spans: Sequence[tuple[float, float]]) -> int:
+    """In how many directions spans on a line leave a place on it."""
+    back = forth = 0
+    for low, high in spans:
+        if low < at <= high:
+            back = 1
+        if low <= at < high:
+            forth = 1
+    return back + forth
