@@ -19,7 +19,7 @@ from archdsl.layout.measure import BADGE_HEIGHT, Extent, badge_width, leaf, sign
 from archdsl.layout.route import ENTERED_FROM_LANE, Wire
 from archdsl.record import record, replace
 from archdsl.theme import Sizes
-from archdsl.view.types import Badge, Diagram, Node
+from archdsl.view.types import Badge, Diagram, Edge, Node
 
 _LANE_SHARE = 0.85
 _HEAD = 36.0
@@ -113,7 +113,10 @@ def arrange(
     if not diagram.nodes:
         empty = Box(0, 0, 0, 0)
         return Arranged((), (), (), empty, empty, 0.0, 0.0, 0)
-    diagram = _badges_inside(_round(_straight(diagram)))
+    diagram = _straight(diagram)
+    rank = ranks(diagram)
+    straight = trunk(diagram, rank) if diagram.roomy else []
+    diagram = _badges_inside(_round(diagram, straight), rank)
     gap = sizes.gap if gap is None else gap
     inner = {
         node.id: arrange(node.inner, sizes, gap, _title_width(node, sizes))
@@ -138,7 +141,8 @@ def arrange(
         if edge.label
     }
     outs = {name: group.exit - group.entry for name, group in inner.items()}
-    layers = layered(diagram, extents, sizes.lane if diagram.roomy else 18.0, labels, outs)
+    spacing = sizes.lane if diagram.roomy else 18.0
+    layers = layered(diagram, rank, straight, extents, spacing, labels, outs)
     residual = [edge for edge in diagram.edges if edge.form == "residual"]
     plan = route.plan(layers, residual, sizes)
     heights = [max((cell.extent.height for cell in row), default=0.0) for row in layers.rows]
@@ -168,11 +172,10 @@ def _straight(diagram: Diagram) -> Diagram:
     return replace(diagram, edges=tuple(edges))
 
 
-def _round(diagram: Diagram) -> Diagram:
-    """A tower of which all wires that skip blocks of its trunk go round them in the lane."""
-    if not diagram.roomy:
+def _round(diagram: Diagram, straight: list[Edge]) -> Diagram:
+    """A diagram of which all wires that skip blocks of its trunk go round them in the lane."""
+    if len(straight) == len(diagram.edges):
         return diagram
-    straight = trunk(diagram)
     on = {name for edge in straight for name in (edge.source, edge.target)}
     forms = {node.id: node.form for node in diagram.nodes if not node.wide}
     skips = [
@@ -191,13 +194,12 @@ def _round(diagram: Diagram) -> Diagram:
     return replace(diagram, edges=tuple(edges))
 
 
-def _badges_inside(diagram: Diagram) -> Diagram:
+def _badges_inside(diagram: Diagram, rank: dict[str, int]) -> Diagram:
     """A node that has others beside it, which a badge's arrow would cross, has its badges in its
     own lines; so has each block of a choice.
     """
     if not any(node.badges for node in diagram.nodes):
         return diagram
-    rank = ranks(diagram)
     beside = Counter(rank[node.id] for node in diagram.nodes if node.form != "terminal")
     return replace(
         diagram,

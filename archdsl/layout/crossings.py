@@ -6,7 +6,6 @@ does so next to no end of its own piece, where a hop would be taken for a corner
 """
 
 import itertools
-import math
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
@@ -82,8 +81,10 @@ def _junctions(net: list[Wire]) -> list[Point]:
     columns: dict[float, list[tuple[float, float]]] = defaultdict(list)
     corners: dict[tuple[float, float], Point] = {}
     for wire in net:
-        x = y = math.nan
-        for point in wire.points:
+        x, y = round(wire.points[0].x, 1), round(wire.points[0].y, 1)
+        if wire.edge.form == "residual":  # it starts where it leaves another wire
+            corners[x, y] = wire.points[0]
+        for point in wire.points[1:]:
             before_x, before_y, x, y = x, y, round(point.x, 1), round(point.y, 1)
             corners[x, y] = point
             if x == before_x:

@@ -79,17 +79,19 @@ def _topological(
 
 def layered(
     diagram: Diagram,
+    rank: Mapping[str, int],
+    straight: Sequence[Edge],
     extents: Mapping[str, Extent],
     spacing: float,
     labels: Mapping[tuple[str, str, str], float],
     outs: Mapping[str, float],
 ) -> Layers:
-    """Place the nodes of `diagram` in layers and columns, `spacing` pixels apart at least.
+    """Place the nodes of `diagram` in the layers `rank`, columns `spacing` pixels apart at least,
+    those of the wires `straight` in one.
 
     `labels` holds the widths of the edges' labels, each of which stands right of its wire's last
     piece. `outs`: how far right of its axis wires leave a node.
     """
-    rank = ranks(diagram)
     cells = {
         node.id: Cell(node, extents[node.id], rank[node.id], out=outs.get(node.id, 0.0))
         for node in diagram.nodes
@@ -113,19 +115,19 @@ def layered(
             courses.append((edge, course))
     _order(rows, summed)
     _part_operators(rows)
-    straight: list[Cell] = []
-    for edge in trunk(diagram) if diagram.roomy else ():
-        course = next(cells for wire, cells in courses if wire is edge)
-        straight += course[1:] if straight else course
-    columns(rows, spacing, straight)
+    pinned: list[Cell] = []
+    by_edge = {id(edge): course for edge, course in courses} if straight else {}
+    for edge in straight:
+        course = by_edge[id(edge)]
+        pinned += course[1:] if pinned else course
+    columns(rows, spacing, pinned)
     return Layers(rows, cells, courses)
 
 
-def trunk(diagram: Diagram) -> list[Edge]:
+def trunk(diagram: Diagram, rank: dict[str, int]) -> list[Edge]:
     """The wires from an input to a result that most blocks stand on, groups before all: what a
     reader follows through a tower. In a group it leads to where values leave.
     """
-    rank = ranks(diagram)
     into: dict[str, list[Edge]] = defaultdict(list)
     for edge in diagram.edges:
         if edge.form == "flow" and not edge.entry:

@@ -407,13 +407,17 @@ def _flank(target: Cell, side: int) -> float:
 
 def _straightened(points: list[Point]) -> tuple[Point, ...]:
     """The corners alone: no point between two others on a straight line, none twice."""
-    kept: list[Point] = []
-    for point in points:
-        if kept and abs(point.x - kept[-1].x) < 0.01 and abs(point.y - kept[-1].y) < 0.01:
+    kept = points[:1]
+    x, y = points[0]
+    upright = level = False
+    for point in points[1:]:
+        same_x, same_y = -0.01 < point.x - x < 0.01, -0.01 < point.y - y < 0.01
+        if same_x and same_y:
             continue
-        if len(kept) > 1:
-            a, b = kept[-2], kept[-1]
-            if abs((b.x - a.x) * (point.y - b.y) - (b.y - a.y) * (point.x - b.x)) < 0.01:
-                kept.pop()
-        kept.append(point)
+        if (upright and same_x) or (level and same_y):
+            kept[-1] = point
+        else:
+            kept.append(point)
+        upright, level = same_x, same_y
+        x, y = point
     return tuple(kept)

@@ -66,27 +66,21 @@ class _Move:
 
 
 class _Ground:
-    """The steps of all wires, and what is beside what."""
+    """What is beside what, and which steps enter and leave each cell."""
 
-    def __init__(self, layers: Layers, routes: list[Route]) -> None:
+    def __init__(self, layers: Layers, routes: list[Route], steps: list[_Step]) -> None:
         self.layers = layers
-        self.steps: list[_Step] = []
-        self.beside: dict[int, list[Route]] = defaultdict(list)
         self.of: dict[int, list[_Step]] = defaultdict(list)
+        for step in steps:
+            self.of[id(step.low)].append(step)
+            self.of[id(step.high)].append(step)
         self.into: dict[int, list[Route]] = defaultdict(list)
+        self.beside: dict[int, list[Route]] = defaultdict(list)
         for route in routes:
-            pairs = list(zip(route.course, route.course[1:], strict=False))
-            for number, (low, high) in enumerate(pairs):
-                last = number == len(pairs) - 1
-                if last:
-                    self.into[id(high)].append(route)
-                if last and route.beside:
-                    self.beside[high.layer].append(route)
-                    continue
-                step = _Step(low, high, route if last else None)
-                self.steps.append(step)
-                self.of[id(low)].append(step)
-                self.of[id(high)].append(step)
+            target = route.course[-1]
+            self.into[id(target)].append(route)
+            if route.beside:
+                self.beside[target.layer].append(route)
         self.place = {id(c): number for row in layers.rows for number, c in enumerate(row)}
 
     def bound(self, cell: Cell, by: float) -> list[Cell]:
@@ -117,29 +111,46 @@ class _Ground:
 
 
 def straighten(layers: Layers, routes: list[Route]) -> None:
-    """Move cells and ends of wires so that few wires have a short jog."""
-    ground = _Ground(layers, routes)
+    """Move cells and ends of wires so that few wires have a short jog, and none run on one line."""
+    steps = [step for route in routes for step in _steps(route)]
+    turning = [step for step in steps if abs(step.jog) > STRAIGHT]
+    short = [step for step in turning if _is_short(step.jog)]
+    swapped = _swapped(turning)
+    if not short and not swapped:
+        return
+    ground = _Ground(layers, routes, steps)
     for _ in range(_ROUNDS):
-        short = [step for step in ground.steps if _is_short(step.jog)]
         if not sum(_try(step, ground) for step in short if _is_short(step.jog)):
             break
-    _part(ground)
+        short = [step for step in steps if _is_short(step.jog)]
+    for one, other in _swapped([step for step in steps if abs(step.jog) > STRAIGHT]):
+        _move_apart(one, other, ground)
 
 
-def _part(ground: _Ground) -> None:
-    """Move one of two wires that each go up where the other one comes from below: whichever of
-    them turns first, both would run on one line.
+def _steps(route: Route) -> list[_Step]:
+    """The steps of a wire, without a last one that is level."""
+    course = route.course
+    steps = [_Step(low, high, None) for low, high in itertools.pairwise(course[:-1])]
+    if not route.beside:
+        steps.append(_Step(course[-2], course[-1], route))
+    return steps
+
+
+def _swapped(turning: list[_Step]) -> list[tuple[_Step, _Step]]:
+    """Steps of two wires that each go up where the other one comes from below: whichever of them
+    turned first, both would run on one line.
     """
     rising: dict[tuple[int, int], list[_Step]] = defaultdict(list)
-    turning = [step for step in ground.steps if abs(step.jog) > STRAIGHT]
     for step in turning:
         rising[step.low.layer, round(leaves(step.low) / COLUMN)].append(step)
+    pairs: list[tuple[_Step, _Step]] = []
     for step in turning:
-        column = round(step.end / COLUMN)
+        column, layer = round(step.end / COLUMN), step.low.layer
         for at in (column - 1, column, column + 1):
-            for other in rising.get((step.low.layer, at), ()):
-                if _is_swapped(step, other):
-                    _move_apart(step, other, ground)
+            near = rising.get((layer, at))
+            if near:
+                pairs += [(step, other) for other in near if _is_swapped(step, other)]
+    return pairs
 
 
 def _is_swapped(one: _Step, other: _Step) -> bool:
@@ -148,7 +159,11 @@ def _is_swapped(one: _Step, other: _Step) -> bool:
 
 
 def _move_apart(one: _Step, other: _Step, ground: _Ground) -> None:
-    """Make the first move after which two wires are no longer swapped and no jog is short."""
+    """Make the first move after which two wires are not swapped any more, and no jog is short that
+    was not.
+    """
+    if not _is_swapped(one, other):
+        return
     for by in (_PARTED, -_PARTED, 2 * _PARTED, -2 * _PARTED):
         for step in (one, other):
             for move in _moves(step, by, ground):
