@@ -311,7 +311,8 @@ def _framed(
     right = ink.right + (sizes.side * _LANE_SHARE if lanes else sizes.side)
     ports = [item.box.x for item in placed if item.node.form == "port"]
     if title and ports:
-        left = min(left, ports[-1] - title - 28.0)
+        high = [item.box.x for item in placed if item.box.y < ink.y + _HEAD]
+        left = min(left, min(high, default=ports[-1]) - title - 28.0)
     frame = Box(left, ink.y, right - left, ink.height)
     badges = tuple(spot for item in placed for spot in _badges(item, left, wires, sizes))
     reach = around([frame, *(item.box for item in badges)]) if widths else frame

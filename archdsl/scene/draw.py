@@ -45,7 +45,9 @@ def diagram(arranged: Arranged, sizes: Sizes, whole: str = "") -> list[Item]:
             items.extend(_frame(placed, sizes, whole))
     for wired in arranged.wires:
         items.extend(wire(wired, sizes))
-    items.extend(Circle(dot, _DOT, "ink") for dot in arranged.dots)
+    if arranged.dots:
+        dots = (Circle(dot, _DOT, "ink") for dot in arranged.dots)
+        items.append(Group(tuple(dots), kind="dots", title="one tensor, read in several places"))
     for placed in arranged.placed:
         if placed.inner is not None:
             items.extend(diagram(placed.inner, sizes, whole))
