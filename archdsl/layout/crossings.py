@@ -76,7 +76,9 @@ def _uprights(wires: Sequence[Wire]) -> _Uprights:
 
 
 def _junctions(net: list[Wire]) -> list[Point]:
-    """The points in which the wires of a net leave in three directions or more."""
+    """The points in which the wires of a net leave in three directions or more, also where two of
+    them cross.
+    """
     rows: dict[float, list[tuple[float, float]]] = defaultdict(list)
     columns: dict[float, list[tuple[float, float]]] = defaultdict(list)
     corners: dict[tuple[float, float], Point] = {}
@@ -91,6 +93,13 @@ def _junctions(net: list[Wire]) -> list[Point]:
                 columns[x].append((before_y, y) if before_y < y else (y, before_y))
             elif y == before_y:
                 rows[y].append((before_x, x) if before_x < x else (x, before_x))
+    if len(rows) > 1:  # else all part at one height
+        corners |= {
+            (x, y): Point(x, y)
+            for y, level in rows.items()
+            for x, upright in columns.items()
+            if (x, y) not in corners and _ways(x, level) + _ways(y, upright) > 3
+        }
     return [
         point
         for (x, y), point in corners.items()

@@ -114,6 +114,7 @@ def layered(
             _make_room(course[-2], label, target is not None and target.form == "operator")
             courses.append((edge, course))
     _order(rows, summed)
+    _uncross(rows, courses)
     _part_operators(rows)
     pinned: list[Cell] = []
     by_edge = {id(edge): course for edge, course in courses} if straight else {}
@@ -242,6 +243,23 @@ def _order(rows: list[list[Cell]], summed: set[str]) -> None:
         if ends and row[others[-1]] is not ends[-1]:
             after = row[others[-1] + 1 :]
             row[:] = [cell for cell in row if cell not in (*ends, *after)] + ends + after
+
+
+def _uncross(rows: list[list[Cell]], courses: list[tuple[Edge, list[Cell]]]) -> None:
+    """Let wires of one source that pass a layer stand there in the order of what is above."""
+    source = {id(cell): id(course[0]) for _, course in courses for cell in course[1:-1]}
+    for above, row in itertools.pairwise(reversed(rows)):
+        slots: dict[int, list[int]] = defaultdict(list)
+        for number, cell in enumerate(row):
+            if cell.node is None:
+                slots[source[id(cell)]].append(number)
+        place = {id(cell): number for number, cell in enumerate(above)}
+        for numbers in slots.values():
+            if len(numbers) > 1:
+                passing = [row[number] for number in numbers]
+                passing.sort(key=lambda cell: place[id(cell.above[0][0])])
+                for number, cell in zip(numbers, passing, strict=True):
+                    row[number] = cell
 
 
 def _discovery(rows: list[list[Cell]]) -> dict[int, int]:

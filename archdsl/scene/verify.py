@@ -346,7 +346,10 @@ def _forks_dotted(picture: _Picture) -> Iterator[str]:
     forks = [
         end
         for pieces in nets.values()
-        for end in {end for piece in pieces for end in (piece.start, piece.end)}
+        for end in {
+            *(end for piece in pieces for end in (piece.start, piece.end)),
+            *_crossings(pieces),
+        }
         if len(_directions(end, pieces)) > 2
     ]
     for fork in forks:
@@ -357,6 +360,16 @@ def _forks_dotted(picture: _Picture) -> Iterator[str]:
             yield f"a dot at {_spot(dot.centre)}, where no wire parts"
         if any(_is_near(dot.centre, other.centre) for other in picture.dots[:number]):
             yield f"a dot at {_spot(dot.centre)} is drawn twice"
+
+
+def _crossings(pieces: list[_Piece]) -> Iterator[Point]:
+    """Where pieces of one net cross."""
+    upright = [piece for piece in pieces if piece.is_upright]
+    for level in (piece for piece in pieces if not piece.is_upright):
+        for other in upright:
+            inside = level.low + _SLACK < other.at < level.high - _SLACK
+            if inside and other.low + _SLACK < level.at < other.high - _SLACK:
+                yield Point(other.at, level.at)
 
 
 def _is_near(one: Point, other: Point) -> bool:
