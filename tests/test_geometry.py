@@ -17,7 +17,8 @@ from archdsl.layout.columns import rising
 from archdsl.record import replace
 from archdsl.render.svg import to_svg
 from archdsl.scene.card import card
-from archdsl.scene.shapes import Group, Item, Path, Rect, Scene, Text, shapes, written
+from archdsl.scene.draw import diagram as drawing
+from archdsl.scene.shapes import Circle, Group, Item, Path, Rect, Scene, Text, shapes, written
 from archdsl.scene.verify import RULES, faults, illegible, text_colours
 from archdsl.theme import Theme
 from archdsl.view import panel
@@ -211,6 +212,65 @@ def leaders_cross(items: list[Item]) -> list[Item]:
     return [*items, replace(found, points=upright)]
 
 
+def forked(items: list[Item]) -> tuple[Path, Path]:
+    """Two wires of one source that part, of which the first goes up and aside."""
+    wires = [s for s in items if isinstance(s, Path) and s.use == "wire" and s.source]
+    return next(
+        (a, b)
+        for a, b in itertools.permutations(wires, 2)
+        if a.source == b.source and len(a.points) == 4 and a.points != b.points
+    )
+
+
+def close_together(items: list[Item]) -> list[Item]:
+    """A wire of another source, 3 pixels right of one."""
+    _, found = wired(items, "wire")
+    beside = tuple(Point(p.x + 3, p.y) for p in found.points)
+    return [*items, replace(found, points=beside, source="embed", target="place")]
+
+
+def at_one_point(items: list[Item]) -> list[Item]:
+    """A wire from the left to where another one ends."""
+    _, found = wired(items, "wire")
+    end = found.points[-1]
+    return [*items, replace(found, points=(Point(end.x - 90, end.y), end), source="embed")]
+
+
+def no_hop(items: list[Item]) -> list[Item]:
+    """A wire of another source, straight across one that goes up."""
+    _, found = wired(items, "wire")
+    a, b = found.points[:2]
+    high = (a.y + b.y) / 2
+    across = (Point(a.x - 40, high), Point(a.x + 40, high))
+    return [*items, replace(found, points=across, source="embed", target="place")]
+
+
+def no_dot(items: list[Item]) -> list[Item]:
+    dots = [s for s in items if isinstance(s, Circle) and not s.id]
+    return [item for item in items if item is not dots[0]]
+
+
+def a_dot_at_a_corner(items: list[Item]) -> list[Item]:
+    corner = forked(items)[0].points[2]
+    return [*items, Circle(corner, 2.2, "ink")]
+
+
+def a_kink(items: list[Item]) -> list[Item]:
+    number, found = wired(items, "wire")
+    a, b = found.points[0], found.points[-1]
+    high = (a.y + b.y) / 2
+    jog = (a, Point(a.x, high), Point(a.x + 9, high), Point(a.x + 9, b.y))
+    items[number] = replace(found, points=jog)
+    return items
+
+
+def a_slant(items: list[Item]) -> list[Item]:
+    number, found = wired(items, "leader")
+    *rest, last = found.points
+    items[number] = replace(found, points=(*rest, Point(last.x, last.y + 3)))
+    return items
+
+
 def outside_the_canvas(items: list[Item]) -> list[Item]:
     return [*items, Rect(Box(-5, 10, 20, 20), fill="ink")]
 
@@ -234,6 +294,12 @@ SEEDED: dict[str, Callable[[list[Item]], list[Item]]] = {
     "no wire or leader through a text": through_a_text,
     "no wire or leader through a box": through_a_box,
     "no two wires on one line": on_one_line,
+    "no two lines close together": close_together,
+    "no two wires end at one point": at_one_point,
+    "wires that cross hop": no_hop,
+    "wires that part have a dot": no_dot,
+    "no line has a kink": a_kink,
+    "leaders are level or upright": a_slant,
     "no two leaders cross": leaders_cross,
     "nothing outside the canvas": outside_the_canvas,
     "text is legible": pale,
@@ -246,6 +312,12 @@ def test_a_seeded_fault_is_found(rule: str) -> None:
     sound = card(drawn.view(), theme.light("Made"))
     broken = replace(sound, items=tuple(SEEDED[rule](flat(sound))))
     assert rule in {fault.rule for fault in faults(broken)}
+
+
+def test_a_dot_where_no_wire_parts_is_found() -> None:
+    sound = card(drawn.view(), theme.light("Made"))
+    broken = replace(sound, items=tuple(a_dot_at_a_corner(flat(sound))))
+    assert {fault.rule for fault in faults(broken)} == {"wires that part have a dot"}
 
 
 def test_text_that_fades_at_night_is_found() -> None:
@@ -318,6 +390,22 @@ def test_wires_keep_clear_of_boxes(diagram: Diagram) -> None:
             for placed in found.placed:
                 if placed.node.id not in (wire.edge.source, wire.edge.target):
                     assert not crosses(a, b, placed.box.grown(-0.5)), (wire, placed)
+
+
+WIRES = (
+    "no two wires on one line",
+    "no two wires end at one point",
+    "wires that cross hop",
+    "wires that part have a dot",
+)
+
+
+@given(diagrams())
+def test_wires_of_any_diagram_are_read_in_one_way(diagram: Diagram) -> None:
+    sizes = theme.Sizes()
+    found = arrange(diagram, sizes)
+    scene = Scene(found.reach.width, found.reach.height, tuple(drawing(found, sizes)), {})
+    assert faults(scene, WIRES) == []
 
 
 @given(st.lists(st.tuples(st.floats(-50, 50), st.floats(0.1, 9)), min_size=1, max_size=12))

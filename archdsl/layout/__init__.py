@@ -6,7 +6,10 @@
 | `cells.py` | the places of a diagram's layers |
 | `columns.py` | in which column each stands |
 | `layers.py` | in which layer, and in which order there |
+| `routes.py` | wires before heights are known |
+| `straighten.py` | short jogs of wires go |
 | `route.py` | where its wires run |
+| `crossings.py` | where wires part and cross |
 | `labels.py` | where the wires' labels stand |
 | `arrange.py` | a diagram, groups within groups |
 | `leaders.py` | dotted lines from nodes to what speaks of them |

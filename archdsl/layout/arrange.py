@@ -13,12 +13,13 @@ from archdsl.geometry import Box, Point, around
 from archdsl.layout import labels as labels_at
 from archdsl.layout import route
 from archdsl.layout.cells import Cell
-from archdsl.layout.layers import Layers, layered, ranks
+from archdsl.layout.crossings import marked, over
+from archdsl.layout.layers import Layers, layered, ranks, trunk
 from archdsl.layout.measure import BADGE_HEIGHT, Extent, badge_width, leaf, signed
-from archdsl.layout.route import Wire
+from archdsl.layout.route import ENTERED_FROM_LANE, Wire
 from archdsl.record import record, replace
 from archdsl.theme import Sizes
-from archdsl.view.types import Badge, Diagram, Node
+from archdsl.view.types import Badge, Diagram, Edge, Node
 
 _LANE_SHARE = 0.85
 _HEAD = 36.0
@@ -29,12 +30,15 @@ COUNT_SIZE = 17.0
 
 @record
 class PlacedBadge:
-    """A badge's pill, and the end of its arrow on the node it belongs to."""
+    """A badge's pill, and the end of its arrow on the node it belongs to. `hops`: where the arrow
+    hops over wires.
+    """
 
     badge: Badge
     node: str
     box: Box
     tip: Point
+    hops: tuple[Point, ...] = ()
 
 
 @record
@@ -49,7 +53,7 @@ class Placed:
 @record
 class Arranged:
     """A diagram with positions. `frame` is its border when it stands in a group, `reach` holds all
-    of it.
+    of it, `dots` are where wires part.
     """
 
     placed: tuple[Placed, ...]
@@ -60,6 +64,7 @@ class Arranged:
     entry: float
     exit: float
     gaps: int
+    dots: tuple[Point, ...] = ()
 
     def moved(self, dx: float, dy: float) -> "Arranged":
         """The same, shifted."""
@@ -72,6 +77,7 @@ class Arranged:
             self.entry + dx,
             self.exit + dx,
             self.gaps,
+            tuple(_moved_point(dot, dx, dy) for dot in self.dots),
         )
 
 
@@ -87,12 +93,14 @@ def _moved_node(placed: Placed, dx: float, dy: float) -> Placed:
 def _moved_wire(wire: Wire, dx: float, dy: float) -> Wire:
     points = tuple(_moved_point(point, dx, dy) for point in wire.points)
     label_at = _moved_point(wire.label_at, dx, dy) if wire.label_at else None
-    return Wire(wire.edge, points, wire.arrow, label_at)
+    hops = tuple(_moved_point(hop, dx, dy) for hop in wire.hops)
+    return Wire(wire.edge, points, wire.arrow, label_at, hops)
 
 
 def _moved_badge(spot: PlacedBadge, dx: float, dy: float) -> PlacedBadge:
     tip = _moved_point(spot.tip, dx, dy)
-    return PlacedBadge(spot.badge, spot.node, spot.box.moved(dx, dy), tip)
+    hops = tuple(_moved_point(hop, dx, dy) for hop in spot.hops)
+    return PlacedBadge(spot.badge, spot.node, spot.box.moved(dx, dy), tip, hops)
 
 
 def arrange(
@@ -105,7 +113,10 @@ def arrange(
     if not diagram.nodes:
         empty = Box(0, 0, 0, 0)
         return Arranged((), (), (), empty, empty, 0.0, 0.0, 0)
-    diagram = _badges_inside(_straight(diagram))
+    diagram = _straight(diagram)
+    rank = ranks(diagram)
+    straight = trunk(diagram, rank) if diagram.roomy else []
+    diagram = _badges_inside(_round(diagram, straight), rank)
     gap = sizes.gap if gap is None else gap
     inner = {
         node.id: arrange(node.inner, sizes, gap, _title_width(node, sizes))
@@ -130,7 +141,8 @@ def arrange(
         if edge.label
     }
     outs = {name: group.exit - group.entry for name, group in inner.items()}
-    layers = layered(diagram, extents, sizes.lane if diagram.roomy else sizes.apart, labels, outs)
+    spacing = sizes.lane if diagram.roomy else sizes.apart
+    layers = layered(diagram, rank, straight, extents, spacing, labels, outs)
     residual = [edge for edge in diagram.edges if edge.form == "residual"]
     plan = route.plan(layers, residual, sizes)
     heights = [max((cell.extent.height for cell in row), default=0.0) for row in layers.rows]
@@ -140,13 +152,14 @@ def arrange(
     rows = _row_tops(heights, gaps)
     tops, bottoms = _levels(layers, rows, heights)
     placed = tuple(_place(cell, tops, inner) for cell in layers.cells.values())
+    wires, dots = marked(route.wires(plan, tops, bottoms, rows, sizes))
     wires = labels_at.placed(
-        route.wires(plan, tops, bottoms, rows, sizes),
+        wires,
         [_reach(node) for node in placed if node.node.form != "port"],
         sizes,
     )
     total = sum(group.gaps for group in inner.values()) + len(gaps)
-    return _framed(placed, wires, sizes, total, title)
+    return replace(_framed(placed, wires, sizes, total, title), dots=dots)
 
 
 def _straight(diagram: Diagram) -> Diagram:
@@ -159,13 +172,34 @@ def _straight(diagram: Diagram) -> Diagram:
     return replace(diagram, edges=tuple(edges))
 
 
-def _badges_inside(diagram: Diagram) -> Diagram:
+def _round(diagram: Diagram, straight: list[Edge]) -> Diagram:
+    """A diagram of which all wires that skip blocks of its trunk go round them in the lane."""
+    if len(straight) == len(diagram.edges):
+        return diagram
+    on = {name for edge in straight for name in (edge.source, edge.target)}
+    forms = {node.id: node.form for node in diagram.nodes if not node.wide}
+    skips = [
+        edge
+        for edge in diagram.edges
+        if edge.form == "flow"
+        and not (edge.label or edge.entry or edge.port)
+        and edge.source in on
+        and edge.target in on
+        and forms.get(edge.target) in ENTERED_FROM_LANE
+        and not any(edge is other for other in straight)
+    ]
+    if not skips:
+        return diagram
+    edges = (replace(e, form="residual") if e in skips else e for e in diagram.edges)
+    return replace(diagram, edges=tuple(edges))
+
+
+def _badges_inside(diagram: Diagram, rank: dict[str, int]) -> Diagram:
     """A node that has others beside it, which a badge's arrow would cross, has its badges in its
     own lines; so has each block of a choice.
     """
     if not any(node.badges for node in diagram.nodes):
         return diagram
-    rank = ranks(diagram)
     beside = Counter(rank[node.id] for node in diagram.nodes if node.form != "terminal")
     return replace(
         diagram,
@@ -280,7 +314,7 @@ def _framed(
         high = [item.box.x for item in placed if item.box.y < ink.y + _HEAD]
         left = min(left, min(high, default=ports[-1]) - title - 28.0)
     frame = Box(left, ink.y, right - left, ink.height)
-    badges = tuple(spot for item in placed for spot in _badges(item, left, sizes))
+    badges = tuple(spot for item in placed for spot in _badges(item, left, wires, sizes))
     reach = around([frame, *(item.box for item in badges)]) if widths else frame
     entry = next((item.box.x for item in placed if item.node.form == "port"), None)
     middle = _middle(placed)
@@ -323,7 +357,9 @@ def _reach(placed: Placed) -> Box:
     return around([reach, Box(placed.box.x - over, placed.box.y, over, 0.0)])
 
 
-def _badges(placed: Placed, border: float, sizes: Sizes) -> list[PlacedBadge]:
+def _badges(
+    placed: Placed, border: float, wires: tuple[Wire, ...], sizes: Sizes
+) -> list[PlacedBadge]:
     """A node's badges, one above the other, in the middle of the frame's left border."""
     step = BADGE_HEIGHT + 5.0
     first = placed.box.middle.y - step * (len(placed.node.badges) - 1) / 2
@@ -332,5 +368,7 @@ def _badges(placed: Placed, border: float, sizes: Sizes) -> list[PlacedBadge]:
         middle = first + number * step
         wide = badge_width(badge.label, sizes)
         box = Box(border - wide / 2, middle - BADGE_HEIGHT / 2, wide, BADGE_HEIGHT)
-        spots.append(PlacedBadge(badge, placed.node.id, box, Point(placed.box.x, middle)))
+        tip = Point(placed.box.x, middle)
+        hops = over(wires, Point(box.right, middle), tip)
+        spots.append(PlacedBadge(badge, placed.node.id, box, tip, hops))
     return spots

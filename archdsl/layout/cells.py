@@ -14,7 +14,7 @@ class Cell:
     """A place in a layer: a node, or a wire that passes by (`node` is None).
 
     `x` is where wires enter, its axis; they leave at `x + out`. `body`: the node's own extent,
-    where a label beside its wire makes the cell larger.
+    where a label beside its wire makes the cell larger. `pinned`: on the trunk, which is straight.
     """
 
     node: Node | None
@@ -25,6 +25,7 @@ class Cell:
     below: list[tuple["Cell", float]] = field(default_factory=list)
     above: list[tuple["Cell", float]] = field(default_factory=list)
     body: Extent | None = None
+    pinned: bool = False
 
     @property
     def left(self) -> float:

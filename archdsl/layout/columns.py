@@ -12,13 +12,18 @@ from archdsl.record import record
 
 _COLUMN_SWEEPS = 6
 _CHAIN_SWEEPS = 4
+_ROUNDING = 0.001
 _STILL = 0.4
 _STRAIGHT = 1000.0
 """How much more a straight wire from the middle one of several weighs than others."""
 
 
-def columns(rows: list[list[Cell]], spacing: float) -> None:
-    """Give every cell its column."""
+_PINNED = 1e9
+"""How much a cell of the trunk weighs, which others make room for."""
+
+
+def columns(rows: list[list[Cell]], spacing: float, trunk: list[Cell]) -> None:
+    """Give every cell its column. The `trunk` is straight, and all others keep clear of it."""
     for row in rows:
         at = 0.0
         for cell in row:
@@ -31,15 +36,19 @@ def columns(rows: list[list[Cell]], spacing: float) -> None:
             for cell in row:
                 cell.x = 0.0
         return
+    at = 0.0
+    for cell in trunk:
+        cell.x, cell.pinned = at, True
+        at += cell.out
     spaced = [(row, _offsets(row, spacing)) for row in rows]
     for sweep in range(_COLUMN_SWEEPS):
         upward = sweep % 2 == 0
         moves = [_settle(*row, upward) for row in (spaced if upward else reversed(spaced))]
         if max(moves) < _STILL:
             break
-    links = _links(rows, spacing)
+    links = [link for link in _links(rows, spacing) if not link.chain[0].pinned]
     for _ in range(_CHAIN_SWEEPS):
-        if max([_straighten(link) for link in links]) < _STILL:
+        if max([_straighten(link) for link in links], default=0.0) < _STILL:
             break
 
 
@@ -108,21 +117,21 @@ def _middle(near: list[tuple[Cell, float]]) -> list[tuple[Cell, float]]:
 def _straighten(link: _Link) -> float:
     """Give all cells of a chain one column, as near to what it hangs on as there is room.
 
-    Returns how far the chain has moved.
+    Returns the farthest move.
     """
-    before = link.chain[0].x
     low = max([cell.x + distance for cell, distance in link.lefts], default=-math.inf)
     high = min([cell.x - distance for cell, distance in link.rights], default=math.inf)
-    if low > high:
+    if low > high + _ROUNDING:
         return 0.0
     if link.weight:
         wish = sum([(cell.x + out) * share for cell, out, share in link.near]) / link.weight
     else:
         wish = sum([cell.x for cell in link.chain]) / len(link.chain)
     wish = min(high, max(low, wish))
+    farthest = max([abs(cell.x - wish) for cell in link.chain])
     for cell in link.chain:
         cell.x = wish
-    return abs(wish - before)
+    return farthest
 
 
 def _is_wide(cell: Cell) -> bool:
@@ -139,9 +148,13 @@ def _settle(row: list[Cell], offsets: list[float], upward: bool) -> float:
         near = cell.below if upward else cell.above
         weight = sum([share for _, share in near])
         wish = sum([other.x * share for other, share in near]) / weight if weight else cell.x
+        if cell.pinned:
+            wish, weight = cell.x, _PINNED
         wishes.append((wish - offset, weight or 0.001))
     farthest = 0.0
     for cell, offset, value in zip(row, offsets, rising(wishes), strict=True):
+        if cell.pinned:
+            continue
         farthest = max(farthest, abs(value + offset - cell.x))
         cell.x = value + offset
     return farthest

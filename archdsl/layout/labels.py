@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from archdsl import text
 from archdsl.geometry import Box, Point
+from archdsl.layout.crossings import HOP
 from archdsl.layout.measure import sign
 from archdsl.layout.route import Wire
 from archdsl.record import replace
@@ -69,10 +70,12 @@ def _crowd(wires: Sequence[Wire], number: int) -> int:
 
 
 def _pieces(wire: Wire) -> Iterator[Box]:
-    """The boxes of a wire's straight pieces and of its arrow."""
+    """The boxes of a wire's straight pieces, of its hops and of its arrow."""
     for a, b in itertools.pairwise(wire.points):
         left, top = min(a.x, b.x), min(a.y, b.y)
         yield Box(left, top, abs(a.x - b.x), abs(a.y - b.y))
+    for x, y in wire.hops:
+        yield Box(x - HOP, y - HOP, 2 * HOP, HOP)
     if wire.arrow:
         end = wire.points[-1]
         yield Box(end.x - _ARROW, end.y - _ARROW, 2 * _ARROW, 2 * _ARROW)

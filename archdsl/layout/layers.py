@@ -20,6 +20,8 @@ from archdsl.view.types import Diagram, Edge
 _WIRE = Extent(8.0, 8.0, 0.0)
 _ORDER_SWEEPS = 6
 _SIDE_WEIGHT = 1e-6
+_GROUP_LENGTH = 100
+"""For how many blocks a group counts where the trunk is looked for."""
 
 
 @dataclass(slots=True)
@@ -77,17 +79,19 @@ def _topological(
 
 def layered(
     diagram: Diagram,
+    rank: Mapping[str, int],
+    straight: Sequence[Edge],
     extents: Mapping[str, Extent],
     spacing: float,
     labels: Mapping[tuple[str, str, str], float],
     outs: Mapping[str, float],
 ) -> Layers:
-    """Place the nodes of `diagram` in layers and columns, `spacing` pixels apart at least.
+    """Place the nodes of `diagram` in the layers `rank`, columns `spacing` pixels apart at least,
+    those of the wires `straight` in one.
 
     `labels` holds the widths of the edges' labels, each of which stands right of its wire's last
     piece. `outs`: how far right of its axis wires leave a node.
     """
-    rank = ranks(diagram)
     cells = {
         node.id: Cell(node, extents[node.id], rank[node.id], out=outs.get(node.id, 0.0))
         for node in diagram.nodes
@@ -98,6 +102,7 @@ def layered(
     for cell in cells.values():
         rows[cell.layer].append(cell)
     fed = {edge.target for edge in diagram.edges}
+    summed = {edge.target for edge in diagram.edges if edge.form == "residual"}
     courses: list[tuple[Edge, list[Cell]]] = []
     for edge in diagram.edges:
         if edge.form == "flow":
@@ -108,9 +113,43 @@ def layered(
             target = cells[edge.target].node
             _make_room(course[-2], label, target is not None and target.form == "operator")
             courses.append((edge, course))
-    _order(rows)
-    columns(rows, spacing)
+    _order(rows, summed)
+    _uncross(rows, courses)
+    _part_operators(rows)
+    pinned: list[Cell] = []
+    by_edge = {id(edge): course for edge, course in courses} if straight else {}
+    for edge in straight:
+        course = by_edge[id(edge)]
+        pinned += course[1:] if pinned else course
+    columns(rows, spacing, pinned)
     return Layers(rows, cells, courses)
+
+
+def trunk(diagram: Diagram, rank: dict[str, int]) -> list[Edge]:
+    """The wires from an input to a result that most blocks stand on, groups before all: what a
+    reader follows through a tower. In a group it leads to where values leave.
+    """
+    into: dict[str, list[Edge]] = defaultdict(list)
+    for edge in diagram.edges:
+        if edge.form == "flow" and not edge.entry:
+            into[edge.target].append(edge)
+    length: dict[str, int] = {}
+    last: dict[str, Edge] = {}
+    for node in sorted(diagram.nodes, key=lambda node: rank[node.id]):
+        below = max((length[edge.source] for edge in into[node.id]), default=0)
+        longest = [edge for edge in into[node.id] if length[edge.source] == below]
+        if longest:
+            last[node.id] = longest[(len(longest) - 1) // 2]
+        if into[node.id] or node is diagram.nodes[0]:  # else a tensor that comes in at the side
+            below += _GROUP_LENGTH if node.form == "group" else 1
+        length[node.id] = below
+    ends = [node.id for node in diagram.nodes if node.form == "port" and into[node.id]]
+    name = max(ends or length, key=lambda name: length[name])
+    edges: list[Edge] = []
+    while name in last:
+        edges.append(last[name])
+        name = last[name].source
+    return edges[::-1]
 
 
 def _widen_for_hooks(cells: dict[str, Cell]) -> None:
@@ -119,6 +158,20 @@ def _widen_for_hooks(cells: dict[str, Cell]) -> None:
         if cell.node is not None and cell.node.mark in ORDERED:
             cell.body = cell.extent
             cell.extent = spread(cell.extent, HOOK + 6.0, HOOK + 6.0)
+
+
+def _part_operators(rows: list[list[Cell]]) -> None:
+    """Leave room between neighbouring operators for a wire close beside each of them."""
+    for row in rows:
+        for left, right in itertools.pairwise(row):
+            if _has_operands(left) and _has_operands(right):
+                left.body, right.body = left.body or left.extent, right.body or right.extent
+                left.extent = spread(left.extent, 0.0, HOOK)
+                right.extent = spread(right.extent, HOOK, 0.0)
+
+
+def _has_operands(cell: Cell) -> bool:
+    return cell.node is not None and cell.node.form == "operator" and len(cell.below) > 1
 
 
 def _widen_for_labels(
@@ -166,9 +219,9 @@ def _join(course: list[Cell], share: float) -> None:
         high.below.append((low, weight))
 
 
-def _order(rows: list[list[Cell]]) -> None:
+def _order(rows: list[list[Cell]], summed: set[str]) -> None:
     """Order the cells of each layer: operands from left to right, then sweeps while crossings
-    remain.
+    remain. Nothing stands right of a node that is `summed` with what comes up the lane there.
     """
     place = _discovery(rows)
     for row in rows:
@@ -185,6 +238,28 @@ def _order(rows: list[list[Cell]]) -> None:
             best, fewest = [list(row) for row in rows], crossings
     for row, order in zip(rows, best, strict=True):
         row[:] = order
+        ends = [cell for cell in row if cell.node is not None and cell.node.id in summed]
+        others = [number for number, cell in enumerate(row) if cell.node is not None]
+        if ends and row[others[-1]] is not ends[-1]:
+            after = row[others[-1] + 1 :]
+            row[:] = [cell for cell in row if cell not in (*ends, *after)] + ends + after
+
+
+def _uncross(rows: list[list[Cell]], courses: list[tuple[Edge, list[Cell]]]) -> None:
+    """Let wires of one source that pass a layer stand there in the order of what is above."""
+    source = {id(cell): id(course[0]) for _, course in courses for cell in course[1:-1]}
+    for above, row in itertools.pairwise(reversed(rows)):
+        slots: dict[int, list[int]] = defaultdict(list)
+        for number, cell in enumerate(row):
+            if cell.node is None:
+                slots[source[id(cell)]].append(number)
+        place = {id(cell): number for number, cell in enumerate(above)}
+        for numbers in slots.values():
+            if len(numbers) > 1:
+                passing = [row[number] for number in numbers]
+                passing.sort(key=lambda cell: place[id(cell.above[0][0])])
+                for number, cell in zip(numbers, passing, strict=True):
+                    row[number] = cell
 
 
 def _discovery(rows: list[list[Cell]]) -> dict[int, int]:

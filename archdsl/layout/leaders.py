@@ -1,12 +1,14 @@
 """Leaders: the dotted lines from nodes of the tower to what speaks of them."""
 
 import itertools
+import math
 from collections.abc import Iterator
 
 from archdsl import text
 from archdsl.geometry import Box, Point, crosses, segments
 from archdsl.layout.arrange import Arranged, Placed
 from archdsl.layout.measure import CHOICE_LABEL, CHOICE_PADDING, case, is_stacked
+from archdsl.layout.routes import LEAST_JOG
 from archdsl.record import record
 from archdsl.theme import Sizes
 
@@ -15,13 +17,16 @@ _CORNER_OF_NODE = 18.0
 """How far from the right end of a node's lower edge a leader leaves it."""
 _ARROW = 12.0
 """How long the head of an arrow is, with some white."""
-_MOST_BELOW = 4
+_MOST_BELOW = 60
 _APART = 8.0
 """How far one leader runs below another."""
 CORNER = 18.0
 """How far from the corner of a frame a leader arrives at least."""
-_SLANT = 0.16
-"""The steepest that a leader runs without corners, as a share of its way."""
+LEAST_APART, LONGEST_BESIDE = 4.0, 8.0
+"""How near a leader may come to a wire, and how far along it where it is nearer."""
+_EDGE = 6.0
+"""How far from the ends of a node's right edge a leader leaves it at least."""
+_SAME = 0.5
 
 
 @record
@@ -116,60 +121,77 @@ class End:
 def leaders(
     tower: Arranged, spots: dict[str, Box], ends: list[End], column: float, sizes: Sizes
 ) -> tuple[Leader, ...]:
-    """From the right edges of nodes to the left edges of frames, on no wire and through no box:
-    level or nearly so where that is possible, else with two corners between the tower and the
-    column of frames at `column`.
+    """From the right edges of nodes to the left edges of frames, along no wire and through no box:
+    level where that is possible, else with two corners between the tower and the column of frames
+    at `column`.
     """
     ground = _Ground(spots, tuple(levels(tower)), tuple(tips(tower)), tuple(labels(tower, sizes)))
     ways: list[tuple[End, tuple[Point, ...], Point]] = []
     below: list[float] = []
     for end in ends:
         if end.source in spots:
-            way = _way_out(ground, end.source, below)
+            way = _way_out(ground, end, below)
             below += [point.y for point in way[1:2]]
-            ways.append((end, way, Point(end.box.x, _arrival(end, way[-1].y))))
-    bent = [
-        number
-        for number, (end, way, tip) in enumerate(ways)
-        if end.through is not None or _is_steep(way, tip, end.source, spots)
-    ]
+            ways.append((end, way, Point(end.box.x, _tip(end, way[-1].y))))
+    bent = [n for n, (_, way, tip) in enumerate(ways) if way[-1].y != tip.y]
     tracks = _tracks({n: (ways[n][1][-1].y, ways[n][2].y) for n in bent}, tower, column)
     drawn: list[Leader] = []
     for number, (end, way, tip) in enumerate(ways):
-        if number in tracks and abs(way[-1].y - tip.y) > 0.5:
+        if number in tracks:
             x = tracks[number]
             way = (*way, Point(x, way[-1].y), Point(x, tip.y))
         drawn.append(Leader(end.source, end.target, (*way, tip)))
     return tuple(drawn)
 
 
-def _way_out(ground: _Ground, source: str, used: list[float]) -> tuple[Point, ...]:
-    """The points of a leader up to where nothing of the tower is in its way: the middle of a
-    node's right edge, a place above it where a wire arrives there, or a way below what stands
-    right of it, clear of arrows and labels, at none of the heights that are `taken`.
+def _way_out(ground: _Ground, end: End, used: list[float]) -> tuple[Point, ...]:
+    """The points of a leader up to where nothing of the tower is in its way: a place on a node's
+    right edge, as near to the height of its frame as can be, away from wires that run there; or a
+    way below what stands right of it, clear of arrows and labels, at none of the heights that are
+    `used`.
     """
     spots = ground.spots
-    start = spots[source]
-    high = start.middle.y
-    if any(abs(a.y - high) < 3.0 and max(a.x, b.x) > start.right for a, b in ground.wires):
-        high = start.y + min(6.0, start.height / 4)
-    out = Point(start.right, high)
-    if not _is_blocked(out, Point(out.x + _FAR, high), source, spots):
-        return (out,)
+    start = spots[end.source]
+    middle, reach = start.middle.y, start.height / 2 - min(_EDGE, start.height / 4)
+    wish = min(middle + reach, max(middle - reach, _arrival(end, middle)))
+    if _tip(end, wish) != wish:
+        wish = middle
+    far = start.right + _FAR
+    if not _is_blocked(Point(start.right, middle), Point(far, middle), end.source, spots):
+        for high in (wish, middle, middle - reach, middle + reach):
+            out, away = Point(start.right, high), Point(far, high)
+            if not _runs_along(out, away, ground) and not _is_blocked(out, away, end.source, spots):
+                return (out,)
     x = start.right - min(_CORNER_OF_NODE, start.width / 4)
     near = start.bottom + CHOICE_PADDING / 2
     heads = any(tip.x > x - 1.0 and -1.0 < near - tip.y < _ARROW for tip in ground.arrows)
-    heights = [start.bottom + _ARROW, near] if heads else [near]
+    heights = [start.bottom + _ARROW] if heads else [near]
     heights += [near + _APART * number for number in range(1, _MOST_BELOW)]
 
     def clear(below: float) -> bool:
         a, b = Point(x, below), Point(x + _FAR, below)
         apart = all(abs(below - other) >= _APART for other in used)
-        return apart and not any(crosses(a, b, label) for label in ground.labels)
+        words = any(crosses(a, b, label) for label in ground.labels)
+        return apart and not words and not _runs_along(a, b, ground)
 
-    below = next(filter(clear, heights), near)
+    def is_open(below: float) -> bool:
+        corner = Point(x, below)
+        down = _is_blocked(Point(x, start.bottom), corner, end.source, spots)
+        return not down and not _is_blocked(corner, Point(far, below), end.source, spots)
+
+    free = filter(clear, heights)
+    below = next((below for below in free if is_open(below)), near)
     around_right = max(spot.right for spot in spots.values() if spot.has(Point(x, below)))
     return (Point(x, start.bottom), Point(x, below), Point(around_right, below))
+
+
+def _runs_along(a: Point, b: Point, ground: _Ground) -> bool:
+    """Whether a level line would be taken for one with a level piece of a wire."""
+    return any(
+        abs(c.y - a.y) < LEAST_APART
+        and min(b.x, max(c.x, d.x)) - max(a.x, min(c.x, d.x)) > LONGEST_BESIDE
+        for c, d in ground.wires
+    )
 
 
 def _is_blocked(a: Point, b: Point, source: str, spots: dict[str, Box]) -> bool:
@@ -189,12 +211,15 @@ def _arrival(end: End, high: float) -> float:
     return min(end.box.bottom - corner, max(end.box.y + corner, high))
 
 
-def _is_steep(way: tuple[Point, ...], tip: Point, source: str, spots: dict[str, Box]) -> bool:
-    """Whether the last piece of a leader is better drawn with corners."""
-    last = way[-1]
-    if abs(tip.y - last.y) > _SLANT * (tip.x - last.x):
-        return True
-    return len(way) == 1 and _is_blocked(last, tip, source, spots)
+def _tip(end: End, high: float) -> float:
+    """The same, at the height of the leader's way or so far from it that its step is seen."""
+    arrival = _arrival(end, high)
+    if abs(arrival - high) <= _SAME:
+        return high
+    farther = high + math.copysign(LEAST_JOG, arrival - high)
+    if abs(arrival - high) < LEAST_JOG and _arrival(end, farther) == farther:
+        return farther
+    return arrival
 
 
 def _tracks(

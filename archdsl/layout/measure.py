@@ -10,6 +10,10 @@ ORDERED = ("−", "÷")
 """Marks of operators whose operands have an order."""
 HOOK = OPERATOR_RADIUS + 14.0
 """How far from such an operator's axis a wire comes up that enters it from the side."""
+HOOK_ROOM = HOOK + 3.9
+"""The room that such a wire needs on that side."""
+HOOK_APART = 7.0
+"""How far it keeps from other wires."""
 PILL_HEIGHT = 26.0
 LEAST_PORT_DISTANCE = 14.0
 SIGN_MARGIN = 12.0

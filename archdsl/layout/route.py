@@ -13,7 +13,7 @@ in the gap above, runs up a lane beside everything it passes and enters its oper
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from archdsl import text
 from archdsl.geometry import Point
@@ -21,13 +21,27 @@ from archdsl.layout.cells import LABEL_APART, Cell, spread
 from archdsl.layout.layers import Layers
 from archdsl.layout.measure import (
     HOOK,
+    HOOK_APART,
+    HOOK_ROOM,
     LEAST_PORT_DISTANCE,
     OPERATOR_RADIUS,
-    ORDERED,
     SIGN_MARGIN,
     sign,
     sign_step,
 )
+from archdsl.layout.routes import (
+    BORDER_ROOM,
+    COLUMN,
+    LEAST_JOG,
+    SIDE_ROOM,
+    STRAIGHT,
+    Piece,
+    Route,
+    entry_width,
+    is_clear,
+    leaves,
+)
+from archdsl.layout.straighten import straighten
 from archdsl.record import record
 from archdsl.theme import Sizes
 from archdsl.view.types import Edge
@@ -35,48 +49,23 @@ from archdsl.view.types import Edge
 _FIRST_TRACK = 9.0
 _ARROW_ROOM = 13.0
 _LABEL_ROOM = 30.0
-_COLUMN = 5.0
-_SAME = 0.5
-_JOINING = ("operator", "group", "port")
+
+
+ENTERED_FROM_LANE = ("operator", "pill", "box")
+"""Forms of nodes that a wire from the lane enters from the right."""
 
 
 @record
 class Wire:
     """A wire's corners from its source to its target, and where its label starts on its
-    baseline.
+    baseline. `hops`: where it hops over other wires.
     """
 
     edge: Edge
     points: tuple[Point, ...]
     arrow: bool
     label_at: Point | None = None
-
-
-@dataclass(slots=True)
-class Piece:
-    """A horizontal piece of a wire in a gap: from column `start` to column `end`, and its track."""
-
-    start: float
-    end: float
-    net: tuple[str, int]
-    track: int = 0
-
-
-@dataclass(slots=True)
-class Route:
-    """A wire before heights are known: the gaps' pieces it takes, and how it enters its target.
-
-    `side` is -1 or 1 when it enters an operator from the left or right, 0 from below. `hooked`: it
-    comes up close beside the operator, to enter it from that side.
-    """
-
-    edge: Edge
-    course: list[Cell]
-    pieces: dict[int, Piece] = field(default_factory=dict)
-    port: float = 0.0
-    side: int = 0
-    lane: float | None = None
-    hooked: bool = False
+    hops: tuple[Point, ...] = ()
 
 
 @dataclass(slots=True)
@@ -105,11 +94,15 @@ def plan(layers: Layers, residual: list[Edge], sizes: Sizes) -> Plan:
     signs = {id(r): sign_step(r.edge.label, sizes) for r in routes if sign(r.edge.label)}
     for arriving in entered.values():
         _enter(arriving, layers, doubled, labels, signs)
-    met = {
-        cell for cell, arriving in entered.items() if sum(not r.edge.entry for r in arriving) > 1
-    }
+    rising: dict[int, list[float]] = defaultdict(list)
     for route in routes:
-        _jogs(route, met)
+        if route.beside:
+            rising[route.course[-1].layer].append(leaves(route.course[-2]))
+    for arriving in entered.values():
+        _hook(arriving, layers, doubled, rising)
+    straighten(layers, routes)
+    for route in routes:
+        _jogs(route)
     lanes = _lanes(layers, residual, sizes)
     tracks = _tracks(layers, [*routes, *lanes])
     labelled = {route.course[-1].layer - 1 for route in routes if route.edge.label}
@@ -128,12 +121,18 @@ def _widen(layers: Layers) -> None:
             columns = [other.x for other, _ in cell.below]
             left, right = min(columns) - 34.0, max(columns) + 34.0
             if number:
-                left = max(left, row[number - 1].right + 12.0)
+                left = max(left, row[number - 1].right + _beside(row[number - 1]))
             if number + 1 < len(row):
-                right = min(right, row[number + 1].left - 12.0)
+                right = min(right, row[number + 1].left - _beside(row[number + 1]))
             cell.extent = spread(cell.extent, cell.x - left, right - cell.x)
             if cell.body is not None:
                 cell.body = spread(cell.body, cell.x - left, right - cell.x)
+
+
+def _beside(cell: Cell) -> float:
+    """The least white beside a cell: next to an operator a wire may have to come up."""
+    is_operator = cell.node is not None and cell.node.form == "operator"
+    return HOOK_ROOM - OPERATOR_RADIUS if is_operator else 12.0
 
 
 def _enter(
@@ -152,26 +151,22 @@ def _enter(
     if node.form == "operator":
         sides = {1} if node.id in doubled else set()
         for route in routes:
-            away = _leaves(route.course[-2]) - target.x
+            away = leaves(route.course[-2]) - target.x
             side = (away > 0) - (away < 0)
-            free = abs(away) > OPERATOR_RADIUS + 4.0 and side not in sides
-            if len(routes) + len(sides) > 1 and free and _clear(route.course[-2], target, layers):
+            free = abs(away) > SIDE_ROOM and side not in sides
+            if len(routes) + len(sides) > 1 and free and is_clear(route.course[-2], target, layers):
                 route.side = side
                 sides.add(side)
             route.port = target.x
-        if node.mark in ORDERED:
-            _hook(routes, target, sides)
         return
     if node.form in ("group", "port") or (len(routes) == 1 and not node.wide):
         _enter_group([route for route in routes if route.edge.entry], target)
-        for route in routes:  # all wires of a group's first input join at its port
-            if not route.edge.entry:
-                route.port = target.x
+        _spread([route for route in routes if not route.edge.entry], target)
         return
-    order = sorted(routes, key=lambda route: _leaves(route.course[-2]))
+    order = sorted(routes, key=lambda route: leaves(route.course[-2]))
     body = target.body or target.extent
     low, high = target.x - body.left + SIGN_MARGIN, target.x + body.right - SIGN_MARGIN
-    wishes = [min(high, max(low, _leaves(route.course[-2]))) for route in order]
+    wishes = [min(high, max(low, leaves(route.course[-2]))) for route in order]
     step = min(LEAST_PORT_DISTANCE, (high - low) / max(1, len(order) - 1))
     steps = [max(step, labels.get(id(route), 0.0)) for route in order]
     if sum(steps) > high - low + steps[-1]:
@@ -182,60 +177,71 @@ def _enter(
         route.port = min(max(wishes[number], least), high - after[number])
 
 
-def _hook(routes: list[Route], target: Cell, sides: set[int]) -> None:
-    """Let all but the straightest of the wires from below enter from a side that is free."""
+def _spread(routes: list[Route], target: Cell) -> None:
+    """Wires of several sources arrive side by side at a border, the straightest at its port."""
+    order = sorted(routes, key=lambda route: leaves(route.course[-2]))
+    straight = min(range(len(order)), key=lambda n: abs(leaves(order[n].course[-2]) - target.x))
+    for number, route in enumerate(order):
+        route.port = target.x + (number - straight) * LEAST_JOG
+
+
+def _hook(
+    routes: list[Route], layers: Layers, doubled: set[str], rising: dict[int, list[float]]
+) -> None:
+    """Let all but the straightest of the wires into an operator from below enter from a side that
+    is free. `rising`: the columns in which wires come up to a layer from below.
+    """
+    target = routes[0].course[-1]
     below = [route for route in routes if not route.side]
-    for route in sorted(below, key=lambda r: abs(_leaves(r.course[-2]) - target.x))[1:]:
-        wish = 1 if _leaves(route.course[-2]) >= target.x else -1
-        free = [side for side in (wish, -wish) if side not in sides]
-        if free:
-            route.side, route.hooked = free[0], True
-            route.port = target.x + free[0] * HOOK
-            sides.add(free[0])
+    if target.node is None or target.node.form != "operator" or len(below) < 2:
+        return
+    sides = {route.side for route in routes} | ({1} if target.node.id in doubled else set())
+    row = layers.rows[target.layer]
+    number = row.index(target)
+    if number and target.x - row[number - 1].right < HOOK_ROOM:
+        sides.add(-1)
+    if number + 1 < len(row) and row[number + 1].left - target.x < HOOK_ROOM:
+        sides.add(1)
+    columns = rising[target.layer]
+    for route in sorted(below, key=lambda r: abs(leaves(r.course[-2]) - target.x))[1:]:
+        wish = 1 if leaves(route.course[-2]) >= target.x else -1
+        for side in (wish, -wish):
+            port = target.x + side * HOOK
+            if side in sides or any(abs(port - column) < HOOK_APART for column in columns):
+                continue
+            route.side, route.hooked, route.port = side, True, port
+            sides.add(side)
+            columns.append(port)
+            target.body = target.body or target.extent
+            left, right = (HOOK_ROOM, 0.0) if side < 0 else (0.0, HOOK_ROOM)
+            target.extent = spread(target.extent, left, right)
+            break
 
 
 def _enter_group(routes: list[Route], target: Cell) -> None:
     """The wires of a group's further inputs arrive at its border, right of its port."""
     border = target.x + (target.body or target.extent).right
-    apart = min(30.0, (border - 8.0 - target.x) / max(1, len(routes)))
+    apart = min(30.0, (border - BORDER_ROOM - target.x) / max(1, len(routes)))
     at = target.x
-    order = sorted(routes, key=lambda route: _leaves(route.course[-2]))
+    order = sorted(routes, key=lambda route: leaves(route.course[-2]))
     for number, route in enumerate(order, 1):
-        wide = 7.0 + 10.0 * len(route.edge.entry)
-        wish = max(at + apart, min(border - 20.0 - wide, _leaves(route.course[-2])))
-        route.port = min(wish, border - 8.0 - apart * (len(order) - number))
+        wide = entry_width(route.edge)
+        wish = max(at + apart, min(border - 20.0 - wide, leaves(route.course[-2])))
+        route.port = min(wish, border - BORDER_ROOM - apart * (len(order) - number))
         at = route.port + wide
 
 
-def _leaves(cell: Cell) -> float:
-    return cell.x + cell.out
-
-
-def _clear(source: Cell, target: Cell, layers: Layers) -> bool:
-    """Whether a wire straight up from `source` and then sideways into `target` meets no
-    other cell.
-    """
-    low, high = sorted((_leaves(source), target.x))
-    return not any(
-        cell is not target and cell.left - 5.0 < high and cell.right + 5.0 > low
-        for cell in layers.rows[target.layer]
-    )
-
-
-def _jogs(route: Route, met: set[int]) -> None:
-    """The pieces by which a wire changes its column on the way up. `met`: where wires meet."""
+def _jogs(route: Route) -> None:
+    """The pieces by which a wire changes its column on the way up."""
     course = route.course
     for number in range(len(course) - 1):
         low, high = course[number], course[number + 1]
         last = number == len(course) - 2
-        start = _leaves(low)
+        start = leaves(low)
         end = route.port if last else high.x
-        if (last and route.side and not route.hooked) or abs(start - end) <= _SAME:
+        if (last and route.beside) or abs(start - end) <= STRAIGHT:
             continue
-        joins = last and id(high) in met and not route.edge.entry and not route.hooked
-        joins = joins and high.node is not None and high.node.form in _JOINING
-        net = ("into", id(high)) if joins else ("from", id(low))
-        route.pieces[low.layer] = Piece(start, end, net)
+        route.pieces[low.layer] = Piece(start, end, ("from", id(low)))
 
 
 def _lanes(layers: Layers, residual: list[Edge], sizes: Sizes) -> list[Route]:
@@ -247,6 +253,9 @@ def _lanes(layers: Layers, residual: list[Edge], sizes: Sizes) -> list[Route]:
     passed = [
         cell for low, high in spans for row in layers.rows[low + 1 : high + 1] for cell in row
     ]
+    for route in routes:  # what stands beside the fork, whose wires would meet the lane at its foot
+        row = layers.rows[route.course[0].layer]
+        passed += row[row.index(route.course[0]) + 1 :]
     base = max((cell.right for cell in passed), default=0.0) + sizes.lane * 0.9
     levels: list[list[tuple[int, int]]] = []
     for _, route in sorted(enumerate(routes), key=lambda numbered: _length(numbered[1])):
@@ -268,16 +277,16 @@ def _length(route: Route) -> int:
 
 
 def _enter_from_lane(route: Route, layers: Layers) -> None:
-    """Fork in the gap above the source; enter an operator from the right, anything else
-    from below.
+    """Fork in the gap above the source; enter the target from the right where nothing stands in
+    between, else from below.
     """
     source, target = route.course
     assert route.lane is not None and target.node is not None
     route.port = target.x
-    route.pieces[source.layer] = Piece(_leaves(source), route.lane, ("from", id(source)))
+    route.pieces[source.layer] = Piece(leaves(source), route.lane, ("from", id(source)))
     row = layers.rows[target.layer]
     right = row[row.index(target) + 1 :]
-    if target.node.form in ("operator", "pill") and all(cell.node is None for cell in right):
+    if target.node.form in ENTERED_FROM_LANE and all(cell.node is None for cell in right):
         route.side = 1
     else:
         route.pieces[target.layer - 1] = Piece(route.lane, route.port, ("into", id(target)))
@@ -328,13 +337,13 @@ def _below(nets: dict[tuple[str, int], list[Piece]]) -> dict[tuple[str, int], se
     rising: dict[int, list[tuple[float, tuple[str, int]]]] = defaultdict(list)
     for net, pieces in nets.items():
         for piece in pieces:
-            rising[round(piece.start / _COLUMN)].append((piece.start, net))
+            rising[round(piece.start / COLUMN)].append((piece.start, net))
     under: dict[tuple[str, int], set[tuple[str, int]]] = {net: set() for net in nets}
     for net, pieces in nets.items():
         for piece in pieces:
-            column = round(piece.end / _COLUMN)
+            column = round(piece.end / COLUMN)
             for start, other in (pair for at in (-1, 0, 1) for pair in rising[column + at]):
-                if other != net and abs(start - piece.end) < _COLUMN:
+                if other != net and abs(start - piece.end) < COLUMN:
                     under[net].add(other)
     return under
 
@@ -366,14 +375,14 @@ def _drawn(
     route: Route, tops: dict[int, float], bottoms: dict[int, float], rows: list[float], sizes: Sizes
 ) -> Wire:
     source, target = route.course[0], route.course[-1]
-    points = [Point(_leaves(source), tops[id(source)])]
+    points = [Point(leaves(source), tops[id(source)])]
     for gap in sorted(route.pieces):
         piece = route.pieces[gap]
         height = rows[gap] - _FIRST_TRACK - piece.track * sizes.track
         start = piece.start
         if route.lane is not None and gap == source.layer:
             points = []
-        elif abs(points[-1].x - start) <= _SAME:
+        elif abs(points[-1].x - start) <= STRAIGHT:
             start = points[-1].x
         points += [Point(start, height), Point(piece.end, height)]
     if route.side:
@@ -383,7 +392,7 @@ def _drawn(
             Point(_flank(target, route.side), middle),
         ]
     else:
-        straight = abs(points[-1].x - route.port) <= _SAME
+        straight = abs(points[-1].x - route.port) <= STRAIGHT
         points.append(Point(points[-1].x if straight else route.port, bottoms[id(target)]))
     into_port = target.node is not None and target.node.form in ("port", "group")
     arrow = not into_port or bool(route.edge.entry)
@@ -398,13 +407,17 @@ def _flank(target: Cell, side: int) -> float:
 
 def _straightened(points: list[Point]) -> tuple[Point, ...]:
     """The corners alone: no point between two others on a straight line, none twice."""
-    kept: list[Point] = []
-    for point in points:
-        if kept and abs(point.x - kept[-1].x) < 0.01 and abs(point.y - kept[-1].y) < 0.01:
+    kept = points[:1]
+    x, y = points[0]
+    upright = level = False
+    for point in points[1:]:
+        same_x, same_y = -0.01 < point.x - x < 0.01, -0.01 < point.y - y < 0.01
+        if same_x and same_y:
             continue
-        if len(kept) > 1:
-            a, b = kept[-2], kept[-1]
-            if abs((b.x - a.x) * (point.y - b.y) - (b.y - a.y) * (point.x - b.x)) < 0.01:
-                kept.pop()
-        kept.append(point)
+        if (upright and same_x) or (level and same_y):
+            kept[-1] = point
+        else:
+            kept.append(point)
+        upright, level = same_x, same_y
+        x, y = point
     return tuple(kept)

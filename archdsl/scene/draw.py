@@ -1,10 +1,12 @@
 """A card's page as shapes: what every form and tone looks like."""
 
+import math
 from collections.abc import Iterable
 
 from archdsl import text
-from archdsl.geometry import Box, Point
+from archdsl.geometry import Box, Point, segments
 from archdsl.layout.arrange import COUNT_SIZE, Arranged, Placed, PlacedBadge, count_label
+from archdsl.layout.crossings import HOP
 from archdsl.layout.leaders import case_boxes
 from archdsl.layout.measure import CASE_SWATCH, CHOICE_LABEL, label_height, line_advance
 from archdsl.layout.route import Wire
@@ -25,6 +27,9 @@ _FILLS = {
 _ON_STRONG = {"ink": "on_strong", "quiet": "on_strong_quiet", "accent": "accent_on_strong"}
 _ARROW_LENGTH, _ARROW_HALF = 8.0, 3.6
 _MARK = 4.2
+_DOT = 2.2
+_HOP_STEPS = 6
+"""Of how many straight pieces the arc of a hop is made."""
 _KEPT = (5.0, 3.0)
 """Dashes of what is cached: it differs from other boxes by more than its hue."""
 
@@ -40,6 +45,9 @@ def diagram(arranged: Arranged, sizes: Sizes, whole: str = "") -> list[Item]:
             items.extend(_frame(placed, sizes, whole))
     for wired in arranged.wires:
         items.extend(wire(wired, sizes))
+    if arranged.dots:
+        dots = (Circle(dot, _DOT, "ink") for dot in arranged.dots)
+        items.append(Group(tuple(dots), kind="dots", title="one tensor, read in several places"))
     for placed in arranged.placed:
         if placed.inner is not None:
             items.extend(diagram(placed.inner, sizes, whole))
@@ -70,7 +78,7 @@ def wire(placed: Wire, sizes: Sizes) -> list[Item]:
     forks = placed.edge.form == "residual"
     items: list[Item] = [
         Path(
-            placed.points,
+            _hopping(placed.points, placed.hops),
             use="wire",
             stroke="ink",
             width=sizes.line,
@@ -83,6 +91,34 @@ def wire(placed: Wire, sizes: Sizes) -> list[Item]:
     if placed.label_at is not None:
         items.append(Text(placed.label_at, placed.edge.label, sizes.small))
     return items
+
+
+def _hopping(corners: tuple[Point, ...], hops: tuple[Point, ...]) -> tuple[Point, ...]:
+    """A wire's points, with an arc over each wire that it hops over."""
+    if not hops:
+        return corners
+    points = [corners[0]]
+    for a, b in segments(corners):
+        way = 1 if b.x > a.x else -1
+        on = [x for x, y in hops if y == a.y == b.y and 0.0 < (x - a.x) * way < (b.x - a.x) * way]
+        stops = [a.x, *sorted(on, reverse=way < 0), b.x]
+        for before, hop, after in zip(stops, stops[1:], stops[2:], strict=False):
+            left = abs(hop - before) / (1 if before == a.x else 2)
+            right = abs(after - hop) / (1 if after == b.x else 2)
+            points += _arc(Point(hop, a.y), min(HOP, left, right), way)
+        points.append(b)
+    return tuple(points)
+
+
+def _arc(middle: Point, radius: float, way: int) -> list[Point]:
+    """The upper half of a circle, from the side that a wire comes from: `way` is 1 where it runs to
+    the right.
+    """
+    turns = (math.pi * step / _HOP_STEPS for step in range(_HOP_STEPS + 1))
+    return [
+        Point(middle.x - way * radius * math.cos(turn), middle.y - radius * math.sin(turn))
+        for turn in turns
+    ]
 
 
 def _frame(placed: Placed, sizes: Sizes, whole: str) -> list[Item]:
@@ -246,7 +282,7 @@ def _badge(placed: PlacedBadge, sizes: Sizes) -> list[Item]:
     )
     return [
         Path(
-            (start, placed.tip),
+            _hopping((start, placed.tip), placed.hops),
             use="wire",
             stroke="ink",
             width=sizes.line,

@@ -9,6 +9,8 @@ flaw.
 """
 
 import itertools
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +23,11 @@ from archdsl.theme import MINIMUM_CONTRAST, contrast
 
 _TOUCH = 0.6
 _TEXT_PORT = 8.0
+_SLACK = 0.5
+LEAST_APART, LONGEST_BESIDE = 4.0, 8.0
+"""How near a line may come to another one, and for how long where it is nearer."""
+LEAST_JOG = 16.0
+"""How far a line goes aside at least where it does."""
 
 
 @record
@@ -29,6 +36,31 @@ class Fault:
 
     rule: str
     what: str
+
+
+@record
+class _Piece:
+    """A straight piece of a line: its column or height, and from where to where it reaches. Wires
+    of one `net` bring one tensor.
+    """
+
+    line: Path
+    net: str
+    is_upright: bool
+    at: float
+    low: float
+    high: float
+    start: Point
+    end: Point
+
+
+@record
+class _Course:
+    """A level or upright way of a line, arcs in it not counted, and its length with a sign."""
+
+    is_upright: bool
+    start: Point
+    length: float
 
 
 @dataclass(frozen=True)
@@ -54,6 +86,54 @@ class _Picture:
     def lines(self) -> list[Path]:
         """Wires and leaders."""
         return [shape for shape in self.all if isinstance(shape, Path) and shape.use != "ink"]
+
+    @cached_property
+    def nets(self) -> dict[int, str]:
+        """The net of each line, by identity: its source, or that of the wire on which it starts. A
+        leader is a net of its own.
+        """
+        pieces = [
+            (line.source, a, b)
+            for line in self.lines
+            for a, b in segments(line.points)
+            if line.use == "wire" and line.source
+        ]
+        nets: dict[int, str] = {}
+        for number, line in enumerate(self.lines):
+            name = line.source if line.use == "wire" else f"leader {number}"
+            if not name:
+                start = line.points[0]
+                on = (net for net, a, b in pieces if distance_to_segment(start, a, b) <= _TOUCH)
+                name = next(on, f"wire {number}")
+            nets[id(line)] = name
+        return nets
+
+    @cached_property
+    def upright(self) -> list[_Piece]:
+        """The upright pieces of all lines, from left to right."""
+        pieces = (
+            _Piece(line, self.nets[id(line)], True, a.x, min(a.y, b.y), max(a.y, b.y), a, b)
+            for line in self.lines
+            for a, b in segments(line.points)
+            if abs(a.x - b.x) < 0.01
+        )
+        return sorted(pieces, key=lambda piece: piece.at)
+
+    @cached_property
+    def level(self) -> list[_Piece]:
+        """The level pieces of all lines, from the highest down."""
+        pieces = (
+            _Piece(line, self.nets[id(line)], False, a.y, min(a.x, b.x), max(a.x, b.x), a, b)
+            for line in self.lines
+            for a, b in segments(line.points)
+            if abs(a.y - b.y) < 0.01
+        )
+        return sorted(pieces, key=lambda piece: piece.at)
+
+    @cached_property
+    def dots(self) -> list[Circle]:
+        """The dots where wires part: filled, without a name."""
+        return [s for s in self.all if isinstance(s, Circle) and s.fill == "ink" and not s.id]
 
     @cached_property
     def named(self) -> dict[str, Rect | Circle | Text]:
@@ -200,22 +280,156 @@ def _cross(a: Point, b: Point, c: Point, d: Point) -> bool:
 
 
 def _wires_apart(picture: _Picture) -> Iterator[str]:
-    """No two wires from different places to different places run along the same line."""
+    """No two wires from different places run along the same line."""
+    for one, other, apart, beside in _beside(picture, 1.0):
+        if one.line.use == other.line.use == "wire" and apart < 1.0 and beside > 1.0:
+            yield f"the wires to {one.line.target!r} and {other.line.target!r} run on one line"
+
+
+def _lines_apart(picture: _Picture) -> Iterator[str]:
+    """No wire or leader so near to another one, for so long, that they are taken for one."""
+    for one, other, apart, beside in _beside(picture, LEAST_APART):
+        if apart < LEAST_APART - 0.01 and beside > LONGEST_BESIDE:
+            yield (
+                f"the {one.line.use} to {one.line.target!r} and the {other.line.use} to "
+                f"{other.line.target!r} are {apart:.1f} pixels apart for {beside:.0f}"
+            )
+
+
+def _beside(picture: _Picture, most: float) -> Iterator[tuple[_Piece, _Piece, float, float]]:
+    """The parallel pieces of lines of two nets that are less than `most` pixels apart, how far
+    apart, and for how long.
+    """
+    for pieces in (picture.upright, picture.level):
+        for number, one in enumerate(pieces):
+            for other in itertools.islice(pieces, number + 1, None):
+                apart = other.at - one.at
+                if apart >= most:
+                    break
+                beside = min(one.high, other.high) - max(one.low, other.low)
+                if beside > 0.0 and one.net != other.net:
+                    yield one, other, apart, beside
+
+
+def _crossings_hop(picture: _Picture) -> Iterator[str]:
+    """Where wires of two nets meet, one makes an arc over the other. Only on a frame's border does
+    one wire end where another one starts.
+    """
+    columns = [piece.at for piece in picture.upright]
+    for level in picture.level:
+        first = bisect_left(columns, level.low - _SLACK)
+        for upright in picture.upright[first : bisect_right(columns, level.high + _SLACK)]:
+            if upright.net == level.net or not upright.line.use == level.line.use == "wire":
+                continue
+            spot = Point(upright.at, level.at)
+            met = upright.low - _SLACK <= spot.y <= upright.high + _SLACK
+            if met and not (_is_end(spot, level.line) and _is_end(spot, upright.line)):
+                yield (
+                    f"the wires to {level.line.target!r} and {upright.line.target!r} meet at "
+                    f"{_spot(spot)} without a hop"
+                )
+
+
+def _is_end(spot: Point, line: Path) -> bool:
+    return any(
+        abs(end.x - spot.x) <= _SLACK and abs(end.y - spot.y) <= _SLACK
+        for end in (line.points[0], line.points[-1])
+    )
+
+
+def _forks_dotted(picture: _Picture) -> Iterator[str]:
+    """A dot where a net goes on in three directions or more, and nowhere else."""
+    nets: dict[str, list[_Piece]] = defaultdict(list)
+    for piece in (*picture.level, *picture.upright):
+        if piece.line.use == "wire":
+            nets[piece.net].append(piece)
+    forks = [
+        end
+        for pieces in nets.values()
+        for end in {
+            *(end for piece in pieces for end in (piece.start, piece.end)),
+            *_crossings(pieces),
+        }
+        if len(_directions(end, pieces)) > 2
+    ]
+    for fork in forks:
+        if not any(_is_near(fork, dot.centre) for dot in picture.dots):
+            yield f"wires part at {_spot(fork)} without a dot"
+    for number, dot in enumerate(picture.dots):
+        if not any(_is_near(fork, dot.centre) for fork in forks):
+            yield f"a dot at {_spot(dot.centre)}, where no wire parts"
+        if any(_is_near(dot.centre, other.centre) for other in picture.dots[:number]):
+            yield f"a dot at {_spot(dot.centre)} is drawn twice"
+
+
+def _crossings(pieces: list[_Piece]) -> Iterator[Point]:
+    """Where pieces of one net cross."""
+    upright = [piece for piece in pieces if piece.is_upright]
+    for level in (piece for piece in pieces if not piece.is_upright):
+        for other in upright:
+            inside = level.low + _SLACK < other.at < level.high - _SLACK
+            if inside and other.low + _SLACK < level.at < other.high - _SLACK:
+                yield Point(other.at, level.at)
+
+
+def _is_near(one: Point, other: Point) -> bool:
+    return abs(one.x - other.x) <= _SLACK and abs(one.y - other.y) <= _SLACK
+
+
+def _directions(spot: Point, pieces: list[_Piece]) -> set[tuple[bool, bool]]:
+    """In which directions pieces leave a point: upright or level, and forth or back."""
+    ways: set[tuple[bool, bool]] = set()
+    for piece in pieces:
+        across, along = (spot.x, spot.y) if piece.is_upright else (spot.y, spot.x)
+        if abs(across - piece.at) > _SLACK:
+            continue
+        if piece.low - _SLACK <= along < piece.high - _SLACK:
+            ways.add((piece.is_upright, True))
+        if piece.low + _SLACK < along <= piece.high + _SLACK:
+            ways.add((piece.is_upright, False))
+    return ways
+
+
+def _ends_apart(picture: _Picture) -> Iterator[str]:
+    """No two wires of different nets end at one point."""
     wires = [line for line in picture.lines if line.use == "wire"]
-    pieces = [(wire, a, b) for wire in wires for a, b in segments(wire.points)]
-    for (one, a, b), (other, c, d) in itertools.combinations(pieces, 2):
-        if one.source == other.source or one.target == other.target:
-            continue
-        if "" in (one.source, other.source):
-            continue
-        upright = abs(a.x - b.x) < 0.1 and abs(c.x - d.x) < 0.1 and abs(a.x - c.x) < 1.0
-        level = abs(a.y - b.y) < 0.1 and abs(c.y - d.y) < 0.1 and abs(a.y - c.y) < 1.0
-        if (upright and _shared(a.y, b.y, c.y, d.y)) or (level and _shared(a.x, b.x, c.x, d.x)):
-            yield f"the wires to {one.target!r} and {other.target!r} run on one line"
+    for one, other in itertools.combinations(wires, 2):
+        end = other.points[-1]
+        if _is_near(one.points[-1], end) and picture.nets[id(one)] != picture.nets[id(other)]:
+            yield f"the wires from {one.source!r} and {other.source!r} end at {_spot(end)}"
 
 
-def _shared(a: float, b: float, c: float, d: float) -> bool:
-    return min(max(a, b), max(c, d)) - max(min(a, b), min(c, d)) > 1.0
+def _no_kinks(picture: _Picture) -> Iterator[str]:
+    """No wire that goes up and no leader goes aside by a few pixels, and then on as before."""
+    for line in picture.lines:
+        courses = _courses(line)
+        for before, aside, after in zip(courses, courses[1:], courses[2:], strict=False):
+            goes_on = (before.length > 0.0) == (after.length > 0.0)
+            counts = before.is_upright or line.use == "leader"
+            if counts and goes_on and abs(aside.length) < LEAST_JOG - _SLACK:
+                spot, length = _spot(aside.start), abs(aside.length)
+                yield f"a {line.use} to {line.target!r} goes aside by {length:.1f} at {spot}"
+
+
+def _courses(line: Path) -> list[_Course]:
+    """The straight courses of a line, one where an arc leads on."""
+    courses: list[_Course] = []
+    for a, b in segments(line.points):
+        is_upright = abs(a.x - b.x) < 0.01
+        if not is_upright and abs(a.y - b.y) >= 0.01:
+            continue
+        if courses and courses[-1].is_upright == is_upright:
+            a = courses.pop().start
+        courses.append(_Course(is_upright, a, b.y - a.y if is_upright else b.x - a.x))
+    return courses
+
+
+def _leaders_square(picture: _Picture) -> Iterator[str]:
+    """Leaders have level and upright pieces only."""
+    for line in picture.lines:
+        for a, b in segments(line.points) if line.use == "leader" else ():
+            if min(abs(a.x - b.x), abs(a.y - b.y)) > 0.01:
+                yield f"the leader to {line.target!r} slants at {_spot(a)}"
 
 
 def _texts_legible(picture: _Picture) -> Iterator[str]:
@@ -263,6 +477,12 @@ RULES: dict[str, Callable[[_Picture], Iterator[str]]] = {
     "no wire or leader through a text": _texts_free_of_lines,
     "no wire or leader through a box": _boxes_free_of_lines,
     "no two wires on one line": _wires_apart,
+    "no two lines close together": _lines_apart,
+    "no two wires end at one point": _ends_apart,
+    "wires that cross hop": _crossings_hop,
+    "wires that part have a dot": _forks_dotted,
+    "no line has a kink": _no_kinks,
+    "leaders are level or upright": _leaders_square,
     "no two leaders cross": _leaders_apart,
     "nothing outside the canvas": _inside_canvas,
     "text is legible": _texts_legible,
