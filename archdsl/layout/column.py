@@ -18,7 +18,7 @@ import math
 from archdsl import text
 from archdsl.geometry import Box
 from archdsl.layout.arrange import Arranged, arrange
-from archdsl.layout.narrow import Limits, legend_rows, narrowed
+from archdsl.layout.narrow import Limits, legend_rows, narrowed, unnamed
 from archdsl.layout.panel import (
     LEAST_GAP,
     NAME_GAP,
@@ -97,6 +97,9 @@ def column(view: View) -> Column:
         inner = room - 2 * sizes.margin
         if tower.reach.width <= inner:
             break
+    else:
+        bare = replace(view, tower=unnamed(view.tower))
+        tower = _tower(bare, *_STEPS[-1])
     return _single(view, sizes, tower, max(inner, tower.reach.width))
 
 

@@ -34,6 +34,17 @@ def narrowed(diagram: Diagram, sizes: Sizes, limits: Limits, short: bool) -> Dia
     return replace(diagram, nodes=tuple(map(shown, diagram.nodes)), edges=edges)
 
 
+def unnamed(diagram: Diagram) -> Diagram:
+    """The diagram without the names of wires; those that enter a group have them inside too."""
+    edges = (replace(e, label=e.label if e.label[:1] and e.label[0].tone == "ink" else ())
+             for e in diagram.edges)  # fmt: skip
+    nodes = (
+        replace(node, inner=unnamed(node.inner)) if node.inner is not None else node
+        for node in diagram.nodes
+    )
+    return replace(diagram, nodes=tuple(nodes), edges=tuple(edges))
+
+
 def _named(edge: Edge) -> Edge:
     """A wire with the name of what it brings, without its shape."""
     if not edge.label or edge.label[0].tone == "ink":

@@ -175,6 +175,7 @@ def _enter(
     for number, route in enumerate(order):
         least = order[number - 1].port + steps[number - 1] if number else low
         route.port = min(max(wishes[number], least), high - after[number])
+        route.room = steps[number]
 
 
 def _spread(routes: list[Route], target: Cell) -> None:

@@ -36,11 +36,14 @@ _PARTED = 8.0
 
 @record
 class _Step:
-    """A wire's way from one cell to the next; `route` where it enters its target with this step."""
+    """A step of a wire's way from one cell to the next; `route` is the wire where it enters its
+    target with this step.
+    """
 
     low: Cell
     high: Cell
     route: Route | None
+    of: Route
 
     @property
     def end(self) -> float:
@@ -130,9 +133,9 @@ def straighten(layers: Layers, routes: list[Route]) -> None:
 def _steps(route: Route) -> list[_Step]:
     """The steps of a wire, without a last one that is level."""
     course = route.course
-    steps = [_Step(low, high, None) for low, high in itertools.pairwise(course[:-1])]
+    steps = [_Step(low, high, None, route) for low, high in itertools.pairwise(course[:-1])]
     if not route.beside:
-        steps.append(_Step(course[-2], course[-1], route))
+        steps.append(_Step(course[-2], course[-1], route, route))
     return steps
 
 
@@ -200,6 +203,9 @@ def _moves(step: _Step, by: float, ground: _Ground) -> Iterator[_Move]:
     several = len(others) > 1
     if step.route is not None and several:
         yield _Move(by, ends=(step.route,))
+    beside = len(ground.into[id(step.of.course[-1])]) > 1
+    if beside and step.route is None and (rest := _rest(step)):
+        yield _Move(by, rest, ends=(step.of,))
     for cell, way in ((step.low, -by), (step.high, by)):
         cells = ground.bound(cell, way)
         if (step.low in cells) != (step.high in cells):
@@ -211,9 +217,22 @@ def _moves(step: _Step, by: float, ground: _Ground) -> Iterator[_Move]:
     yield _Move(-by, start=step.low)
 
 
+def _rest(step: _Step) -> tuple[Cell, ...]:
+    """The cells that a wire passes from the end of a step on, where it runs straight from there
+    into its target.
+    """
+    course = step.of.course
+    rest = course[course.index(step.high) : -1]
+    columns = [*(cell.x for cell in rest), step.of.port]
+    straight = all(abs(a - b) <= STRAIGHT for a, b in itertools.pairwise(columns))
+    return tuple(rest) if straight and not step.of.beside else ()
+
+
 def _gain(move: _Move, ground: _Ground) -> int | None:
     """How many short jogs fewer there are after a move; None where it cannot be made."""
-    if move.ends:
+    if move.ends and move.cells:
+        steps = [s for s in ground.of[id(move.cells[0])] if s.high is move.cells[0]]
+    elif move.ends:
         steps = [s for s in ground.of[id(move.ends[0].course[-1])] if s.route in move.ends]
     elif move.start is not None:
         steps = [step for step in ground.of[id(move.start)] if step.low is move.start]
@@ -247,6 +266,8 @@ def _make(move: _Move, ground: _Ground, way: float) -> None:
 
 def _is_possible(move: _Move, ground: _Ground) -> bool:
     """Whether what a move leads to can be drawn."""
+    if move.ends and not all(_keeps_apart(cell, ground) for cell in move.cells):
+        return False
     if move.ends:
         others = ground.into[id(move.ends[0].course[-1])]
         check = _is_entry if move.ends[0].edge.entry else _is_port
@@ -260,6 +281,13 @@ def _is_possible(move: _Move, ground: _Ground) -> bool:
             if away < SIDE_ROOM + _ARROW_ROOM or not is_clear(source, target, ground.layers):
                 return False
     return True
+
+
+def _keeps_apart(cell: Cell, ground: _Ground) -> bool:
+    """Whether a cell meets neither of those beside it."""
+    row, number = ground.layers.rows[cell.layer], ground.place[id(cell)]
+    after = number + 1 < len(row) and row[number + 1].left < cell.right - 0.01
+    return not after and not (number and row[number - 1].right > cell.left + 0.01)
 
 
 def _has_room(cell: Cell, column: float) -> bool:
@@ -286,12 +314,9 @@ def _is_port(route: Route, others: list[Route], move: _Move) -> bool:
     """
     if not _has_room(route.course[-1], route.port):
         return False
-    labelled = any(other.edge.label for other in others)
     return all(
         other in move.ends
-        or (
-            abs(other.port - route.port) >= LEAST_PORT_DISTANCE
-            and (not labelled or (route.port - other.port) * move.by > 0.0)
-        )
+        or abs(other.port - route.port)
+        >= max(LEAST_PORT_DISTANCE, (route if other.port > route.port else other).room)
         for other in others
     )
