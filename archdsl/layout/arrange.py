@@ -15,7 +15,7 @@ from archdsl.layout import route
 from archdsl.layout.cells import Cell
 from archdsl.layout.crossings import marked, over
 from archdsl.layout.layers import Layers, layered, ranks, trunk
-from archdsl.layout.measure import BADGE_HEIGHT, Extent, badge_width, leaf, signed
+from archdsl.layout.measure import BADGE_HEIGHT, Extent, badge_width, leaf, ported, signed
 from archdsl.layout.route import ENTERED_FROM_LANE, Wire
 from archdsl.record import record, replace
 from archdsl.theme import Sizes
@@ -134,7 +134,9 @@ def arrange(
         labels_into.setdefault(edge.target, []).append(edge.label)
     for node in diagram.nodes:
         if node.form in ("box", "pill"):
-            extents[node.id] = signed(extents[node.id], labels_into.get(node.id, []), sizes)
+            labels_here = labels_into.get(node.id, [])
+            extent = ported(extents[node.id], len(labels_here))
+            extents[node.id] = signed(extent, labels_here, sizes)
     labels = {
         (edge.source, edge.target, edge.port): text.line_width(edge.label, sizes.small) + 10.0
         for edge in diagram.edges

@@ -15,7 +15,7 @@ HOOK_ROOM = HOOK + 3.9
 HOOK_APART = 7.0
 """How far it keeps from other wires."""
 PILL_HEIGHT = 26.0
-LEAST_PORT_DISTANCE = 14.0
+LEAST_PORT_DISTANCE = 16.0
 SIGN_MARGIN = 12.0
 BADGE_HEIGHT = 27.0
 CHOICE_PADDING = 8.0
@@ -73,6 +73,12 @@ def signed(extent: Extent, labels: list[text.Line], sizes: Sizes) -> Extent:
         return extent
     needed = 2 * SIGN_MARGIN + sum(sign_step(label, sizes) for label in labels)
     return Extent(max(extent.left, needed / 2), max(extent.right, needed / 2), extent.height)
+
+
+def ported(extent: Extent, wires: int) -> Extent:
+    """An extent with room for the ends of so many wires beside each other."""
+    needed = (2 * SIGN_MARGIN + (wires - 1) * LEAST_PORT_DISTANCE) / 2 if wires > 1 else 0.0
+    return Extent(max(extent.left, needed), max(extent.right, needed), extent.height)
 
 
 def sign_step(label: text.Line, sizes: Sizes) -> float:

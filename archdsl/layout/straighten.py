@@ -30,6 +30,8 @@ _ROUNDS = 3
 _APART = 12.0
 """The least white that is left between two cells."""
 _ARROW_ROOM = 9.0
+_LESS = 1.0
+"""How much nearer than usual two ends may be for a wire to run straight."""
 _PARTED = 8.0
 """How far a wire moves at least that runs on one line with another one."""
 
@@ -317,6 +319,6 @@ def _is_port(route: Route, others: list[Route], move: _Move) -> bool:
     return all(
         other in move.ends
         or abs(other.port - route.port)
-        >= max(LEAST_PORT_DISTANCE, (route if other.port > route.port else other).room)
+        >= max(LEAST_PORT_DISTANCE, (route if other.port > route.port else other).room) - _LESS
         for other in others
     )
