@@ -71,8 +71,8 @@ FIGURE = Sizes(
 )  # fmt: skip
 """Sizes for a figure in a place of a given size: the same small text, much less white."""
 FIGURE_TIGHT = replace(
-    FIGURE, gap=9.0, lane=9.0, side=7.0, box=60.0, pill=60.0, choice=200.0, padding=9.0, inner=6.0,
-    least=36.0, apart=8.0,
+    FIGURE, gap=9.0, track=5.0, lane=9.0, side=7.0, box=60.0, pill=60.0, choice=200.0, padding=9.0,
+    inner=6.0, least=36.0, apart=8.0,
 )  # fmt: skip
 """The same for figures that have to hold more."""
 FIGURE_FLAT = replace(FIGURE, gap=9.0, track=5.0, lane=12.0, side=9.0, padding=8.0, choice=420.0)

@@ -26,7 +26,9 @@ TYPST = """#import "archdsl.typ": archcard
 #set text(size: 9pt)
 #place(top + center, scope: "parent", float: true,
   figure(image("pair.pdf", width: 174mm), {caption}))
-#figure(archcard("specs/qwen3_next.arch:Qwen3Next_80B_A3B", width: 84mm, height: 190mm))
+{words}
+#pagebreak()
+#figure(archcard("specs/qwen3_next.arch:Qwen3Next_80B_A3B", width: 84mm, height: 206mm))
 {words}
 """
 

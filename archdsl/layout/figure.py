@@ -31,6 +31,7 @@ PIXELS_A_MILLIMETRE = 440.0 / 85.0
 """At this many pixels a millimetre the small text of a figure has six points."""
 MOST_MILLIMETRES = 228.0
 """A figure whose height nobody gives is no higher than the column of a page."""
+_MOST_HEIGHT = MOST_MILLIMETRES * PIXELS_A_MILLIMETRE
 _GAP = 16.0
 _LEADER_ROOM = 30.0
 _STRIP_WIDTH = 22.0
@@ -82,6 +83,7 @@ class _Item:
     height: float
     diagram: Arranged | None = None
     lines: tuple[text.Line, ...] = ()
+    sizes: Sizes = FIGURE
 
 
 @record
@@ -163,7 +165,11 @@ def _way(plan: _Plan) -> tuple[bool, bool, int]:
 
 
 def _all_plans(view: View, offer: Offer, frame: Frame) -> list[_Plan]:
-    return [plan for step in _STEPS for plan in _plans(view, offer, step, frame)]
+    insets = [
+        tuple(_inset(inset, sizes, limits, short) for sizes, limits, short in _STEPS)
+        for inset in offer.insets
+    ]
+    return [plan for step in _STEPS for plan in _plans(view, offer, insets, step, frame)]
 
 
 def _too_small(view: View, offer: Offer, frame: Frame) -> str:
@@ -182,18 +188,22 @@ def _too_small(view: View, offer: Offer, frame: Frame) -> str:
 
 
 def _plans(
-    view: View, offer: Offer, step: tuple[Sizes, Limits, bool], frame: Frame
+    view: View,
+    offer: Offer,
+    insets: list[tuple[_Item, ...]],
+    step: tuple[Sizes, Limits, bool],
+    frame: Frame,
 ) -> Iterator[_Plan]:
+    """The plans with a tower of these sizes. `insets`: each in ever tighter forms."""
     sizes, limits, short = step
     inner = frame.width - 2 * sizes.margin
     head, head_height = _header(view, sizes, inner)
-    most = (frame.height or MOST_MILLIMETRES * PIXELS_A_MILLIMETRE) - 2 * sizes.margin - head_height
+    most = (frame.height or _MOST_HEIGHT) - 2 * sizes.margin - head_height
     diagram = narrowed(offer.tower, sizes, limits, short)
     tower = arrange(diagram, sizes)
     if tower.reach.width > inner or tower.reach.height > most:
         return
-    insets = [_inset(inset, sizes, limits, short) for inset in offer.insets]
-    callouts = [_callout(callout, inner) for callout in view.callouts]
+    callouts = [(_callout(callout, inner),) for callout in view.callouts]
     few, all_facts = (_facts(view, rows, inner, sizes) for rows in (1, 2))
     strips = (True, False) if view.strip is not None else (False,)
     ways = (True, False) if tower.placed else (False,)
@@ -203,7 +213,7 @@ def _plans(
             continue
         wide, high, kinds = base
         room = _Room(beside, wide, high, inner, most)
-        wishes = [*insets[:1], *few, *callouts, *insets[1:]]
+        wishes = [*insets[:1], *((item,) for item in few), *callouts, *insets[1:]]
         items = _kept(wishes, offer, room)
         if few and few[0] in items:
             more = [all_facts[0] if item is few[0] else item for item in items]
@@ -214,7 +224,7 @@ def _plans(
         cost = (
             sum(not inset.optional for inset in offer.insets)
             - sum(isinstance(i.about, Inset) and not i.about.optional for i in items),
-            bool(insets) and insets[0] not in items,
+            bool(insets) and not any(item in insets[0] for item in items),
             view.strip is not None and not strip,
             bool(few) and not any(isinstance(item.about, Panel) for item in items),
             len(wishes) - len(items),
@@ -239,12 +249,14 @@ class _Room:
     most: float
 
 
-def _kept(wishes: list[_Item], offer: Offer, room: _Room) -> list[_Item]:
-    """The items that have room together, the first before all others."""
+def _kept(wishes: list[tuple[_Item, ...]], offer: Offer, room: _Room) -> list[_Item]:
+    """The items that have room together, the first before all others, each in the first of its
+    forms that has.
+    """
     kept: list[_Item] = []
-    for item in wishes:
-        if _filled(_ordered([*kept, item], offer), room) is not None:
-            kept.append(item)
+    for forms in wishes:
+        fits = (form for form in forms if _filled(_ordered([*kept, form], offer), room))
+        kept += itertools.islice(fits, 1)
     return kept
 
 
@@ -332,7 +344,7 @@ def _inset(inset: Inset, sizes: Sizes, limits: Limits, short: bool) -> _Item:
     remark = text.balanced(inset.subtitle, sizes.small, inner)
     inner = max([inner, *(text.line_width(line, sizes.small) for line in remark)])
     height = _heading(len(title), len(remark)) + diagram.reach.height + _INSET_PADDING
-    return _Item(inset, inner + 2 * _INSET_PADDING, height, diagram, (*title, *remark))
+    return _Item(inset, inner + 2 * _INSET_PADDING, height, diagram, (*title, *remark), sizes)
 
 
 def _heading(titles: int, remarks: int) -> float:
@@ -454,7 +466,7 @@ def _grow(view: View, plan: _Plan, frame: Frame) -> float:
     while grow > 1.0:
         across = frame.width / grow - 2 * margin
         high = _header(view, plan.sizes, across)[1]
-        down = frame.height / grow - 2 * margin - high if frame.height else plan.height
+        down = (frame.height or _MOST_HEIGHT) / grow - 2 * margin - high
         if across >= plan.width and down >= plan.height:
             return grow
         grow -= 0.02
@@ -622,4 +634,4 @@ def _placed_inset(item: _Item, inset: Inset, box: Box, sizes: Sizes) -> PlacedIn
     above = _heading(titles, len(item.lines) - titles)
     free = box.height - above - _INSET_PADDING - reach.height
     dx, dy = box.middle.x - reach.middle.x, box.y + above + free / 2 - reach.y
-    return PlacedInset(inset, box, tuple(lines), item.diagram.moved(dx, dy))
+    return PlacedInset(inset, box, tuple(lines), item.diagram.moved(dx, dy), item.sizes)

@@ -60,12 +60,15 @@ class PlacedLine:
 
 @record
 class PlacedInset:
-    """An inset's frame, the lines above its diagram, and this in the coordinates of the page."""
+    """An inset's frame, the lines above its diagram, and this in the coordinates of the page, with
+    the sizes that it is arranged for.
+    """
 
     inset: Inset
     box: Box
     lines: tuple[PlacedLine, ...]
     diagram: Arranged
+    sizes: Sizes
 
 
 @record
@@ -278,4 +281,4 @@ def _inset(item: Item, inset: Inset, box: Box, sizes: Sizes) -> PlacedInset:
     lines = [PlacedLine(Point(x, y), inset.title, HEADING)]
     for number, runs in enumerate(item.lines):
         lines.append(PlacedLine(Point(x, y + 20.0 + 17.0 * number), runs, sizes.small + 1.0))
-    return PlacedInset(inset, box, tuple(lines), item.diagram.moved(dx, dy))
+    return PlacedInset(inset, box, tuple(lines), item.diagram.moved(dx, dy), sizes)

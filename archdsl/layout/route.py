@@ -354,12 +354,18 @@ def _reach(pieces: list[Piece]) -> tuple[float, float]:
     return min(ends), max(ends)
 
 
+def _first_track(sizes: Sizes) -> float:
+    """How far above a layer the lowest track of the gap above it runs."""
+    return min(_FIRST_TRACK, sizes.track + 2.0)
+
+
 def gap_height(plan: Plan, gap: int, sizes: Sizes, least: float) -> float:
     """Height of a gap in pixels: room for its tracks, an arrow and perhaps a label."""
     tracks = plan.tracks[gap]
-    needed = _FIRST_TRACK + (tracks - 1) * sizes.track + _ARROW_ROOM if tracks else 0.0
+    arrow = min(_ARROW_ROOM, sizes.gap + 2.0)
+    needed = _first_track(sizes) + (tracks - 1) * sizes.track + arrow if tracks else 0.0
     if gap in plan.labelled:
-        needed = max(least, needed) + (_LABEL_ROOM - _ARROW_ROOM if tracks else 8.0)
+        needed = max(least, needed) + (_LABEL_ROOM - arrow if tracks else 8.0)
     return max(least, needed)
 
 
@@ -379,7 +385,7 @@ def _drawn(
     points = [Point(leaves(source), tops[id(source)])]
     for gap in sorted(route.pieces):
         piece = route.pieces[gap]
-        height = rows[gap] - _FIRST_TRACK - piece.track * sizes.track
+        height = rows[gap] - _first_track(sizes) - piece.track * sizes.track
         start = piece.start
         if route.lane is not None and gap == source.layer:
             points = []

@@ -11,7 +11,7 @@ from archdsl.layout.page import page as paged
 from archdsl.record import replace
 from archdsl.scene import draw, panel
 from archdsl.scene.shapes import Group, Item, Path, Rect, Scene, Text
-from archdsl.theme import Sizes, Theme
+from archdsl.theme import Theme
 from archdsl.view.types import Offer, View
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _drawn(page: Page, theme: Theme) -> Scene:
     if page.tower.placed:
         shapes = tuple(draw.diagram(page.tower, sizes, _whole(view)))
         items.append(Group(shapes, "tower", "tower"))
-    items.extend(_inset(part, sizes) for part in page.insets)
+    items.extend(map(_inset, page.insets))
     items.extend(_callout(part) for part in page.callouts)
     items.extend(_leaders(page))
     if view.facts.parts or view.facts.rows:
@@ -154,11 +154,11 @@ def _inset_frame(placed: PlacedInset) -> Group:
     return Group((frame,), f"{placed.inset.id}.frame", "group", text.plain(placed.inset.title))
 
 
-def _inset(placed: PlacedInset, sizes: Sizes) -> Group:
+def _inset(placed: PlacedInset) -> Group:
     items: list[Item] = [
         Text(part.at, part.line, part.size, inside=placed.inset.id) for part in placed.lines
     ]
-    items.extend(draw.diagram(placed.diagram, sizes))
+    items.extend(draw.diagram(placed.diagram, placed.sizes))
     return Group(tuple(items), f"{placed.inset.id}.inset", "inset")
 
 
