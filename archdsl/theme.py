@@ -77,6 +77,8 @@ FIGURE_TIGHT = replace(
 """The same for figures that have to hold more."""
 FIGURE_FLAT = replace(FIGURE, gap=9.0, track=5.0, lane=12.0, side=9.0, padding=8.0, choice=420.0)
 """The same for figures that are not high."""
+FIGURE_LOW = replace(FIGURE_FLAT, choice=560.0)
+"""The same for figures that are wide: blocks of a choice stand side by side."""
 
 
 @record

@@ -24,7 +24,7 @@ from archdsl.layout.narrow import Limits, legend_rows, narrowed
 from archdsl.layout.page import Page, PlacedCallout, PlacedInset, PlacedLine
 from archdsl.layout.panel import PlacedKind, facts_height, legend
 from archdsl.record import record, replace
-from archdsl.theme import FIGURE, FIGURE_FLAT, FIGURE_TIGHT, Sizes
+from archdsl.theme import FIGURE, FIGURE_FLAT, FIGURE_LOW, FIGURE_TIGHT, Sizes
 from archdsl.view.types import Callout, Diagram, Inset, Offer, Panel, View
 
 PIXELS_A_MILLIMETRE = 440.0 / 85.0
@@ -65,7 +65,9 @@ class Frame:
 
 _STEPS = (
     (FIGURE, Limits(180.0, 150.0), False),
+    (FIGURE_LOW, Limits(240.0, 300.0), False),
     (FIGURE_FLAT, Limits(240.0, 300.0), False),
+    (FIGURE_LOW, Limits(180.0, 200.0), True),
     (FIGURE_FLAT, Limits(180.0, 200.0), True),
     (FIGURE, Limits(110.0, 100.0), True),
     (FIGURE_TIGHT, Limits(84.0, 84.0), True),
@@ -250,14 +252,35 @@ class _Room:
 
 
 def _kept(wishes: list[tuple[_Item, ...]], offer: Offer, room: _Room) -> list[_Item]:
-    """The items that have room together, the first before all others, each in the first of its
-    forms that has.
+    """The items that have room together, the first before all others, each in one of its forms: of
+    the roomiest, the lowest and the narrowest forms those with which the most fits.
     """
-    kept: list[_Item] = []
-    for forms in wishes:
-        fits = (form for form in forms if _filled(_ordered([*kept, form], offer), room))
-        kept += itertools.islice(fits, 1)
-    return kept
+    best: list[_Item | None] = []
+    for size in (_any, _height, _width):
+        kept: list[_Item | None] = []
+        for forms in wishes:
+            here = [item for item in kept if item is not None]
+            fits = (
+                form
+                for form in sorted(forms, key=size)
+                if _filled(_ordered([*here, form], offer), room) is not None
+            )
+            kept.append(next(fits, None))
+        if [item is not None for item in kept] > [item is not None for item in best]:
+            best = kept
+    return [item for item in best if item is not None]
+
+
+def _any(_: _Item) -> float:
+    return 0.0
+
+
+def _height(item: _Item) -> float:
+    return item.height
+
+
+def _width(item: _Item) -> float:
+    return item.width
 
 
 def _ordered(items: list[_Item], offer: Offer) -> list[_Item]:
