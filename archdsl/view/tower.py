@@ -6,11 +6,21 @@ import itertools
 from collections.abc import Callable, Iterator
 
 from archdsl import naming
-from archdsl.graph import Child, Experts, Layers, Model, Module, ModuleList, Segment, Single
+from archdsl.graph import (
+    BlockValue,
+    Child,
+    Experts,
+    Layers,
+    Model,
+    Module,
+    ModuleList,
+    Segment,
+    Single,
+)
 from archdsl.nodes import Apply, Input
 from archdsl.nodes import Node as Value
 from archdsl.record import replace
-from archdsl.roles import WRAPPING, slots, working, wraps
+from archdsl.roles import WRAPPING, at_work, slots, working, wraps
 from archdsl.shown import Shown, plain_path
 from archdsl.text import SEMIBOLD, Line, line, plain
 from archdsl.view import words
@@ -265,6 +275,8 @@ def _closed(place: Place, module: Module, name: str) -> Node:
     titles = list(dict.fromkeys(m.title for m in working(module)))[:2]
     lines: tuple[Line, ...] = (line(module.title, "ink", SEMIBOLD),)
     lines += tuple(line(title, "quiet") for title in titles)
+    if inside := _mixing(module):
+        lines += (line(inside, "quiet"),)
     return Node(name, "box", lines, "soft", tooltip=tooltip(place.model, module))
 
 
@@ -342,11 +354,34 @@ def _shut(place: Place, child: Child, name: str) -> Node:
     if len(counts) == 1:
         lines: tuple[Line, ...] = (line(others[0].title, "ink", SEMIBOLD),)
         lines += (line(_times(others[0], child.length), "accent", SEMIBOLD),)
+        inside = _mixing(others[0])
+        lines += (line(inside, "quiet"),) if inside else ()
     else:
         lines = (line(naming.layers(child.length), "ink", SEMIBOLD),)
         rows = [f"{count:,} × {called}" for called, count in counts.items()]
         lines += tuple(line(text, "quiet") for text in rows[:_MOST_KINDS])
     return Node(name, "box", lines, "soft", tooltip=_layers_tooltip(place, kinds))
+
+
+def _mixing(layer: Module) -> str:
+    """What a closed layer has inside: the first settings of its attention or recurrence, and the
+    mask that it was given; of a layer with a stack inside how many layers that has.
+    """
+    stacks = [c for c in layer.children if isinstance(c.part, Layers)]
+    if stacks:
+        return naming.layers(sum(child.length for child in stacks)) + " inside"
+    for module in working(layer):
+        if module.role in ("attention", "recurrence"):
+            core = at_work(module)
+            masks = [
+                setting.value.title
+                for child in core.children
+                for _, inner in child.modules
+                for setting in inner.settings
+                if isinstance(setting.value, BlockValue) and "bool" in setting.kind
+            ]
+            return " · ".join([*naming.settings(core)[:2], *masks[:1]])
+    return ""
 
 
 def _times(module: Module, count: int) -> str:
