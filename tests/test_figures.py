@@ -162,3 +162,13 @@ def test_no_sign_of_a_name_is_a_command(name: str) -> None:
         body = text_of.partition("*")[2].partition("Meta. 8.03B")[0].rstrip("* .")
         assert not re.search(rf"(?<!\\)(?:\\\\)*[{re.escape(signs)}](?!\*)", body.strip("*"))
     assert "\n" not in latex + typst + markdown
+
+
+@pytest.mark.parametrize("maker", ["m" * 10_000, "many words " * 1_000])
+def test_a_long_maker_stays_within_bounds(maker: str) -> None:
+    variant = ALL["Llama3_8B"]
+    named = replace(variant, model=replace(variant.model, about={"name": "A", "by": maker}))
+    for view in ("card", "compact", "strip"):
+        scene = drawn(named, asked(view)).scene
+        assert faults(scene) == [] and max(scene.width, scene.height) < 2_500
+    assert faults(in_box(named, "140mm 180mm").scene) == []

@@ -87,21 +87,21 @@ def pictures(scene: Scene, moved: Scene, folder: Path) -> tuple[object, object]:
     return svg.crop((0, 0, *size)), page.crop((0, 0, *size))
 
 
-def apart(one: object, other: object) -> float:
-    """The share of dots that differ from all dots of the other picture within one dot."""
+def apart(one: object, other: object) -> int:
+    """How many dots differ from all dots of the other picture within one dot."""
     chops = pytest.importorskip("PIL.ImageChops")
     filters = pytest.importorskip("PIL.ImageFilter")
     low, high = other.filter(filters.MinFilter(3)), other.filter(filters.MaxFilter(3))  # type: ignore[attr-defined]
     below, above = chops.subtract(low, one), chops.subtract(one, high)
     far = chops.lighter(below, above).point(lambda value: 255 if value > 40 else 0)
-    return far.histogram()[255] / (far.width * far.height)  # type: ignore[no-any-return]
+    return far.histogram()[255]  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("name", ["Llama3_8B", "DeepSeekV3_671B", "Qwen3Next_80B_A3B"])
 def test_the_geometry_is_that_of_the_svg(name: str, tmp_path: Path, latex_has_tikz: None) -> None:
     scene = drawn(variants()[name], asked()).scene
     bare = replace(scene, items=without_text(scene.items))
-    assert apart(*pictures(bare, bare, tmp_path)) < 1e-5
+    assert apart(*pictures(bare, bare, tmp_path)) <= 3
 
 
 def test_a_line_two_dots_off_is_seen(tmp_path: Path, latex_has_tikz: None) -> None:
@@ -118,7 +118,7 @@ def test_a_line_two_dots_off_is_seen(tmp_path: Path, latex_has_tikz: None) -> No
         return item
 
     off = replace(bare, items=tuple(map(moved, bare.items)))
-    assert apart(*pictures(bare, off, tmp_path)) > 1e-5
+    assert apart(*pictures(bare, off, tmp_path)) > 3
 
 
 @pytest.mark.parametrize("theme", ["light", "dark", "print"])
@@ -145,7 +145,7 @@ def test_no_sign_of_a_text_is_a_command(words: str) -> None:
         r"\\(textbackslash|textasciitilde|textasciicircum|textbullet|dots)\{\}", "", shown
     )
     plain = re.sub(r"\\\((\\[a-z]+|[-<>|]|\^[23])\\\)|\\[&%$#_{}]", "", plain)
-    assert not re.search(r"[\\&%$#_{}^]", plain)
+    assert not re.search(r"[\\&%$#_^]", plain) and not re.search(r"[{}]", plain.replace("{}", ""))
     assert "\n" not in shown
     assert all(sign in words for sign in missing)
 

@@ -42,7 +42,7 @@ def subtitle(model: Model, counts: Facts) -> Line:
         runs += [Run(", ", "quiet"), Run(words.short(counts.active), "accent", SEMIBOLD)]
         runs.append(Run(" active per token", "quiet"))
     about = model.about
-    more = [str(about["by"])] if "by" in about else []
+    more = [words.shortened(str(about["by"]))] if "by" in about else []
     more += [words.date(str(about["released"]))] if "released" in about else []
     runs += [Run(_SEPARATOR + text, "quiet") for text in more]
     if isinstance(context := about.get("context"), int):

@@ -13,6 +13,7 @@ from archdsl.types import TensorType
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _LAST = re.compile(r"min\((?:(\d+), S|S, (\d+))\)")
 """How a window of the last tokens is written as an axis."""
+_MOST_LETTERS = 60
 _NUMBER = re.compile(r"(\d[\d,.]*(?:[KMBT]i?\b)?)")
 
 
@@ -100,6 +101,11 @@ def tokens(count: int) -> str:
         kilo = count // 1024
         return f"{kilo // 1024}M" if kilo >= 1024 and kilo % 1024 == 0 else f"{kilo:,}K"
     return f"{count:,}"
+
+
+def shortened(words: str) -> str:
+    """Words of any length, in no more letters than a line has room for."""
+    return words if len(words) <= _MOST_LETTERS else f"{words[: _MOST_LETTERS - 1]}…"
 
 
 def date(written: str) -> str:
