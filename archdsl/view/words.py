@@ -13,7 +13,7 @@ from archdsl.types import TensorType
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _LAST = re.compile(r"min\((?:(\d+), S|S, (\d+))\)")
 """How a window of the last tokens is written as an axis."""
-_MOST_LETTERS = 60
+_MOST_LETTERS, _LONGEST = 60, 30
 _NUMBER = re.compile(r"(\d[\d,.]*(?:[KMBT]i?\b)?)")
 
 
@@ -105,6 +105,7 @@ def tokens(count: int) -> str:
 
 def shortened(words: str) -> str:
     """Words of any length, in no more letters than a line has room for."""
+    words = " ".join(w if len(w) <= _LONGEST else f"{w[: _LONGEST - 1]}…" for w in words.split())
     return words if len(words) <= _MOST_LETTERS else f"{words[: _MOST_LETTERS - 1]}…"
 
 
