@@ -16,6 +16,7 @@ from archdsl.scene.shapes import LEAST_POINTS, Group, Rect, Text, shapes, smalle
 from archdsl.scene.verify import faults, illegible, text_colours
 from archdsl.shown import asked
 from archdsl.theme import THEMES
+from archdsl.view import view
 from archdsl.view.words import short
 from models import variants
 
@@ -70,18 +71,17 @@ def test_a_box_has_a_figure_or_is_told_how_large_it_must_be(
     assert faults(scene) == []
 
 
-@pytest.mark.parametrize("name", ["DeepSeekV3_671B", "GptOss_20B", "GPT2_Small"])
+@pytest.mark.parametrize("name", ["DeepSeekV3_671B", "GptOss_20B", "GPT2_Small", "Llama3_8B"])
 def test_what_is_not_shown_is_named(name: str) -> None:
-    whole = drawn(ALL[name], asked()).scene
-    titles = {
-        "".join(run.text for run in s.runs) for s in shapes(whole.items) if hasattr(s, "runs")
-    }
+    """Every inset of the card is an inset of the figure, or its title is told."""
+    opened = view(ALL[name].model, ALL[name].facts).insets
+    assert opened
     for box in BOXES:
         figure = in_box(ALL[name], box)
-        here = " ".join(written(figure.scene))
-        inset = [title for title in ("Mixture of experts",) if title in titles]
-        for title in inset:
-            assert title in here or title in figure.missing, (box, title)
+        groups = {item.id for item in figure.scene.items if isinstance(item, Group)}
+        for inset in opened:
+            shown = f"{inset.id}.inset" in groups
+            assert shown != (text.plain(inset.title) in figure.missing), (box, inset.id)
     assert in_box(ALL[name], "600mm 600mm").missing == ()
 
 
@@ -168,7 +168,7 @@ def test_no_sign_of_a_name_is_a_command(name: str) -> None:
 def test_a_long_maker_stays_within_bounds(maker: str) -> None:
     variant = ALL["Llama3_8B"]
     named = replace(variant, model=replace(variant.model, about={"name": "A", "by": maker}))
-    for view in ("card", "compact", "strip"):
-        scene = drawn(named, asked(view)).scene
+    for kind in ("card", "compact", "strip"):
+        scene = drawn(named, asked(kind)).scene
         assert faults(scene) == [] and max(scene.width, scene.height) < 2_500
     assert faults(in_box(named, "140mm 180mm").scene) == []

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archdsl.cli.rendering import Look, draw
 from archdsl.geometry import Point
 from archdsl.pipeline import drawn
 from archdsl.record import replace
@@ -130,6 +131,12 @@ def test_a_whole_card_compiles(theme: str, tmp_path: Path, latex_has_tikz: None)
             ["pdftotext", str(pdf), "-"], capture_output=True, text=True, check=True
         ).stdout
         assert "Gemma 3 27B" in shown and "RMSNorm" in shown
+
+
+@pytest.mark.parametrize("look", [{"prefix": "a"}, {"dpi": 300.0}, {"text": "path"}])
+def test_what_changes_nothing_is_refused(look: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="change nothing of TikZ"):
+        draw(variants()["Llama3_8B"], "tex", Look(**look))  # type: ignore[arg-type]
 
 
 def test_two_sets_of_colours_are_refused() -> None:

@@ -79,6 +79,8 @@ def written(scene: Scene, type: str, look: Look) -> bytes:
         case "tex":
             from archdsl.render.tikz import to_tikz
 
+            if look.prefix or look.dpi or look.text == "path":
+                raise ValueError("--prefix, --dpi and --text path change nothing of TikZ")
             return to_tikz(scene, width=width, scale=scale).encode("utf-8")
         case _:
             from archdsl.render.png import to_png

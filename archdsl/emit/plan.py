@@ -34,21 +34,9 @@ from archdsl.nodes import (
 from archdsl.reals import Apply as RealApply
 from archdsl.reals import OfDim, Real, Ref
 from archdsl.record import record
-from archdsl.stream import Flow, flow, in_order
+from archdsl.stream import Flow, flow, in_order, modules
 from archdsl.symbols import AXES, ModelSymbol, counts_tokens
 from archdsl.types import Rest, TensorType
-
-
-def modules_of(root: Module) -> list[Module]:
-    """A module and all inside it, each once, in the order of their numbers."""
-    reached: dict[int, Module] = {}
-    pending = [root]
-    while pending:
-        module = pending.pop()
-        if module.id not in reached:
-            reached[module.id] = module
-            pending.extend(m for c in module.children for _, m in c.modules)
-    return [reached[number] for number in sorted(reached)]
 
 
 @dataclass(slots=True)
@@ -139,7 +127,7 @@ class Plan:
         """Whether the model has a parameter in its own dtype."""
         return any(
             param.kind == "param" and param.type.dtype == "float" and not param.tied
-            for module in modules_of(self.model.root)
+            for module in modules(self.model.root)
             for param in module.params
         )
 

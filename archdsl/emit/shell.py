@@ -20,7 +20,7 @@ from archdsl.emit.limits import limit_lines
 from archdsl.emit.lines import Line, definition, documented, line, plain, printed, uses_of
 from archdsl.emit.names import comment, letter, safe
 from archdsl.emit.places import places_kept
-from archdsl.emit.plan import Plan, modules_of
+from archdsl.emit.plan import Plan
 from archdsl.emit.spell import number, whole
 from archdsl.emit.tables import beginning_lines, precise_lines, table_lines
 from archdsl.emit.unit import INLINED, Frame
@@ -28,7 +28,7 @@ from archdsl.emit.uses import Helper, Import, OfModel, StoredConfig, Uses
 from archdsl.emit.wrap import wrap
 from archdsl.facts import Facts
 from archdsl.graph import Model
-from archdsl.stream import streaming_inputs
+from archdsl.stream import modules, streaming_inputs
 from archdsl.symbols import BATCH, SEEN, STREAM, ModelSymbol
 from archdsl.types import Rest
 
@@ -114,7 +114,7 @@ def _legend(model: Model) -> str:
         STREAM: {"tokens"},
         SEEN: {"tokens seen so far"},
     }
-    for module in modules_of(model.root):
+    for module in sorted(modules(model.root), key=lambda module: module.id):
         for node in module.nodes:
             for t in node.types:
                 for axis in t.axes:
@@ -242,7 +242,7 @@ def _first(plan: Plan) -> list[Line]:
     """
     if plan.needs_like(plan.model.root):
         return [line("first = self.like")]
-    params = [q for m in modules_of(plan.model.root) for q in m.params if q.kind == "param"]
+    params = [q for m in modules(plan.model.root) for q in m.params if q.kind == "param"]
     if all(param.type.dtype == "float" for param in params):
         owned = "next(self.parameters())" if params else "next(self.buffers(), torch.empty(0))"
         return [line("first = {}", owned)]
