@@ -33,6 +33,7 @@ class Sizes:
     tower. `choice`: as wide as blocks of a choice may stand side by side; of a wider one they stand
     one above the other. `padding`: white above and below the words of a box of a tower. `inner`:
     white beside words. `least`: least width of a box in an inset, `apart`: white between two.
+    `sketches`: whether boxes of attention have room for pictures of masks and heads.
     """
 
     title: float = 34.0
@@ -52,6 +53,7 @@ class Sizes:
     inner: float = 14.0
     least: float = 92.0
     apart: float = 18.0
+    sketches: bool = True
 
 
 NARROW = Sizes(
@@ -59,7 +61,7 @@ NARROW = Sizes(
     choice=0.0,
 )  # fmt: skip
 """Sizes for one column of a page: the same small text, less white."""
-TIGHT = replace(NARROW, gap=14.0, lane=10.0, side=9.0, box=92.0, pill=76.0)
+TIGHT = replace(NARROW, gap=14.0, lane=10.0, side=9.0, box=92.0, pill=76.0, sketches=False)
 """The same for towers of which parts stand side by side: no box wider than its text."""
 SQUEEZED = replace(TIGHT, lane=8.0, side=7.0, box=60.0, pill=60.0)
 """The least that can be read."""
@@ -72,10 +74,12 @@ FIGURE = Sizes(
 """Sizes for a figure in a place of a given size: the same small text, much less white."""
 FIGURE_TIGHT = replace(
     FIGURE, gap=9.0, track=5.0, lane=9.0, side=7.0, box=60.0, pill=60.0, choice=200.0, padding=9.0,
-    inner=6.0, least=36.0, apart=8.0,
+    inner=6.0, least=36.0, apart=8.0, sketches=False,
 )  # fmt: skip
 """The same for figures that have to hold more."""
-FIGURE_FLAT = replace(FIGURE, gap=9.0, track=5.0, lane=12.0, side=9.0, padding=8.0, choice=420.0)
+FIGURE_FLAT = replace(
+    FIGURE, gap=9.0, track=5.0, lane=12.0, side=9.0, padding=8.0, choice=420.0, sketches=False
+)
 """The same for figures that are not high."""
 FIGURE_LOW = replace(FIGURE_FLAT, choice=560.0)
 """The same for figures that are wide: blocks of a choice stand side by side."""
@@ -163,6 +167,7 @@ def light(maker: str) -> Theme:
         "paper": "#ffffff", "ink": "#1d232a", "quiet": "#535d68", "rule": "#c4ccd3",
         "frame": "#f6f8fa", "surface": "#ffffff", "faint": "#e4e8ec", "neutral": "#aab4be",
         "strong": "#27303b", "on_strong": "#ffffff", "on_strong_quiet": "#cfd7e0",
+        "faint_on_strong": "#6f7c8a",
     }  # fmt: skip
     tints = (
         ("", 0.485, 0.17),
@@ -179,6 +184,7 @@ def dark(maker: str) -> Theme:
         "paper": "#14181d", "ink": "#e8ecf0", "quiet": "#a2adb8", "rule": "#48525d",
         "frame": "#191e24", "surface": "#20262d", "faint": "#2b323a", "neutral": "#6c7783",
         "strong": "#dde4eb", "on_strong": "#14181d", "on_strong_quiet": "#46505b",
+        "faint_on_strong": "#98a4b0",
     }  # fmt: skip
     tints = (
         ("", 0.77, 0.12),
@@ -215,7 +221,8 @@ def printed(_: str) -> Theme:
     greys = {name: colour(lightness, 0.0, 0.0) for name, lightness in _PRINTED.items()}
     fixed = {
         "paper": "#ffffff", "frame": "#ffffff", "surface": "#ffffff", "faint": "#ebebeb",
-        "on_strong": "#ffffff", "on_strong_quiet": "#dedede", "accent_on_strong": "#ffffff",
+        "on_strong": "#ffffff", "on_strong_quiet": "#dedede", "faint_on_strong": "#7d7d7d",
+        "accent_on_strong": "#ffffff",
         "accent_soft": "#e2e2e2", "accent_wash": "#f5f5f5", "cached_soft": "#ffffff",
         "cached_wash": "#ffffff", "cached_on_strong": "#ffffff", "shared_soft": "#ffffff",
         "shared_wash": "#ffffff", "shared_on_strong": "#ffffff",

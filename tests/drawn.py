@@ -15,6 +15,7 @@ from archdsl.view.types import (
     Panel,
     Part,
     Row,
+    Sketch,
     Strip,
     View,
 )
@@ -45,7 +46,14 @@ def layer() -> Diagram:
     nodes = (
         Node("layers.in", "port"),
         box("layers.norm_1", "RMSNorm", tone="quiet"),
-        box("layers.mix", "Attention", "32 heads · 8 kv heads", tone="strong", badges=badges),
+        box(
+            "layers.mix",
+            "Attention",
+            "32 heads · 8 kv heads",
+            tone="strong",
+            badges=badges,
+            sketch=Sketch(("#   ", "##  ", ".## ", "..##"), 32, 32, 8),
+        ),
         Node("layers.sum_1", "operator", mark="+"),
         box("layers.norm_2", "RMSNorm", tone="quiet"),
         Node("layers.feed", "choice", cases=cases),

@@ -18,7 +18,18 @@ from archdsl.record import replace
 from archdsl.render.svg import to_svg
 from archdsl.scene.card import card
 from archdsl.scene.draw import diagram as drawing
-from archdsl.scene.shapes import Circle, Group, Item, Path, Rect, Scene, Text, shapes, written
+from archdsl.scene.shapes import (
+    Cells,
+    Circle,
+    Group,
+    Item,
+    Path,
+    Rect,
+    Scene,
+    Text,
+    shapes,
+    written,
+)
 from archdsl.scene.verify import RULES, faults, illegible, text_colours
 from archdsl.theme import Theme
 from archdsl.view import panel
@@ -287,6 +298,23 @@ def small(items: list[Item]) -> list[Item]:
     return items
 
 
+def pictured(items: list[Item]) -> tuple[int, Cells]:
+    return next((n, s) for n, s in enumerate(items) if isinstance(s, Cells))
+
+
+def a_picture_outside(items: list[Item]) -> list[Item]:
+    number, found = pictured(items)
+    items[number] = replace(found, boxes=tuple(box.moved(-30, 0) for box in found.boxes))
+    return items
+
+
+def a_picture_under_words(items: list[Item]) -> list[Item]:
+    number, found = pictured(items)
+    words = next(s for s in items if isinstance(s, Text) and s.inside == found.inside)
+    items[number] = replace(found, boxes=(words.box.grown(-2),))
+    return items
+
+
 SEEDED: dict[str, Callable[[list[Item]], list[Item]]] = {
     "no two texts overlap": texts_overlap,
     "labels are inside their boxes": label_outside,
@@ -302,6 +330,7 @@ SEEDED: dict[str, Callable[[list[Item]], list[Item]]] = {
     "leaders are level or upright": a_slant,
     "no two leaders cross": leaders_cross,
     "nothing outside the canvas": outside_the_canvas,
+    "pictures in boxes are clear": a_picture_outside,
     "text is legible": pale,
     "text is large enough on paper": small,
 }
@@ -312,6 +341,12 @@ def test_a_seeded_fault_is_found(rule: str) -> None:
     sound = card(drawn.view(), theme.light("Made"))
     broken = replace(sound, items=tuple(SEEDED[rule](flat(sound))))
     assert rule in {fault.rule for fault in faults(broken)}
+
+
+def test_a_picture_under_words_is_found() -> None:
+    sound = card(drawn.view(), theme.light("Made"))
+    broken = replace(sound, items=tuple(a_picture_under_words(flat(sound))))
+    assert {fault.rule for fault in faults(broken)} == {"pictures in boxes are clear"}
 
 
 def test_a_dot_where_no_wire_parts_is_found() -> None:

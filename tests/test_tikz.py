@@ -50,8 +50,8 @@ def compiled(tex: str, width: float, height: float, folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def latex_has_tikz(tmp_path_factory: pytest.TempPathFactory) -> None:
-    if shutil.which("pdflatex") is None or shutil.which("pdftoppm") is None:
-        pytest.skip("needs pdflatex and pdftoppm")
+    if shutil.which("pdflatex") is None or shutil.which("pdftocairo") is None:
+        pytest.skip("needs pdflatex and pdftocairo")
     folder = tmp_path_factory.mktemp("empty")
     (folder / "main.tex").write_text(FRAME.replace(r"\input{card.tex}", "x") % (PAGE % (100, 100)))
     done = subprocess.run(
@@ -79,7 +79,7 @@ def pictures(scene: Scene, moved: Scene, folder: Path) -> tuple[object, object]:
     svg = image.open(io.BytesIO(to_png(scene, width=f"{scene.width}px", dpi=DPI))).convert("L")
     pdf = compiled(to_tikz(moved), across, scene.height * 72 / 96, folder)
     subprocess.run(
-        ["pdftoppm", "-r", str(DPI), "-png", "-singlefile", str(pdf), str(folder / "page")],
+        ["pdftocairo", "-r", str(DPI), "-png", "-singlefile", str(pdf), str(folder / "page")],
         check=True, timeout=120,
     )  # fmt: skip
     page = image.open(folder / "page.png").convert("L")

@@ -65,6 +65,7 @@ class Frame:
 
 _STEPS = (
     (FIGURE, Limits(180.0, 150.0), False),
+    (replace(FIGURE_LOW, sketches=True), Limits(240.0, 300.0), False),
     (FIGURE_LOW, Limits(240.0, 300.0), False),
     (FIGURE_FLAT, Limits(240.0, 300.0), False),
     (FIGURE_LOW, Limits(180.0, 200.0), True),

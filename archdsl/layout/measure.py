@@ -23,6 +23,14 @@ CHOICE_LABEL = 17.0
 CASE_SWATCH = 14.0
 """Width of the swatch before the number of layers of a block, with the white after it."""
 
+SKETCH = 40.0
+"""Side of the picture of a mask."""
+SKETCH_ROOM = SKETCH + 18.0
+"""What it adds to the width of a box."""
+COMB = 9.0
+"""Height of the picture of heads."""
+COMB_ROOM = COMB + 5.0
+
 
 @record
 class Extent:
@@ -110,7 +118,18 @@ def box(node: Node, sizes: Sizes, roomy: bool) -> tuple[float, float]:
     padding = sizes.padding if roomy else min(20.0, sizes.padding)
     badges = len(node.badges) * (BADGE_HEIGHT + 5.0) - 5.0
     height = max(label_height(len(node.lines), sizes, node.titles) + padding, badges)
-    return max(least, label_width(node, sizes) + 2 * sizes.inner), round(height)
+    width = label_width(node, sizes) + 2 * sizes.inner
+    beside, below = sketched(node, sizes)
+    height = max(height + below, SKETCH + 12.0) if beside else height + below
+    return max(least, width) + beside, round(height)
+
+
+def sketched(node: Node, sizes: Sizes) -> tuple[float, float]:
+    """What the pictures in a box add to its width and to the height of its words."""
+    sketch = node.sketch
+    if sketch is None or not sizes.sketches:
+        return 0.0, 0.0
+    return SKETCH_ROOM if sketch.rows else 0.0, COMB_ROOM if sketch.queries else 0.0
 
 
 def case(block: Case, sizes: Sizes) -> tuple[float, float]:
@@ -118,7 +137,8 @@ def case(block: Case, sizes: Sizes) -> tuple[float, float]:
     width = label_width(block.node, sizes) + 2 * min(12.0, sizes.inner)
     over = text.line_width(block.label, sizes.small) + (CASE_SWATCH if block.swatch else 0.0)
     shown = replace(block.node, badges=())  # which stand beside the choice
-    return max(76.0, width, over + 8.0), box(shown, sizes, roomy=True)[1]
+    beside, _ = sketched(block.node, sizes)
+    return max(76.0, width + beside, over + 8.0), box(shown, sizes, roomy=True)[1]
 
 
 def choice(node: Node, sizes: Sizes) -> tuple[float, float]:

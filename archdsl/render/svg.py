@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from archdsl import text
 from archdsl.fonts import FAMILY, own_family, woff2
-from archdsl.scene.shapes import Circle, Group, Item, Path, Rect, Scene, Text, shapes
+from archdsl.geometry import Box
+from archdsl.scene.shapes import Cells, Circle, Group, Item, Path, Rect, Scene, Text, shapes
 
 Fonts = Literal["embedded", "named", "split", "outlines"]
 """embedded: the font travels in the file, for browsers. named: the family only. split: a family per
@@ -176,6 +177,8 @@ class _Pen:
             case Path():
                 shape = self.drawing.path(_commands(item))
                 shape["stroke-linejoin"] = "round"
+            case Cells():
+                shape = self.drawing.path("".join(map(_cell, item.boxes)))
             case Text():
                 return self._text(item)
         self._paint(shape, item)
@@ -198,15 +201,16 @@ class _Pen:
         anchor.add(element)
         return anchor
 
-    def _paint(self, element: Any, shape: Rect | Circle | Path) -> None:
+    def _paint(self, element: Any, shape: Rect | Circle | Path | Cells) -> None:
         element["fill"] = self.palette[shape.fill] if shape.fill else "none"
+        stroke = None if isinstance(shape, Cells) else shape.stroke
         if self.classes:
             names = [f"f-{shape.fill}"] if shape.fill else []
-            names += [f"s-{shape.stroke}"] if shape.stroke else []
+            names += [f"s-{stroke}"] if stroke else []
             if names:
                 element["class"] = " ".join(names)
-        if shape.stroke:
-            element["stroke"] = self.palette[shape.stroke]
+        if not isinstance(shape, Cells) and stroke:
+            element["stroke"] = self.palette[stroke]
             element["stroke-width"] = f"{shape.width:g}"
         if isinstance(shape, (Rect, Path)) and shape.dash:
             element["stroke-dasharray"] = " ".join(f"{length:g}" for length in shape.dash)
@@ -277,6 +281,12 @@ def _spans(shape: Text) -> list[tuple[text.Run, float]]:
             spans.append((text.Run(bare, run.tone, run.weight), x))
         x += text.width(bare, shape.size, run.weight)
     return spans
+
+
+def _cell(box: Box) -> str:
+    """A rectangle as part of an SVG path."""
+    wide, high = _number(box.width), _number(box.height)
+    return f"M{_number(box.x)} {_number(box.y)}h{wide}v{high}h-{wide}Z"
 
 
 def _commands(path: Path) -> str:

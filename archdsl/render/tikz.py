@@ -11,7 +11,7 @@ from archdsl import text
 from archdsl.geometry import Box, Point
 from archdsl.render.latex import escaped
 from archdsl.render.svg import pixels
-from archdsl.scene.shapes import Circle, Group, Item, Path, Rect, Scene, Text, shapes
+from archdsl.scene.shapes import Cells, Circle, Group, Item, Path, Rect, Scene, Text, shapes
 
 _BOLD = 600
 _POINTS = 72.0 / 96.0
@@ -88,6 +88,10 @@ class _Pen:
             case Path():
                 way = " -- ".join(map(_at, item.points)) + (" -- cycle" if item.closed else "")
                 return [rf"\path[{self._painted(item)}] {way};"]
+            case Cells():
+                ends = ((Point(b.x, b.y), Point(b.right, b.bottom)) for b in item.boxes)
+                parts = (f"{_at(a)} rectangle {_at(b)}" for a, b in ends)
+                return [rf"\path[fill={self._colour(item.fill)}] {' '.join(parts)};"]
             case Text():
                 return [self._text(item)] if text.plain(item.runs).strip() else []
 
@@ -97,7 +101,7 @@ class _Pen:
             how.append(f"draw={self._colour(shape.stroke)}")
             how.append(f"line width={_number(shape.width * self.unit)}bp")
         if isinstance(shape, (Rect, Path)) and shape.dash and shape.stroke:
-            on, off = (f"{_number(length * self.unit)}bp" for length in shape.dash[:2])
+            on, off = (f"{length * self.unit:.4f}bp" for length in shape.dash[:2])
             how.append(f"dash pattern=on {on} off {off}")
         return ", ".join([*how, *([more] if more else [])])
 

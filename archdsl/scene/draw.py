@@ -1,6 +1,7 @@
 """A card's page as shapes: what every form and tone looks like."""
 
 import math
+import re
 from collections.abc import Iterable
 
 from archdsl import text
@@ -8,11 +9,20 @@ from archdsl.geometry import Box, Point, segments
 from archdsl.layout.arrange import COUNT_SIZE, Arranged, Placed, PlacedBadge, count_label
 from archdsl.layout.crossings import HOP
 from archdsl.layout.leaders import case_boxes
-from archdsl.layout.measure import CASE_SWATCH, CHOICE_LABEL, label_height, line_advance
+from archdsl.layout.measure import (
+    CASE_SWATCH,
+    CHOICE_LABEL,
+    COMB,
+    SKETCH,
+    SKETCH_ROOM,
+    label_height,
+    line_advance,
+    sketched,
+)
 from archdsl.layout.route import Wire
-from archdsl.scene.shapes import Circle, Group, Item, Path, Rect, Text
+from archdsl.scene.shapes import Cells, Circle, Group, Item, Path, Rect, Text
 from archdsl.theme import Sizes
-from archdsl.view.types import Node
+from archdsl.view.types import Node, Sketch
 
 _FILLS = {
     "plain": ("surface", "ink"),
@@ -28,6 +38,7 @@ _ON_STRONG = {"ink": "on_strong", "quiet": "on_strong_quiet", "accent": "accent_
 _ARROW_LENGTH, _ARROW_HALF = 8.0, 3.6
 _MARK = 4.2
 _DOT = 2.2
+_COMB_GAP = 6.0
 _HOP_STEPS = 6
 """Of how many straight pieces the arc of a hop is made."""
 _KEPT = (5.0, 3.0)
@@ -171,7 +182,87 @@ def _labelled(node: Node, box: Box, radius: float, sizes: Sizes) -> list[Item]:
     return [
         Rect(box, radius, fill, stroke, width, dash, id=node.id),
         *inner,
-        *_label(node.lines, box, node.id, sizes, node.tone == "strong", node.titles),
+        *_sketch(node, box, sizes),
+        *_label(
+            node.lines, _words(node, box, sizes), node.id, sizes, node.tone == "strong", node.titles
+        ),
+    ]
+
+
+def _words(node: Node, box: Box, sizes: Sizes) -> Box:
+    """The part of a box that is left for its words: beside the picture of a mask, above that of
+    heads.
+    """
+    beside, below = sketched(node, sizes)
+    return Box(box.x + beside, box.y, box.width - beside, box.height - below)
+
+
+def _sketch(node: Node, box: Box, sizes: Sizes) -> list[Item]:
+    """What an attention sees, at the left of its box; its heads, at the foot."""
+    sketch = node.sketch
+    if sketch is None or not sizes.sketches:
+        return []
+    items: list[Item] = []
+    if sketch.rows:
+        at = Point(box.x + (SKETCH_ROOM - SKETCH) / 2, box.y + (box.height - SKETCH) / 2)
+        items.append(
+            Group(tuple(_mask(sketch, at, node.id)), kind="mask", title=_mask_words(sketch))
+        )
+    if sketch.queries:
+        words = _words(node, box, sizes)
+        under = words.middle.y + label_height(len(node.lines), sizes, node.titles) / 2
+        comb = Box(words.x, under + _COMB_GAP, words.width, COMB)
+        title = f"{sketch.queries:,} heads of queries, {sketch.kept:,} of what is kept of a token"
+        items.append(Group(tuple(_comb(sketch, comb, node.id)), kind="heads", title=title))
+    return items
+
+
+def _mask_words(sketch: Sketch) -> str:
+    shown = f"which keys (from left to right) each query (from the top) sees, of {sketch.tokens:,}"
+    some = any("." in row for row in sketch.rows)
+    return f"{shown} tokens{'; paler: in an entry of several tokens' if some else ''}"
+
+
+def _mask(sketch: Sketch, at: Point, inside: str) -> list[Item]:
+    """A mask as a square of cells, its frame thin."""
+    side = SKETCH / len(sketch.rows)
+    items: list[Item] = [
+        Rect(
+            Box(at.x - 1.5, at.y - 1.5, SKETCH + 3.0, SKETCH + 3.0),
+            2.0,
+            None,
+            "faint_on_strong",
+            0.8,
+        )
+    ]
+    for mark, paint in ((".", "faint_on_strong"), ("#", "accent_on_strong")):
+        boxes: list[Box] = []
+        for number, row in enumerate(sketch.rows):
+            for run in re.finditer(re.escape(mark) + "+", row):
+                left, wide = run.start() * side, len(run[0]) * side
+                boxes.append(Box(at.x + left, at.y + number * side, wide, side))
+        if boxes:
+            items.append(Cells(tuple(boxes), paint, inside))
+    return items
+
+
+def _comb(sketch: Sketch, box: Box, inside: str) -> list[Item]:
+    """A tick for each head of the queries, over a bar for each head of the keys that they share."""
+    share = sketch.queries / sketch.kept
+    step = min(4.0, (box.width - 16.0) / (sketch.queries + 0.6 * (sketch.kept - 1)))
+    left = box.middle.x - step * (sketch.queries + 0.6 * (sketch.kept - 1)) / 2
+    ticks: list[Box] = []
+    bars: list[Box] = []
+    for head in range(sketch.kept):
+        start = left + head * step * (share + 0.6)
+        bars.append(Box(start, box.bottom - 3.0, step * share - 0.4 * step, 3.0))
+        first, last = round(head * share), round((head + 1) * share)
+        ticks += [
+            Box(start + number * step, box.y, 0.6 * step, 4.8) for number in range(last - first)
+        ]
+    return [
+        Cells(tuple(ticks), "on_strong", inside),
+        Cells(tuple(bars), "cached_on_strong", inside),
     ]
 
 

@@ -2,7 +2,7 @@
 
 from archdsl.geometry import Box, Point
 from archdsl.record import replace
-from archdsl.scene.shapes import Circle, Group, Item, Path, Rect, Scene, Text
+from archdsl.scene.shapes import Cells, Circle, Group, Item, Path, Rect, Scene, Text
 from archdsl.text import Run
 
 _OWN = "accent"
@@ -77,6 +77,10 @@ def _moved(item: Item, dx: float, prefix: str, own: str) -> Item:
                 item, points=points, fill=role(item.fill), stroke=role(item.stroke),
                 source=name(item.source), target=name(item.target),
             )  # fmt: skip
+        case Cells():
+            boxes = tuple(box.moved(dx, 0.0) for box in item.boxes)
+            fill = role(item.fill) or item.fill
+            return replace(item, boxes=boxes, fill=fill, inside=name(item.inside))
         case Text():
             runs = tuple(Run(run.text, role(run.tone) or "ink", run.weight) for run in item.runs)
             origin = Point(item.origin.x + dx, item.origin.y)

@@ -74,6 +74,22 @@ class Path:
 
 
 @record
+class Cells:
+    """Rectangles of one paint that are one picture, such as a mask's, `inside` the shape of that
+    name.
+    """
+
+    boxes: tuple[Box, ...]
+    fill: str
+    inside: str = ""
+
+    @property
+    def box(self) -> Box:
+        """The box around them."""
+        return around(self.boxes)
+
+
+@record
 class Text:
     """One line of text. `origin` is on the baseline, at the line's start, middle or end as `anchor`
     says.
@@ -113,7 +129,7 @@ class Group:
     link: str = ""
 
 
-Shape = Rect | Circle | Path | Text
+Shape = Rect | Circle | Path | Cells | Text
 Item = Shape | Group
 
 

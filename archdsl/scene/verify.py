@@ -18,7 +18,7 @@ from functools import cached_property
 from archdsl import text
 from archdsl.geometry import Box, Point, crosses, distance_to_border, distance_to_segment, segments
 from archdsl.record import record
-from archdsl.scene.shapes import LEAST_POINTS, Circle, Path, Rect, Scene, Text, shapes
+from archdsl.scene.shapes import LEAST_POINTS, Cells, Circle, Path, Rect, Scene, Shape, Text, shapes
 from archdsl.theme import MINIMUM_CONTRAST, contrast
 
 _TOUCH = 0.6
@@ -70,7 +70,7 @@ class _Picture:
     scene: Scene
 
     @cached_property
-    def all(self) -> list[Rect | Circle | Path | Text]:
+    def all(self) -> list[Shape]:
         return list(shapes(self.scene.items))
 
     @cached_property
@@ -137,7 +137,7 @@ class _Picture:
 
     @cached_property
     def named(self) -> dict[str, Rect | Circle | Text]:
-        return {s.id: s for s in self.all if not isinstance(s, Path) and s.id}
+        return {s.id: s for s in self.all if not isinstance(s, Path | Cells) and s.id}
 
 
 def faults(scene: Scene, names: Iterable[str] = ()) -> list[Fault]:
@@ -457,6 +457,19 @@ def _inked(picture: _Picture) -> Iterator[tuple[str, str, str]]:
                     yield run.text, run.tone, ground
 
 
+def _pictures_clear(picture: _Picture) -> Iterator[str]:
+    """A picture in a box stays inside it, apart from its words."""
+    for shape in picture.all:
+        if not isinstance(shape, Cells):
+            continue
+        around = picture.named[shape.inside].box
+        if not around.holds(shape.box, _TOUCH):
+            yield f"a picture leaves {shape.inside}"
+        for words, box in picture.boxes:
+            if box.overlaps(shape.box):
+                yield f"a picture in {shape.inside} lies under {text.plain(words.runs)!r}"
+
+
 def _texts_large_enough(picture: _Picture) -> Iterator[str]:
     """No text below six points, where the picture is as wide as it is made for."""
     scene = picture.scene
@@ -485,6 +498,7 @@ RULES: dict[str, Callable[[_Picture], Iterator[str]]] = {
     "leaders are level or upright": _leaders_square,
     "no two leaders cross": _leaders_apart,
     "nothing outside the canvas": _inside_canvas,
+    "pictures in boxes are clear": _pictures_clear,
     "text is legible": _texts_legible,
     "text is large enough on paper": _texts_large_enough,
 }

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from archdsl import naming, text
-from archdsl.graph import Module, Single
+from archdsl import masks, naming, text
+from archdsl.graph import Model, Module, Single
 from archdsl.nodes import Apply, Input, Positions
 from archdsl.nodes import Node as Value
 from archdsl.record import replace
@@ -13,7 +13,7 @@ from archdsl.text import Line, line
 from archdsl.view import words
 from archdsl.view.circuit import branches, circuit, computes, opened, tooltip, width_label
 from archdsl.view.draft import Kind, Place, child_of
-from archdsl.view.types import Badge, Case, Node, Tone
+from archdsl.view.types import Badge, Case, Node, Sketch, Tone
 
 _TONES: dict[str, Tone] = {
     "norm": "quiet",
@@ -25,6 +25,8 @@ _TONES: dict[str, Tone] = {
     "expert": "soft",
 }
 _MOST_CASES = 4
+_MOST_HEADS = 128
+"""Heads that are drawn one by one."""
 _BADGED = ("position", "norm")
 """Roles of blocks that are badges of the block that they act in."""
 
@@ -180,6 +182,21 @@ def _box(place: Place, module: Module, name: str) -> Node:
         _TONES.get(module.role, "plain"),
         badges=_badges(place, module, name),
         tooltip=tooltip(place.model, module),
+        sketch=_sketch(place.model, module) if module.role == "attention" else None,
+    )
+
+
+def _sketch(model: Model, module: Module) -> Sketch | None:
+    """What an attention sees and its heads, as far as they are known."""
+    seen, heads = masks.seen(model, module), masks.heads(model, module)
+    if seen is None and heads is None:
+        return None
+    shown = heads if heads is not None and heads.queries <= _MOST_HEADS else None
+    return Sketch(
+        seen.rows if seen else (),
+        seen.tokens if seen else 0,
+        shown.queries if shown else 0,
+        shown.kept if shown else 0,
     )
 
 

@@ -55,13 +55,27 @@ class Case:
 
 
 @record
+class Sketch:
+    """What an attention sees, drawn small in its box. `rows`: for every query, from the first, the
+    keys: "#" seen, "." seen in an entry of several tokens, " " hidden; () where that is not known.
+    `tokens`: how many these are spread over. `queries`, `kept`: heads that ask, heads that are kept
+    of a token; 0 where they are not known.
+    """
+
+    rows: tuple[str, ...] = ()
+    tokens: int = 0
+    queries: int = 0
+    kept: int = 0
+
+
+@record
 class Node:
     """A node of a diagram. `id` is a path in the model (`layers.mix`) and unique in the view.
 
     `lines`: the label, the first `titles` of them larger. `mark`: what an operator's circle shows.
     `inner`: a group's diagram. `count`: how often a group repeats. `cases`: the blocks of a choice.
     `wide`: drawn across all the wires that enter it. `late`: placed next to what reads it, not to
-    what it reads.
+    what it reads. `sketch`: a picture in the box of an attention.
     """
 
     id: str
@@ -78,6 +92,7 @@ class Node:
     tooltip: str = ""
     link: str = ""
     titles: int = 1
+    sketch: Sketch | None = None
 
 
 @record
