@@ -12,7 +12,7 @@ from archdsl import text
 from archdsl.geometry import Box, Point, around
 from archdsl.layout import labels as labels_at
 from archdsl.layout import route
-from archdsl.layout.cells import Cell
+from archdsl.layout.cells import Cell, Gates
 from archdsl.layout.crossings import marked, over
 from archdsl.layout.layers import Layers, layered, ranks, trunk
 from archdsl.layout.measure import BADGE_HEIGHT, Extent, badge_width, leaf, ported, signed
@@ -22,6 +22,8 @@ from archdsl.theme import Sizes
 from archdsl.view.types import Badge, Diagram, Edge, Node
 
 _LANE_SHARE = 0.85
+_CHANNEL = 26.0
+"""The least white between two towers, where the wire from one to the other runs."""
 _HEAD = 36.0
 _BADGE_ARROW = 15.0
 _BADGE_APART = 6.0
@@ -113,6 +115,8 @@ def arrange(
     if not diagram.nodes:
         empty = Box(0, 0, 0, 0)
         return Arranged((), (), (), empty, empty, 0.0, 0.0, 0)
+    if any(edge.form == "across" for edge in diagram.edges):
+        return _side_by_side(diagram, sizes, gap)
     diagram = _straight(diagram)
     rank = ranks(diagram)
     straight = trunk(diagram, rank) if diagram.roomy else []
@@ -142,9 +146,9 @@ def arrange(
         for edge in diagram.edges
         if edge.label
     }
-    outs = {name: group.exit - group.entry for name, group in inner.items()}
+    gates = {name: _gates(group) for name, group in inner.items()}
     spacing = sizes.lane if diagram.roomy else sizes.apart
-    layers = layered(diagram, rank, straight, extents, spacing, labels, outs)
+    layers = layered(diagram, rank, straight, extents, spacing, labels, gates)
     residual = [edge for edge in diagram.edges if edge.form == "residual"]
     plan = route.plan(layers, residual, sizes)
     heights = [max((cell.extent.height for cell in row), default=0.0) for row in layers.rows]
@@ -162,6 +166,76 @@ def arrange(
     )
     total = sum(group.gaps for group in inner.values()) + len(gaps)
     return replace(_framed(placed, wires, sizes, total, title), dots=dots)
+
+
+def _gates(group: Arranged) -> Gates:
+    """Where wires pass a group's border: further ports in its lower one go on inside."""
+    ports = [item for item in group.placed if item.node.form == "port"]
+    low = max((item.box.y for item in ports), default=0.0)
+    further = {
+        item.node.id: item.box.x - group.entry for item in ports[1:] if item.box.y > low - 0.01
+    }
+    return Gates(group.frame.x - group.entry, group.exit - group.entry, further)
+
+
+def _side_by_side(diagram: Diagram, sizes: Sizes, gap: float | None) -> Arranged:
+    """Two towers beside each other, their frames on one baseline. What the left one gives goes over
+    its frame, down between the two and up into the other.
+    """
+    (across,) = (edge for edge in diagram.edges if edge.form == "across")
+    aside = _behind(diagram, across.source)
+    turn = Node(f"{across.source}.turn", "terminal", late=True)
+    nodes = [node for node in diagram.nodes if node.id not in aside]
+    edges = [e for e in diagram.edges if e.source not in aside and e.target not in aside]
+    given = replace(across, source=turn.id, form="flow")
+    main = arrange(
+        Diagram((nodes[0], turn, *nodes[1:]), (given, *edges), diagram.roomy), sizes, gap
+    )
+    side = arrange(
+        Diagram(
+            tuple(node for node in diagram.nodes if node.id in aside),
+            tuple(edge for edge in diagram.edges if edge.target in aside),
+            diagram.roomy,
+        ),
+        sizes,
+        gap,
+    )
+    channel = max(_CHANNEL, sizes.lane * 1.4)
+    bottom = _box_of(main, across.target).bottom - _box_of(side, across.source).bottom
+    side = side.moved(main.reach.x - channel - side.reach.right, bottom)
+    start, corner = _box_of(side, across.source), _box_of(main, turn.id).middle
+    (group,) = (item.inner for item in side.placed if item.node.id == across.source)
+    assert group is not None
+    over, between = start.y - max(14.0, sizes.gap * 0.7), main.reach.x - channel / 2
+    (rising,) = (wire for wire in main.wires if wire.edge is given)
+    points = (
+        Point(group.exit, start.y), Point(group.exit, over), Point(between, over),
+        Point(between, corner.y), Point(rising.points[-1].x, corner.y), rising.points[-1],
+    )  # fmt: skip
+    wires = (*side.wires, *(wire for wire in main.wires if wire is not rising))
+    wires, dots = marked([*wires, replace(rising, edge=across, points=points)])
+    placed = (*side.placed, *(item for item in main.placed if item.node.id != turn.id))
+    reach = around([side.reach, main.reach, *(Box(p.x, p.y, 0.0, 0.0) for p in points)])
+    frame = around([side.frame, main.frame])
+    gaps = max(side.gaps, main.gaps)
+    badges = (*side.badges, *main.badges)
+    return Arranged(placed, tuple(wires), badges, frame, reach, main.entry, main.exit, gaps, dots)
+
+
+def _behind(diagram: Diagram, name: str) -> set[str]:
+    """A node and all that it depends on."""
+    reached: set[str] = set()
+    waiting = [name]
+    while waiting:
+        here = waiting.pop()
+        if here not in reached:
+            reached.add(here)
+            waiting += [edge.source for edge in diagram.edges if edge.target == here]
+    return reached
+
+
+def _box_of(arranged: Arranged, name: str) -> Box:
+    return next(item.box for item in arranged.placed if item.node.id == name)
 
 
 def _straight(diagram: Diagram) -> Diagram:
@@ -258,12 +332,16 @@ def _row_tops(heights: list[float], gaps: list[float]) -> list[float]:
 def _levels(
     layers: Layers, rows: list[float], heights: list[float]
 ) -> tuple[dict[int, float], dict[int, float]]:
-    """Top and bottom of each cell, in the middle of its layer."""
+    """Top and bottom of each cell, in the middle of its layer; towers stand at its foot."""
     tops: dict[int, float] = {}
     bottoms: dict[int, float] = {}
     for row, top, height in zip(layers.rows, rows, heights, strict=True):
+        groups = [cell for cell in row if cell.node is not None and cell.node.form == "group"]
+        towers = groups if len(groups) > 1 else []
         for cell in row:
             share = 0.5
+            if cell in towers:
+                share = 1.0
             if cell.node is not None and cell.node.form == "port":
                 share = 1.0 if cell.layer == 0 else 0.0  # the frame runs through it
             tops[id(cell)] = top + (height - cell.extent.height) * share

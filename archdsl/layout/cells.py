@@ -1,12 +1,25 @@
 """Cells: the places of a diagram's layers, and the sweeps' view of what is next to what."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from archdsl.layout.measure import Extent
+from archdsl.record import record
 from archdsl.view.types import Node
 
 LABEL_APART = 6.0
 """The least white between the labels of neighbouring wires."""
+
+
+@record
+class Gates:
+    """Where wires pass a group's border, from its axis to the right: its left corner, where they
+    leave, and its further inputs that go on inside.
+    """
+
+    left: float
+    out: float
+    ports: Mapping[str, float]
 
 
 @dataclass(slots=True, eq=False)
@@ -14,7 +27,8 @@ class Cell:
     """A place in a layer: a node, or a wire that passes by (`node` is None).
 
     `x` is where wires enter, its axis; they leave at `x + out`. `body`: the node's own extent,
-    where a label beside its wire makes the cell larger. `pinned`: on the trunk, which is straight.
+    where a label beside its wire makes the cell larger. `gates`: those of a group.
+    `pinned`: on the trunk, which is straight.
     """
 
     node: Node | None
@@ -26,6 +40,7 @@ class Cell:
     above: list[tuple["Cell", float]] = field(default_factory=list)
     body: Extent | None = None
     pinned: bool = False
+    gates: Gates | None = None
 
     @property
     def left(self) -> float:

@@ -56,8 +56,9 @@ _STEPS = (
     (TIGHT, Limits(WIDTH, 100.0), True),
     (TIGHT, Limits(WIDTH, 100.0), False),
     (TIGHT, Limits(104.0, 90.0), False),
-    (SQUEEZED, Limits(72.0, 72.0), False),
-    (_LAST, Limits(60.0, 60.0), False),
+    (TIGHT, Limits(104.0, 90.0, stacked=True), False),
+    (SQUEEZED, Limits(72.0, 72.0, stacked=True), False),
+    (_LAST, Limits(60.0, 60.0, stacked=True), False),
 )
 """Ever tighter towers: sizes, limits, and whether badges stand beside their nodes."""
 

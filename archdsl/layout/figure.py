@@ -73,6 +73,7 @@ _STEPS = (
     (FIGURE, Limits(110.0, 100.0), True),
     (FIGURE_TIGHT, Limits(84.0, 84.0), True),
     (FIGURE_TIGHT, Limits(62.0, 66.0), True),
+    (FIGURE_TIGHT, Limits(84.0, 84.0, stacked=True), True),
 )
 """Ever tighter: sizes, how wide words may be, whether wires have names without shapes."""
 

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from archdsl.layout.cells import LABEL_APART, Cell, spread
+from archdsl.layout.cells import LABEL_APART, Cell, Gates, spread
 from archdsl.layout.columns import columns
 from archdsl.layout.measure import HOOK, ORDERED, Extent
 from archdsl.view.types import Diagram, Edge
@@ -49,7 +49,7 @@ def ranks(diagram: Diagram) -> dict[str, int]:
     nodes = {node.id: node for node in diagram.nodes}
     first = diagram.nodes[0].id
     for name in reversed(order):
-        alone = not inputs[name] and name != first
+        alone = not inputs[name] and name != first and nodes[name].form != "port"
         if (nodes[name].late or alone) and outputs[name]:
             rank[name] = min(rank[target] for target in outputs[name]) - 1
     top = max(rank.values())
@@ -84,18 +84,17 @@ def layered(
     extents: Mapping[str, Extent],
     spacing: float,
     labels: Mapping[tuple[str, str, str], float],
-    outs: Mapping[str, float],
+    gates: Mapping[str, Gates],
 ) -> Layers:
     """Place the nodes of `diagram` in the layers `rank`, columns `spacing` pixels apart at least,
     those of the wires `straight` in one.
 
     `labels` holds the widths of the edges' labels, each of which stands right of its wire's last
-    piece. `outs`: how far right of its axis wires leave a node.
+    piece. `gates`: where wires enter and leave groups.
     """
-    cells = {
-        node.id: Cell(node, extents[node.id], rank[node.id], out=outs.get(node.id, 0.0))
-        for node in diagram.nodes
-    }
+    cells = {node.id: Cell(node, extents[node.id], rank[node.id]) for node in diagram.nodes}
+    for name, gate in gates.items():
+        cells[name].out, cells[name].gates = gate.out, gate
     _widen_for_hooks(cells)
     _widen_for_labels(diagram, cells, labels)
     rows: list[list[Cell]] = [[] for _ in range(max(rank.values(), default=-1) + 1)]

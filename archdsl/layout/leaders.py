@@ -68,11 +68,14 @@ def case_boxes(placed: Placed, sizes: Sizes) -> list[tuple[str, Box]]:
 
 
 def levels(tower: Arranged) -> Iterator[tuple[Point, Point]]:
-    """The level pieces of all wires, in groups too."""
+    """The level pieces of all wires and frames, in groups too."""
     for wire in tower.wires:
         yield from ((a, b) for a, b in itertools.pairwise(wire.points) if abs(a.y - b.y) < 0.01)
     for placed in tower.placed:
         if placed.inner is not None:
+            frame = placed.box
+            for y in (frame.y, frame.bottom):
+                yield Point(frame.x, y), Point(frame.right, y)
             yield from levels(placed.inner)
 
 
@@ -98,7 +101,7 @@ def labels(tower: Arranged, sizes: Sizes) -> Iterator[Box]:
 
 @record
 class _Ground:
-    """What leaders meet in a tower: its nodes, level wires, arrows and labels."""
+    """What leaders meet in a tower: its nodes, level wires and borders, arrows and labels."""
 
     spots: dict[str, Box]
     wires: tuple[tuple[Point, Point], ...]
@@ -123,13 +126,13 @@ def leaders(
 ) -> tuple[Leader, ...]:
     """From the right edges of nodes to the left edges of frames, along no wire and through no box:
     level where that is possible, else with two corners between the tower and the column of frames
-    at `column`.
+    at `column`. None goes from one tower through another.
     """
     ground = _Ground(spots, tuple(levels(tower)), tuple(tips(tower)), tuple(labels(tower, sizes)))
     ways: list[tuple[End, tuple[Point, ...], Point]] = []
     below: list[float] = []
     for end in ends:
-        if end.source in spots:
+        if end.source in spots and not _is_behind(spots[end.source], tower):
             way = _way_out(ground, end, below)
             below += [point.y for point in way[1:2]]
             ways.append((end, way, Point(end.box.x, _tip(end, way[-1].y))))
@@ -142,6 +145,17 @@ def leaders(
             way = (*way, Point(x, way[-1].y), Point(x, tip.y))
         drawn.append(Leader(end.source, end.target, (*way, tip)))
     return tuple(drawn)
+
+
+def _is_behind(spot: Box, tower: Arranged) -> bool:
+    """Whether a node stands in a frame that has another beside it at its right."""
+    frames = [placed.box for placed in tower.placed if placed.inner is not None]
+    around_spot = [frame for frame in frames if frame.holds(spot)]
+    return any(
+        other.x > frame.right and other.y < spot.middle.y < other.bottom
+        for frame in around_spot
+        for other in frames
+    )
 
 
 def _way_out(ground: _Ground, end: End, used: list[float]) -> tuple[Point, ...]:
@@ -181,7 +195,8 @@ def _way_out(ground: _Ground, end: End, used: list[float]) -> tuple[Point, ...]:
 
     free = filter(clear, heights)
     below = next((below for below in free if is_open(below)), near)
-    around_right = max(spot.right for spot in spots.values() if spot.has(Point(x, below)))
+    frames = [spot.right for spot in spots.values() if spot.has(Point(x, below))]
+    around_right = max(frames or [spot.right for spot in spots.values()])
     return (Point(x, start.bottom), Point(x, below), Point(around_right, below))
 
 

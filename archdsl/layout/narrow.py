@@ -13,16 +13,21 @@ _LEGEND_GAP = 18.0
 
 @record
 class Limits:
-    """How wide a node's title and the lines below it may be, in pixels."""
+    """How wide a node's title and the lines below it may be, in pixels; whether towers stand one
+    above the other.
+    """
 
     title: float
     text: float
+    stacked: bool = False
 
 
 def narrowed(diagram: Diagram, sizes: Sizes, limits: Limits, short: bool) -> Diagram:
     """The diagram with the lines of its boxes broken to what a column holds. With `short`, badges
     stand in their nodes and wires have names without shapes.
     """
+    if limits.stacked and diagram.stacked is not None:
+        diagram = diagram.stacked
     edges = tuple(map(_named, diagram.edges)) if short else diagram.edges
 
     def shown(node: Node) -> Node:

@@ -49,6 +49,8 @@ from archdsl.view.types import Edge
 _FIRST_TRACK = 9.0
 _ARROW_ROOM = 13.0
 _LABEL_ROOM = 30.0
+_FAR = 60.0
+"""How far left of a group's axis a wire comes up that enters it there."""
 
 
 ENTERED_FROM_LANE = ("operator", "pill", "box")
@@ -221,6 +223,13 @@ def _hook(
 
 def _enter_group(routes: list[Route], target: Cell) -> None:
     """The wires of a group's further inputs arrive at its border, right of its port."""
+    ports = target.gates.ports if target.gates else {}
+    for route in routes:
+        route.port = target.x + ports.get(route.edge.entry, 0.0)
+    routes = [route for route in routes if route.edge.entry not in ports]
+    left = [route for route in routes if leaves(route.course[-2]) < target.x - _FAR]
+    _enter_left(left, target)
+    routes = [route for route in routes if route not in left]
     border = target.x + (target.body or target.extent).right
     apart = min(30.0, (border - BORDER_ROOM - target.x) / max(1, len(routes)))
     at = target.x
@@ -230,6 +239,18 @@ def _enter_group(routes: list[Route], target: Cell) -> None:
         wish = max(at + apart, min(border - 20.0 - wide, leaves(route.course[-2])))
         route.port = min(wish, border - BORDER_ROOM - apart * (len(order) - number))
         at = route.port + wide
+
+
+def _enter_left(routes: list[Route], target: Cell) -> None:
+    """What comes from the left of a group enters it left of its port."""
+    left = target.gates.left if target.gates else -(target.body or target.extent).left
+    border = target.x + left
+    order = sorted(routes, key=lambda route: leaves(route.course[-2]))
+    at = target.x
+    for number, route in enumerate(reversed(order)):
+        least = border + BORDER_ROOM + 30.0 * (len(order) - 1 - number)
+        route.port = max(least, min(at - entry_width(route.edge), leaves(route.course[-2])))
+        at = route.port
 
 
 def _jogs(route: Route) -> None:
@@ -402,7 +423,8 @@ def _drawn(
         straight = abs(points[-1].x - route.port) <= STRAIGHT
         points.append(Point(points[-1].x if straight else route.port, bottoms[id(target)]))
     into_port = target.node is not None and target.node.form in ("port", "group")
-    arrow = not into_port or bool(route.edge.entry)
+    goes_on = target.gates is not None and route.edge.entry in target.gates.ports
+    arrow = not into_port or (bool(route.edge.entry) and not goes_on)
     return Wire(route.edge, _straightened(points), arrow)
 
 

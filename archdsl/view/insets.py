@@ -1,6 +1,7 @@
 """Insets: blocks of the tower opened beside it, as circuits drawn from their bodies."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -12,7 +13,7 @@ from archdsl.graph import Child, Experts, Layers, Model, Module
 from archdsl.record import replace
 from archdsl.roles import at_work, chooses, slots, wraps
 from archdsl.shown import Shown, plain_path, reached
-from archdsl.text import SEMIBOLD, line
+from archdsl.text import SEMIBOLD, Run, line, plain
 from archdsl.view import words
 from archdsl.view.circuit import branches, circuit
 from archdsl.view.draft import Place
@@ -42,6 +43,7 @@ def insets(
         for path, module in candidates:
             _open(draft, path, module)
         _open_inside(draft)
+    _tell_towers(draft)
     parts = tuple(child for child in model.root.children if child.apart)
     beside = (_beside(model, child, choice, remarks.get(child.name, "")) for child in parts)
     return (*beside, *draft.opened.values())
@@ -61,6 +63,21 @@ class _Insets:
     opened: dict[str, Inset] = field(default_factory=dict)
     seen: list[object] = field(default_factory=list)
     inside: list[tuple[tuple[str, ...], Module]] = field(default_factory=list)
+
+
+def _tell_towers(draft: _Insets) -> None:
+    """Where towers stand side by side, insets of blocks with one title say whose these are."""
+    frames = {
+        name: plain(node.lines[0])
+        for node in draft.shown.nodes
+        if draft.shown.stacked is not None and node.inner is not None and node.lines
+        for name, _ in ids(node.inner)
+    }
+    titles = Counter(plain(inset.title) for inset in draft.opened.values())
+    for key, inset in draft.opened.items():
+        if titles[plain(inset.title)] > 1 and inset.target in frames:
+            title = (*inset.title, Run(f" · {frames[inset.target]}", "quiet"))
+            draft.opened[key] = replace(inset, title=title)
 
 
 def _open(draft: _Insets, path: tuple[str, ...], module: Module, wanted: bool = False) -> None:

@@ -79,8 +79,10 @@ def _renamed(diagram: Diagram, prefix: str) -> Diagram:
 
 def _gathered(diagram: Diagram, strip: Strip | None, layers: int) -> Diagram:
     """A tower whose stacks and single layers, all closed, are one box, where nothing that stands
-    between them would come to depend on itself.
+    between them would come to depend on itself. Towers side by side give up their frames.
     """
+    if diagram.stacked is not None:
+        return _gathered(diagram.stacked, strip, layers)
     nodes = tuple(
         replace(n, inner=_gathered(n.inner, strip, layers)) if n.inner is not None else n
         for n in diagram.nodes

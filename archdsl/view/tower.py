@@ -22,12 +22,14 @@ from archdsl.nodes import Node as Value
 from archdsl.record import replace
 from archdsl.roles import WRAPPING, at_work, slots, working, wraps
 from archdsl.shown import Shown, plain_path
+from archdsl.stream import streaming_inputs
 from archdsl.text import SEMIBOLD, Line, line, plain
 from archdsl.view import words
 from archdsl.view.blocks import block, choice_of, titled
 from archdsl.view.body import body
 from archdsl.view.circuit import is_side_by_side, shape_label, side_by_side, tooltip
 from archdsl.view.draft import Kind, Place, Splice, child_of
+from archdsl.view.towers import framed
 from archdsl.view.types import Diagram, Edge, Node, Strip
 
 FRAME = "model"
@@ -37,7 +39,7 @@ _MOST_KINDS = 4
 def tower(model: Model, choice: Shown) -> Diagram:
     """Tokens below, the model in its frame, what comes out above.
 
-    A model of several inputs has no frame: its parts stand free, each input below what reads it.
+    A model of several inputs has a frame for each tower, or none where its parts are no towers.
     """
     place = Place(model, model.root, "", choice, shut=_seen_elsewhere(model, choice))
     above = Node("above", "terminal", (_result(model),))
@@ -50,11 +52,19 @@ def tower(model: Model, choice: Shown) -> Diagram:
         inner, outputs = _drawn(place, entry)
         ends = dict.fromkeys(source for out in outputs for source in out)
         edges = (*inner.edges, *(Edge(source, above.id) for source in ends))
-        return Diagram((*inner.nodes, above), edges, roomy=True)
+        free = Diagram((*inner.nodes, above), edges, roomy=True)
+        return framed(model, free, _terminals(model, inputs), above.id)
     below = Node("below", "terminal", (line(inputs[0].name if inputs else "input", "quiet"),))
     frame = Node(FRAME, "group", tone="frame", inner=_ported(place, ""))
     edges = (Edge(below.id, frame.id), Edge(frame.id, above.id))
     return Diagram((below, frame, above), edges, roomy=True)
+
+
+def _terminals(model: Model, inputs: list[Value]) -> list[str]:
+    """The ids of a model's inputs, one that streams last."""
+    streams = {model.root.inputs[which] for which, _ in streaming_inputs(model)}
+    order = sorted(zip(model.root.inputs, inputs, strict=True), key=lambda pair: pair[0] in streams)
+    return [value.name for _, value in order]
 
 
 def _seen_elsewhere(model: Model, choice: Shown) -> frozenset[str]:
@@ -319,7 +329,8 @@ def swatched(diagram: Diagram, strip: Strip | None) -> Diagram:
         inner = swatched(node.inner, strip) if node.inner is not None else None
         return replace(node, cases=cases, inner=inner)
 
-    return replace(diagram, nodes=tuple(map(shown, diagram.nodes)))
+    stacked = swatched(diagram.stacked, strip) if diagram.stacked is not None else None
+    return replace(diagram, nodes=tuple(map(shown, diagram.nodes)), stacked=stacked)
 
 
 def _leads(path: str, name: str) -> bool:

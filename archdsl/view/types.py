@@ -97,8 +97,9 @@ class Node:
 
 @record
 class Edge:
-    """A wire from one node up to another. A residual one goes round, in a lane at the side; `above`
-    is no wire, the target only stands above the source.
+    """A wire from one node up to another. A residual one goes round, in a lane at the side; one
+    `across` goes over to a tower that stands beside its own; `above` is no wire, the target only
+    stands above the source.
 
     `label` stands beside the wire, where it arrives. `entry`: the input of a group that it enters
     at, where that is not the first. `port`: the input of a wide node that it brings, for two wires
@@ -107,7 +108,7 @@ class Edge:
 
     source: str
     target: str
-    form: Literal["flow", "residual", "above"] = "flow"
+    form: Literal["flow", "residual", "above", "across"] = "flow"
     label: Line = ()
     entry: str = ""
     port: str = ""
@@ -117,12 +118,14 @@ class Edge:
 class Diagram:
     """Nodes and the wires between them. Edges into a node come in the order of its operands.
 
-    `roomy` asks for the large boxes of a tower; an inset's are small.
+    `roomy` asks for the large boxes of a tower; an inset's are small. `stacked`: the same without
+    frames for towers side by side, for places that are too narrow for these.
     """
 
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
     roomy: bool = False
+    stacked: "Diagram | None" = None
 
 
 @record
