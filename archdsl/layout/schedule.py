@@ -16,6 +16,8 @@ _MOST_LEGEND = 300.0
 _LEAST_LEGEND = 120.0
 _LEGEND_HEIGHT = 96.0
 _NEARLY = 0.8
+CAPTION = 24.0
+"""Room for the name of a tower's cells, which stand one tower above the other."""
 
 
 def strip_box(view: View, tower: Arranged, sizes: Sizes) -> Box | None:
@@ -24,8 +26,10 @@ def strip_box(view: View, tower: Arranged, sizes: Sizes) -> Box | None:
         return None
     framed = [placed.box for placed in tower.placed if placed.node.form == "group"]
     frame = around(framed or [placed.box for placed in tower.placed])
-    pitch = min(_MOST_PITCH, (frame.height - 8.0) / max(1, len(view.strip.cells)))
-    height = pitch * len(view.strip.cells)
+    captions = CAPTION * max(0, len(view.strip.towers) - 1)
+    cells = max(1, len(view.strip.cells))
+    pitch = min(_MOST_PITCH, (frame.height - 8.0 - captions) / cells)
+    height = pitch * cells + captions
     groups = [
         spot.box
         for placed in tower.placed

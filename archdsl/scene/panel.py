@@ -20,56 +20,74 @@ from archdsl.layout.panel import (
     source_lines,
     split_column,
 )
+from archdsl.layout.schedule import CAPTION
 from archdsl.scene.draw import painted
 from archdsl.scene.shapes import Group, Item, Path, Text
 from archdsl.theme import Sizes
 from archdsl.view.types import Panel, Part, Row, Strip
 from archdsl.view.words import short
 
+_BREAK = 10.0
+"""White between the cells of towers in a level strip."""
+
 
 def strip(schedule: Strip, box: Box, kinds: tuple[PlacedKind, ...], sizes: Sizes) -> Group:
     """One cell a layer, from the first below; thin cells of one kind run together."""
-    count = len(schedule.cells)
-    pitch = box.height / count
-    gap = 2.0 if pitch >= 6.0 else 0.0
     items: list[Item] = []
-    for first, last in _runs(schedule.cells) if gap == 0.0 else [(n, n + 1) for n in range(count)]:
-        top = box.bottom - last * pitch + gap / 2
-        cell = Box(box.x, top, box.width, (last - first) * pitch - gap)
-        items.append(_cell(cell, schedule, first, last))
-    for layer, y in _numbered(
-        schedule, [box.bottom - (n + 0.5) * pitch for n in range(count)], sizes
-    ):
-        spot = Point(box.right + 6.0, y + text.CAPITAL * sizes.small / 2)
-        items.append(Text(spot, text.line(f"{layer + 1:,}", "quiet"), sizes.small))
-    middle = box.middle.x
-    if len(schedule.kinds) > 1:
-        spot = Point(middle, box.y - 9.0)
-        items.append(Text(spot, text.line("layers", "quiet"), sizes.small, "middle"))
+    captions = CAPTION * max(0, len(schedule.towers) - 1)
+    pitch = (box.height - captions) / len(schedule.cells)
+    gap = 2.0 if pitch >= 6.0 else 0.0
+    bottom = box.bottom
+    for name, begin, cells in _towers(schedule):
+        for first, last in _runs(cells) if gap == 0.0 else [(n, n + 1) for n in range(len(cells))]:
+            top = bottom - last * pitch + gap / 2
+            cell = Box(box.x, top, box.width, (last - first) * pitch - gap)
+            items.append(_cell(cell, schedule, begin + first, begin + last, begin))
+        places = [bottom - (n + 0.5) * pitch for n in range(len(cells))]
+        for layer, y in _numbered(cells, places, sizes):
+            spot = Point(box.right + 6.0, y + text.CAPITAL * sizes.small / 2)
+            items.append(Text(spot, text.line(f"{layer + 1:,}", "quiet"), sizes.small))
+        bottom -= len(cells) * pitch
+        if len(schedule.kinds) > 1:
+            spot = Point(box.middle.x, bottom - 9.0)
+            items.append(Text(spot, text.line(name, "quiet"), sizes.small, "middle"))
+        bottom -= CAPTION
     items.extend(_legend(schedule, kinds, sizes))
     return Group(tuple(items), "strip", "strip")
 
 
+def _towers(schedule: Strip) -> Iterator[tuple[str, int, tuple[int, ...]]]:
+    """What each tower's cells are called, the number of its first, and these."""
+    begin = 0
+    for name, count in schedule.towers or (("layers", len(schedule.cells)),):
+        yield name, begin, schedule.cells[begin : begin + count]
+        begin += count
+
+
 def level_strip(schedule: Strip, box: Box, kinds: tuple[PlacedKind, ...], sizes: Sizes) -> Group:
     """One cell a layer, from the first at the left, numbers above and the legend below."""
-    count = len(schedule.cells)
-    pitch = box.width / count
-    gap = 1.6 if pitch >= 5.0 else 0.0
     items: list[Item] = []
-    for first, last in _runs(schedule.cells) if gap == 0.0 else [(n, n + 1) for n in range(count)]:
-        left = box.x + first * pitch + gap / 2
-        cell = Box(left, box.y, (last - first) * pitch - gap, box.height)
-        items.append(_cell(cell, schedule, first, last))
+    breaks = _BREAK * max(0, len(schedule.towers) - 1)
+    pitch = (box.width - breaks) / len(schedule.cells)
+    gap = 1.6 if pitch >= 5.0 else 0.0
+    start = box.x
     occupied = -100.0
-    wanted = [0, count - 1, *(first for first, _ in _runs(schedule.cells))]
-    for layer in sorted({*wanted[:2], *(wanted[2:] if len(wanted) <= 8 else [])}):
-        x = box.x + (layer + 0.5) * pitch
-        shown = text.line(f"{layer + 1:,}", "quiet")
-        wide = text.line_width(shown, sizes.small)
-        x = min(max(x, box.x + wide / 2), max(box.right - wide / 2, box.x + wide / 2))
-        if x - wide / 2 > occupied + 4.0:
-            items.append(Text(Point(x, box.y - 5.0), shown, sizes.small, "middle"))
-            occupied = x + wide / 2
+    for _, begin, cells in _towers(schedule):
+        count = len(cells)
+        for first, last in _runs(cells) if gap == 0.0 else [(n, n + 1) for n in range(count)]:
+            left = start + first * pitch + gap / 2
+            cell = Box(left, box.y, (last - first) * pitch - gap, box.height)
+            items.append(_cell(cell, schedule, begin + first, begin + last, begin))
+        wanted = [0, count - 1, *(first for first, _ in _runs(cells))]
+        for layer in sorted({*wanted[:2], *(wanted[2:] if len(wanted) <= 8 else [])}):
+            x = start + (layer + 0.5) * pitch
+            shown = text.line(f"{layer + 1:,}", "quiet")
+            wide = text.line_width(shown, sizes.small)
+            x = min(max(x, box.x + wide / 2), max(box.right - wide / 2, box.x + wide / 2))
+            if x - wide / 2 > occupied + 4.0:
+                items.append(Text(Point(x, box.y - 5.0), shown, sizes.small, "middle"))
+                occupied = x + wide / 2
+        start += count * pitch + _BREAK
     items.extend(_legend(schedule, kinds, sizes))
     return Group(tuple(items), "strip", "strip")
 
@@ -84,14 +102,17 @@ def _legend(schedule: Strip, kinds: tuple[PlacedKind, ...], sizes: Sizes) -> Ite
             yield Text(Point(placed.box.x + SWATCH, y), line, sizes.small)
 
 
-def _cell(box: Box, schedule: Strip, first: int, last: int = 0) -> Group:
-    """Layers of one kind, from `first` up to the one before `last`, or the swatch of their kind."""
+def _cell(box: Box, schedule: Strip, first: int, last: int = 0, begin: int = 0) -> Group:
+    """Layers of one kind, from `first` up to the one before `last`, or the swatch of their kind.
+    They are counted from `begin`.
+    """
     kind = schedule.kinds[schedule.cells[first]]
     inner = painted(box, kind.tone, kind.hatched, min(2.0, box.height / 4, box.width / 4))
     if last == 0:
         where = f"{kind.count:,} layers" if kind.count > 1 else "1 layer"
     else:
-        where = f"layers {first + 1:,} to {last:,}" if last > first + 1 else f"layer {last:,}"
+        number, end = first + 1 - begin, last - begin
+        where = f"layers {number:,} to {end:,}" if end > number else f"layer {end:,}"
     return Group(tuple(inner), title=" · ".join(part for part in (where, kind.name) if part))
 
 
@@ -106,12 +127,12 @@ def _runs(cells: tuple[int, ...]) -> list[tuple[int, int]]:
     return runs
 
 
-def _numbered(schedule: Strip, places: list[float], sizes: Sizes) -> list[tuple[int, float]]:
+def _numbered(cells: tuple[int, ...], places: list[float], sizes: Sizes) -> list[tuple[int, float]]:
     """The first and the last layer and those where another kind begins, with their places; none
     nearer to another than a line of text.
     """
-    starts = [first for first, _ in _runs(schedule.cells)]
-    wanted = [0, len(schedule.cells) - 1, *(starts if len(starts) <= 4 else [])]
+    starts = [first for first, _ in _runs(cells)]
+    wanted = [0, len(cells) - 1, *(starts if len(starts) <= 4 else [])]
     kept: list[tuple[int, float]] = []
     for layer in wanted:
         if all(abs(places[layer] - other) >= sizes.small + 2.0 for _, other in kept):

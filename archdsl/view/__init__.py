@@ -9,6 +9,7 @@
 | `draft.py` | a diagram in the making |
 | `blocks.py` | blocks as boxes, pills, badges and choices |
 | `tower.py` | the model from tokens to logits |
+| `towers.py` | frames for the towers of a model of several inputs |
 | `insets.py` | blocks opened beside the tower |
 | `caption.py` | what stands below a figure |
 | `offers.py` | what a figure may show where not all has room |
@@ -27,7 +28,7 @@ from archdsl.shown import NOTHING, Shown, combined
 from archdsl.text import Line, line
 from archdsl.view import panel, words
 from archdsl.view.insets import insets
-from archdsl.view.tower import spot, swatched, tower
+from archdsl.view.tower import parted, spot, swatched, tower
 from archdsl.view.types import Callout, Diagram, Panel, View
 
 __all__ = ["View", "view"]
@@ -60,6 +61,7 @@ def _chosen(model: Model, facts: Facts, choice: Shown, head: View) -> View:
         case "compact":
             strip = panel.strip(facts)
             shown = swatched(tower(model, choice), strip)
+            strip = parted(strip, model, shown)
             rows = panel.panel(model, facts, choice.rows)
             return replace(head, kind="compact", tower=shown, facts=rows, strip=strip)
     return _card(model, facts, choice, head)
@@ -92,6 +94,7 @@ def _card(model: Model, facts: Facts, choice: Shown, head: View) -> View:
     }
     strip = panel.strip(facts)
     shown = swatched(tower(model, choice), strip)
+    strip = parted(strip, model, shown)
     opened = insets(model, shown, choice, remarks)
     inside = {inset.id for inset in opened}
     return replace(

@@ -316,6 +316,21 @@ def spot(diagram: Diagram, path: str, title: str = "") -> str:
     return (exact or [name for name, _ in near] or [path])[0]
 
 
+def parted(strip: Strip | None, model: Model, diagram: Diagram) -> Strip | None:
+    """A strip of layers in parts, where its layers are those of towers side by side."""
+    if strip is None or diagram.stacked is None:
+        return strip
+    parts = [
+        (plain(frame.lines[0]), child.length)
+        for child in model.root.children
+        for frame in diagram.nodes
+        if frame.inner is not None and isinstance(child.part, Layers)
+        if any(node.id == child.name for node in frame.inner.nodes)
+    ]
+    whole = sum(count for _, count in parts) == len(strip.cells)
+    return replace(strip, towers=tuple(parts)) if whole and len(parts) > 1 else strip
+
+
 def swatched(diagram: Diagram, strip: Strip | None) -> Diagram:
     """A tower whose choices show which layers of the strip have each of their blocks, where one
     kind of layer has it and no other kind does.

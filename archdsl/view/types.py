@@ -165,10 +165,13 @@ class LayerKind:
 
 @record
 class Strip:
-    """The schedule: one cell a layer, from the first (below). `cells` are indices into `kinds`."""
+    """The schedule: one cell a layer, from the first (below). `cells` are indices into `kinds`.
+    `towers`: names of towers side by side, and how many of the cells each has.
+    """
 
     kinds: tuple[LayerKind, ...]
     cells: tuple[int, ...]
+    towers: tuple[tuple[str, int], ...] = ()
 
 
 @record
