@@ -3,15 +3,18 @@
 import pytest
 
 from archdsl import naming, theme
+from archdsl.layout.arrange import arrange
 from archdsl.pipeline import Variant, check_source
 from archdsl.scene.card import card
 from archdsl.scene.shapes import written
 from archdsl.scene.verify import faults
 from archdsl.source import Source
 from archdsl.text import plain
+from archdsl.theme import Sizes
 from archdsl.view import View, view, words
 from archdsl.view.tower import ids
 from archdsl.view.types import Diagram, Node
+from scenes import shown
 
 SPEC = """
 use std.core: Linear, Embedding, RMSNorm, GatedMLP, TransformerLayer, MLP
@@ -123,6 +126,21 @@ def test_residual_wires_go_round(views: dict[str, View]) -> None:
     assert inner is not None
     skips = [(e.source, e.target) for e in inner.edges if e.form == "residual"]
     assert skips == [("layers.in", "layers.sum"), ("layers.sum", "layers.sum.2")]
+
+
+def test_a_loop_has_a_wire_back() -> None:
+    """From the wire of its result to what its input enters, inside its frame (Ouro)."""
+    (model,) = (p for p in arrange(shown("Ouro_2_6B", "card").tower, Sizes()).placed if p.inner)
+    assert model.inner is not None
+    (loop,) = (p for p in model.inner.placed if p.node.count == 4)
+    assert loop.inner is not None
+    (back,) = (wire for wire in loop.inner.wires if wire.edge.form == "back")
+    assert back.arrow and back.points[0] in loop.inner.dots
+    assert back.points[0].x == loop.inner.exit
+    (layers,) = (p for p in loop.inner.placed if p.node.id == "layers")
+    assert back.points[-1].y == layers.box.bottom
+    assert layers.box.x < back.points[-1].x < loop.inner.entry
+    assert loop.box.x < min(point.x for point in back.points) < layers.box.x
 
 
 def test_positions_are_badges(views: dict[str, View]) -> None:

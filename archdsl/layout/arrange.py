@@ -22,6 +22,12 @@ from archdsl.theme import Sizes
 from archdsl.view.types import Badge, Diagram, Edge, Node
 
 _LANE_SHARE = 0.85
+_BACK = 20.0
+"""Room for the wire of a loop that goes back, at the left of all in its frame."""
+_BACK_BELOW, _BACK_ABOVE, _BACK_BESIDE, _BACK_ROOM = 27.0, 9.0, 24.0, 24.0
+"""How far below the upper border it begins, under the title, how far above the lower one it turns,
+how far beside what enters it ends, and the room there.
+"""
 _CHANNEL = 26.0
 """The least white between two towers, where the wire from one to the other runs."""
 _HEAD = 36.0
@@ -119,6 +125,8 @@ def arrange(
         return _side_by_side(diagram, sizes, gap)
     diagram = _straight(diagram)
     rank = ranks(diagram)
+    if diagram.loops:
+        rank[diagram.nodes[-1].id] += 1  # the wire back runs below the result, above all else
     straight = trunk(diagram, rank) if diagram.roomy else []
     diagram = _badges_inside(_round(diagram, straight), rank)
     gap = sizes.gap if gap is None else gap
@@ -155,6 +163,8 @@ def arrange(
     gaps = [route.gap_height(plan, n, sizes, gap) for n in range(len(layers.rows) - 1)]
     if title and gaps:
         gaps[-1] = max(gaps[-1], _HEAD + max(0, plan.tracks[-1] - 1) * sizes.track)
+    if diagram.loops and gaps:
+        gaps[0], gaps[-1] = max(gaps[0], _BACK_ROOM), max(gaps[-1], _HEAD)
     rows = _row_tops(heights, gaps)
     tops, bottoms = _levels(layers, rows, heights)
     placed = tuple(_place(cell, tops, inner) for cell in layers.cells.values())
@@ -165,7 +175,38 @@ def arrange(
         sizes,
     )
     total = sum(group.gaps for group in inner.values()) + len(gaps)
-    return replace(_framed(placed, wires, sizes, total, title), dots=dots)
+    framed = replace(_framed(placed, wires, sizes, total, title), dots=dots)
+    return _returning(framed, diagram) if diagram.loops else framed
+
+
+def _returning(loop: Arranged, diagram: Diagram) -> Arranged:
+    """A loop with the wire that brings what leaves it back to where values enter."""
+    first = next(node.id for node in diagram.nodes if node.form == "port")
+    begin = next((edge.target for edge in diagram.edges if edge.source == first), first)
+    box = next(item.box for item in loop.placed if item.node.id == begin)
+    last = next(
+        wire
+        for wire in loop.wires
+        if wire.points[-1].x == loop.exit and wire.points[-1].y == loop.frame.y
+    )
+    if last.edge.source == first:
+        return loop
+    frame = replace(loop.frame, x=loop.frame.x - _BACK, width=loop.frame.width + _BACK)
+    high, low = frame.y + _BACK_BELOW, frame.bottom - _BACK_ABOVE
+    lane = frame.x + _BACK * 0.75
+    start = Point(loop.exit, high)
+    if box.width > 2 * _BACK_BESIDE + 8.0:
+        beside = loop.entry - _BACK_BESIDE
+        end = [Point(lane, low), Point(beside, low), Point(beside, box.bottom)]
+    else:
+        end = [Point(lane, box.middle.y), Point(box.x, box.middle.y)]
+    points = (start, Point(lane, high), *end)
+    levels = (pair for pair in itertools.pairwise(points) if pair[0].y == pair[1].y)
+    hops = tuple(hop for a, b in levels for hop in over(loop.wires, a, b))
+    back = Wire(Edge(last.edge.source, begin, "back"), points, True, hops=hops)
+    reach = around([loop.reach, frame])
+    wires = (*loop.wires, back)
+    return replace(loop, wires=wires, frame=frame, reach=reach, dots=(*loop.dots, start))
 
 
 def _gates(group: Arranged) -> Gates:

@@ -86,7 +86,7 @@ def arrow(tip: Point, before: Point, paint: str = "ink") -> Path:
 
 def wire(placed: Wire, sizes: Sizes) -> list[Item]:
     """A wire with its arrow and its label."""
-    forks = placed.edge.form == "residual"
+    forks = placed.edge.form in ("residual", "back")
     items: list[Item] = [
         Path(
             _hopping(placed.points, placed.hops),

@@ -256,8 +256,9 @@ def _loop(
             yields.append(Node(draft.named("yield"), "terminal", (line("each round", "quiet"),)))
             ends += [Edge(end, yields[-1].id) for end in out]
     nodes = (below, *(node for node in inner.nodes if node is not below), *yields, above)
-    shown = Diagram(nodes, (*inner.edges, *dict.fromkeys(ends)), roomy=True)
     rounds = place.model.number(place.module, turns).value
+    loops = bool(repeated.states) and rounds != 1
+    shown = Diagram(nodes, (*inner.edges, *dict.fromkeys(ends)), roomy=True, loops=loops)
     title = (line("loop", "quiet"),)
     node = Node(name, "group", title, "frame", inner=shown, count=rounds or 1)
     draft.add(node, number, sources)

@@ -98,8 +98,8 @@ class Node:
 @record
 class Edge:
     """A wire from one node up to another. A residual one goes round, in a lane at the side; one
-    `across` goes over to a tower that stands beside its own; `above` is no wire, the target only
-    stands above the source.
+    `across` goes over to a tower that stands beside its own, one `back` from the end of a loop to
+    its begin; `above` is no wire, the target only stands above the source.
 
     `label` stands beside the wire, where it arrives. `entry`: the input of a group that it enters
     at, where that is not the first. `port`: the input of a wide node that it brings, for two wires
@@ -108,7 +108,7 @@ class Edge:
 
     source: str
     target: str
-    form: Literal["flow", "residual", "above", "across"] = "flow"
+    form: Literal["flow", "residual", "above", "across", "back"] = "flow"
     label: Line = ()
     entry: str = ""
     port: str = ""
@@ -120,12 +120,14 @@ class Diagram:
 
     `roomy` asks for the large boxes of a tower; an inset's are small. `stacked`: the same without
     frames for towers side by side, for places that are too narrow for these.
+    `loops`: what leaves it enters again.
     """
 
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
     roomy: bool = False
     stacked: "Diagram | None" = None
+    loops: bool = False
 
 
 @record
