@@ -2,6 +2,7 @@
 
 import pytest
 
+import scenes
 from archdsl import naming, theme
 from archdsl.layout.arrange import arrange
 from archdsl.pipeline import Variant, check_source
@@ -14,7 +15,6 @@ from archdsl.theme import Sizes
 from archdsl.view import View, view, words
 from archdsl.view.tower import ids
 from archdsl.view.types import Diagram, Node
-from scenes import shown
 
 SPEC = """
 use std.core: Linear, Embedding, RMSNorm, GatedMLP, TransformerLayer, MLP
@@ -130,7 +130,9 @@ def test_residual_wires_go_round(views: dict[str, View]) -> None:
 
 def test_a_loop_has_a_wire_back() -> None:
     """From the wire of its result to what its input enters, inside its frame (Ouro)."""
-    (model,) = (p for p in arrange(shown("Ouro_2_6B", "card").tower, Sizes()).placed if p.inner)
+    (model,) = (
+        p for p in arrange(scenes.shown("Ouro_2_6B", "card").tower, Sizes()).placed if p.inner
+    )
     assert model.inner is not None
     (loop,) = (p for p in model.inner.placed if p.node.count == 4)
     assert loop.inner is not None
