@@ -130,17 +130,20 @@ class Variant:
         scale: float = 1.0,
         prefix: str | None = None,
         text: Literal["font", "path"] = "font",
+        font: str | None = None,
         **words: Unpack[Words],
     ) -> str:
         """The card as SVG, `width` wide (`85mm`). Raises ValueError for a wrong size, theme or
         view. `prefix`: put before every id, the variant's name when nothing is said. `text`: with
-        its font in the file, or as outlines (path).
+        its font in the file, or as outlines (path). `font`: the file of one for characters that
+        the shipped one lacks.
         """
-        from archdsl.render.svg import to_svg
+        from archdsl.render.svg import lending, to_svg
 
-        scene = self.scene(theme, width, box, **words)
         fonts: Fonts = "outlines" if text == "path" else "embedded"
-        return to_svg(scene, width=width, scale=scale, fonts=fonts, prefix=prefix)
+        with lending(font):
+            scene = replace(self.scene(theme, width, box, **words), font=font or "")
+            return to_svg(scene, width=width, scale=scale, fonts=fonts, prefix=prefix)
 
     def png(
         self,
@@ -150,14 +153,18 @@ class Variant:
         box: str | None = None,
         scale: float = 2.0,
         dpi: float | None = None,
+        font: str | None = None,
         **words: Unpack[Words],
     ) -> bytes:
         """The card as PNG, `scale` pixels for each of the SVG's, or `width` wide at so many dots an
         inch. Raises ValueError for a wrong size, theme or view.
         """
         from archdsl.render.png import to_png
+        from archdsl.render.svg import lending
 
-        return to_png(self.scene(theme, width, box, **words), width=width, scale=scale, dpi=dpi)
+        with lending(font):
+            scene = replace(self.scene(theme, width, box, **words), font=font or "")
+            return to_png(scene, width=width, scale=scale, dpi=dpi)
 
     def pdf(
         self,
@@ -166,14 +173,18 @@ class Variant:
         width: str | None = None,
         box: str | None = None,
         scale: float = 1.0,
+        font: str | None = None,
         **words: Unpack[Words],
     ) -> bytes:
         """The card as PDF. Raises ValueError for a wrong size, theme or view, and
         `render.missing.MissingLibrary` where the system has no cairo.
         """
         from archdsl.render.pdf import to_pdf
+        from archdsl.render.svg import lending
 
-        return to_pdf(self.scene(theme, width, box, **words), width=width, scale=scale)
+        with lending(font):
+            scene = replace(self.scene(theme, width, box, **words), font=font or "")
+            return to_pdf(scene, width=width, scale=scale)
 
     @property
     def tiny(self) -> Model | None:

@@ -5,11 +5,14 @@ renderer:
 
     width("RoPE", 10, 400) == (advance R + advance o + advance P + advance E) * 10 / UNITS
 
-A character outside the subset is reduced to its base letter, or else shown as a hollow square, so
-that a card looks the same on machines with and without other fonts.
+A character outside the subset stays what it is where the reader's fonts may have it, in the room
+of a wide one. Pictures of dots and pages have no other font: there it is reduced to its base
+letter, or else shown as a hollow square, unless a font is `lent` that has it.
 """
 
 import unicodedata
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import groupby
 
@@ -29,6 +32,9 @@ DESCENT = 0.21
 _WIDTHS = {weight: dict(zip(CHARACTERS, row, strict=True)) for weight, row in ADVANCES.items()}
 _MISSING = "□"
 _DOT = " · "
+_FOREIGN = 0.7
+"""How wide a character of another script is taken to be, in font sizes, where nothing tells."""
+_lent: dict[str, float] = {}
 
 
 @record
@@ -55,32 +61,85 @@ def plain(runs: Line) -> str:
     return "".join(run.text for run in runs)
 
 
-@lru_cache(maxsize=8192)
 def printable(text: str) -> str:
-    """`text` with only characters of the shipped font; white space and control characters become
-    spaces.
+    """`text` without what cannot be seen: white space and control characters become spaces."""
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else " " for sign in text)
+
+
+@lru_cache(maxsize=8192)
+def drawable(text: str) -> str:
+    """`text` with only characters of the shipped font and of a lent one: others are reduced to
+    their base letters, or else shown as a hollow square.
     """
     known = _WIDTHS[REGULAR]
     if all(character in known for character in text):
         return text
     shown: list[str] = []
-    for character in text:
-        if character in known:
+    for character in printable(text):
+        if character in known or character in _lent:
             shown.append(character)
-        elif character.isspace() or unicodedata.category(character).startswith("C"):
-            shown.append(" ")
-        else:
-            base = unicodedata.normalize("NFKD", character)
-            letters = "".join(part for part in base if not unicodedata.combining(part))
-            shown.append(letters if letters and all(c in known for c in letters) else _MISSING)
+            continue
+        base = unicodedata.normalize("NFKD", character)
+        letters = "".join(part for part in base if not unicodedata.combining(part))
+        shown.append(letters if letters and all(c in known for c in letters) else _MISSING)
     return "".join(shown)
+
+
+def lacking(text: str) -> tuple[str, ...]:
+    """The characters of a text that neither the shipped font nor a lent one has, each once."""
+    known = _WIDTHS[REGULAR]
+    if all(character in known for character in text):
+        return ()
+    missing = (c for c in printable(text) if c not in known and c not in _lent)
+    return tuple(dict.fromkeys(missing))
+
+
+def is_shipped(text: str) -> bool:
+    """Whether the shipped font has all characters of a text."""
+    known = _WIDTHS[REGULAR]
+    return all(character in known for character in text)
+
+
+@contextmanager
+def lent(advances: Mapping[str, float]) -> Iterator[None]:
+    """Inside, characters that the shipped font lacks have the widths of another."""
+    _lent.update(advances)
+    _forget()
+    try:
+        yield
+    finally:
+        _lent.clear()
+        _forget()
+
+
+def _forget() -> None:
+    """What was measured with other fonts."""
+    for measured in (width, drawable, balanced):
+        measured.cache_clear()
 
 
 @lru_cache(maxsize=8192)
 def width(text: str, size: float, weight: Weight = REGULAR) -> float:
-    """Width in pixels of `text` set at `size` pixels."""
+    """Width in pixels of `text` set at `size` pixels. What no font here has is taken to be as wide
+    as such characters are at most in the reader's own.
+    """
     widths = _WIDTHS[weight]
-    return sum(map(widths.__getitem__, printable(text))) * size / UNITS
+    try:
+        return sum(map(widths.__getitem__, text)) * size / UNITS
+    except KeyError:
+        return sum(_advance(sign, widths) for sign in printable(text)) * size / UNITS
+
+
+def _advance(sign: str, widths: Mapping[str, int]) -> float:
+    own = widths.get(sign, _lent.get(sign))
+    if own is not None:
+        return own
+    if unicodedata.combining(sign):
+        return 0.0
+    wide = unicodedata.east_asian_width(sign) in "WF"
+    return UNITS * (1.0 if wide else _FOREIGN)
 
 
 def line_width(runs: Line, size: float) -> float:
@@ -181,9 +240,9 @@ def fitted(text: str, size: float, limit: float, weight: Weight = REGULAR) -> st
     if width(text, size, weight) <= limit:
         return text
     widths = _WIDTHS[weight]
-    advance, kept = widths["…"], 0
-    for character in text:
-        advance += sum(map(widths.__getitem__, printable(character)))
+    advance, kept = float(widths["…"]), 0
+    for character in printable(text):
+        advance += _advance(character, widths)
         if advance * size / UNITS > limit:
             break
         kept += 1

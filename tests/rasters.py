@@ -21,7 +21,7 @@ ALL_INK = 0.05
 
 def words(lines: list[str]) -> list[str]:
     """All words, sorted: extraction may order lines differently, never change them."""
-    return sorted(word for found in lines for word in text.printable(found).split())
+    return sorted(word for found in lines for word in text.drawable(found).split())
 
 
 def by_cairo(scene: Scene, _: Path) -> bytes:

@@ -299,6 +299,8 @@ def torch(spec: str, form: str, output: str) -> None:
 @click.option("--shapes", is_flag=True, help="Write its shape beside every wire.")
 @click.option("--text", type=click.Choice(["font", "path"]), default="font",
               help="Text of an SVG: with its font, or as outlines.")  # fmt: skip
+@click.option("--font", metavar="FILE",
+              help="A font for characters that the shipped one lacks.")  # fmt: skip
 @click.option("--to-scale", is_flag=True,
               help="One picture of all: areas for parameters, heights for layers.")  # fmt: skip
 @click.option("--prefix", metavar="NAME", help="Put before every id of an SVG.")

@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archdsl.cli.output import write
 from archdsl.pipeline import Checked, Drawn, Variant, beside, drawn
-from archdsl.record import fields, record
+from archdsl.record import fields, record, replace
 from archdsl.resolver import PACKAGE, Unit
 from archdsl.shown import NOTHING, Shown
 
@@ -39,6 +40,7 @@ class Look:
     dpi: float | None = None
     prefix: str | None = None
     text: str = "font"
+    font: str | None = None
     shown: Shown = NOTHING
 
 
@@ -47,8 +49,17 @@ def draw(variant: Variant, type: str, look: Look) -> tuple[bytes, str]:
 
     Raises ValueError for a wrong size or view, and MissingLibrary.
     """
-    picture = drawn(variant, look.shown, look.theme, look.width, look.box)
-    remarks = (_remark(picture, look), _unknown(picture.scene) if type == "tex" else "")
+    from archdsl.render.svg import lending
+
+    with lending(look.font):
+        picture = drawn(variant, look.shown, look.theme, look.width, look.box)
+        return _finished(picture, type, look)
+
+
+def _finished(picture: Drawn, type: str, look: Look) -> tuple[bytes, str]:
+    """The bytes of a picture, and what a reader should know of it."""
+    signs = _unknown(picture.scene) if type == "tex" else _lacking(picture.scene)
+    remarks = (_remark(picture, look), signs)
     return written(picture.scene, type, look), "; ".join(filter(None, remarks))
 
 
@@ -58,12 +69,15 @@ def side_by_side(variants: list[Variant], type: str, look: Look) -> tuple[bytes,
     Raises ValueError for a wrong box or view, and MissingLibrary.
     """
     assert look.box is not None
-    picture = beside(variants, look.shown, look.theme, look.box)
-    return written(picture.scene, type, look), _remark(picture, look)
+    from archdsl.render.svg import lending
+
+    with lending(look.font):
+        return _finished(beside(variants, look.shown, look.theme, look.box), type, look)
 
 
 def written(scene: Scene, type: str, look: Look) -> bytes:
     """A picture in a format. Raises ValueError for a wrong size, and MissingLibrary."""
+    scene = replace(scene, font=look.font or "")
     width, scale = look.width, look.scale or 1.0
     match type:
         case "svg":
@@ -109,6 +123,23 @@ def _remark(picture: Drawn, look: Look) -> str:
             f"{LEAST_POINTS:g} pt need --width {math.ceil(needed)}mm"
         )
     return ""
+
+
+_MOST_SIGNS = 12
+
+
+def _lacking(scene: Scene) -> str:
+    """That no font here has some signs of a picture."""
+    from archdsl.render.svg import lacking
+
+    signs = lacking(scene)
+    if not signs:
+        return ""
+    shown = " ".join(signs[:_MOST_SIGNS]) + (" …" if len(signs) > _MOST_SIGNS else "")
+    return (
+        f"the font lacks {shown}: an SVG shows them in the reader's own font, PNG and PDF as "
+        "their base letters or □; --font FILE with a font that has them"
+    )
 
 
 def _unknown(scene: Scene) -> str:
@@ -184,6 +215,9 @@ def digest(checked: Checked, variant: str, look: Look) -> str:
 
     assert checked.unit is not None
     parts = [variant, repr(_plain(look)), program()]
+    if look.font:
+        with suppress(OSError):  # a file that is not there is told when it is read
+            parts.append(hashlib.sha256(Path(look.font).read_bytes()).hexdigest())
     for unit in _texts(checked.unit, set()):
         parts += [unit.source.name.rpartition("/")[2], unit.source.text]
     return hashlib.sha256("\0".join(parts).encode("utf-8")).hexdigest()

@@ -4,6 +4,7 @@ advances.
 | file | what it holds |
 |---|---|
 | `advances.py` | how wide each character is |
+| `lent.py` | a font of the user's for other characters |
 | `prepare.py` | makes the files and the advances from the font as it is published |
 """
 

@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any
 
 from archdsl import text
-from archdsl.fonts import truetype
+from archdsl.fonts import lent, truetype
 from archdsl.fonts.advances import UNITS
 
 
@@ -50,10 +50,12 @@ def _font(weight: int) -> tuple[Any, dict[int, str]]:
 
 
 class Outlines:
-    """The glyphs that one drawing uses. `prefix`: what their ids begin with."""
+    """The glyphs that one drawing uses. `prefix`: what their ids begin with. `font`: the file of a
+    font that has what the shipped one lacks.
+    """
 
-    def __init__(self, drawing: Any, prefix: str) -> None:
-        self.drawing, self.prefix = drawing, prefix
+    def __init__(self, drawing: Any, prefix: str, font: str = "") -> None:
+        self.drawing, self.prefix, self.font = drawing, prefix, font
         self.known: dict[tuple[str, int], str] = {}
 
     def run(self, shown: str, size: float, weight: int, x: float, y: float) -> Any:
@@ -76,7 +78,8 @@ class Outlines:
         """The id of a glyph, "" for one without ink; it is defined where it is first used."""
         glyph = self.known.get((character, weight))
         if glyph is None:
-            drawn = outline(character, weight)
+            shipped = text.is_shipped(character)
+            drawn = outline(character, weight) if shipped else lent.outline(self.font, character)
             glyph = f"{self.prefix}glyph-{weight}-{ord(character):x}" if drawn else ""
             if drawn:
                 path = self.drawing.path(drawn)

@@ -46,7 +46,7 @@ def _cairo(scene: Scene, surface: str, width: float) -> bytes:
         ) from error
     except OSError as error:
         raise MissingLibrary(f"PDF needs the system library cairo: {INSTALL}") from error
-    _announce_fonts()
+    _announce_fonts(scene.font)
     kind: Any = getattr(surfaces, surface)
     if surface == "PDFSurface":
         kind = _undated(kind, clean(scene.title))
@@ -71,13 +71,15 @@ def _undated(base: Any, title: str) -> Any:
 
 
 @cache
-def _announce_fonts() -> None:
-    """Add the shipped font files to fontconfig's current configuration, for this process only."""
+def _announce_fonts(lent: str = "") -> None:
+    """Add the shipped font files, and a lent one, to fontconfig's current configuration, for this
+    process only.
+    """
     name = ctypes.util.find_library("fontconfig") or "libfontconfig.so.1"
     try:
         library = ctypes.CDLL(name)
     except OSError as error:
         raise MissingLibrary(f"PDF needs the system library fontconfig: {INSTALL}") from error
-    for weight in STYLES:
-        if not library.FcConfigAppFontAddFile(None, str(truetype(weight)).encode()):
-            raise MissingLibrary("fontconfig does not read the shipped font: update fontconfig")
+    for path in (*(str(truetype(weight)) for weight in STYLES), *filter(None, [lent])):
+        if not library.FcConfigAppFontAddFile(None, path.encode()):
+            raise MissingLibrary(f"fontconfig does not read {path}: update fontconfig")

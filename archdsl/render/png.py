@@ -40,7 +40,7 @@ def to_png(
         skip_system_fonts=True,
         font_family=FAMILY,
         sans_serif_family=FAMILY,
-        font_files=[str(truetype(weight)) for weight in STYLES],
+        font_files=[*(str(truetype(weight)) for weight in STYLES), *filter(None, [scene.font])],
     )
     return _with_density(bytes(data), density)
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
 from archdsl import text
-from archdsl.fonts import FAMILY, own_family, woff2
+from archdsl.fonts import FAMILY, lent, own_family, woff2
 from archdsl.geometry import Box
 from archdsl.scene.shapes import Cells, Circle, Group, Item, Path, Rect, Scene, Text, shapes
 
@@ -51,7 +53,8 @@ def to_svg(
     drawing = svgwrite.Drawing(size=shown, debug=False)
     drawing["viewBox"] = f"0 0 {_number(scene.width)} {_number(scene.height)}"
     drawing["role"] = "graphics-document" if _links(scene.items) else "img"
-    drawing["font-family"] = FAMILY if fonts == "split" else f"{FAMILY}, Inter, sans-serif"
+    others = f", {lent.FAMILY}" if scene.font and fonts == "embedded" else ""
+    drawing["font-family"] = FAMILY if fonts == "split" else f"{FAMILY}{others}, Inter, sans-serif"
     drawing.set_desc(clean(scene.title) or None, clean(scene.description) or None)
     name = _safe_id(scene.name if prefix is None else prefix)
     if fonts == "embedded":
@@ -60,10 +63,28 @@ def to_svg(
         scope = f"archdsl-in-{name}"  # no kind of a block begins with `in-`
         drawing["class"] = scope
         drawing.defs.add(Style(_night(scene.night, scene.palette, scope.replace(".", "\\."))))
-    pen = _Pen(drawing, scene.palette, fonts, name, scene.night is not None)
+    pen = _Pen(drawing, scene.palette, fonts, name, scene.night is not None, scene.font)
     for item in scene.items:
         drawing.add(pen.element(item))
     return f'<?xml version="1.0" encoding="utf-8"?>\n{drawing.tostring()}\n'
+
+
+@contextmanager
+def lending(font: str | None) -> Iterator[None]:
+    """Inside, text is measured with a font of the user's too, as it is laid out and drawn. Raises
+    ValueError for a file that is no font.
+    """
+    if not font:
+        yield
+        return
+    with text.lent(lent.advances(font)):
+        yield
+
+
+def lacking(scene: Scene) -> tuple[str, ...]:
+    """The signs on a picture that no font here has, each once."""
+    lines = (text.plain(shape.runs) for shape in shapes(scene.items) if isinstance(shape, Text))
+    return tuple(dict.fromkeys(sign for line in lines for sign in text.lacking(line)))
 
 
 def _night(night: Mapping[str, str], day: Mapping[str, str], scope: str) -> str:
@@ -140,6 +161,12 @@ def _font_faces(scene: Scene) -> str:
         data = base64.b64encode(woff2(weight, characters).read_bytes()).decode()
         face = f'font-family:"{FAMILY}";font-weight:{weight};'
         faces.append(f"@font-face{{{face}src:url(data:font/woff2;base64,{data})}}")
+    other = {c for characters in used.values() for c in characters if not text.is_shipped(c)}
+    known = other & lent.advances(scene.font).keys() if scene.font else None
+    if known:
+        data = base64.b64encode(lent.subset(scene.font, known)).decode()
+        face = f'font-family:"{lent.FAMILY}";font-weight:100 900;'
+        faces.append(f"@font-face{{{face}src:url(data:font/woff;base64,{data})}}")
     return "".join(faces)
 
 
@@ -147,18 +174,26 @@ class _Pen:
     """Turns items into elements of one drawing."""
 
     def __init__(
-        self, drawing: Any, palette: Mapping[str, str], fonts: Fonts, prefix: str, classes: bool
+        self,
+        drawing: Any,
+        palette: Mapping[str, str],
+        fonts: Fonts,
+        prefix: str,
+        classes: bool,
+        font: str,
     ) -> None:
         self.drawing = drawing
         self.classes = classes
         self.palette = palette
         self.fonts = fonts
         self.prefix = f"{prefix}-" if prefix else ""
+        self.font = font
+        self.shown = text.printable if fonts == "embedded" else text.drawable
         self.outlines: Outlines | None = None
         if fonts == "outlines":
             from archdsl.render.outlines import Outlines
 
-            self.outlines = Outlines(drawing, self.prefix)
+            self.outlines = Outlines(drawing, self.prefix, font)
 
     def element(self, item: Item) -> Any:
         match item:
@@ -223,8 +258,10 @@ class _Pen:
         element["y"] = _number(shape.origin.y)
         element["font-size"] = f"{shape.size:g}"
         element["x"] = _number(shape.origin.x)
-        if len(shape.runs) == 1:
-            element.text = text.printable(shape.runs[0].text)
+        spans = _spans(shape)
+        if len(spans) == 1 == len(shape.runs):
+            element.text = self.shown(shape.runs[0].text)
+            self._held(element, shape.runs[0], shape.size)
             if shape.anchor != "start":
                 element["text-anchor"] = shape.anchor
             self._style(element, shape.runs[0])
@@ -232,9 +269,10 @@ class _Pen:
         element["x"] = _number(shape.left)
         if "  " in text.plain(shape.runs):
             element["xml:space"] = "preserve"
-        for run, x in _spans(shape):
-            span = self.drawing.tspan(text.printable(run.text))
+        for run, x in spans:
+            span = self.drawing.tspan(self.shown(run.text))
             span["x"], span["y"] = _number(x), _number(shape.origin.y)
+            self._held(span, run, shape.size)
             self._style(span, run)
             element.add(span)
         return element
@@ -245,11 +283,17 @@ class _Pen:
         line["role"] = "img"
         line["aria-label"] = text.printable(text.plain(shape.runs))
         for run, x in _spans(shape):
-            shown = text.printable(run.text)
+            shown = text.drawable(run.text)
             glyphs = outlines.run(shown, shape.size, run.weight, x, shape.origin.y)
             self._colour(glyphs, run)
             line.add(glyphs)
         return line
+
+    def _held(self, element: Any, run: text.Run, size: float) -> None:
+        """Text in a font of the reader's takes the room that it has here, and no more."""
+        if self.fonts == "embedded" and text.lacking(run.text):
+            element["textLength"] = _number(text.width(run.text, size, run.weight))
+            element["lengthAdjust"] = "spacingAndGlyphs"
 
     def _colour(self, element: Any, run: text.Run) -> None:
         element["fill"] = self.palette[run.tone]
@@ -258,19 +302,35 @@ class _Pen:
 
     def _style(self, element: Any, run: text.Run) -> None:
         self._colour(element, run)
-        if self.fonts == "split":
+        if self.fonts != "embedded" and not text.is_shipped(self.shown(run.text)):
+            element["font-family"] = lent.family(self.font)
+        elif self.fonts == "split":
             element["font-family"] = own_family(run.weight)
         elif run.weight != text.REGULAR:
             element["font-weight"] = str(run.weight)
 
 
+def _parted(run: text.Run) -> Iterator[text.Run]:
+    """A run in pieces that one font has: the shipped one, a lent one, none."""
+    if text.is_shipped(run.text):
+        yield run
+        return
+
+    def font(sign: str) -> tuple[bool, bool]:
+        return text.is_shipped(sign), bool(text.lacking(sign))
+
+    for _, signs in groupby(text.printable(run.text), font):
+        yield text.Run("".join(signs), run.tone, run.weight)
+
+
 def _spans(shape: Text) -> list[tuple[text.Run, float]]:
-    """Runs and where each starts. A leading space goes to the run before: at a start it would be
-    lost.
+    """Runs and where each starts, in pieces of one font. A leading space goes to the run before: at
+    a start it would be lost.
     """
     spans: list[tuple[text.Run, float]] = []
     x = shape.left
-    for run in shape.runs:
+    pieces = (piece for run in shape.runs for piece in _parted(run))
+    for run in pieces:
         bare = run.text.lstrip(" ")
         lead = run.text[: len(run.text) - len(bare)]
         if spans and lead:

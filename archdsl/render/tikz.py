@@ -109,7 +109,7 @@ class _Pen:
         runs: list[str] = []
         for run in shape.runs:
             weight = r"\bfseries " if run.weight >= _BOLD else ""
-            words = escaped(text.printable(run.text))[0]
+            words = escaped(text.drawable(run.text))[0]
             # An empty group keeps the space that a run may begin with.
             runs.append(rf"{{{weight}\color{{{self._colour(run.tone)}}}{{}}{words}}}")
         anchor = {"start": "base west", "middle": "base", "end": "base east"}[shape.anchor]

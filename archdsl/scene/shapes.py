@@ -140,7 +140,8 @@ class Scene:
 
     `name`: what its ids begin with when nothing else is asked. `paper`: the width in millimetres
     that it is made for, 0 where one pixel is one pixel of CSS (96 an inch). `night`: its colours on
-    a dark ground, where it has two sets.
+    a dark ground, where it has two sets. `font`: the file of a font that is lent for characters
+    which the shipped one lacks.
     """
 
     width: float
@@ -152,6 +153,7 @@ class Scene:
     name: str = ""
     paper: float = 0.0
     night: Mapping[str, str] | None = None
+    font: str = ""
 
     @property
     def millimetres(self) -> float:
