@@ -90,8 +90,8 @@ def font(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_an_svg_keeps_what_the_font_lacks_in_its_room() -> None:
     svg = variant("漢 8B").svg()
-    (length,) = re.findall(r'textLength="([\d.]+)"[^>]*>漢<', svg)
-    assert float(length) == pytest.approx(text.width("漢", 34, text.BOLD), abs=0.1)
+    (length,) = re.findall(r'textLength="([\d.]+)"[^>]*>漢 <', svg)
+    assert float(length) == pytest.approx(text.width("漢 ", 34, text.BOLD), abs=0.1)
 
 
 def test_the_remark_names_the_signs(tmp_path: Path) -> None:
