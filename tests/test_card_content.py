@@ -128,6 +128,20 @@ def test_residual_wires_go_round(views: dict[str, View]) -> None:
     assert skips == [("layers.in", "layers.sum"), ("layers.sum", "layers.sum.2")]
 
 
+def test_terms_of_a_sum_meet_in_one_plus(views: dict[str, View]) -> None:
+    """x + mix(h) + feed(h): one bar with three wires, where a plus for each two would stand."""
+    layer = nodes(views["B"].tower)["layers.1"].inner
+    assert layer is not None
+    (bar,) = (node for node in layer.nodes if node.wide)
+    assert plain(bar.lines[0]) == "+"
+    terms = [edge.source for edge in layer.edges if edge.target == bar.id]
+    assert len(terms) == len(set(terms)) == 3
+    assert not [node for node in layer.nodes if node.mark == "+"]
+    other = nodes(views["B"].tower)["layers.2"].inner
+    assert other is not None
+    assert len([node for node in other.nodes if node.mark == "+"]) == 2
+
+
 def test_a_loop_has_a_wire_back() -> None:
     """From the wire of its result to what its input enters, inside its frame (Ouro)."""
     (model,) = (

@@ -9,6 +9,7 @@ position embedding).
     q = x |> q_proj |> rearrange[...] |> rope       x ── q · 4,096 ── RoPE ──
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from archdsl import naming
@@ -30,7 +31,7 @@ from archdsl.nodes import (
 from archdsl.nodes import Node as Value
 from archdsl.record import replace
 from archdsl.roles import WRAPPING
-from archdsl.text import line
+from archdsl.text import SEMIBOLD, line
 from archdsl.view.draft import (
     Applied,
     Draft,
@@ -76,9 +77,38 @@ def body(
         needed = upstream(draft, ends)
     nodes = tuple(node for node in draft.nodes if node.id in needed)
     edges = tuple(edge for edge in draft.edges if edge.source in needed and edge.target in needed)
+    nodes, edges = _summed(nodes, edges, draft.sums, set(ends))
     if labelled is not None:
         edges = _labelled(draft, nodes, edges, labelled, everywhere)
     return Diagram(nodes, edges), outputs
+
+
+def _summed(
+    nodes: tuple[Node, ...], edges: tuple[Edge, ...], sums: set[str], outputs: set[str]
+) -> tuple[tuple[Node, ...], tuple[Edge, ...]]:
+    """Sums of sums as one plus, a bar over all its terms."""
+    waiting = list(edges)
+    for edge in edges:
+        low, high = edge.source, edge.target
+        if not {low, high} <= sums or low in outputs or edge.label:
+            continue
+        if sum(other.source == low for other in waiting) != 1:
+            continue
+        before = [other for other in waiting if other.target == low]
+        at = waiting.index(next(e for e in waiting if e.source == low and e.target == high))
+        waiting[at : at + 1] = [replace(other, target=high) for other in before]
+        waiting = [other for other in waiting if other.target != low]
+    terms = Counter(edge.target for edge in waiting)
+    kept = {name for edge in waiting for name in (edge.source, edge.target)}
+    bar = line("+", "ink", SEMIBOLD)
+    shown = tuple(
+        replace(node, form="pill", mark="", lines=(bar,), wide=True)
+        if node.id in sums and terms[node.id] > 2
+        else node
+        for node in nodes
+        if node.id in kept or node.id not in sums
+    )
+    return shown, tuple(waiting)
 
 
 def _draw(
@@ -127,6 +157,7 @@ def _draw(
             draft.edges += [Edge(source, node.id) for source in branch]
             draft.edges += [Edge(source, node.id, "residual") for source in skip]
             draft.brought(node.id, value.args[::-1])
+            draft.sums.add(node.id)
             draft.ends[number] = (node.id,)
         case Cache():
             draft.add(cache(draft, value), number, sources)

@@ -89,7 +89,7 @@ class Draft:
     node, which are drawn where nothing else tells where that comes from. `sinks`: nodes that stay
     though no output comes from them. `steps`: of the pills of steps the value that
     they give, and what they say. `given`: the nodes of inputs that only layers of another kind
-    have.
+    have. `sums`: the nodes of sums of two computed values.
     """
 
     place: Place
@@ -102,6 +102,7 @@ class Draft:
     names: dict[str, int] = field(default_factory=dict)
     steps: dict[str, tuple[int, tuple[str, ...]]] = field(default_factory=dict)
     given: dict[str, str] = field(default_factory=dict)
+    sums: set[str] = field(default_factory=set)
 
     def named(self, name: str) -> str:
         """An id that nothing in the diagram has."""
@@ -275,6 +276,8 @@ def operation(
         tooltip = f"{op.doc if op else ''} {value.plan or ''}".strip()
         node = Node(draft.named(form_name(value)), "pill", (line(shown),), tooltip=tooltip)
     draft.add(node, number, sources)
+    if value.op == "add" and node.form == "operator":
+        draft.sums.add(node.id)
     if len(sources) == 1 and node.form == "pill":
         draft.steps[node.id] = (number, (shown,))
     if value.op in SIGNS and len(distinct) > 1:
