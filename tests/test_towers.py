@@ -54,6 +54,12 @@ def test_each_tower_has_a_strip_that_begins_at_one(name: str) -> None:
     assert "12" not in words
 
 
+def test_one_table_of_two_texts_is_marked_in_both_towers() -> None:
+    words = written(scene("T5_Small", "card"))
+    assert words.count("shared weights") == 2
+    assert "shared weights" not in written(scene("Llama3_8B", "card"))
+
+
 def test_insets_of_one_title_say_whose_they_are() -> None:
     titles = [plain(inset.title) for inset in shown("T5_Small", "card").insets]
     assert titles.count("Multi-head attention · Encoder") == 1

@@ -83,6 +83,29 @@ def body(
     return Diagram(nodes, edges), outputs
 
 
+def _shared(module: Module, value: Value, shown: Node) -> Node:
+    """A box of a block that stands elsewhere too says that these are the same weights."""
+    assert isinstance(value.form, Apply)
+    child = module.child(value.form.child)
+    _, inner = child.at(value.form)[0]
+    places = [
+        node
+        for node in module.nodes
+        if isinstance(node.form, Apply)
+        and (node.form.child, node.form.item) == (value.form.child, value.form.item)
+    ]
+    again = len(places) > 1 and not isinstance(child.part, Layers)
+    if shown.form != "box" or not (again or inner.shared is not None) or not _has_params(inner):
+        return shown
+    return replace(shown, lines=(*shown.lines, line("shared weights", "quiet")))
+
+
+def _has_params(module: Module) -> bool:
+    return any(param.kind == "param" for param in module.params) or any(
+        _has_params(inner) for child in module.children for _, inner in child.modules
+    )
+
+
 def _summed(
     nodes: tuple[Node, ...], edges: tuple[Edge, ...], sums: set[str], outputs: set[str]
 ) -> tuple[tuple[Node, ...], tuple[Edge, ...]]:
@@ -137,6 +160,7 @@ def _draw(
             if sources or (owns and not value.args) or (owns and _positional(draft, value)):
                 shown = applied(draft.place, value, draft.named(form.child))
                 if isinstance(shown, Node):
+                    shown = _shared(draft.place.module, value, shown)
                     _pass(draft, shown, passing)
                 if isinstance(shown, Splice):
                     _splice(draft, number, value, shown)
