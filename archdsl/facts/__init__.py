@@ -1,0 +1,19 @@
+"""Counts of a model, and what it takes to serve it, all computed from its graph.
+
+| file | what it holds |
+|---|---|
+| `counts.py` | parameters, caches and states, FLOPs as written, layers |
+| `seen.py` | how many keys a query sees, from masks |
+| `work.py` | FLOPs as engines run them, what is read of the cache |
+| `sizes.py` | dtypes, bytes and numbers of tokens as people write them |
+| `table.py` | the rows: names, units, cards, expectations |
+| `model.py` | the facts of a model, and as plain data |
+"""
+
+from archdsl.facts.counts import Costs, Counts, in_order
+from archdsl.facts.model import Facts
+from archdsl.facts.table import CARD_ROWS, FACTS, Fact, check_expectations
+
+__all__ = [
+    "CARD_ROWS", "FACTS", "Costs", "Counts", "Fact", "Facts", "check_expectations", "in_order",
+]  # fmt: skip

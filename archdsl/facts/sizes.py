@@ -1,0 +1,81 @@
+"""Sizes as people write them: dtypes, bytes, bandwidths, numbers of tokens."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+BYTES = {"float": 2, "float32": 4, "int": 8, "bool": 1}
+"""Bytes of a number by its dtype in a spec; `float` is the model's own, counted as bf16."""
+
+DTYPES: dict[str, Fraction] = {
+    "fp32": Fraction(4), "bf16": Fraction(2), "fp16": Fraction(2), "fp8": Fraction(1),
+    "int8": Fraction(1), "int4": Fraction(1, 2), "fp4": Fraction(1, 2),
+    "mxfp8": Fraction(33, 32), "mxfp4": Fraction(17, 32), "nvfp4": Fraction(9, 16),
+}  # fmt: skip
+"""Bytes of a number of a dtype that a model is served in. Those of a block format have a scale of
+one byte for each 32 numbers (OCP MX), or 16 (NVFP4).
+"""
+
+_ALIASES = {
+    "float32": "fp32", "f32": "fp32", "bfloat16": "bf16", "float16": "fp16", "f16": "fp16",
+    "half": "fp16", "float8": "fp8", "fp8_e4m3": "fp8", "fp8_e5m2": "fp8", "float8_e4m3fn": "fp8",
+    "float8_e5m2": "fp8", "uint8": "int8", "w8": "int8", "w4": "int4", "uint4": "int4",
+}  # fmt: skip
+_PREFIXES = {
+    "": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "p": 10**15,
+    "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40, "pi": 2**50,
+}  # fmt: skip
+_SIZE = re.compile(r"([0-9][0-9_,]*(?:\.[0-9]+)?)\s*([a-z]*)(/s(?:ec)?)?", re.IGNORECASE)
+
+
+def dtype(word: str) -> str:
+    """The name of a dtype, `bf16` for `bfloat16`. Raises ValueError for a word that is none."""
+    name = word.strip().lower().removeprefix("torch.")
+    name = _ALIASES.get(name, name)
+    if name not in DTYPES:
+        raise ValueError(f"{word!r} is no dtype: write one of {', '.join(DTYPES)}")
+    return name
+
+
+def memory(word: str) -> int:
+    """Bytes: of `80GiB` 80 * 2 ** 30, of `80GB` 80 * 10 ** 9. Raises ValueError."""
+    return _amount(word, False, "a size", "80GiB or 80GB")
+
+
+def bandwidth(word: str) -> int:
+    """Bytes a second: of `3.35TB/s` 3.35 * 10 ** 12. Raises ValueError."""
+    return _amount(word, True, "a bandwidth", "3.35TB/s or 900GB/s")
+
+
+def tokens(word: str) -> int:
+    """A number of tokens: of `8Ki` 8192, of `8K` 8000. Raises ValueError."""
+    match = _SIZE.fullmatch(word.strip())
+    prefix = match[2].lower() if match else None
+    if match is None or match[3] or prefix not in _PREFIXES:
+        raise ValueError(f"{word!r} is no number of tokens: write 32768, 32Ki or 128Ki")
+    return _whole(
+        word, match[1], _PREFIXES[prefix], "a number of tokens is a whole one, at least 1"
+    )
+
+
+def _amount(word: str, rate: bool, what: str, example: str) -> int:
+    match = _SIZE.fullmatch(word.strip())
+    unit = match[2] if match else ""
+    if match is None or not unit:
+        raise ValueError(f"{word!r} is no {what[2:]}: write {example}")
+    if unit[-1] == "b" and len(unit) > 1:
+        raise ValueError(f"{word!r} is in bits: write {example}, in bytes")
+    prefix = unit[:-1].lower()
+    if unit[-1] != "B" and unit.lower() != "b":
+        prefix = unit.lower()  # 80G and 80Gi, as people write them
+    if prefix not in _PREFIXES or (rate and not match[3]) or (match[3] and not rate):
+        raise ValueError(f"{word!r} is no {what[2:]}: write {example}")
+    return _whole(word, match[1], _PREFIXES[prefix], f"{what} is at least one byte")
+
+
+def _whole(word: str, number: str, factor: int, rule: str) -> int:
+    value = Fraction(number.replace("_", "").replace(",", "")) * factor
+    if (value.denominator != 1 and factor == 1) or value < 1:
+        raise ValueError(f"{word!r}: {rule}")
+    return int(value)
