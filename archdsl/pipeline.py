@@ -27,7 +27,7 @@ from archdsl.check.hubs import check_hub
 from archdsl.check.recursion import check_recursion
 from archdsl.diagnostic import Diagnostic, Diagnostics, Label, SpecError
 from archdsl.dims import TooLarge
-from archdsl.facts import Costs, Facts, check_expectations
+from archdsl.facts import Costs, Facts, Serving, check_expectations
 from archdsl.graph import BlockValue, Model, Value
 from archdsl.record import record, replace
 from archdsl.resolver import Library, Unit, importable
@@ -110,6 +110,33 @@ class Variant:
         of `batch` sequences. Raises ValueError for a number below 1 and where no context is known.
         """
         return self.facts.at(context, batch)
+
+    def serving(
+        self,
+        context: int | str | None = None,
+        batch: int = 1,
+        *,
+        dtype: str = "bf16",
+        kv_dtype: str = "",
+        memory: int | str | None = None,
+        bandwidth: int | str | None = None,
+        devices: int = 1,
+    ) -> Serving:
+        """What it takes to serve the model: memory, bytes that are moved, FLOPs, what fits.
+
+        Sizes are numbers, or words: `context="128Ki"`, `memory="80GiB"`, `bandwidth="3.35TB/s"`.
+        Raises ValueError for a word that is none, where no context is known, and for a model that
+        decodes nothing.
+        """
+        return self.facts.serving(
+            context,
+            batch,
+            dtype=dtype,
+            kv_dtype=kv_dtype,
+            memory=memory,
+            bandwidth=bandwidth,
+            devices=devices,
+        )
 
     def with_(self, id: str = "", /, **settings: object) -> Variant:
         """Another variant, with other values of some settings, as `variant ID = THIS with (...)`.

@@ -5,6 +5,11 @@
 | `counts.py` | parameters, caches and states, FLOPs as written, layers |
 | `seen.py` | how many keys a query sees, from masks |
 | `work.py` | FLOPs as engines run them, what is read of the cache |
+| `weights.py` | what parameters take, and what a step of decoding reads of them |
+| `caches.py` | what decoding keeps: entries of caches, states |
+| `devices.py` | what one of several devices holds |
+| `serving.py` | what it takes to serve a model, and what fits |
+| `steps.py` | what a body computes, and how often |
 | `sizes.py` | dtypes, bytes and numbers of tokens as people write them |
 | `table.py` | the rows: names, units, cards, expectations |
 | `model.py` | the facts of a model, and as plain data |
@@ -12,8 +17,10 @@
 
 from archdsl.facts.counts import Costs, Counts, in_order
 from archdsl.facts.model import Facts
+from archdsl.facts.serving import Load, Serving
 from archdsl.facts.table import CARD_ROWS, FACTS, Fact, check_expectations
 
 __all__ = [
-    "CARD_ROWS", "FACTS", "Costs", "Counts", "Fact", "Facts", "check_expectations", "in_order",
+    "CARD_ROWS", "FACTS", "Costs", "Counts", "Fact", "Facts", "Load", "Serving",
+    "check_expectations", "in_order",
 ]  # fmt: skip

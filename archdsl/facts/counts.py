@@ -415,7 +415,8 @@ class Counts:
             for _, module in slots(layer):
                 if module.role in ("attention", "recurrence"):
                     inner = at_work(module)
-                    outside = {str(axis) for i in inner.inputs for axis in inner.nodes[i].type.axes}
+                    inputs = inner.inputs[: len(inner.inputs) - len(inner.context)]
+                    outside = {str(axis) for i in inputs for axis in inner.nodes[i].type.axes}
                     settings = tuple(
                         (s.name, s.value)
                         for s in inner.settings

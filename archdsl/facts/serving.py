@@ -107,6 +107,16 @@ class Serving:
         return self.weights_read_bytes + self.cache_read_bytes + self.state_moved_bytes
 
     @property
+    def prefill_per_token(self) -> float:
+        """FLOPs of prefill for each token, those early in the text with fewer keys."""
+        return self.prefill_flops / (self.load.context * self.load.batch)
+
+    @property
+    def prefill_all_keys_per_token(self) -> float:
+        """FLOPs of prefill for each token, as if each saw the whole text."""
+        return self.prefill_all_keys_flops / (self.load.context * self.load.batch)
+
+    @property
     def bytes_per_token(self) -> float:
         """What a step moves for each token that it makes."""
         return self.step_bytes / self.load.batch
@@ -143,7 +153,7 @@ class Serving:
             "decode_flops_per_token": self.decode_flops,
             "decode_flops_per_token_as_written": self.decode_written_flops,
             "prefill_flops": self.prefill_flops,
-            "prefill_flops_per_token": self.prefill_flops / (load.context * load.batch),
+            "prefill_flops_per_token": self.prefill_per_token,
             "prefill_flops_all_keys": self.prefill_all_keys_flops,
             "intensity": self.intensity,
         }  # fmt: skip

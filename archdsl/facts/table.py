@@ -4,12 +4,12 @@ expect.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 from archdsl import naming
 from archdsl.diagnostic import Diagnostics
-from archdsl.facts.counts import Counts
+from archdsl.facts.counts import Counts, Mixer
 from archdsl.record import record
 from archdsl.roles import at_work, slots
 from archdsl.symbols import ModelSymbol
@@ -108,6 +108,18 @@ def _attention(facts: Counts) -> object:
     return "; ".join(sorted(filter(None, counts), key=lambda heads: -counts[heads])) or None
 
 
+def _only(numbers: Iterable[int]) -> int | None:
+    """The number that all of them are."""
+    values = set(numbers)
+    return values.pop() if len(values) == 1 else None
+
+
+def _plain(mixer: Mixer) -> dict[str, object]:
+    """What mixes tokens, as plain data."""
+    about = {"layers": mixer.layers, "role": mixer.role, "block": mixer.title}
+    return {**about, "settings": dict(mixer.settings)}
+
+
 def _tables(facts: Counts, _: int | None) -> object:
     """Parameters of tables that are read by rows, where they are much of what is active."""
     tables = dict(facts.parts).get("embedding", 0)
@@ -146,6 +158,8 @@ FACTS: tuple[Fact, ...] = (
          expected=True),
     Fact("tables", "parameters", _tables, recorded=False, card="tables",
          label="of it embedding tables", on_cards="always"),
+    Fact("active_without_tables", "parameters", lambda f, _: f.active_without_tables,
+         expected=True),
     Fact("kv_bytes_per_token", "bytes", lambda f, _: f.kv_bytes_per_token, expected=True),
     Fact("kv_growing_bytes_per_token", "bytes", lambda f, _: f.kv_growing_bytes_per_token,
          expected=True, card="kv_bytes_per_token", label="KV cache growth / token",
@@ -159,10 +173,16 @@ FACTS: tuple[Fact, ...] = (
          on_cards="always"),
     Fact("attention", "text", lambda f, _: _attention(f), recorded=False, card="attention",
          label="attention", on_cards="always"),
+    Fact("heads", "entries", lambda f, _: f.setting("heads")),
+    Fact("kv_heads", "entries", lambda f, _: f.setting("kv_heads")),
+    Fact("experts", "entries", lambda f, _: _only(bank.experts for bank in f.mixtures)),
+    Fact("top_k", "entries", lambda f, _: _only(bank.top_k for bank in f.mixtures)),
+    Fact("mixers", "entries", lambda f, _: [_plain(mixer) for mixer in f.mixers]),
     Fact("parts", "entries", lambda f, _: dict(f.parts)),
     Fact("schedule", "text", lambda f, _: naming.schedule(list(f.schedule))),
     Fact("tied", "yes or no", lambda f, _: f.tied, card="tied", label="tied embeddings",
          on_cards="always"),
+    Fact("at_context", "entries", lambda _, n: n),
     Fact("kv_bytes_at_context", "bytes", _at(lambda f, n: f.kv_bytes(n)), card="kv_bytes",
          label="at {context} context", on_cards="always"),
     Fact("flops_per_token_at_context", "FLOPs", _at(lambda f, n: f.flops_per_token(n))),
