@@ -27,7 +27,7 @@ from archdsl.check.hubs import check_hub
 from archdsl.check.recursion import check_recursion
 from archdsl.diagnostic import Diagnostic, Diagnostics, Label, SpecError
 from archdsl.dims import TooLarge
-from archdsl.facts import Costs, Facts, Serving, check_expectations
+from archdsl.facts import Costs, Facts, check_expectations
 from archdsl.graph import BlockValue, Model, Value
 from archdsl.record import record, replace
 from archdsl.resolver import Library, Unit, importable
@@ -35,6 +35,7 @@ from archdsl.shown import Shown, Words, asked
 from archdsl.source import Source, Span
 
 if TYPE_CHECKING:
+    from archdsl.facts.serving import Serving
     from archdsl.parts import ByPath, Layer, Parameter, Submodule
     from archdsl.render.svg import Fonts
     from archdsl.scene.shapes import Scene

@@ -146,8 +146,8 @@ def check(specs: tuple[str, ...], form: str) -> None:
 @click.option("--batch", type=click.IntRange(1, 10**9), default=1, help="Sequences at a time.")
 @click.option("--dtype", default="bf16", metavar="DTYPE", help="Of weights: bf16, fp8, mxfp4, ...")
 @click.option("--kv-dtype", default="", metavar="DTYPE", help="Of the KV cache.")
-@click.option("--fit", metavar="SIZE", help="The longest context that fits in 80GiB.")
-@click.option("--bandwidth", metavar="RATE",
+@click.option("--fit", default="", metavar="SIZE", help="The longest context that fits in 80GiB.")
+@click.option("--bandwidth", default="", metavar="RATE",
               help="Tokens a second that 3.35TB/s of memory allow.")  # fmt: skip
 @click.option("--tp", "devices", type=click.IntRange(1, 10**6), default=1, metavar="N",
               help="Bytes of one of N devices, tensor parallel.")  # fmt: skip

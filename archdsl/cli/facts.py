@@ -8,7 +8,8 @@ from typing import Any
 from archdsl import naming
 from archdsl.cli.output import usage
 from archdsl.diagnostic import printable
-from archdsl.facts import Facts, Serving, sizes
+from archdsl.facts import Facts, sizes
+from archdsl.facts.serving import Serving
 from archdsl.pipeline import Variant
 from archdsl.record import record
 
@@ -27,8 +28,8 @@ class Asked:
     batch: int = 1
     dtype: str = "bf16"
     kv_dtype: str = ""
-    memory: int | None = None
-    bandwidth: int | None = None
+    fit: str = ""
+    bandwidth: str = ""
     devices: int = 1
 
     def at(self, variant: Variant) -> list[Serving]:
@@ -43,8 +44,8 @@ class Asked:
                 self.batch,
                 dtype=self.dtype,
                 kv_dtype=self.kv_dtype,
-                memory=self.memory,
-                bandwidth=self.bandwidth,
+                memory=self.fit or None,
+                bandwidth=self.bandwidth or None,
                 devices=self.devices,
             )
             for context in contexts
@@ -66,19 +67,23 @@ def asked(
     batch: int,
     dtype: str,
     kv_dtype: str,
-    fit: str | None,
-    bandwidth: str | None,
+    fit: str,
+    bandwidth: str,
     devices: int,
 ) -> Asked:
     """What words of the command line mean. Raises Stop for one that means nothing."""
     try:
+        if fit:
+            sizes.memory(fit)
+        if bandwidth:
+            sizes.bandwidth(bandwidth)
         return Asked(
             tuple(sizes.tokens(word) for word in context.split(",")) if context else (),
             batch,
             sizes.dtype(dtype),
             sizes.dtype(kv_dtype) if kv_dtype else "",
-            None if fit is None else sizes.memory(fit),
-            None if bandwidth is None else sizes.bandwidth(bandwidth),
+            fit,
+            bandwidth,
             devices,
         )
     except ValueError as error:
@@ -120,7 +125,7 @@ def page(variant: Variant, ask: Asked) -> str:
     ]
     if servings:
         parts.append(_serving(servings, ask))
-        parts.append(_sentences(variant, servings))
+        parts.append(_sentences(variant, servings, ask))
     elif facts.streams:
         parts.append(["Memory and FLOPs: say at how many tokens with --context"])
     return "\n".join(printable(line) for part in parts if len(part) > 0 for line in [*part, ""])
@@ -294,12 +299,12 @@ _LIMITS = (
 )
 
 
-def _sentences(variant: Variant, servings: Sequence[Serving]) -> list[str]:
+def _sentences(variant: Variant, servings: Sequence[Serving], ask: Asked) -> list[str]:
     """What fits, in words."""
     first = servings[0]
     if first.load.memory is None:
         return []
-    memory, batch = size(first.load.memory), first.load.batch
+    memory, batch = ask.fit, first.load.batch
     each = "one sequence" if batch == 1 else f"each of {batch:,} sequences"
     where = " of each device" if first.load.devices > 1 else ""
     if first.weights_bytes > first.load.memory:
@@ -422,10 +427,10 @@ def as_latex(models: Table, ask: Asked) -> str:
     heads = " & ".join(escaped(head)[0] for head in models.heads)
     rows = [" & ".join(escaped(cell)[0] for cell in row) for row in models.rows]
     notes = f"{models.notes} {_NOTES}"
-    if ask.memory is not None:
-        notes += f" The longest context that fits is that in {size(ask.memory)}."
-    if ask.bandwidth is not None:
-        notes += f" Tokens a second are those that {flops(ask.bandwidth)}B/s allow."
+    if ask.fit:
+        notes += f" The longest context that fits is that in {ask.fit}."
+    if ask.bandwidth:
+        notes += f" Tokens a second are those that {ask.bandwidth} of memory allow."
     lines = [
         "% needs \\usepackage{booktabs}",
         r"\begin{table}",

@@ -17,10 +17,8 @@
 
 from archdsl.facts.counts import Costs, Counts, in_order
 from archdsl.facts.model import Facts
-from archdsl.facts.serving import Load, Serving
 from archdsl.facts.table import CARD_ROWS, FACTS, Fact, check_expectations
 
 __all__ = [
-    "CARD_ROWS", "FACTS", "Costs", "Counts", "Fact", "Facts", "Load", "Serving",
-    "check_expectations", "in_order",
+    "CARD_ROWS", "FACTS", "Costs", "Counts", "Fact", "Facts", "check_expectations", "in_order",
 ]  # fmt: skip

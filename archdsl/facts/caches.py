@@ -10,10 +10,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from fractions import Fraction
 
 from archdsl.dims import Dim, product
-from archdsl.facts.sizes import BYTES
+from archdsl.facts.sizes import BYTES, PART
 from archdsl.facts.steps import keeping_parts, number, steps
 from archdsl.graph import Model, Module
 from archdsl.nodes import Cache, Node, Scan, Window
@@ -64,12 +63,12 @@ class Held:
 Kept = Cached | Held
 
 
-def size(kept: Kept, width: Fraction, devices: int = 1) -> Fraction:
-    """Bytes of one entry or state on one of so many devices, a number of the model's dtype `width`
-    bytes. Heads are split, and stand on several devices where there are fewer.
+def size(kept: Kept, width: int, devices: int = 1) -> int:
+    """One entry or state on one of so many devices, in 32nds of a byte, a number of the model's
+    dtype `width` of them. Heads are split, and stand on several devices where there are fewer.
     """
     heads = -(-kept.heads // devices)
-    each = width if kept.dtype == "float" else Fraction(BYTES[kept.dtype])
+    each = width if kept.dtype == "float" else BYTES[kept.dtype] * PART
     return kept.times * heads * kept.width * each
 
 

@@ -17,16 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from fractions import Fraction
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from archdsl.axes import Plan, factors
 from archdsl.dims import Dim, product, substitute
 from archdsl.facts.caches import Cached, Held, caches, once, states
 from archdsl.facts.sizes import BYTES
 from archdsl.facts.steps import number, steps
-from archdsl.facts.weights import tables
-from archdsl.facts.work import Work, work
 from archdsl.graph import Child, Experts, Layers, Model, Module, ModuleList, Single, runs
 from archdsl.nodes import (
     Apply,
@@ -41,6 +39,9 @@ from archdsl.roles import COMPUTING, at_work, slots, wraps
 from archdsl.stream import Flow, flow, modules, streaming_inputs
 from archdsl.symbols import BATCH, STREAM, TIME
 from archdsl.types import TensorType
+
+if TYPE_CHECKING:
+    from archdsl.facts.work import Work
 
 _MOST_RUNS = 10_000
 """No more runs of layers are told in their order."""
@@ -127,6 +128,8 @@ class Counts:
         """`active` without the tables of which a token only reads rows: what is multiplied. A table
         that the head is tied to is multiplied.
         """
+        from archdsl.facts.weights import tables
+
         return self.active - tables(self.model)
 
     @cached_property
@@ -240,13 +243,12 @@ class Counts:
     @cached_property
     def kv_bytes_per_token(self) -> int:
         """Bytes that all layers keep of each token, windows as if they kept everything."""
-        return int(sum(Fraction(cached.bytes, cached.every) for cached in self.caches))
+        return _per_token(self.caches)
 
     @cached_property
     def kv_growing_bytes_per_token(self) -> int:
         """Bytes by which the cache really grows with each token, however long the context."""
-        growing = (cached for cached in self.caches if cached.last is None)
-        return int(sum(Fraction(cached.bytes, cached.every) for cached in growing))
+        return _per_token(cached for cached in self.caches if cached.last is None)
 
     @cached_property
     def kv_capped_bytes(self) -> int:
@@ -287,6 +289,8 @@ class Counts:
     @cached_property
     def work(self) -> Work:
         """The work of the model as engines run it."""
+        from archdsl.facts.work import work
+
         return work(self.model, self.flow)
 
     def flops_per_token(self, context: int) -> int:
@@ -466,6 +470,14 @@ class Counts:
             if isinstance(root.child(value.form.child).part, Layers):
                 return self.model.shape(root, value.type)[-1].value
         return None
+
+
+def _per_token(kept: Iterable[Cached]) -> int:
+    """Bytes for each token, an entry for several tokens shared by these."""
+    totals: dict[int, int] = {}
+    for cached in kept:
+        totals[cached.every] = totals.get(cached.every, 0) + cached.bytes
+    return sum(total // every for every, total in totals.items())
 
 
 def in_order(child: Child) -> Iterator[tuple[int, Module]]:

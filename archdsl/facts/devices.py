@@ -9,7 +9,6 @@ with the matrices that make what it keeps.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 
 from archdsl.dims import product
 from archdsl.facts.caches import cache_of
@@ -24,7 +23,7 @@ from archdsl.stream import modules
 class _Made:
     """A part of what a matrix makes is kept, in so many heads."""
 
-    part: Fraction
+    part: float
     heads: int
 
 
@@ -36,18 +35,18 @@ def share(model: Model, devices: int) -> Share:
             if isinstance(node.form, Cache):
                 cache = cache_of(model, module, node)
                 for place, name, width in _makers(model, module, node.args[0], ()):
-                    part = min(Fraction(1), Fraction(cache.heads * cache.width, width))
+                    part = min(1, cache.heads * cache.width / width)
                     kept.setdefault((place.id, name), set()).add(_Made(part, cache.heads))
 
-    def held(module: Module, param: Param) -> Fraction:
+    def held(module: Module, param: Param) -> float:
         if module.role == "router" or len(param.type.axes) < 2:
-            return Fraction(1)
-        each = Fraction(1, devices)
+            return 1
+        each = 1 / devices
         more = (
-            made.part * (Fraction(-(-made.heads // devices), made.heads) - each)
+            made.part * (-(-made.heads // devices) / made.heads - each)
             for made in kept.get((module.id, param.name), ())
         )
-        return min(Fraction(1), each + sum(more))
+        return min(1, each + sum(more))
 
     return held
 

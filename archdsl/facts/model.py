@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from archdsl.facts import sizes
 from archdsl.facts.counts import Counts
-from archdsl.facts.devices import share
-from archdsl.facts.serving import Load, Serving, serving
 from archdsl.facts.table import FACTS
-from archdsl.facts.weights import stored, whole
+
+if TYPE_CHECKING:
+    from archdsl.facts.serving import Serving
 
 
 @dataclass(frozen=True, repr=False)
@@ -54,6 +55,8 @@ class Facts(Counts):
         `context="128Ki"`, `memory="80GiB"`, `bandwidth="3.35TB/s"`. Raises ValueError for a word
         that is none, where no context is known, and for a model that decodes nothing.
         """
+        from archdsl.facts.serving import Load, serving
+
         asked = self.model.about.get("context") if context is None else context
         if not isinstance(asked, int | str):
             raise ValueError(f"{self.model.id} states no context: say at how many tokens")
@@ -74,5 +77,6 @@ class Facts(Counts):
         """Bytes of all parameters on one of so many devices. Raises ValueError for a dtype that
         there is not.
         """
-        held = whole if devices == 1 else share(self.model, devices)
-        return stored(self.model, held).bytes(sizes.DTYPES[sizes.dtype(dtype)])
+        from archdsl.facts.serving import weights_bytes
+
+        return weights_bytes(self, sizes.DTYPES[sizes.dtype(dtype)], devices)

@@ -9,13 +9,11 @@ that keeps pages of one size for all layers: windows keep every token.
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from archdsl.facts import weights
 from archdsl.facts.caches import size
 from archdsl.facts.counts import Counts
 from archdsl.facts.devices import share
-from archdsl.facts.sizes import BYTES, DTYPES, dtype
+from archdsl.facts.sizes import DTYPES, PART, dtype
 from archdsl.record import record, replace
 
 LONGEST = 1 << 40
@@ -40,25 +38,24 @@ class Load:
     devices: int = 1
 
     @property
-    def width(self) -> Fraction:
-        """Bytes of a weight."""
+    def width(self) -> int:
+        """The width of a weight, in 32nds of a byte, as all widths."""
         return DTYPES[self.dtype]
 
     @property
-    def computed(self) -> Fraction:
-        """Bytes of a number that is computed, as those of states are."""
-        return self.width if self.width >= BYTES["float"] else Fraction(BYTES["float"])
-
-    @property
-    def kv_width(self) -> Fraction:
-        """Bytes of a number in the cache."""
-        return DTYPES[self.kv_dtype] if self.kv_dtype else self.computed
+    def computed(self) -> int:
+        """The width of a number that is computed, as those of states are."""
+        return max(self.width, DTYPES["bf16"])
 
     @property
     def cache_dtype(self) -> str:
         """The dtype of the cache."""
-        narrow = self.width < BYTES["float"]
-        return self.kv_dtype or ("bf16" if narrow else self.dtype)
+        return self.kv_dtype or ("bf16" if self.width < DTYPES["bf16"] else self.dtype)
+
+    @property
+    def kv_width(self) -> int:
+        """The width of a number in the cache."""
+        return DTYPES[self.cache_dtype]
 
 
 @record
@@ -178,7 +175,7 @@ def serving(facts: Counts, load: Load) -> Serving:
     cached = facts.work.read(load.context, load.kv_width, load.devices)
     result = Serving(
         load,
-        weights_bytes=weights.stored(facts.model, held).bytes(load.width),
+        weights_bytes=weights_bytes(facts, load.width, load.devices),
         kv_cache_bytes=_up(cache(facts, load)),
         kv_cache_reserved_bytes=_up(cache(facts, load, reserved=True)),
         state_bytes=_up(state),
@@ -200,9 +197,17 @@ def serving(facts: Counts, load: Load) -> Serving:
     )
 
 
-def cache(facts: Counts, load: Load, reserved: bool = False) -> Fraction:
-    """Bytes of the cache of all sequences on one device. `reserved`: windows keep every token."""
-    total = Fraction(0)
+def weights_bytes(facts: Counts, width: int, devices: int = 1) -> int:
+    """Bytes of all parameters on one of so many devices."""
+    held = weights.whole if devices == 1 else share(facts.model, devices)
+    return weights.stored(facts.model, held).bytes(width)
+
+
+def cache(facts: Counts, load: Load, reserved: bool = False) -> int:
+    """The cache of all sequences on one device, in 32nds of a byte. `reserved`: windows keep every
+    token.
+    """
+    total = 0
     for cached in facts.caches:
         entries = load.context // cached.every if reserved else cached.entries(load.context)
         total += entries * size(cached, load.kv_width, load.devices)
@@ -213,7 +218,7 @@ def _fit(facts: Counts, load: Load, result: Serving, reserved: bool) -> int | No
     """The longest context that fits, 0 where none does; None where any does."""
     assert load.memory is not None
     each = load.batch * facts.source_numbers_per_token * load.kv_width
-    room = load.memory - result.weights_bytes - result.state_bytes
+    room = (load.memory - result.weights_bytes - result.state_bytes) * PART
 
     def fits(context: int) -> bool:
         at = replace(load, context=context)
@@ -238,6 +243,6 @@ def _sound(load: Load) -> Load:
     return replace(load, dtype=dtype(load.dtype), kv_dtype=kv)
 
 
-def _up(bytes: Fraction | int) -> int:
+def _up(parts: int) -> int:
     """Whole bytes."""
-    return -(-bytes // 1)
+    return -(-parts // PART)

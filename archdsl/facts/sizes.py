@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 
 BYTES = {"float": 2, "float32": 4, "int": 8, "bool": 1}
 """Bytes of a number by its dtype in a spec; `float` is the model's own, counted as bf16."""
 
-DTYPES: dict[str, Fraction] = {
-    "fp32": Fraction(4), "bf16": Fraction(2), "fp16": Fraction(2), "fp8": Fraction(1),
-    "int8": Fraction(1), "int4": Fraction(1, 2), "fp4": Fraction(1, 2),
-    "mxfp8": Fraction(33, 32), "mxfp4": Fraction(17, 32), "nvfp4": Fraction(9, 16),
+PART = 32
+"""Widths are counted in 32nds of a byte, which are whole numbers for block formats too."""
+
+DTYPES = {
+    "fp32": 128, "bf16": 64, "fp16": 64, "fp8": 32, "int8": 32, "int4": 16, "fp4": 16,
+    "mxfp8": 33, "mxfp4": 17, "nvfp4": 18,
 }  # fmt: skip
-"""Bytes of a number of a dtype that a model is served in. Those of a block format have a scale of
-one byte for each 32 numbers (OCP MX), or 16 (NVFP4).
+"""The width of a number of a dtype that a model is served in. Those of a block format have a scale
+of one byte for each 32 numbers (OCP MX), or 16 (NVFP4).
 """
 
 _ALIASES = {
@@ -75,7 +76,9 @@ def _amount(word: str, rate: bool, what: str, example: str) -> int:
 
 
 def _whole(word: str, number: str, factor: int, rule: str) -> int:
-    value = Fraction(number.replace("_", "").replace(",", "")) * factor
-    if (value.denominator != 1 and factor == 1) or value < 1:
+    whole, _, rest = number.replace("_", "").replace(",", "").partition(".")
+    scale: int = 10 ** len(rest)
+    value, over = divmod(int(whole + rest) * factor, scale)
+    if value < 1 or (over and factor == 1):
         raise ValueError(f"{word!r}: {rule}")
-    return int(value)
+    return value

@@ -13,10 +13,9 @@ are read.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 
 from archdsl.dims import Dim, product, substitute
-from archdsl.facts.sizes import BYTES
+from archdsl.facts.sizes import BYTES, PART
 from archdsl.graph import Experts, Model, Module, Param
 from archdsl.nodes import Apply, Elementwise, Gather, Loop, Mixture, Node, Read, every_node
 from archdsl.record import record
@@ -28,25 +27,25 @@ from archdsl.symbols import BATCH, STREAM
 class Weights:
     """Numbers of parameters: `numbers` of the model's dtype, `others` bytes of those of another."""
 
-    numbers: Fraction = Fraction(0)
-    others: Fraction = Fraction(0)
+    numbers: float = 0
+    others: float = 0
 
-    def plus(self, other: Weights, times: Fraction | int = 1) -> Weights:
+    def plus(self, other: Weights, times: float = 1) -> Weights:
         """These and others, so often."""
         return Weights(self.numbers + times * other.numbers, self.others + times * other.others)
 
-    def bytes(self, width: Fraction) -> int:
-        """In all, the numbers of the model's dtype `width` bytes each; rounded up."""
-        return -(-(self.numbers * width + self.others) // 1)
+    def bytes(self, width: int) -> int:
+        """In all, the numbers of the model's dtype `width` 32nds of a byte each."""
+        return round((self.numbers * width + self.others * PART) / PART)
 
 
-Share = Callable[[Module, Param], Fraction]
+Share = Callable[[Module, Param], float]
 """The part of a parameter that one device holds."""
 
 
-def whole(_module: Module, _param: Param) -> Fraction:
+def whole(_module: Module, _param: Param) -> float:
     """All of it."""
-    return Fraction(1)
+    return 1
 
 
 def stored(model: Model, share: Share = whole) -> Weights:
@@ -66,10 +65,8 @@ def _stored(model: Model, module: Module, share: Share) -> Weights:
     return total
 
 
-def _of(dtype: str, count: Fraction | int) -> Weights:
-    if dtype == "float":
-        return Weights(Fraction(count))
-    return Weights(others=Fraction(count * BYTES[dtype]))
+def _of(dtype: str, count: float) -> Weights:
+    return Weights(count) if dtype == "float" else Weights(others=count * BYTES[dtype])
 
 
 def _numbers(model: Model, module: Module, param: Param) -> int:
@@ -188,14 +185,10 @@ def _gathers(beside: Sequence[Node], node: Node) -> list[Node] | None:
     return None
 
 
-def _met(bank: Experts, among: int, tokens: int) -> Fraction:
+def _met(bank: Experts, among: int, tokens: int) -> float:
     """How many experts of a bank so many tokens meet, of `among` that are chosen from."""
-    missed = 1 - Fraction(min(bank.top_k, among), among)
-    return bank.count * (1 - missed**tokens) if tokens < _MANY else Fraction(bank.count)
-
-
-_MANY = 10_000
-"""So many tokens meet every expert."""
+    missed = 1 - min(bank.top_k, among) / among
+    return bank.count * (1 - missed**tokens)
 
 
 def _choices(module: Module, node: Node, beside: Sequence[Node]) -> int:

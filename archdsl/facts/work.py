@@ -16,16 +16,15 @@ A recurrence is counted token by token. What does not depend on the tokens is no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from fractions import Fraction
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import count as numbers
 
 from archdsl.axes import Cut, Factor, Item, Merge, Plan, RestFactor, factors
 from archdsl.dims import Dim, product, substitute
 from archdsl.facts import seen as masks
 from archdsl.facts.caches import cache_of
 from archdsl.facts.seen import ALL_BEFORE, Line, Mask, Seen
-from archdsl.facts.sizes import BYTES
+from archdsl.facts.sizes import BYTES, PART
 from archdsl.facts.steps import number
 from archdsl.graph import Child, Experts, Layers, Model, Module, ModuleList, Single, runs
 from archdsl.nodes import (
@@ -50,7 +49,7 @@ from archdsl.nodes import (
 )
 from archdsl.nodes import Item as Result
 from archdsl.reals import Real
-from archdsl.record import record, replace
+from archdsl.record import entity, record, replace
 from archdsl.stream import Flow, needed_inside, results_read
 from archdsl.symbols import BATCH, SEEN, STREAM, TIME
 from archdsl.types import TensorType
@@ -117,13 +116,13 @@ class Work:
             total += least * number(substitute(often, axes))
         return total
 
-    def read(self, context: int, width: Fraction, devices: int = 1) -> Fraction:
-        """Bytes that one more token reads of the caches, on one of so many devices, a number of the
-        model's dtype `width` bytes.
+    def read(self, context: int, width: int, devices: int = 1) -> int:
+        """What one more token reads of the caches, on one of so many devices, in 32nds of a byte, a
+        number of the model's dtype `width` of them.
         """
-        total = Fraction(0)
+        total = 0
         for often, read in self.reads:
-            each = width if read.dtype == "float" else Fraction(BYTES[read.dtype])
+            each = width if read.dtype == "float" else BYTES[read.dtype] * PART
             times = read.entries(context) * number(substitute(often, _axes(1, context)))
             total += times * -(-read.heads // devices) * read.width * each
         return total
@@ -230,30 +229,39 @@ _HIDDEN = Known(infinite=True)
 # --- the walk -------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
+@entity
 class _Tally:
-    """Work as it is met in one application. `open` are the linear maps of which it is not decided
-    how they are computed, `here` the caches that are read.
+    """Work as it is met in one application: FLOPs for each pair of a query and a key that it sees,
+    under None those without pairs. `open` are the linear maps of which it is not decided how they
+    are computed, `here` the caches that are read.
     """
 
-    plain: Dim = _NONE
-    pairs: dict[Seen, Dim] = field(default_factory=dict)
-    either: list[tuple[Dim, Either]] = field(default_factory=list)
-    reads: list[tuple[Dim, Read]] = field(default_factory=list)
-    open: set[int] = field(default_factory=set)
-    here: dict[Kept, dict[Seen | None, None]] = field(default_factory=dict)
+    pairs: dict[Seen | None, Dim]
+    either: list[tuple[Dim, Either]]
+    reads: list[tuple[Dim, Read]]
+    open: set[int]
+    here: dict[Kept, dict[Seen | None, None]]
+
+    def count(self, cost: Dim, seen: Seen | None = None) -> None:
+        """Adds FLOPs."""
+        self.pairs[seen] = self.pairs.get(seen, _NONE) + cost
 
     def add(self, other: _Tally, times: Dim) -> None:
         """What another application does, so often."""
-        self.plain = self.plain + other.plain * times
         for seen, cost in other.pairs.items():
-            self.pairs[seen] = self.pairs.get(seen, _NONE) + cost * times
-        self.either += [(times * often, choice) for often, choice in other.either]
-        self.reads += [(times * often, read) for often, read in other.reads]
+            self.count(cost * times, seen)
+        self.either.extend((times * often, choice) for often, choice in other.either)
+        self.reads.extend((times * often, read) for often, read in other.reads)
 
     def work(self) -> Work:
         """As a value."""
-        return Work(self.plain, tuple(self.pairs.items()), tuple(self.either), _joined(self.reads))
+        pairs = tuple((seen, cost) for seen, cost in self.pairs.items() if seen is not None)
+        plain = self.pairs.get(None, _NONE)
+        return Work(plain, pairs, tuple(self.either), _joined(self.reads))
+
+
+def _tally() -> _Tally:
+    return _Tally({}, [], [], set(), {})
 
 
 def _joined(reads: Iterable[tuple[Dim, Read]]) -> tuple[tuple[Dim, Read], ...]:
@@ -264,18 +272,17 @@ def _joined(reads: Iterable[tuple[Dim, Read]]) -> tuple[tuple[Dim, Read], ...]:
     return tuple((times, read) for read, times in joined.items())
 
 
-@dataclass(slots=True)
+@entity
 class _Map:
-    """A linear map of cached entries: its work in both orders, and whether one is impossible."""
+    """A linear map of cached entries: its work in both orders."""
 
     written: _Tally
     absorbed: _Tally
-    fixed: bool = False
 
 
 def work(model: Model, levels: Flow) -> Work:
     """The work of a model."""
-    walk = _Walk(model, levels)
+    walk = _Walk(model, levels, {}, set(), {}, {}, set(), numbers())
     root = model.root
     outputs, tally = walk.module(root, [PLAIN] * len(root.inputs))
     for known in outputs:
@@ -284,22 +291,23 @@ def work(model: Model, levels: Flow) -> Work:
     return tally.work()
 
 
-@dataclass(slots=True)
+@entity
 class _Walk:
-    """The walk through all applications of a model, those that are told the same things once."""
+    """The walk through all applications of a model, those that are told the same things once.
+
+    `maps` are the linear maps of cached entries, `fixed` those that are computed as written.
+    `settled` says which products are counted, for which keys. `numbers` are for what has to be told
+    apart.
+    """
 
     model: Model
     levels: Flow
-    maps: dict[int, _Map] = field(default_factory=dict)
-    done: dict[object, tuple[list[Known], _Tally]] = field(default_factory=dict)
-    shapes: dict[tuple[int, TensorType], tuple[Dim, ...]] = field(default_factory=dict)
-    settled: set[tuple[int, Seen | None]] = field(default_factory=set)
-    last: int = 0
-
-    def number(self) -> int:
-        """A number that nothing else has."""
-        self.last += 1
-        return self.last
+    maps: dict[int, _Map]
+    fixed: set[int]
+    done: dict[object, tuple[list[Known], _Tally]]
+    shapes: dict[tuple[int, TensorType], tuple[Dim, ...]]
+    settled: set[tuple[int, Seen | None]]
+    numbers: Iterator[int]
 
     def shape(self, module: Module, t: TensorType) -> tuple[Dim, ...]:
         key = (module.id, t)
@@ -313,7 +321,7 @@ class _Walk:
         alone = not any(known.numbered for known in inputs)
         if alone and key in self.done:
             return self.done[key]
-        tally = _Tally()
+        tally = _tally()
         given = dict(zip(module.inputs, inputs, strict=True))
         once = set(self.levels.once(module))
         values = self.nodes(tally, module, module.nodes, given, once)
@@ -357,12 +365,12 @@ class _Walk:
         }
         for which in sorted(tally.open - outside):
             chosen = self.maps.pop(which)
-            if chosen.fixed or not (chosen.absorbed.pairs or chosen.absorbed.plain.terms):
+            if which in self.fixed:
                 tally.add(chosen.written, _ONE)
             else:
                 both = Either(chosen.written.work(), chosen.absorbed.work())
                 tally.either.append((_ONE, both))
-        tally.open &= outside
+        tally.open.intersection_update(outside)
         for kept, seen in tally.here.items():
             read = Read(kept.heads, kept.width, kept.dtype, tuple(seen), kept.length)
             tally.reads.append((_ONE, read))
@@ -378,16 +386,15 @@ class _Walk:
                 if part.made is None or part.made not in self.maps:
                     _count(tally, part.written, waiting.keys, seen)
                 else:
-                    _count(self.maps[part.made].written, part.written, waiting.keys, seen)
-                    _count(self.maps[part.made].absorbed, part.absorbed, waiting.keys, seen)
+                    ways = self.maps[part.made]
+                    _count(ways.written, part.written, waiting.keys, seen)
+                    _count(ways.absorbed, part.absorbed, waiting.keys, seen)
             for kept in waiting.kept:
                 tally.here.setdefault(kept, {})[seen] = None
 
     def fix(self, known: Known) -> None:
         """The linear maps of which a value is the result are computed as written."""
-        for made in known.maps:
-            if made.number in self.maps:
-                self.maps[made.number].fixed = True
+        self.fixed.update(made.number for made in known.maps)
 
     def end(self, tally: _Tally, known: Known) -> Known:
         """What is known of a value where it goes through many applications."""
@@ -400,13 +407,10 @@ class _Walk:
 
 def _count(tally: _Tally, cost: Dim, keys: Dim, seen: Seen | None) -> None:
     """Adds a cost for each pair: of those seen, or of all."""
-    if seen is None:
-        tally.plain = tally.plain + cost * keys * TIME
-    else:
-        tally.pairs[seen] = tally.pairs.get(seen, _NONE) + cost
+    tally.count(cost * keys * TIME if seen is None else cost, seen)
 
 
-@dataclass(slots=True)
+@record
 class _Step:
     """One node, with the body that it stands in."""
 
@@ -677,7 +681,7 @@ class _Step:
                 return self.pairs(term, key, entries[0] if entries else None, args)
             if not term.time and len(entries) == 1 and key in term.right:
                 return self.mapped(term, key, entries[0], args)
-        self.tally.plain = self.tally.plain + term.cost()
+        self.tally.count(term.cost())
         return self.anything(args)[0]
 
     def pairs(self, term: _Sizes, key: str, entry: int | None, args: list[Known]) -> Known:
@@ -692,7 +696,7 @@ class _Step:
                     self.walk.fix(args[entry])
                 else:
                     parts = absorbed
-        waiting = Waiting(self.walk.number(), tuple(parts), term.sizes[key], kept)
+        waiting = Waiting(next(self.walk.numbers), tuple(parts), term.sizes[key], kept)
         others = tuple(dict.fromkeys(w for known in args for w in known.waiting))
         if key in term.right:
             hidden = [known for known in args if known.hidden is not None]
@@ -738,14 +742,14 @@ class _Step:
         """A linear map of every cached entry."""
         known = args[entry]
         if not known.kept or known.maps:
-            self.tally.plain = self.tally.plain + term.cost()
+            self.tally.count(term.cost())
             return self.anything(args)[0]
         for each in args:
             self.walk.settle(self.tally, each, None)
-        own_number = self.walk.number()
-        written, absorbed = _Tally(), _Tally()
-        written.plain = term.cost()
-        absorbed.plain = term.cost(without=(key,)) * TIME
+        own_number = next(self.walk.numbers)
+        written, absorbed = _tally(), _tally()
+        written.count(term.cost())
+        absorbed.count(term.cost(without=(key,)) * TIME)
         self.walk.maps[own_number] = _Map(written, absorbed)
         self.tally.open.add(own_number)
         own = term.names[entry]
@@ -764,7 +768,7 @@ class _Step:
         shape = self.walk.shape(self.module, self.node.type)
         length = product(a for a in shape if SEEN in a.symbols())
         own = cache_of(self.walk.model, self.module, self.node)
-        kept = Kept(self.walk.number(), own.heads, own.width, own.dtype, length)
+        kept = Kept(next(self.walk.numbers), own.heads, own.width, own.dtype, length)
         return Known(kept=(kept,))
 
     def apply(self, form: Apply, args: list[Known]) -> list[Known]:
@@ -776,7 +780,7 @@ class _Step:
             ((_, inner),) = child.at(form)
             outputs, tally = self.walk.module(inner, [*plain, *_given(inner, context)])
             self.tally.add(tally, _ONE)
-            self.tally.open |= tally.open
+            self.tally.open.update(tally.open)
             return outputs
         plain = [self.walk.end(self.tally, known) for known in plain]
         context = {name: self.walk.end(self.tally, known) for name, known in context.items()}
@@ -819,7 +823,7 @@ class _Step:
         known |= dict(zip(body.inputs[moving:], args[moving:], strict=True))
         needed = needed_inside(node, results_read(tuple(self.nodes)).get(self.place, set()))
         left_out = {i for i, inner in enumerate(body.nodes) if id(inner) not in needed}
-        tally = _Tally()
+        tally = _tally()
         values = self.walk.nodes(tally, self.module, body.nodes, known, left_out)
         for i in body.outputs:
             self.walk.end(tally, values[i][0])
