@@ -56,7 +56,7 @@ def places(module: Module, path: str = "") -> Iterator[tuple[str, Module]]:
 
 
 def held(kept: object) -> int:
-    """Bytes in a cache if the model's dtype, here double, had `BYTES["float"]`: tensors within lists and
+    """Bytes in a cache if the model's dtype, here double, were bf16: tensors within lists and
     dictionaries.
     """
     match kept:

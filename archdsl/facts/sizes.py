@@ -41,12 +41,12 @@ def dtype(word: str) -> str:
 
 def memory(word: str) -> int:
     """Bytes: of `80GiB` 80 * 2 ** 30, of `80GB` 80 * 10 ** 9. Raises ValueError."""
-    return _amount(word, False, "a size", "80GiB or 80GB")
+    return _amount(word, False, "size", "80GiB or 80GB")
 
 
 def bandwidth(word: str) -> int:
     """Bytes a second: of `3.35TB/s` 3.35 * 10 ** 12. Raises ValueError."""
-    return _amount(word, True, "a bandwidth", "3.35TB/s or 900GB/s")
+    return _amount(word, True, "bandwidth", "3.35TB/s or 900GB/s")
 
 
 def tokens(word: str) -> int:
@@ -63,16 +63,12 @@ def tokens(word: str) -> int:
 def _amount(word: str, rate: bool, what: str, example: str) -> int:
     match = _SIZE.fullmatch(word.strip())
     unit = match[2] if match else ""
-    if match is None or not unit:
-        raise ValueError(f"{word!r} is no {what[2:]}: write {example}")
-    if unit[-1] == "b" and len(unit) > 1:
+    if unit.endswith("b") and not unit.islower():
         raise ValueError(f"{word!r} is in bits: write {example}, in bytes")
-    prefix = unit[:-1].lower()
-    if unit[-1] != "B" and unit.lower() != "b":
-        prefix = unit.lower()  # 80G and 80Gi, as people write them
-    if prefix not in _PREFIXES or (rate and not match[3]) or (match[3] and not rate):
-        raise ValueError(f"{word!r} is no {what[2:]}: write {example}")
-    return _whole(word, match[1], _PREFIXES[prefix], f"{what} is at least one byte")
+    prefix = unit.lower().removesuffix("b")  # 80G is 80 GB, as people write it
+    if match is None or not unit or prefix not in _PREFIXES or bool(match[3]) is not rate:
+        raise ValueError(f"{word!r} is no {what}: write {example}")
+    return _whole(word, match[1], _PREFIXES[prefix], f"a {what} is at least one byte")
 
 
 def _whole(word: str, number: str, factor: int, rule: str) -> int:
