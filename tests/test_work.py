@@ -324,24 +324,66 @@ def test_nothing_costs_more_than_with_every_key(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(variants()))
 def test_the_whole_cache_is_read_where_nothing_is_chosen(name: str) -> None:
-    """And once for each layer that reads what others have kept."""
-    variant = variants()[name]
-    facts = variant.facts
+    """More where several layers read what one has kept."""
+    facts = variants()[name].facts
     kept = sum(cached.bytes * cached.entries(3000) for cached in facts.caches)
     read = facts.work.read(3000, 64) // 32
-    borrowed = {"Gemma4_E2B"}
-    if chooses(variant):
-        assert read < kept
-    elif name in borrowed:
-        assert read > kept
-    else:
+    assert read >= kept or chooses(variants()[name])
+    if name in ("Llama3_8B", "Gemma3_27B", "GptOss_20B", "DeepSeekV3_671B", "Qwen3Next_80B_A3B"):
         assert read == kept
 
 
-def test_shared_keys_are_read_by_every_layer() -> None:
-    """Gemma 4 E2B: 20 of 35 layers read what two layers have kept, 4 + 1 of them all tokens."""
-    facts, n = variants()["Gemma4_E2B"].facts, 3000
-    near, far = 2 * 256 * 2 * 512, 2 * 512 * 2 * n
-    own = (2 * 4 + 3) * near + 2 * far
-    lent = (1 + 16) * near + (1 + 4) * far
-    assert facts.work.read(n, 64) // 32 == own + lent
+READ = {
+    # 78 layers read 2048 latents of 576, 21 indexers all keys of 128.
+    "GLM5_2": 78 * 2048 * 576 + 21 * 100_000 * 128,
+    # 12 layers read 512 blocks of 4 tokens, keys and values of 2 heads of 256; an indexer's key of
+    # each block. 100,000 is a multiple of 4: no block is open.
+    "Qwen3_8_Flash_Next": 12 * (512 * 4 * 2 * 2 * 256 + 100_000 // 4 * 128),
+    # 43 layers read a window of 128 tokens; of the compressed ones 21 read 512 entries and all of
+    # the indexer's, 20 read all entries.
+    "DeepSeekV4_Flash": 43 * 128 * 512
+    + 21 * (512 * 512 + 25_000 * 128)
+    + 20 * (100_000 // 128) * 512,
+    # 20 of 35 layers read what two have kept, one a window of 512 and one all tokens.
+    "Gemma4_E2B": (12 + 16) * 2 * 256 * 512 + (3 + 4) * 2 * 512 * 100_000,
+}
+"""Numbers that one token reads of the caches at 100,000, from the published sizes."""
+
+
+@pytest.mark.parametrize("name", READ)
+def test_of_a_cache_what_is_chosen_is_read(name: str) -> None:
+    assert variants()[name].facts.work.read(100_000, 32) == 32 * READ[name]
+
+
+def test_entries_that_are_looked_up_are_read() -> None:
+    """Scores of all 1000 entries, then 4 of them by their places."""
+    text = """
+use std.core: Embedding, Linear
+use std.attention: Causal
+block Pick(d, rank, top)(x: [B, T, d]) -> [B, T, rank] as attention "Pick" {
+  ask  = Linear(d, rank)
+  down = Linear(d, rank)
+  keys = Linear(d, 2)
+  q = ask(x)
+  c = down(x)
+  k = keys(x)
+  cache c, k
+  s = einsum[B T r, B S r -> B T S](keys(x), k)
+  seen = Causal()(positions(T), positions(S))
+  _, i = top_k[B T S](select(seen, s, -inf), top)
+  near = gather[B S r, B T k -> B T k r](c, i)
+  p = softmax[... k](einsum[B T r, B T k r -> B T k](q, near))
+  return einsum[B T k, B T k r -> B T r](p, near)
+}
+model M(d, rank, top)(stream tokens: int[B, T]) -> [B, T, rank] {
+  embed = Embedding(5, d)
+  mix   = Pick(d, rank, top)
+  return tokens |> embed |> mix
+}
+variant V = M(d: 16, rank: 8, top: 4) {}
+"""
+    checked = pipeline.check_source(Source("pick.arch", text), tiny=False)
+    assert not checked.diagnostics, checked.diagnostics[0].text()
+    facts = checked.variants[0].facts
+    assert facts.work.read(1000, 32) == 32 * (1000 * 2 + 4 * 8)
+    assert facts.work.read(3, 32) == 32 * (3 * 2 + 3 * 8)

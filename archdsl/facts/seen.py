@@ -14,6 +14,8 @@ never too small; where a mask cannot be told it is None, and every key counts.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from archdsl.record import record, replace
 
 MOST_SETS = 8
@@ -65,9 +67,12 @@ def _floors(end: int, size: int) -> int:
 
 @record
 class Seen:
-    """How many keys the query at position t sees: the sum of terms."""
+    """How many keys the query at position t sees: the sum of terms. `sides` are the counts of keys
+    of several kinds that lie side by side.
+    """
 
     terms: tuple[Term, ...]
+    sides: tuple[Seen, ...] = ()
 
     def at(self, t: int) -> int:
         """For one query."""
@@ -91,6 +96,13 @@ class Seen:
     def plus(self, other: Seen) -> Seen:
         """Those and others."""
         return Seen((*self.terms, *other.terms))
+
+
+def side_by_side(counts: Sequence[Seen]) -> Seen:
+    """How many keys of several kinds together."""
+    if len(counts) == 1:
+        return counts[0]
+    return Seen(tuple(term for count in counts for term in count.terms), tuple(counts))
 
 
 ALL_BEFORE = Seen((Term(),))

@@ -158,13 +158,16 @@ class Piece:
 
 @record
 class Kept:
-    """A cache, by a number of its own: what one entry holds, and how many entries there are."""
+    """A cache, by a number of its own: what one entry holds, and how many entries there are. `side`
+    tells which keys they are where several kinds lie side by side.
+    """
 
     number: int
     heads: int
     width: int
     dtype: str
     length: Dim
+    side: int = 0
 
 
 @record
@@ -372,7 +375,8 @@ class _Walk:
                 tally.either.append((_ONE, both))
         tally.open.intersection_update(outside)
         for kept, seen in tally.here.items():
-            read = Read(kept.heads, kept.width, kept.dtype, tuple(seen), kept.length)
+            counts = tuple(_side(count, kept.side) for count in seen)
+            read = Read(kept.heads, kept.width, kept.dtype, counts, kept.length)
             tally.reads.append((_ONE, read))
         tally.here.clear()
 
@@ -629,16 +633,17 @@ class _Step:
         """Keys of several kinds side by side: each query sees some of each. What has no keys, a
         sink, is beside them.
         """
-        with_keys = [
-            each for i, each in enumerate(args) if any(SEEN in a.symbols() for a in self.axes(i))
-        ]
+        with_keys = [each for i, each in enumerate(args) if _keys(self.axes(i))]
+        if len(with_keys) > 1:
+            kept = (replace(k, side=i) for i, each in enumerate(with_keys) for k in each.kept)
+            known = replace(known, kept=tuple(kept))
         if all(each.hidden is not None for each in with_keys):
             hidden = [each.hidden for each in with_keys if each.hidden is not None]
             infinite = all(each.infinite for each in with_keys)
-            return replace(known, hidden=_sum(hidden), infinite=infinite)
+            return replace(known, hidden=masks.side_by_side(hidden), infinite=infinite)
         counts = [None if each.mask is None else masks.count(each.mask) for each in with_keys]
         if all(count is not None for count in counts):
-            total = _sum([count for count in counts if count is not None])
+            total = masks.side_by_side([count for count in counts if count is not None])
             return replace(known, mask=masks.chosen(total))
         return known
 
@@ -659,12 +664,18 @@ class _Step:
         return Known(mask=masks.chosen((known.hidden or ALL_BEFORE).at_most(most)))
 
     def gathered(self, form: Gather, args: list[Known]) -> Known:
-        """Of a mask of keys, what it says of other keys: each may stand for several."""
+        """Of a mask of keys, what it says of other keys: each may stand for several. Of a cache the
+        entries that are looked up are read.
+        """
         table, index = args
         alike = None if index.line is None else masks.alike(index.line)
         seen = None if table.mask is None else masks.count(table.mask)
         if form.along and alike is not None and seen is not None:
             return Known(mask=masks.chosen(seen.times(alike)))
+        if table.kept and not _keys(self.walk.shape(self.module, self.node.type)):
+            looked_up = product(a for a in self.axes(1) if not a.symbols()).value or 1
+            for kept in table.kept:
+                self.tally.here.setdefault(kept, {})[ALL_BEFORE.at_most(looked_up)] = None
         return self.anything(args)[0]
 
     # --- products ---------------------------------------------------------------------------------
@@ -956,8 +967,9 @@ def _position(axis: Dim) -> Known:
     return Known(line=Line(key=1)) if SEEN in axis.symbols() else PLAIN
 
 
-def _sum(counts: Sequence[Seen]) -> Seen:
-    return Seen(tuple(term for count in counts for term in count.terms))
+def _side(seen: Seen | None, side: int) -> Seen | None:
+    """How many keys of one kind are seen; of all kinds where they are not told apart."""
+    return seen.sides[side] if seen is not None and side < len(seen.sides) else seen
 
 
 def _given(module: Module, context: Mapping[str, Known]) -> list[Known]:
