@@ -182,6 +182,32 @@ def test_the_matrix_of_a_latent_stands_on_each_device() -> None:
     assert facts.weights_bytes("int8", n) == even // n + latent + vectors + routers
 
 
+def test_of_a_matrix_for_all_three_the_part_of_few_heads_stands_on_each_device() -> None:
+    """Four heads of queries, one of keys and one of values, from one matrix: on two devices each
+    has two of the queries and both others.
+    """
+    text = """
+use std.attention: Attend
+use std.core: Linear
+block Mix(d, k)(x: [B, T, d]) -> [B, T, 4 * k] as attention "Mix" {
+  qkv = Linear(d, 6 * k)
+  q, k1, v1 = qkv(x) |> rearrange[B T (4 k + k + k) -> B 4 T k, B 1 T k, B 1 T k]
+  cache k1, v1
+  return Attend(1)(q, k1, v1) |> rearrange[B 4 T k -> B T (4 k)]
+}
+model M(d, k)(stream x: [B, T, d]) -> [B, T, 4 * k] {
+  mix = Mix(d, k)
+  return mix(x)
+}
+variant V = M(d: 8, k: 2) {}
+"""
+    checked = pipeline.check_source(Source("m.arch", text), tiny=False)
+    assert not checked.diagnostics, checked.diagnostics[0].text()
+    facts = checked.variants[0].facts
+    assert facts.weights_bytes("int8") == 8 * 2 * 6
+    assert facts.weights_bytes("int8", 2) == 8 * 2 * (2 + 1 + 1)
+
+
 # --- what fits ------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,14 @@
 | `counts.py` | parameters, caches and states, FLOPs as written, layers |
 | `seen.py` | how many keys a query sees, from masks |
 | `work.py` | FLOPs as engines run them, what is read of the cache |
+| `walk.py` | the walk that computes it |
+| `known.py` | what the walk knows of a value |
+| `tally.py` | work as the walk meets it |
+| `step.py` | one node, as the walk meets it |
+| `products.py` | what a sum of products costs, and what can be absorbed |
+| `sums.py` | sums of products and rearrangements, axis by axis |
+| `moves.py` | axes moved, joined, reduced, looked up |
+| `entrywise.py` | operations on entries: positions, masks, what is hidden |
 | `weights.py` | what parameters take, and what a step of decoding reads of them |
 | `caches.py` | what decoding keeps: entries of caches, states |
 | `devices.py` | what one of several devices holds |

@@ -289,7 +289,7 @@ class Counts:
     @cached_property
     def work(self) -> Work:
         """The work of the model as engines run it."""
-        from archdsl.facts.work import work
+        from archdsl.facts.walk import work
 
         return work(self.model, self.flow)
 

@@ -20,33 +20,40 @@ from archdsl.stream import modules
 
 
 @record
-class _Made:
+class _Portion:
     """A part of what a matrix makes is kept, in so many heads."""
 
     part: float
     heads: int
 
 
+_Place = tuple[tuple[int, str], ...]
+"""Where a matrix stands: the modules around it, each with the name of the child that leads on."""
+
+
 def share(model: Model, devices: int) -> Share:
-    """The part of each parameter that one of so many devices holds."""
-    kept: dict[tuple[int, str], set[_Made]] = {}
+    """The part of each parameter that one of so many devices holds. Of equal matrices in several
+    places, which are one module, it is the largest.
+    """
+    kept: dict[tuple[int, str], dict[_Place, dict[tuple[int, int], _Portion]]] = {}
     for module in modules(model.root):
-        for node in module.nodes:
+        for i, node in enumerate(module.nodes):
             if isinstance(node.form, Cache):
                 cache = cache_of(model, module, node)
-                for place, name, width in _makers(model, module, node.args[0], ()):
+                for place, inner, name, width in _makers(model, module, node.args[0], ()):
                     part = min(1, cache.heads * cache.width / width)
-                    kept.setdefault((place.id, name), set()).add(_Made(part, cache.heads))
+                    places = kept.setdefault((inner.id, name), {})
+                    places.setdefault(place, {})[module.id, i] = _Portion(part, cache.heads)
 
     def held(module: Module, param: Param) -> float:
         if module.role == "router" or len(param.type.axes) < 2:
             return 1
         each = 1 / devices
         more = (
-            made.part * (-(-made.heads // devices) / made.heads - each)
-            for made in kept.get((module.id, param.name), ())
+            sum(p.part * (-(-p.heads // devices) / p.heads - each) for p in portions.values())
+            for portions in kept.get((module.id, param.name), {}).values()
         )
-        return min(1, each + sum(more))
+        return min(1, each + max(more, default=0))
 
     return held
 
@@ -57,7 +64,7 @@ _Around = tuple[tuple[Module, Node], ...]
 
 def _makers(
     model: Model, module: Module, place: int, around: _Around
-) -> Iterator[tuple[Module, str, int]]:
+) -> Iterator[tuple[_Place, Module, str, int]]:
     """The matrices that make a value, with the numbers of each token that they make."""
     waiting, seen = [place], set[int]()
     while waiting:
@@ -72,7 +79,7 @@ def _makers(
                 for param in (n.form.param for n in reads if isinstance(n.form, Read)):
                     axes = model.shape(module, node.type)
                     width = product(a for a in axes if not a.symbols()).value or 1
-                    yield module, param, width
+                    yield _place(around), module, param, width
             case Input():
                 if around and i in module.inputs:
                     outer, applied = around[-1]
@@ -87,13 +94,17 @@ def _makers(
                 waiting += node.args
 
 
+def _place(around: _Around) -> _Place:
+    return tuple((m.id, n.form.child) for m, n in around if isinstance(n.form, Apply))
+
+
 def _given(applied: Node) -> int:
     return applied.form.context if isinstance(applied.form, Apply) else 0
 
 
 def _inside(
     model: Model, module: Module, node: Node, result: int, around: _Around
-) -> Iterator[tuple[Module, str, int]]:
+) -> Iterator[tuple[_Place, Module, str, int]]:
     """The matrices that make a result of an application."""
     assert isinstance(node.form, Apply)
     child = module.child(node.form.child)
