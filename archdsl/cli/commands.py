@@ -178,7 +178,7 @@ def facts(
     elif as_csv:
         write("-", counted.as_csv(variants, ask))
     elif as_latex:
-        write("-", counted.as_latex(counted.table(variants, ask), ask))
+        write("-", counted.as_latex(counted.table(variants, ask)))
     elif len(variants) == 1:
         write("-", counted.page(variants[0], ask))
     else:

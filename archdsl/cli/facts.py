@@ -59,6 +59,10 @@ class Asked:
         words.append(f"KV cache in {kv or self.dtype}")
         if self.devices > 1:
             words.append(f"bytes of one of {self.devices:,} devices (tensor parallel)")
+        if self.fit:
+            words.append(f"memory of {self.fit}")
+        if self.bandwidth:
+            words.append(f"{self.bandwidth} from memory")
         return ", ".join(words)
 
 
@@ -184,13 +188,19 @@ def _layers(facts: Facts) -> Rows:
 
 def _kept(facts: Facts) -> Rows:
     each, grows = facts.kv_bytes_per_token, facts.kv_growing_bytes_per_token
-    yield "KV cache, a token in all layers", size(each) if each else ""
+    yield "KV cache, a token in all layers", _exact(each)
     if grows != each:
-        yield "  however long the text", size(grows) if grows else "nothing"
-        yield "  in windows, once they are full", size(facts.kv_capped_bytes)
-    yield "states, however long the text", size(facts.state_bytes) if facts.state_bytes else ""
-    source = facts.source_bytes_per_token
-    yield "a token of the other input", size(source) if source else ""
+        yield "  however long the text", _exact(grows) or "nothing"
+        yield "  in windows, once they are full", _exact(facts.kv_capped_bytes)
+    yield "states, however long the text", _exact(facts.state_bytes)
+    yield "a token of the other input", _exact(facts.source_bytes_per_token)
+
+
+def _exact(count: int) -> str:
+    """Bytes in full, and for people; nothing for none."""
+    if not count:
+        return ""
+    return f"{count:,} bytes" + (f", {size(count)}" if count >= 1024 else "")
 
 
 @record
@@ -212,7 +222,7 @@ def _serving(servings: Sequence[Serving], ask: Asked) -> list[str]:
     groups: dict[str, tuple[_Row, ...]] = {
         "in memory": _MEMORY,
         "moved by a decoding step": _MOVED,
-        "FLOPs": _FLOPS,
+        "FLOPs of all devices" if ask.devices > 1 else "FLOPs": _FLOPS,
         "limits of decoding": _LIMITS,
     }
     shown: list[tuple[str, list[str]]] = []
@@ -420,17 +430,13 @@ def as_text(models: Table) -> str:
     return "".join(f"{line}\n" for line in [*text, "", models.notes])
 
 
-def as_latex(models: Table, ask: Asked) -> str:
+def as_latex(models: Table) -> str:
     """A table for a paper, with the settings in its caption. It needs booktabs."""
     from archdsl.render.latex import escaped
 
     heads = " & ".join(escaped(head)[0] for head in models.heads)
     rows = [" & ".join(escaped(cell)[0] for cell in row) for row in models.rows]
     notes = f"{models.notes} {_NOTES}"
-    if ask.fit:
-        notes += f" The longest context that fits is that in {ask.fit}."
-    if ask.bandwidth:
-        notes += f" Tokens a second are those that {ask.bandwidth} of memory allow."
     lines = [
         "% needs \\usepackage{booktabs}",
         r"\begin{table}",
