@@ -446,6 +446,29 @@ def test_a_table_for_a_paper_says_its_settings() -> None:
         assert word in table
 
 
+def test_a_model_without_weights_moves_nothing() -> None:
+    text = """
+model M(d)(stream x: [B, T, d]) -> [B, T, d] {
+  return x * 2
+}
+variant V = M(d: 4) {}
+"""
+    (variant,) = pipeline.check_source(Source("m.arch", text), tiny=False).variants
+    result = variant.serving(100, memory="1GB", bandwidth="1TB/s")
+    assert (result.step_bytes, result.intensity, result.tokens_per_second_limit) == (0, None, None)
+    assert result.fit_context is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--context", "9" * 30), ("--context", "1" * 5000), ("--fit", "1" * 5000 + "GB"),
+     ("--context", "2000T"), ("--batch", "0"), ("--batch", "9" * 30)],
+)  # fmt: skip
+def test_numbers_that_are_too_large_are_refused(words: tuple[str, ...]) -> None:
+    out, err = printed(GPT2, *words, code=2)
+    assert not out and "mistake of the program" not in err
+
+
 def test_a_model_through_which_nothing_streams_decodes_nothing(tmp_path: Path) -> None:
     text = """use std.core: Linear
 model M(d)(x: [B, N, d]) -> [B, N, d] {

@@ -77,6 +77,7 @@ def asked(
 ) -> Asked:
     """What words of the command line mean. Raises Stop for one that means nothing."""
     try:
+        # What is asked is kept in words, as pages and tables say it.
         if fit:
             sizes.memory(fit)
         if bandwidth:

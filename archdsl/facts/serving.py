@@ -13,11 +13,8 @@ from archdsl.facts import weights
 from archdsl.facts.caches import size
 from archdsl.facts.counts import Counts
 from archdsl.facts.devices import share
-from archdsl.facts.sizes import DTYPES, PART, dtype
+from archdsl.facts.sizes import DTYPES, LONGEST, PART, dtype
 from archdsl.record import record, replace
-
-LONGEST = 1 << 40
-"""No longer context is looked for."""
 
 
 @record
@@ -119,14 +116,16 @@ class Serving:
         return self.step_bytes / self.load.batch
 
     @property
-    def intensity(self) -> float:
-        """FLOPs for each byte that a step moves, on all devices."""
+    def intensity(self) -> float | None:
+        """FLOPs for each byte that a step moves, on all devices; None where it moves none."""
+        if not self.step_bytes:
+            return None
         return self.decode_flops * self.load.batch / (self.step_bytes * self.load.devices)
 
     @property
     def tokens_per_second_limit(self) -> float | None:
-        """Of the whole batch, where nothing but the bandwidth limits it."""
-        if self.load.bandwidth is None:
+        """Of the whole batch, where nothing but the bandwidth limits it; None without one."""
+        if self.load.bandwidth is None or not self.step_bytes:
             return None
         return self.load.batch * self.load.bandwidth / self.step_bytes
 
@@ -239,6 +238,8 @@ def _sound(load: Load) -> Load:
         value = getattr(load, name)
         if value is not None and value < 1:
             raise ValueError(f"{name} is at least 1, and not {value}")
+    if load.context > LONGEST:
+        raise ValueError(f"a context has at most {LONGEST:,} tokens")
     kv = dtype(load.kv_dtype) if load.kv_dtype else ""
     return replace(load, dtype=dtype(load.dtype), kv_dtype=kv)
 

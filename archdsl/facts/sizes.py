@@ -27,7 +27,11 @@ _PREFIXES = {
     "": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "p": 10**15,
     "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40, "pi": 2**50,
 }  # fmt: skip
-_SIZE = re.compile(r"([0-9][0-9_,]*(?:\.[0-9]+)?)\s*([a-z]*)(/s(?:ec)?)?", re.IGNORECASE)
+_SIZE = re.compile(r"([0-9][0-9_,]{0,20}(?:\.[0-9]{1,20})?)\s*([a-z]*)(/s(?:ec)?)?", re.IGNORECASE)
+
+
+LONGEST = 1 << 40
+"""No context has more tokens."""
 
 
 def dtype(word: str) -> str:
@@ -55,9 +59,11 @@ def tokens(word: str) -> int:
     prefix = match[2].lower() if match else None
     if match is None or match[3] or prefix not in _PREFIXES:
         raise ValueError(f"{word!r} is no number of tokens: write 32768, 32Ki or 128Ki")
-    return _whole(
-        word, match[1], _PREFIXES[prefix], "a number of tokens is a whole one, at least 1"
-    )
+    rule = f"a number of tokens is a whole one, at least 1 and at most {LONGEST:,}"
+    value = _whole(word, match[1], _PREFIXES[prefix], rule)
+    if value > LONGEST:
+        raise ValueError(f"{word!r}: {rule}")
+    return value
 
 
 def _amount(word: str, rate: bool, what: str, example: str) -> int:
