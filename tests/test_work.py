@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
 import reference
-from archdsl import pipeline
+from archdsl import hub, pipeline
 from archdsl.dims import Dim, substitute
+from archdsl.facts import Facts
 from archdsl.facts.seen import ALL_BEFORE
 from archdsl.nodes import Cache, Choose, every_node
 from archdsl.source import Source
@@ -114,8 +115,6 @@ def test_masks_are_those_of_the_reference(type: str, window: bool) -> None:
     """The pairs of all layers are the true entries of the masks that transformers makes."""
     from transformers.masking_utils import create_causal_mask, create_sliding_window_causal_mask
 
-    from archdsl import hub
-
     config = reference.tiny_config(type)
     source = Source("imported.arch", hub.imported(config, name=type).text)
     facts = pipeline.check_source(source, tiny=False).variants[0].facts
@@ -140,6 +139,54 @@ def test_masks_are_those_of_the_reference(type: str, window: bool) -> None:
     )
     heads, width = model.config.num_attention_heads, model.config.head_dim
     assert counted == sum(seen) * 4 * heads * width
+
+
+PLAIN = ("gpt2", "llama", "llama+bias", "llama+mha_tied_rope3", "qwen3", "qwen3_moe")
+WINDOWS = ("gemma3_text", "gpt_oss")
+LATENT = ("deepseek_v3", "deepseek_v3+yarn")
+
+
+def of_a_reference(type: str) -> tuple[torch.nn.Module, reference.Reference, Facts]:
+    """A running reference whose products PyTorch counts, and the facts of its configuration."""
+    built = reference.build(type, seed=1)
+    source = Source("imported.arch", hub.imported(built.config, name=type).text)
+    facts = pipeline.check_source(source, tiny=False).variants[0].facts
+    model = built._in(torch.float32)
+    model.set_attn_implementation("eager")  # `sdpa` of the CPU is not counted
+    return model, built, facts
+
+
+@pytest.mark.parametrize("type", [*PLAIN, *LATENT])
+def test_prefill_is_what_the_reference_computes_less_hidden_pairs(type: str) -> None:
+    """It computes all pairs and masks those of later keys, half of them without the diagonal."""
+    model, built, facts = of_a_reference(type)
+    n = built.tokens.shape[1]
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(**built.fed(built.tokens[:1]), use_cache=False)
+    assert facts.all_keys_flops(n) == counter.get_total_flops()
+    config = model.config
+    heads = config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // heads
+    both = 2 * width if type in PLAIN else (
+        config.qk_nope_head_dim + config.qk_rope_head_dim + config.v_head_dim)  # fmt: skip
+    pair = 2 * config.num_hidden_layers * heads * both
+    hidden = pair * n * (n - 1) // 2
+    assert facts.work.flops(n, prefill=True) == counter.get_total_flops() - hidden
+
+
+@pytest.mark.parametrize("type", [*PLAIN, *WINDOWS, *LATENT])
+def test_a_decoded_token_is_what_the_reference_computes(type: str) -> None:
+    """With its cache, of which windowed layers keep the window. It expands latents anew."""
+    model, built, facts = of_a_reference(type)
+    n = built.tokens.shape[1]
+    tokens = built.tokens[:1]
+    with torch.no_grad():
+        past = model(**built.fed(tokens[:, :-1]), use_cache=True).past_key_values
+        with FlopCounterMode(display=False) as counter:
+            model(**built.fed(tokens[:, -1:]), use_cache=True, past_key_values=past)
+    counted = counter.get_total_flops()
+    assert facts.work.flops(n, prefill=False, written=True) == counted
+    assert (facts.work.flops(n, prefill=False) < counted) is (type in LATENT)
 
 
 @pytest.mark.parametrize("name", ["GLM5_2", "Qwen3_8_Flash_Next", "DeepSeekV4_Flash"])
