@@ -5,7 +5,7 @@ spells it and how tightly that binds, what a card writes, what it is for numbers
 An operation of a form that is there already needs a row, and its meaning in `tests/interpreter.py`.
 
 A form says how an operation treats axes: its shape rule stands in `check/`, its emission in
-`emit/`, its FLOPs in `facts.py`.
+`emit/`, its FLOPs in `facts/`.
 
 | form | meaning | mixes |
 |---|---|---|

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from archdsl import pipeline
 from archdsl.diagnostic import Diagnostic
-from archdsl.facts import KV_BYTES
+from archdsl.facts.sizes import BYTES
 from archdsl.formatter import formatted
 from archdsl.graph import Module, Single
 from archdsl.source import Source
@@ -56,12 +56,12 @@ def places(module: Module, path: str = "") -> Iterator[tuple[str, Module]]:
 
 
 def held(kept: object) -> int:
-    """Bytes in a cache if the model's dtype, here double, had `KV_BYTES`: tensors within lists and
+    """Bytes in a cache if the model's dtype, here double, were bf16: tensors within lists and
     dictionaries.
     """
     match kept:
         case torch.Tensor():
-            size = KV_BYTES if kept.dtype == torch.float64 else kept.element_size()
+            size = BYTES["float"] if kept.dtype == torch.float64 else kept.element_size()
             return kept.numel() * size
         case dict():
             return sum(map(held, kept.values()))

@@ -4,6 +4,7 @@
 |---|---|
 | `commands.py` | the commands and their options |
 | `targets.py` | `PATH[:Variant]`, folders, standard input |
+| `facts.py` | what `archdsl facts` prints: pages, tables, CSV, LaTeX |
 | `manual.py` | what `archdsl doc` says of a file or a block |
 | `output.py` | diagnostics, files replaced in one step, progress |
 | `rendering.py` | cards into files, unchanged ones skipped |

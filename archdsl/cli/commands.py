@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import click
 
-from archdsl import LANGUAGE, __version__, naming
+from archdsl import LANGUAGE, __version__
 from archdsl.cli.captions import FORMS
 from archdsl.cli.captions import caption as captioned
 from archdsl.cli.output import Progress, Stop, tell, usage, write
@@ -139,17 +139,50 @@ def check(specs: tuple[str, ...], form: str) -> None:
 @_SPECS
 @_FORMAT
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array of objects.")
-@click.option("--context", type=click.IntRange(min=1), help="Cache and FLOPs at so many tokens.")
-def facts(specs: tuple[str, ...], form: str, as_json: bool, context: int | None) -> None:
-    """Print what can be counted: parameters, cache, FLOPs, layers."""
-    records = []
-    for target in targets(specs):
-        for variant in _sound(target, form).variants:
-            records.append(variant.facts.record(context))
+@click.option("--csv", "as_csv", is_flag=True, help="Print a row for each model and context.")
+@click.option("--latex", "as_latex", is_flag=True, help="Print a table for a paper.")
+@click.option("--context", default="", metavar="TOKENS,...",
+              help="At so many tokens: 8Ki,32Ki,128Ki.")  # fmt: skip
+@click.option("--batch", type=click.IntRange(1, 10**9), default=1, help="Sequences at a time.")
+@click.option("--dtype", default="bf16", metavar="DTYPE", help="Of weights: bf16, fp8, mxfp4, ...")
+@click.option("--kv-dtype", default="", metavar="DTYPE", help="Of the KV cache.")
+@click.option("--fit", default="", metavar="SIZE", help="The longest context that fits in 80GiB.")
+@click.option("--bandwidth", default="", metavar="RATE",
+              help="Tokens a second that 3.35TB/s of memory allow.")  # fmt: skip
+@click.option("--tp", "devices", type=click.IntRange(1, 10**6), default=1, metavar="N",
+              help="Bytes of one of N devices, tensor parallel.")  # fmt: skip
+def facts(
+    specs: tuple[str, ...],
+    form: str,
+    as_json: bool,
+    as_csv: bool,
+    as_latex: bool,
+    **words: Any,
+) -> None:
+    """Print what can be counted: parameters, cache, FLOPs, what fits.
+
+    Of one model a page, of several a table. Cache and FLOPs are those at the context that a model
+    states, where --context says no other.
+    """
+    from archdsl.cli import facts as counted
+
+    if as_json + as_csv + as_latex > 1:
+        raise usage("--json, --csv and --latex are three forms: choose one")
+    ask = counted.asked(**words)
+    variants = [variant for target in targets(specs) for variant in _sound(target, form).variants]
+    for variant in variants:
+        for warning in counted.warnings(variant, ask):
+            print(f"archdsl: {printable(warning)}", file=sys.stderr)
     if as_json:
-        write("-", to_json(records) + "\n")
+        write("-", to_json(counted.record_of(variant, ask) for variant in variants) + "\n")
+    elif as_csv:
+        write("-", counted.as_csv(variants, ask))
+    elif as_latex:
+        write("-", counted.as_latex(counted.table(variants, ask)))
+    elif len(variants) == 1:
+        write("-", counted.page(variants[0], ask))
     else:
-        write("-", "\n".join(_table(record) for record in records))
+        write("-", counted.as_text(counted.table(variants, ask)))
 
 
 @cli.command()
@@ -493,22 +526,3 @@ def _sound(target: Target, form: str) -> Checked:
 
 def _counted(errors: int) -> str:
     return f"{errors} error{'s' if errors != 1 else ''}"
-
-
-def _table(record: dict[str, Any]) -> str:
-    """A record for people: one fact a line."""
-    lines = [printable(f"{record['name']} ({record['variant']})")]
-    wide = max(len(key) for key in record)
-    for key, value in record.items():
-        if key in ("name", "variant"):
-            continue
-        if isinstance(value, dict):
-            value = ", ".join(f"{k} {v:,}" for k, v in value.items())
-        elif key == "schedule":
-            value = naming.in_words(value)
-        elif isinstance(value, bool):
-            value = "yes" if value else "no"
-        elif isinstance(value, int):
-            value = f"{value:,}"
-        lines.append(f"  {key.replace('_', ' '):{wide}} {printable(str(value))}")
-    return "\n".join(lines) + "\n"

@@ -1,0 +1,87 @@
+"""Operations on entries: positions and masks, what is hidden, what is linear."""
+
+from __future__ import annotations
+
+from archdsl.dims import Dim
+from archdsl.facts import seen as masks
+from archdsl.facts.known import HIDDEN, LONG, PLAIN, Known, Piece, computed
+from archdsl.facts.seen import Line
+from archdsl.facts.step import Step
+from archdsl.reals import Real
+from archdsl.symbols import SEEN, STREAM
+
+CASTS = ("float32", "model_dtype")
+
+
+def constant(step: Step, value: Real | Dim) -> Known:
+    """A number known in advance."""
+    if isinstance(value, Dim):
+        length = step.dim(value)
+        if length.value is not None:
+            return Known(line=Line(length.value))
+        return LONG if SEEN in length.symbols() else PLAIN
+    real = step.account.model.real(step.module, value)
+    if real is None:
+        return PLAIN
+    if real == -float("inf"):
+        return HIDDEN
+    return Known(line=Line(int(real))) if real == int(real) else PLAIN
+
+
+def elementwise(step: Step, op: str, args: list[Known]) -> Known:
+    """An operation on entries."""
+    if all(known == PLAIN for known in args):
+        return PLAIN
+    if op == "select":
+        return select(step, args)
+    line, mask = computed(op, args)
+    kept = tuple(dict.fromkeys(k for known in args for k in known.kept))
+    waiting = tuple(dict.fromkeys(w for known in args for w in known.waiting))
+    hidden = [known for known in args if known.hidden is not None]
+    adds = op in ("add", "subtract")
+    scales = op in ("multiply", "divide")
+    keeps = len(hidden) == 1 and (
+        op in CASTS or scales or (adds and hidden[0].infinite and len(args) == 2)
+    )
+    axis, pieces = same_pieces(step, adds, op in CASTS or scales, args)
+    return Known(
+        line,
+        mask,
+        hidden[0].hidden if keeps else None,
+        keeps and hidden[0].infinite,
+        waiting,
+        axis,
+        pieces,
+        kept,
+    )
+
+
+def same_pieces(
+    step: Step, adds: bool, scales: bool, args: list[Known]
+) -> tuple[int, tuple[Piece, ...]]:
+    """The pieces of the one operand that has some, where the operation is linear in it: the
+    others are numbers, or do not depend on the entry and are added.
+    """
+    pieced = [i for i, known in enumerate(args) if known.pieces]
+    if len(pieced) == 1 and (adds or scales):
+        others = [step.axes(i) for i in range(len(args)) if i not in pieced]
+        apart = {STREAM, SEEN}
+        if all(not o or (adds and not any(apart & a.symbols() for a in o)) for o in others):
+            return args[pieced[0]].axis, args[pieced[0]].pieces
+    for i in pieced:
+        step.account.fix(args[i])
+    return 0, ()
+
+
+def select(step: Step, args: list[Known]) -> Known:
+    """Entries where a mask is true, and others elsewhere."""
+    which, first, second = args
+    seen = None if which.mask is None else masks.count(which.mask)
+    hides = seen is not None and (second == HIDDEN or second.line == Line())
+    for known in (first, second):
+        step.account.fix(known)
+    if not hides:
+        waiting = tuple(dict.fromkeys((*first.waiting, *second.waiting)))
+        return Known(waiting=waiting, kept=(*first.kept, *second.kept))
+    step.account.settle(step.tally, first, seen)
+    return Known(hidden=seen, infinite=second == HIDDEN, kept=first.kept)
