@@ -16,6 +16,7 @@
 | `weights.py` | what parameters take, and what a step of decoding reads of them |
 | `caches.py` | what decoding keeps: entries of caches, states |
 | `devices.py` | what one of several devices holds |
+| `layers.py` | what each layer costs |
 | `serving.py` | what it takes to serve a model, and what fits |
 | `steps.py` | what a body computes, and how often |
 | `sizes.py` | dtypes, bytes and numbers of tokens as people write them |

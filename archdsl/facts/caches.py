@@ -74,21 +74,21 @@ def size(kept: Kept, width: int, devices: int = 1) -> int:
 
 def caches(model: Model) -> tuple[Cached, ...]:
     """All caches of a model, those alike as one."""
-    return tuple(kept for kept in _all(model, model.root) if isinstance(kept, Cached))
+    return tuple(kept for kept in kept_in(model, model.root) if isinstance(kept, Cached))
 
 
 def states(model: Model) -> tuple[Held, ...]:
     """All states of a model, those alike as one."""
-    return tuple(kept for kept in _all(model, model.root) if isinstance(kept, Held))
+    return tuple(kept for kept in kept_in(model, model.root) if isinstance(kept, Held))
 
 
-def _all(model: Model, module: Module) -> list[Kept]:
+def kept_in(model: Model, module: Module) -> list[Kept]:
     """What all applications in a module keep of one sequence."""
     met: dict[Kept, int] = {}
     parts = (
         replace(kept, times=kept.times * times)
         for times, inner in keeping_parts(model, module)
-        for kept in _all(model, inner)
+        for kept in kept_in(model, inner)
     )
     for kept in (*_own(model, module), *parts):
         alone = replace(kept, times=1)

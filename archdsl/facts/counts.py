@@ -47,6 +47,10 @@ _MOST_RUNS = 10_000
 """No more runs of layers are told in their order."""
 
 
+MUCH = 0.25
+"""The part of what is active from which tables are told apart."""
+
+
 @record
 class Mixer:
     """What mixes tokens in so many layers: its role, its title, its settings."""
@@ -131,6 +135,14 @@ class Counts:
         from archdsl.facts.weights import tables
 
         return self.active - tables(self.model)
+
+    @cached_property
+    def active_as_quoted(self) -> int:
+        """`active` as people quote it: without tables of which a token reads rows, where these are
+        much of it.
+        """
+        tables = self.active - self.active_without_tables
+        return self.active_without_tables if tables > MUCH * self.active else self.active
 
     @cached_property
     def active_without_embedding(self) -> int:

@@ -78,7 +78,7 @@ def _at(compute: Callable[[Counts, int], int | None]) -> Callable[[Counts, int |
 
 def _share(facts: Counts, _: int | None) -> object:
     """The part of the parameters that works on one token, of a model with layers."""
-    return 100 * facts.active / facts.params if facts.params and facts.layers else None
+    return 100 * facts.active_as_quoted / facts.params if facts.params and facts.layers else None
 
 
 def _mix(facts: Counts) -> object:
@@ -122,15 +122,8 @@ def _plain(mixer: Mixer) -> dict[str, object]:
 
 def _tables(facts: Counts, _: int | None) -> object:
     """Parameters of tables that are read by rows, where they are much of what is active."""
-    tables = dict(facts.parts).get("embedding", 0)
-    much = facts.active != facts.params and tables > _MUCH * facts.active
-    return tables if much else None
-
-
-def _expanded(facts: Counts, context: int) -> int | None:
-    """FLOPs of a decoded token where the whole cache is mapped again for it."""
-    decode = facts.flops_per_token(context)
-    return None if decode == facts.prefill_flops_per_token(context) else decode
+    tables = facts.active - facts.active_without_tables
+    return tables if facts.active_as_quoted != facts.active else None
 
 
 def _flops_anywhere(facts: Counts, context: int | None, streams: bool) -> object:
@@ -143,8 +136,6 @@ def _flops_anywhere(facts: Counts, context: int | None, streams: bool) -> object
 
 _MOST_KINDS = 40
 """No more letters tell the kinds of layers in a row; the legend of the strip has them all."""
-_MUCH = 0.25
-"""The part of what is active from which tables are worth a row."""
 
 FACTS: tuple[Fact, ...] = (
     Fact("params", "entries", lambda f, _: f.params, expected=True, card="params",
@@ -157,7 +148,7 @@ FACTS: tuple[Fact, ...] = (
     Fact("active_without_embedding", "parameters", lambda f, _: f.active_without_embedding,
          expected=True),
     Fact("tables", "parameters", _tables, recorded=False, card="tables",
-         label="of it embedding tables", on_cards="always"),
+         label="in tables read by row", on_cards="always"),
     Fact("active_without_tables", "parameters", lambda f, _: f.active_without_tables,
          expected=True),
     Fact("kv_bytes_per_token", "bytes", lambda f, _: f.kv_bytes_per_token, expected=True),
@@ -187,10 +178,9 @@ FACTS: tuple[Fact, ...] = (
          label="at {context} context", on_cards="always"),
     Fact("flops_per_token_at_context", "FLOPs", _at(lambda f, n: f.flops_per_token(n))),
     Fact("prefill_flops_per_token_at_context", "FLOPs",
-         _at(lambda f, n: f.prefill_flops_per_token(n)), card="flops",
-         label="FLOPs / token at {context}", on_cards="always"),
-    Fact("expanding_flops_per_token", "FLOPs", _at(_expanded), recorded=False, card="flops",
-         label="decoding, cache expanded"),
+         _at(lambda f, n: f.prefill_flops_per_token(n))),
+    Fact("decoding_flops_per_token", "FLOPs", _at(lambda f, n: f.work.flops(n, prefill=False)),
+         recorded=False, card="flops", label="FLOPs / token at {context}", on_cards="always"),
     Fact("flops_per_token", "FLOPs", lambda f, n: _flops_anywhere(f, n, True), recorded=False,
          card="flops", label="FLOPs / token", on_cards="always"),
     Fact("flops", "FLOPs", lambda f, n: _flops_anywhere(f, n, False), recorded=False,

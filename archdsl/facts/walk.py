@@ -59,10 +59,14 @@ ONE = Dim.number(1)
 
 def work(model: Model, levels: Flow) -> Work:
     """The work of a model."""
+    return work_of(model, levels, model.root)
+
+
+def work_of(model: Model, levels: Flow, module: Module) -> Work:
+    """The work of a part of a model, such as one of its layers, whatever it is given."""
     account = Account(model, {}, set(), {}, set(), numbers())
     walk = _Walk(account, levels, {})
-    root = model.root
-    outputs, met = walk.module(root, [PLAIN] * len(root.inputs))
+    outputs, met = walk.module(module, [PLAIN] * len(module.inputs))
     for known in outputs:
         account.end(met, known)
     account.close(met, ())

@@ -19,6 +19,7 @@ from archdsl.layout.arrange import Arranged, arrange
 from archdsl.layout.items import ITEM_GAP, Item, needed, tops, wish
 from archdsl.layout.leaders import CORNER, positions
 from archdsl.layout.panel import FACTS_GAP, FACTS_WIDTH, SUBTITLE_LINE, facts_height
+from archdsl.layout.schedule import strip_room
 from archdsl.record import record, replace
 from archdsl.theme import Sizes
 from archdsl.view.types import Diagram, View
@@ -28,7 +29,6 @@ COLUMN_GAP = 54.0
 FACTS_APART = 36.0
 _HEADER = 100.0
 _BELOW_HEADER = 28.0
-_STRIP = 78.0
 _WIDE_FACTS = 2 * FACTS_WIDTH + FACTS_GAP
 _MOST_STRETCH = 2.3
 _LEAST_WIDTH = 400.0
@@ -134,7 +134,7 @@ def composed(
     between the items of the first. `grown` is the tower with its gaps grown towards a height.
     """
     tower = grown(0.0)
-    left = tower.reach.width + (_STRIP if view.strip else 0.0)
+    left = tower.reach.width + strip_room(view.strip, sizes)
     second = [items[number] for number in plan.second]
     panel = _panel(view, plan, left, items, sizes)
     under = panel.height + ITEM_GAP
@@ -158,7 +158,7 @@ def composed(
         header = 0.0
     top = header + _BELOW_HEADER
     white = max(0.0, (height - below - tower.reach.height) / 2)
-    at = sizes.margin + (_STRIP if view.strip else 0.0)
+    at = sizes.margin + strip_room(view.strip, sizes)
     tower = tower.moved(at - tower.reach.x, top - tower.reach.y + white)
     spots = positions(tower, sizes)
     stood = _stood(column, spots, top, height)

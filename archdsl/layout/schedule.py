@@ -8,9 +8,10 @@ from archdsl.layout.arrange import Arranged
 from archdsl.layout.panel import SWATCH
 from archdsl.record import replace
 from archdsl.theme import Sizes
-from archdsl.view.types import View
+from archdsl.view.types import Strip, View
 
 STRIP_WIDTH = 26.0
+_ROOM = 78.0
 _MOST_PITCH = 26.0
 _MOST_LEGEND = 300.0
 _LEAST_LEGEND = 120.0
@@ -18,6 +19,31 @@ _LEGEND_HEIGHT = 96.0
 _NEARLY = 0.8
 CAPTION = 24.0
 """Room for the name of a tower's cells, which stand one tower above the other."""
+
+
+COST_COLUMN, COST_APART, COST_FROM = 24.0, 16.0, 34.0
+"""Width of a column of costs, white between groups, and how far right of the strip they begin."""
+COST_HEAD = 26.0
+"""Room for two lines over the strip's caption."""
+
+
+def cost_widths(strip: Strip, sizes: Sizes) -> list[float]:
+    """Widths of the groups of columns beside a strip."""
+    return [
+        max(
+            COST_COLUMN * len(cost.columns) if len(cost.columns) > 1 else 1.6 * COST_COLUMN,
+            *(text.width(words, sizes.small) for words in (cost.name, cost.most)),
+        )
+        for cost in strip.costs
+    ]
+
+
+def strip_room(strip: Strip | None, sizes: Sizes) -> float:
+    """The room that a strip takes beside the tower, with what its layers cost."""
+    if strip is None:
+        return 0.0
+    costs = cost_widths(strip, sizes)
+    return _ROOM + (sum(costs) + COST_APART * len(costs) + 4.0 if costs else 0.0)
 
 
 def strip_box(view: View, tower: Arranged, sizes: Sizes) -> Box | None:
@@ -38,7 +64,9 @@ def strip_box(view: View, tower: Arranged, sizes: Sizes) -> Box | None:
         if spot.node.form == "group"
     ]
     middle = around(groups).middle.y if groups else frame.middle.y
-    top = min(frame.bottom - height, max(frame.y, middle - height / 2))
+    head = COST_HEAD if view.strip.costs else 0.0
+    height = min(height, frame.height - head)
+    top = min(frame.bottom - height, max(frame.y + head, middle - height / 2))
     box = Box(sizes.margin + 12.0, top, STRIP_WIDTH, height)
     low = replace(box, y=frame.bottom - height)
     names = (f"{kind.count:,} {kind.name}" for kind in view.strip.kinds)

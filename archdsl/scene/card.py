@@ -72,6 +72,8 @@ def _drawn(page: Page, theme: Theme) -> Scene:
     if page.strip is not None and view.strip is not None:
         drawn = panel.level_strip if page.level else panel.strip
         items.append(drawn(view.strip, page.strip, page.legend, sizes))
+        if view.strip.costs and not page.level and not page.millimetres:
+            items.append(panel.costs(view.strip, page.strip, sizes))
     items.extend(_inset_frame(part) for part in page.insets)
     if page.tower.placed:
         shapes = tuple(draw.diagram(page.tower, sizes, _whole(view)))

@@ -20,9 +20,9 @@ from archdsl.layout.panel import (
     source_lines,
     split_column,
 )
-from archdsl.layout.schedule import CAPTION
+from archdsl.layout.schedule import CAPTION, COST_APART, COST_FROM, cost_widths
 from archdsl.scene.draw import painted
-from archdsl.scene.shapes import Group, Item, Path, Text
+from archdsl.scene.shapes import Cells, Group, Item, Path, Text
 from archdsl.theme import Sizes
 from archdsl.view.types import Panel, Part, Row, Strip
 from archdsl.view.words import short
@@ -54,6 +54,42 @@ def strip(schedule: Strip, box: Box, kinds: tuple[PlacedKind, ...], sizes: Sizes
         bottom -= CAPTION
     items.extend(_legend(schedule, kinds, sizes))
     return Group(tuple(items), "strip", "strip")
+
+
+def costs(schedule: Strip, box: Box, sizes: Sizes) -> Group:
+    """What the layers cost, beside their cells: of each column a bar in every cell, what idles
+    paler. Columns of one name have one scale.
+    """
+    pitch = box.height / len(schedule.cells)
+    gap = 2.0 if pitch >= 6.0 else 0.0
+    items: list[Item] = []
+    x = box.right + COST_FROM
+    for cost, wide in zip(schedule.costs, cost_widths(schedule, sizes), strict=True):
+        middle = x + wide / 2
+        for words, up, tone in ((cost.name, 34.0, "ink"), (cost.most, 21.5, "quiet")):
+            spot = Point(middle, box.y - up)
+            items.append(Text(spot, text.line(words, tone), sizes.small, "middle"))
+        each = wide / len(cost.columns)
+        for number, column in enumerate(cost.columns):
+            left, long = x + each * number, each - 4.0
+            if column.label:
+                spot = Point(left + long / 2, box.y - 9.0)
+                items.append(Text(spot, text.line(column.label, "quiet"), sizes.small, "middle"))
+            foot = Point(left, box.bottom)
+            items.append(Path((Point(left, box.y), foot), stroke="rule", width=0.8))
+            bars: dict[str, list[Box]] = {cost.tone: [], "rule": []}
+            for layer, (part, whole) in enumerate(column.shares):
+                top = box.bottom - (layer + 1) * pitch + gap / 2
+                bars["rule"].append(Box(left, top, whole * long, pitch - gap))
+                bars[cost.tone].append(Box(left, top, part * long, pitch - gap))
+            if all(part == whole for part, whole in column.shares):
+                bars["rule"] = []
+            for paint in ("rule", cost.tone):
+                drawn = tuple(bar for bar in bars[paint] if bar.width > 0.05)
+                if drawn:
+                    items.append(Cells(drawn, paint))
+        x += wide + COST_APART
+    return Group(tuple(items), "costs", "costs", "what each layer costs; what idles is paler")
 
 
 def _towers(schedule: Strip) -> Iterator[tuple[str, int, tuple[int, ...]]]:

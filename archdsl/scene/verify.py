@@ -460,7 +460,7 @@ def _inked(picture: _Picture) -> Iterator[tuple[str, str, str]]:
 def _pictures_clear(picture: _Picture) -> Iterator[str]:
     """A picture in a box stays inside it, apart from its words."""
     for shape in picture.all:
-        if not isinstance(shape, Cells):
+        if not isinstance(shape, Cells) or not shape.inside:
             continue
         around = picture.named[shape.inside].box
         if not around.holds(shape.box, _TOUCH):

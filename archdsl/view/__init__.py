@@ -94,7 +94,7 @@ def _card(model: Model, facts: Facts, choice: Shown, head: View) -> View:
     }
     strip = panel.strip(facts)
     shown = swatched(tower(model, choice), strip)
-    strip = parted(strip, model, shown)
+    strip = panel.with_costs(parted(strip, model, shown), facts)
     opened = insets(model, shown, choice, remarks)
     inside = {inset.id for inset in opened}
     return replace(

@@ -23,8 +23,8 @@ def caption(model: Model, counts: Facts) -> tuple[str, str]:
     if made:
         parts.append(made)
     size = f"{words.short(counts.params)} parameters"
-    if counts.active != counts.params:
-        size += f", {words.short(counts.active)} active per token ({known['active']})"
+    if counts.active_as_quoted != counts.params:
+        size += f", {words.short(counts.active_as_quoted)} active per token ({known['active']})"
     parts.append(size)
     if "layers" in known and counts.layers:
         mix = known["layers"].partition(": ")

@@ -6,12 +6,14 @@ from typing import Any
 
 from archdsl import naming
 from archdsl.facts import CARD_ROWS, FACTS, Facts
+from archdsl.facts.layers import costs as layer_costs
 from archdsl.graph import Model, Module
 from archdsl.nodes import Apply
+from archdsl.record import replace
 from archdsl.roles import COMPUTING, chooses, slots
 from archdsl.text import SEMIBOLD, Line, Run
 from archdsl.view import words
-from archdsl.view.types import LayerKind, Panel, Part, Row, Strip
+from archdsl.view.types import Cost, CostColumn, LayerKind, Panel, Part, Row, Strip
 
 TONES = {
     "feed_forward": "accent", "expert": "accent", "attention": "strong", "recurrence": "strong",
@@ -38,8 +40,8 @@ _SEPARATOR = "   ·   "
 def subtitle(model: Model, counts: Facts) -> Line:
     """Parameters, maker, date and context in a line."""
     runs = [Run(words.short(counts.params), "accent", SEMIBOLD), Run(" parameters", "quiet")]
-    if counts.active != counts.params:
-        runs += [Run(", ", "quiet"), Run(words.short(counts.active), "accent", SEMIBOLD)]
+    if counts.active_as_quoted != counts.params:
+        runs += [Run(", ", "quiet"), Run(words.short(counts.active_as_quoted), "accent", SEMIBOLD)]
         runs.append(Run(" active per token", "quiet"))
     about = model.about
     more = [words.shortened(str(about["by"]))] if "by" in about else []
@@ -76,6 +78,51 @@ def strip(counts: Facts) -> Strip | None:
         for (name, same), tone, size in zip(kinds.items(), tones, sizes, strict=True)
     )
     return Strip(legend, tuple(cells))
+
+
+_COST_CONTEXTS = (8 << 10, 128 << 10, 1 << 20)
+
+
+def with_costs(strip: Strip | None, counts: Facts) -> Strip | None:
+    """A strip with what its layers cost, where they differ: parameters, what is kept of a text at
+    contexts up to the model's own, FLOPs of one more token.
+    """
+    if strip is None or strip.towers:
+        return strip
+    context = counts.model.about.get("context")
+    most = context if isinstance(context, int) else 0
+    contexts = tuple(at for at in _COST_CONTEXTS if at <= most) or _COST_CONTEXTS[:1]
+    layers = [cost for count, cost in layer_costs(counts, contexts) for _ in range(count)]
+    if len(set(layers)) < 2:
+        return strip
+    params = [(layer.active, layer.params) for layer in layers]
+    costs = [_cost("parameters", words.short, "quiet", {"": params})]
+    kept = {
+        words.tokens(at): [(layer.kept[n], layer.kept[n]) for layer in layers]
+        for n, at in enumerate(contexts)
+    }
+    if any(size for column in kept.values() for size, _ in column):
+        costs.append(_cost("cache", words.size, "cached", kept))
+    flops = [layer.flops[-1] for layer in layers]
+    if sum(flops) <= counts.work.flops(contexts[-1], prefill=False):  # else a layer alone is more
+        column = {f"at {words.tokens(contexts[-1])}": [(each, each) for each in flops]}
+        costs.append(_cost("FLOPs", words.flops, "neutral", column))
+    return replace(strip, costs=tuple(costs))
+
+
+def _cost(
+    name: str,
+    written: Callable[[int], str],
+    tone: str,
+    columns: dict[str, list[tuple[int, int]]],
+) -> Cost:
+    """Columns of one scale: the most that a layer has, what idles included."""
+    most = max(whole for column in columns.values() for _, whole in column)
+    shares = (
+        CostColumn(label, tuple((part / most, whole / most) for part, whole in column))
+        for label, column in columns.items()
+    )
+    return Cost(name, f"≤ {written(most)}", tone, tuple(shares))
 
 
 def _kind_tones(layers: list[Module], sizes: list[int]) -> list[tuple[str, bool]]:
@@ -205,8 +252,8 @@ def _positions(module: Module) -> Iterator[Module]:
 def description(model: Model, counts: Facts) -> str:
     """A sentence about the architecture, for those who cannot see it."""
     sentence = f"{model.name} has {words.short(counts.params)} parameters"
-    if counts.active != counts.params:
-        sentence += f", {words.short(counts.active)} of them active for each token,"
+    if counts.active_as_quoted != counts.params:
+        sentence += f", {words.short(counts.active_as_quoted)} of them active for each token,"
     if counts.schedule:
         sentence += f" in {naming.layers(counts.layers)}{_kinds(counts)}"
     if counts.kv_growing_bytes_per_token:

@@ -54,7 +54,8 @@ def scaled(facts: Facts) -> ScaledModel:
         runs.append(Run(count, tuple(_parts(held, facts.idle(module)))))
     around = tuple(_part(role, n) for role, n in left.items() if n)
     name = facts.model.name
-    active = f", {words.short(facts.active)} active" if facts.active != facts.params else ""
+    quoted = facts.active_as_quoted
+    active = f", {words.short(quoted)} active" if quoted != facts.params else ""
     size = f"{words.short(facts.params)}{active}"
     return ScaledModel(name, size, facts.params, facts.layers, tuple(runs), around)
 

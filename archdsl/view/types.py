@@ -166,14 +166,38 @@ class LayerKind:
 
 
 @record
+class CostColumn:
+    """What each layer costs in one respect: for every cell of a strip its share of the most that
+    a layer costs, and with what idles.
+    """
+
+    label: str
+    shares: tuple[tuple[float, float], ...]
+
+
+@record
+class Cost:
+    """Columns of one scale beside a strip: their name, the most that a layer costs, the theme's
+    role of their colour.
+    """
+
+    name: str
+    most: str
+    tone: str
+    columns: tuple[CostColumn, ...]
+
+
+@record
 class Strip:
     """The schedule: one cell a layer, from the first (below). `cells` are indices into `kinds`.
-    `towers`: names of towers side by side, and how many of the cells each has.
+    `towers`: names of towers side by side, and how many of the cells each has. `costs`: what the
+    layers cost, where they differ.
     """
 
     kinds: tuple[LayerKind, ...]
     cells: tuple[int, ...]
     towers: tuple[tuple[str, int], ...] = ()
+    costs: tuple[Cost, ...] = ()
 
 
 @record
