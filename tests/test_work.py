@@ -108,6 +108,55 @@ def test_no_key_too_few_is_counted(mask: str, context: int, prefill: bool) -> No
     assert truth(AT_MOST[mask], context, prefill) <= counted <= queries * (context + 3)
 
 
+SOFT = {
+    "a softmax": (2, "softmax[... S](select(seen, s, -inf))"),
+    "a cap": (2, "softmax[... S](select(seen, tanh(s / 30) * 30, -inf))"),
+    "a mask that is added": (2, "softmax[... S](s + select(seen, 0, -inf))"),
+    "a mask and a bias": (2, "softmax[... S](select(seen, s, -inf) + s)"),
+    "an exponential": (2, "exp(select(seen, s, -inf))"),
+    "a sigmoid": (2, "sigmoid(s) * select(seen, 1, 0)"),
+    "a root": (2, "sqrt(abs(select(seen, s, 0)))"),
+    "a decay that masks": (2, "s * select(seen, exp(s), 0)"),
+    "a square": (2, "select(seen, s, 0) * select(seen, s, 0)"),
+    "a difference of two": (
+        3, "softmax[... S](select(seen, s, -inf)) - softmax[... S](select(seen, r, -inf))"
+    ),
+    "a single precision": (2, "model_dtype(softmax[... S](float32(select(seen, s, -inf))))"),
+}  # fmt: skip
+"""Ways from scores `s` (and `r`, from other queries) to weights: how many products of pairs."""
+
+
+@pytest.mark.parametrize("way", SOFT)
+def test_what_is_hidden_has_no_part_however_it_is_weighed(way: str) -> None:
+    """Seven keys of a window, whatever stands between the scores and the weights."""
+    products, weights = SOFT[way]
+    other = "r = einsum[B T K, B S K -> B T S](p(x), k)\n  " if "r, -inf" in weights else ""
+    text = f"""
+use std.core: Linear
+use std.attention: Window
+block Mix(d)(x: [B, T, d]) -> [B, T, d] as attention "Mix" {{
+  q = Linear(d, d)
+  {"p = Linear(d, d)" if other else ""}
+  k = x
+  cache k
+  s = einsum[B T K, B S K -> B T S](q(x), k)
+  {other}seen = Window(7)(positions(T), positions(S))
+  return einsum[B T S, B S K -> B T K]({weights}, k)
+}}
+model M(d)(stream x: [B, T, d]) -> [B, T, d] {{
+  mix = Mix(d)
+  return mix(x)
+}}
+variant V = M(d: 4) {{}}
+"""
+    checked = pipeline.check_source(Source("soft.arch", text), tiny=False)
+    assert not checked.diagnostics, checked.diagnostics[0].text()
+    work = checked.variants[0].facts.work
+    linear = (1 + bool(other)) * 2 * 4 * 4
+    assert work.flops(100, prefill=False) == linear + products * 2 * 4 * 7
+    assert work.flops(100, prefill=True) == 100 * linear + products * 2 * 4 * (94 * 7 + 21)
+
+
 @pytest.mark.parametrize(
     ("type", "window"), [("gemma3_text", True), ("gpt_oss", True), ("llama", False)]
 )
