@@ -16,6 +16,7 @@ from archdsl import hub, pipeline
 from archdsl.dims import Dim, substitute
 from archdsl.facts import Facts
 from archdsl.facts.seen import ALL_BEFORE
+from archdsl.facts.serving import Load, serving
 from archdsl.nodes import Cache, Choose, every_node
 from archdsl.source import Source
 from archdsl.stream import modules
@@ -221,6 +222,20 @@ def test_prefill_is_what_the_reference_computes_less_hidden_pairs(type: str) -> 
     pair = 2 * config.num_hidden_layers * heads * both
     hidden = pair * n * (n - 1) // 2
     assert facts.work.flops(n, prefill=True) == counter.get_total_flops() - hidden
+
+
+@pytest.mark.parametrize("type", [*PLAIN, *LATENT])
+def test_a_head_for_the_last_token_is_what_the_reference_saves(type: str) -> None:
+    """With `logits_to_keep=1`, as generation asks for."""
+    model, built, facts = of_a_reference(type)
+    counted = []
+    for keep in (0, 1):
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            model(**built.fed(built.tokens[:1]), use_cache=False, logits_to_keep=keep)
+        counted.append(counter.get_total_flops())
+    result = serving(facts, Load(built.tokens.shape[1]))
+    saved = result.prefill_flops - result.prefill_last_logits_flops
+    assert saved == counted[0] - counted[1] > 0
 
 
 @pytest.mark.parametrize("type", [*PLAIN, *WINDOWS, *LATENT])

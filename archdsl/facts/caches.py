@@ -82,6 +82,11 @@ def states(model: Model) -> tuple[Held, ...]:
     return tuple(kept for kept in _all(model, model.root) if isinstance(kept, Held))
 
 
+def keeps(model: Model, module: Module) -> bool:
+    """Whether decoding keeps anything of what a module sees."""
+    return bool(_all(model, module))
+
+
 def _all(model: Model, module: Module) -> list[Kept]:
     """What all applications in a module keep of one sequence."""
     met: dict[Kept, int] = {}
