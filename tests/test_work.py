@@ -16,6 +16,7 @@ from archdsl import hub, pipeline
 from archdsl.dims import Dim, substitute
 from archdsl.facts import Facts
 from archdsl.facts.seen import ALL_BEFORE
+from archdsl.facts.serving import Load, serving
 from archdsl.nodes import Cache, Choose, every_node
 from archdsl.source import Source
 from archdsl.stream import modules
@@ -108,6 +109,55 @@ def test_no_key_too_few_is_counted(mask: str, context: int, prefill: bool) -> No
     assert truth(AT_MOST[mask], context, prefill) <= counted <= queries * (context + 3)
 
 
+SOFT = {
+    "a softmax": (2, "softmax[... S](select(seen, s, -inf))"),
+    "a cap": (2, "softmax[... S](select(seen, tanh(s / 30) * 30, -inf))"),
+    "a mask that is added": (2, "softmax[... S](s + select(seen, 0, -inf))"),
+    "a mask and a bias": (2, "softmax[... S](select(seen, s, -inf) + s)"),
+    "an exponential": (2, "exp(select(seen, s, -inf))"),
+    "a sigmoid": (2, "sigmoid(s) * select(seen, 1, 0)"),
+    "a root": (2, "sqrt(abs(select(seen, s, 0)))"),
+    "a decay that masks": (2, "s * select(seen, exp(s), 0)"),
+    "a square": (2, "select(seen, s, 0) * select(seen, s, 0)"),
+    "a difference of two": (
+        3, "softmax[... S](select(seen, s, -inf)) - softmax[... S](select(seen, r, -inf))"
+    ),
+    "a single precision": (2, "model_dtype(softmax[... S](float32(select(seen, s, -inf))))"),
+}  # fmt: skip
+"""Ways from scores `s` (and `r`, from other queries) to weights: how many products of pairs."""
+
+
+@pytest.mark.parametrize("way", SOFT)
+def test_what_is_hidden_has_no_part_however_it_is_weighed(way: str) -> None:
+    """Seven keys of a window, whatever stands between the scores and the weights."""
+    products, weights = SOFT[way]
+    other = "r = einsum[B T K, B S K -> B T S](p(x), k)\n  " if "r, -inf" in weights else ""
+    text = f"""
+use std.core: Linear
+use std.attention: Window
+block Mix(d)(x: [B, T, d]) -> [B, T, d] as attention "Mix" {{
+  q = Linear(d, d)
+  {"p = Linear(d, d)" if other else ""}
+  k = x
+  cache k
+  s = einsum[B T K, B S K -> B T S](q(x), k)
+  {other}seen = Window(7)(positions(T), positions(S))
+  return einsum[B T S, B S K -> B T K]({weights}, k)
+}}
+model M(d)(stream x: [B, T, d]) -> [B, T, d] {{
+  mix = Mix(d)
+  return mix(x)
+}}
+variant V = M(d: 4) {{}}
+"""
+    checked = pipeline.check_source(Source("soft.arch", text), tiny=False)
+    assert not checked.diagnostics, checked.diagnostics[0].text()
+    work = checked.variants[0].facts.work
+    linear = (1 + bool(other)) * 2 * 4 * 4
+    assert work.flops(100, prefill=False) == linear + products * 2 * 4 * 7
+    assert work.flops(100, prefill=True) == 100 * linear + products * 2 * 4 * (94 * 7 + 21)
+
+
 @pytest.mark.parametrize(
     ("type", "window"), [("gemma3_text", True), ("gpt_oss", True), ("llama", False)]
 )
@@ -172,6 +222,20 @@ def test_prefill_is_what_the_reference_computes_less_hidden_pairs(type: str) -> 
     pair = 2 * config.num_hidden_layers * heads * both
     hidden = pair * n * (n - 1) // 2
     assert facts.work.flops(n, prefill=True) == counter.get_total_flops() - hidden
+
+
+@pytest.mark.parametrize("type", [*PLAIN, *LATENT])
+def test_a_head_for_the_last_token_is_what_the_reference_saves(type: str) -> None:
+    """With `logits_to_keep=1`, as generation asks for."""
+    model, built, facts = of_a_reference(type)
+    counted = []
+    for keep in (0, 1):
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            model(**built.fed(built.tokens[:1]), use_cache=False, logits_to_keep=keep)
+        counted.append(counter.get_total_flops())
+    result = serving(facts, Load(built.tokens.shape[1]))
+    saved = result.prefill_flops - result.prefill_last_logits_flops
+    assert saved == counted[0] - counted[1] > 0
 
 
 @pytest.mark.parametrize("type", [*PLAIN, *WINDOWS, *LATENT])

@@ -300,6 +300,8 @@ _FLOPS = (
     _Row("a decoded token, cache expanded", lambda s: s.decode_written_flops, flops,
          lambda s: s.decode_flops),
     _Row("a prefilled token, on average", lambda s: s.prefill_per_token, flops),
+    _Row("a prefilled token, head for the last", lambda s: s.prefill_last_logits_per_token, flops,
+         lambda s: s.prefill_per_token),
     _Row("a prefilled token, every key counted", lambda s: s.prefill_all_keys_per_token, flops,
          lambda s: s.prefill_per_token),
     _Row("prefill of the batch", lambda s: s.prefill_flops, flops),

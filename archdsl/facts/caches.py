@@ -82,6 +82,11 @@ def states(model: Model) -> tuple[Held, ...]:
     return tuple(kept for kept in kept_in(model, model.root) if isinstance(kept, Held))
 
 
+def keeps(model: Model, module: Module) -> bool:
+    """Whether decoding keeps anything of what a module sees."""
+    return bool(kept_in(model, module))
+
+
 def kept_in(model: Model, module: Module) -> list[Kept]:
     """What all applications in a module keep of one sequence."""
     met: dict[Kept, int] = {}

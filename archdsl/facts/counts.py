@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from archdsl.axes import Plan, factors
 from archdsl.dims import Dim, product, substitute
-from archdsl.facts.caches import Cached, Held, caches, once, states
+from archdsl.facts.caches import Cached, Held, caches, keeps, once, states
 from archdsl.facts.sizes import BYTES
 from archdsl.facts.steps import number, steps
 from archdsl.graph import Child, Experts, Layers, Model, Module, ModuleList, Single, runs
@@ -317,6 +317,22 @@ class Counts:
         is decoded, and once for each token that is read.
         """
         return self._flops_of(context, context) // context
+
+    @cached_property
+    def head_flops(self) -> int:
+        """FLOPs of one token in what makes the result and looks at no other token: the head. An
+        engine that needs the last token's logits alone computes it once for a text.
+        """
+        root = self.model.root
+        applied = {n.form.child: n.form for n in root.nodes if isinstance(n.form, Apply)}
+        total = Dim()
+        for name in self._heads:
+            for count, inner in root.child(name).at(applied[name]):
+                if inner.streams and not keeps(self.model, inner):
+                    total = total + self._flops(inner) * count
+        one = {BATCH: Dim.number(1), STREAM: Dim.number(1)}
+        flops = substitute(total, one)
+        return flops.value or 0
 
     def all_keys_flops(self, context: int) -> int:
         """FLOPs of `context` tokens read at once, every key in sight."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 from archdsl.dims import Dim
 from archdsl.facts import seen as masks
 from archdsl.facts.known import HIDDEN, LONG, PLAIN, Known, Piece, computed
-from archdsl.facts.seen import Line
+from archdsl.facts.seen import Line, Seen
 from archdsl.facts.step import Step
 from archdsl.reals import Real
 from archdsl.symbols import SEEN, STREAM
 
 CASTS = ("float32", "model_dtype")
+FALLS_TO_ZERO = ("exp",)
+"""Operations that make 0 of minus infinity."""
+KEEPS_ZERO = ("tanh", "abs", "sqrt", "negative", "expm1")
+"""Operations that make 0 of 0. Of others the check of causality does not know it either."""
 
 
 def constant(step: Step, value: Real | Dim) -> Known:
@@ -37,23 +41,30 @@ def elementwise(step: Step, op: str, args: list[Known]) -> Known:
     line, mask = computed(op, args)
     kept = tuple(dict.fromkeys(k for known in args for k in known.kept))
     waiting = tuple(dict.fromkeys(w for known in args for w in known.waiting))
-    hidden = [known for known in args if known.hidden is not None]
-    adds = op in ("add", "subtract")
-    scales = op in ("multiply", "divide")
-    keeps = len(hidden) == 1 and (
-        op in CASTS or scales or (adds and hidden[0].infinite and len(args) == 2)
-    )
+    adds, scales = op in ("add", "subtract"), op in ("multiply", "divide")
+    seen, infinite = still_hidden(op, adds, scales, args)
     axis, pieces = same_pieces(step, adds, op in CASTS or scales, args)
-    return Known(
-        line,
-        mask,
-        hidden[0].hidden if keeps else None,
-        keeps and hidden[0].infinite,
-        waiting,
-        axis,
-        pieces,
-        kept,
-    )
+    return Known(line, mask, seen, infinite, waiting, axis, pieces, kept)
+
+
+def still_hidden(op: str, adds: bool, scales: bool, args: list[Known]) -> tuple[Seen | None, bool]:
+    """What is hidden in the result: how many keys have a part in it, and whether the others are
+    minus infinity or 0.
+    """
+    hidden = [known for known in args if known.hidden is not None]
+    if not hidden:
+        return None, False
+    seen, infinite = hidden[0].hidden, hidden[0].infinite
+    alike = all((known.hidden, known.infinite) == (seen, infinite) for known in args)
+    if op in CASTS or (alike and (adds or op == "multiply")):
+        return seen, infinite
+    if len(hidden) > 1:
+        return None, False
+    if scales or (adds and infinite):
+        return seen, infinite
+    if op in (FALLS_TO_ZERO if infinite else KEEPS_ZERO):
+        return seen, False
+    return None, False
 
 
 def same_pieces(

@@ -82,6 +82,7 @@ class Serving:
     decode_written_flops: int
     prefill_flops: int
     prefill_all_keys_flops: int
+    head_flops: int
     fit_context: int | None = None
     fit_reserved_context: int | None = None
 
@@ -104,6 +105,16 @@ class Serving:
     def prefill_per_token(self) -> float:
         """FLOPs of prefill for each token, those early in the text with fewer keys."""
         return self.prefill_flops / (self.load.context * self.load.batch)
+
+    @property
+    def prefill_last_logits_flops(self) -> int:
+        """As `prefill_flops`, with the head for the last token of each sequence alone."""
+        return self.prefill_flops - self.load.batch * (self.load.context - 1) * self.head_flops
+
+    @property
+    def prefill_last_logits_per_token(self) -> float:
+        """FLOPs of prefill for each token, the head for the last one alone."""
+        return self.prefill_last_logits_flops / (self.load.context * self.load.batch)
 
     @property
     def prefill_all_keys_per_token(self) -> float:
@@ -150,6 +161,7 @@ class Serving:
             "decode_flops_per_token_as_written": self.decode_written_flops,
             "prefill_flops": self.prefill_flops,
             "prefill_flops_per_token": self.prefill_per_token,
+            "prefill_flops_last_logits": self.prefill_last_logits_flops,
             "prefill_flops_all_keys": self.prefill_all_keys_flops,
             "intensity": self.intensity,
         }  # fmt: skip
@@ -186,6 +198,7 @@ def serving(facts: Counts, load: Load) -> Serving:
         decode_written_flops=facts.work.flops(load.context, prefill=False, written=True),
         prefill_flops=load.batch * facts.work.flops(load.context, prefill=True),
         prefill_all_keys_flops=load.batch * facts.all_keys_flops(load.context),
+        head_flops=facts.head_flops,
     )
     if load.memory is None:
         return result

@@ -164,6 +164,7 @@ FACTS: tuple[Fact, ...] = (
          on_cards="always"),
     Fact("attention", "text", lambda f, _: _attention(f), recorded=False, card="attention",
          label="attention", on_cards="always"),
+    Fact("most_tokens", "entries", lambda f, _: f.most_tokens),
     Fact("heads", "entries", lambda f, _: f.setting("heads")),
     Fact("kv_heads", "entries", lambda f, _: f.setting("kv_heads")),
     Fact("experts", "entries", lambda f, _: _only(bank.experts for bank in f.mixtures)),
