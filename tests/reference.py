@@ -115,9 +115,13 @@ class Reference:
         model.load_state_dict({k: t.double() for k, t in self.model.state_dict().items()})
         for part in model.modules():
             # Tables of angles are made outside the class, in single precision too.
-            if getattr(part, "rope_type", "default") != "default":
-                table, _ = widened(ROPE)["ROPE_INIT_FUNCTIONS"][part.rope_type](part.config)
-                part.inv_freq.copy_(table)
+            kinds = getattr(part, "rope_type", "default")
+            by_layer = {f"{k}_": k for k in kinds} if isinstance(kinds, dict) else {"": None}
+            for prefix, layer in by_layer.items():
+                if (kind := kinds[layer] if layer else kinds) != "default":
+                    given = {"layer_type": layer} if layer else {}
+                    table, _ = widened(ROPE)["ROPE_INIT_FUNCTIONS"][kind](part.config, **given)
+                    getattr(part, f"{prefix}inv_freq").copy_(table)
         return model
 
 
