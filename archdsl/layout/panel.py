@@ -4,6 +4,8 @@ The panel has two forms: a narrow one, where parts, rows and sources stand below
 split one of columns, the rows right of the parts, in two columns where there is room.
 """
 
+import re
+
 from archdsl import text
 from archdsl.geometry import Box
 from archdsl.record import record
@@ -91,8 +93,21 @@ def fact_lines(
 
 
 def source_lines(source: str, sizes: Sizes, width: float = FACTS_WIDTH) -> tuple[text.Line, ...]:
-    """The lines of a source, at the foot of the panel."""
-    return text.wrap(text.line(source, "quiet"), sizes.small, width)
+    """The lines of a source, at the foot of the panel; an address that is too long for one goes on
+    behind a slash.
+    """
+    lines: list[text.Line] = []
+    for whole in text.wrap(text.line(source, "quiet"), sizes.small, width):
+        words = text.plain(whole)
+        pieces = [words] if text.width(words, sizes.small) <= width else re.split("(?<=/)", words)
+        shown = ""
+        for piece in pieces:
+            if shown and text.width(shown + piece, sizes.small) > width:
+                lines.append(text.line(text.fitted(shown, sizes.small, width), "quiet"))
+                shown = ""
+            shown += piece
+        lines.append(text.line(text.fitted(shown, sizes.small, width), "quiet"))
+    return tuple(lines)
 
 
 @record
