@@ -25,6 +25,28 @@ def variants() -> dict[str, Variant]:
     return found
 
 
+@cache
+def pictured() -> dict[str, Variant]:
+    """The variants whose pictures tests look at in full: of those that differ in numbers alone the
+    first.
+    """
+    first: dict[object, str] = {}
+    for name, variant in variants().items():
+        first.setdefault((variant.model.family, _build(variant.model.root, {})), name)
+    return {name: variants()[name] for name in first.values()}
+
+
+def _build(module: Module, known: dict[int, object]) -> object:
+    """What a module is made of, without numbers."""
+    if module.id not in known:
+        parts = (
+            (child.name, tuple(_build(inner, known) for _, inner in child.modules))
+            for child in module.children
+        )
+        known[module.id] = (module.block, module.title, tuple(parts))
+    return known[module.id]
+
+
 def compared() -> Iterator[tuple[str, Checked]]:
     """Every spec that the interpreter runs, with its text."""
     for path in (*sorted((ROOT / "specs").glob("*.arch")), *MEANING):

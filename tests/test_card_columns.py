@@ -12,7 +12,7 @@ from archdsl.scene.verify import faults
 from archdsl.shown import asked
 from archdsl.view import view
 from archdsl.view.words import short
-from models import variants
+from models import pictured, variants
 
 COLUMNS = {"ACL": 77.0, "article": 80.0, "ICML": 82.55, "IEEE": 88.9}
 """Widths of a column in millimetres."""
@@ -22,7 +22,7 @@ def drawn(variant: Variant, millimetres: float, kind: str = "compact") -> Scene:
     return variant.scene(width=f"{millimetres}mm", view=kind)
 
 
-@pytest.mark.parametrize("name", variants())
+@pytest.mark.parametrize("name", pictured())
 def test_a_column_of_every_width_is_laid_out_for_it(name: str) -> None:
     """Six points on paper, nothing that overlaps, and all numbers of the facts whole."""
     variant = variants()[name]
@@ -43,7 +43,7 @@ def stated(variant: Variant) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", ["compact", "strip", "facts"])
-@pytest.mark.parametrize("name", variants())
+@pytest.mark.parametrize("name", pictured())
 def test_paper_that_is_too_narrow_is_told_what_it_needs(name: str, kind: str) -> None:
     """The picture keeps its form, the remark says which width it needs, and that width is right."""
     variant = variants()[name]
@@ -64,7 +64,7 @@ def test_a_wider_column_has_larger_text() -> None:
     assert smallest(drawn(variant, 100), 100) > smallest(drawn(variant, 85), 85)
 
 
-@pytest.mark.parametrize("name", variants())
+@pytest.mark.parametrize("name", pictured())
 def test_over_both_columns_the_tower_stands_beside_the_rest(name: str) -> None:
     """A figure as wide as a page is not the column drawn larger, which is higher than the page."""
     variant = variants()[name]

@@ -23,7 +23,7 @@ from archdsl.text import line
 from archdsl.view import view
 from archdsl.view.draft import SIGNS
 from archdsl.view.types import Diagram, Edge, Node
-from models import variants
+from models import pictured, variants
 
 
 def test_the_layout_keeps_apart_what_has_an_order() -> None:
@@ -64,7 +64,7 @@ def told_apart(found: Arranged) -> None:
             assert all(away(end, wire.points[-1]) > 5.0 for end in ends), wire.edge
 
 
-@pytest.mark.parametrize("name", variants())
+@pytest.mark.parametrize("name", pictured())
 def test_every_operand_that_has_an_order_is_told(name: str) -> None:
     for kind in (*scenes.details(variants()[name]), "card"):
         shown = scenes.shown(name, kind)

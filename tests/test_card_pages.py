@@ -15,7 +15,7 @@ from archdsl.nodes import Apply
 from archdsl.record import replace
 from archdsl.render.svg import to_svg
 from archdsl.scene.shapes import written
-from models import variants
+from models import pictured, variants
 
 ROOT = Path(__file__).parent.parent
 SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
@@ -101,7 +101,7 @@ def test_rules_of_a_card_reach_no_other() -> None:
     assert len(set(scopes.values())) == len(found)
 
 
-@pytest.mark.parametrize("name", variants())
+@pytest.mark.parametrize("name", pictured())
 def test_classes_are_the_cards_own(name: str) -> None:
     """A page's own rules for `.header` or `.box` do not reach into a card."""
     found = {found.get("class") for found in tree(name).iter() if found.get("class")}
@@ -112,7 +112,7 @@ def test_classes_are_the_cards_own(name: str) -> None:
 # What a card says to those who do not see it.
 
 
-@pytest.mark.parametrize("name", variants())
+@pytest.mark.parametrize("name", pictured())
 def test_the_description_is_a_sentence(name: str) -> None:
     variant, root = variants()[name], tree(name)
     title, said = root.find(f"{SVG}title"), root.find(f"{SVG}desc")
@@ -133,7 +133,7 @@ def test_the_description_is_a_sentence(name: str) -> None:
 TIP = re.compile(r"gives \[|parameters\b")
 
 
-@pytest.mark.parametrize("name", variants())
+@pytest.mark.parametrize("name", pictured())
 def test_blocks_have_tooltips(name: str) -> None:
     """Every block that computes says its shape or its parameters; ids are paths of blocks."""
     boxes = [g for g in tree(name).iter(f"{SVG}g") if g.get("class") == "archdsl-box"]
@@ -146,7 +146,7 @@ def test_blocks_have_tooltips(name: str) -> None:
     assert paths & {child.name for child in root.children}
 
 
-@pytest.mark.parametrize("name", variants())
+@pytest.mark.parametrize("name", pictured())
 def test_all_that_is_drawn_has_a_tooltip_and_no_text_is_empty(name: str) -> None:
     for view in views(name):
         assert silent(parsed(name, view)) == [], view
@@ -186,7 +186,7 @@ def test_a_box_without_a_tooltip_and_an_empty_text_are_noticed() -> None:
     assert len(hollow(root)) == 1
 
 
-@pytest.mark.parametrize("name", variants())
+@pytest.mark.parametrize("name", pictured())
 def test_the_frame_says_how_many_parameters_the_model_has(name: str) -> None:
     """The frame round everything, and the pieces of the bar, which are all of them together."""
     facts, root = variants()[name].facts, tree(name)
@@ -201,7 +201,7 @@ def test_the_frame_says_how_many_parameters_the_model_has(name: str) -> None:
     assert sum(float(found[2]) for found in pieces) == pytest.approx(200, abs=1)
 
 
-@pytest.mark.parametrize("name", variants())
+@pytest.mark.parametrize("name", pictured())
 def test_cells_say_which_layers_they_are(name: str) -> None:
     [strip] = [g for g in tree(name).iter(f"{SVG}g") if g.get("class") == "archdsl-strip"]
     said = "; ".join(title.text or "" for title in strip.iter(f"{SVG}title"))
@@ -213,7 +213,7 @@ def test_cells_say_which_layers_they_are(name: str) -> None:
     assert sorted(told) == sorted(layer for n in counts for layer in range(1, n + 1))
 
 
-@pytest.mark.parametrize("name", variants())
+@pytest.mark.parametrize("name", pictured())
 def test_sources_are_links(name: str) -> None:
     source = str(variants()[name].model.about.get("source", ""))
     links = [(a.get(f"{XLINK}href"), "".join(a.itertext())) for a in tree(name).iter(f"{SVG}a")]

@@ -15,7 +15,7 @@ from archdsl.pipeline import THEMES
 from archdsl.record import replace
 from archdsl.render import outlines, pdf, png, svg
 from archdsl.scene.shapes import Group, Item, Scene, Text, written
-from models import variants
+from models import pictured
 from rasters import RASTERISERS, SCALE, disagreements, words
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -79,7 +79,7 @@ def outlined(scene: Scene, place: Path) -> bytes:
 # Text extracted from a file is the text on the card.
 
 
-@pytest.mark.parametrize("name", variants())
+@pytest.mark.parametrize("name", pictured())
 def test_svg_says_what_is_on_the_card(name: str) -> None:
     scene = scenes.scene(name, "card")
     said = words(written(scene))
@@ -91,7 +91,7 @@ def test_svg_says_what_is_on_the_card(name: str) -> None:
 
 
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs pdftotext")
-@pytest.mark.parametrize("name", variants())
+@pytest.mark.parametrize("name", pictured())
 def test_pdf_says_what_is_on_the_card(name: str, tmp_path: Path) -> None:
     """The words, the width to a tenth of a point, and no font but the shipped one, embedded."""
     scene, file = scenes.painted(name, "card", "print"), tmp_path / "card.pdf"
@@ -129,7 +129,7 @@ def without(word: str, items: tuple[Item, ...]) -> tuple[Item, ...]:
 # Sizes.
 
 
-@pytest.mark.parametrize("name", variants())
+@pytest.mark.parametrize("name", pictured())
 def test_files_are_small(name: str) -> None:
     """In every theme; a card as outlines has no font, and its glyphs are counted with it."""
     for theme in THEMES:

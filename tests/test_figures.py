@@ -18,7 +18,7 @@ from archdsl.shown import asked
 from archdsl.theme import THEMES
 from archdsl.view import view
 from archdsl.view.words import short
-from models import variants
+from models import pictured
 
 PICTURES = Path(__file__).parent / "data" / "pictures"
 BOXES = ("85mm 100mm", "171mm 90mm", "140mm 180mm", "16:9")
@@ -27,7 +27,7 @@ MINE = {
     for path in sorted(PICTURES.glob("*.arch"))
     for variant in pipeline.check_path(path, path.name).variants
 }
-ALL = {**variants(), **MINE}
+ALL = {**pictured(), **MINE}
 
 
 def in_box(variant: Variant, box: str, **words: object) -> Drawn:

@@ -23,10 +23,10 @@ from archdsl.text import plain
 from archdsl.view import view
 from archdsl.view.tower import ids
 from archdsl.view.types import Case, Diagram
-from models import variants
+from models import pictured, variants
 
 
-@pytest.mark.parametrize("name", variants())
+@pytest.mark.parametrize("name", pictured())
 def test_a_column_of_a_paper_holds_a_compact_card(name: str) -> None:
     """Six points at 85 mm, for every spec."""
     scene = scenes.scene(name, "compact")
