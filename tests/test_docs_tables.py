@@ -26,6 +26,7 @@ from models import variants
 from pages import BLOCKS, PAGES, ROOT
 
 PUBLISHED = tomllib.loads((ROOT / "tests" / "data" / "published.toml").read_text())["card"]
+GALLERY = tomllib.loads((ROOT / "tests" / "data" / "gallery.toml").read_text(encoding="utf-8"))
 CODE = [block for block in BLOCKS if block.language == "python" and not block.file]
 
 
@@ -68,6 +69,19 @@ def codes() -> str:
     return table(("code", "meaning"), [(f"`{code}`", said) for code, said in CODES.items()])
 
 
+def coverage() -> str:
+    def row(model: str, told: dict[str, str]) -> tuple[str, ...]:
+        spec, how, missing = (told.get(key, "") for key in ("spec", "how", "missing"))
+        file, _, variant = spec.partition(":")
+        link = f"[{variant}](../specs/{file}.arch)" if spec else ""
+        return model, link, how, missing
+
+    return table(
+        ("model", "variant", "how", "what is not public"),
+        [row(model, told) for model, told in GALLERY.items()],
+    )
+
+
 def published() -> str:
     """What a gallery's cards say of a model, and what its spec gives."""
     rows = []
@@ -92,6 +106,7 @@ def published() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
+    "coverage": coverage,
     "primitives": primitives,
     "library": lambda: library.markdown("std"),
     "dtypes": dtypes,
@@ -127,6 +142,17 @@ def written(text: str, page: str) -> str:
 def test_every_table_stands_on_one_page() -> None:
     found = [name for page in PAGES for name in tables(page.read_text(encoding="utf-8"))]
     assert sorted(found) == sorted(TABLES)
+
+
+def test_models_of_the_table_of_coverage_are_there() -> None:
+    """In the file that the table names; a model without a spec says so."""
+    shipped = {
+        f"{path.stem}:{name}"
+        for path in (ROOT / "specs").glob("*.arch")
+        for name in re.findall(r"^variant (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert {told["spec"] for told in GALLERY.values() if "spec" in told} <= shipped
+    assert all(("spec" in told) == (told["how"] != "not yet") for told in GALLERY.values())
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
