@@ -59,7 +59,7 @@ ONE = Dim.number(1)
 
 def work(model: Model, levels: Flow) -> Work:
     """The work of a model."""
-    account = Account(model, {}, set(), {}, set(), numbers())
+    account = Account(model, {}, set(), {}, {}, numbers())
     walk = _Walk(account, levels, {})
     root = model.root
     outputs, met = walk.module(root, [PLAIN] * len(root.inputs))
