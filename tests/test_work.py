@@ -127,10 +127,8 @@ SOFT = {
 """Ways from scores `s` (and `r`, from other queries) to weights: how many products of pairs."""
 
 
-@pytest.mark.parametrize("way", SOFT)
-def test_what_is_hidden_has_no_part_however_it_is_weighed(way: str) -> None:
-    """Seven keys of a window, whatever stands between the scores and the weights."""
-    products, weights = SOFT[way]
+def weighed(weights: str) -> pipeline.Variant:
+    """A model of one attention to a window of seven keys."""
     other = "r = einsum[B T K, B S K -> B T S](p(x), k)\n  " if "r, -inf" in weights else ""
     text = f"""
 use std.core: Linear
@@ -152,8 +150,24 @@ variant V = M(d: 4) {{}}
 """
     checked = pipeline.check_source(Source("soft.arch", text), tiny=False)
     assert not checked.diagnostics, checked.diagnostics[0].text()
-    work = checked.variants[0].facts.work
-    linear = (1 + bool(other)) * 2 * 4 * 4
+    return checked.variants[0]
+
+
+def test_scores_that_also_choose_are_computed_once() -> None:
+    """For the seven keys that they choose two of, whose values are then summed."""
+    chosen = "top_mask[... S](select(seen, s, -inf), 2) and seen"
+    work = weighed(f"softmax[... S](select({chosen}, s, -inf))").facts.work
+    assert work.flops(100, prefill=False) == 2 * 4 * (4 + 7 + 2)
+    assert work.flops(100, prefill=True) == 2 * 4 * (4 * 100 + (94 * 7 + 21) + (99 * 2 + 1))
+    assert work.read(100, 32) == 32 * 7 * 4
+
+
+@pytest.mark.parametrize("way", SOFT)
+def test_what_is_hidden_has_no_part_however_it_is_weighed(way: str) -> None:
+    """Seven keys of a window, whatever stands between the scores and the weights."""
+    products, weights = SOFT[way]
+    work = weighed(weights).facts.work
+    linear = (2 if products == 3 else 1) * 2 * 4 * 4
     assert work.flops(100, prefill=False) == linear + products * 2 * 4 * 7
     assert work.flops(100, prefill=True) == 100 * linear + products * 2 * 4 * (94 * 7 + 21)
 

@@ -105,6 +105,15 @@ def side_by_side(counts: Sequence[Seen]) -> Seen:
     return Seen(tuple(term for count in counts for term in count.terms), tuple(counts))
 
 
+def more(a: Seen | None, b: Seen | None) -> bool:
+    """Whether the first lets more keys through, None being all, where the text is long."""
+    if a is None or b is None:
+        return b is not None
+    return a.at(_FAR) > b.at(_FAR)
+
+
+_FAR = (1 << 40) - 1
+
 ALL_BEFORE = Seen((Term(),))
 """A query sees itself and all before it."""
 

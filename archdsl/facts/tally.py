@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from archdsl.dims import Dim
-from archdsl.facts.known import Kept, Known
-from archdsl.facts.seen import Seen
+from archdsl.facts.known import Kept, Known, Waiting
+from archdsl.facts.seen import Seen, more
 from archdsl.facts.work import NOTHING, Either, Read, Work
 from archdsl.graph import Model, Module
 from archdsl.record import entity, replace
@@ -42,7 +42,8 @@ class Tally:
 
     def work(self) -> Work:
         """As a value."""
-        pairs = tuple((seen, cost) for seen, cost in self.pairs.items() if seen is not None)
+        counted = ((seen, cost) for seen, cost in self.pairs.items() if cost.terms)
+        pairs = tuple((seen, cost) for seen, cost in counted if seen is not None)
         plain = self.pairs.get(None, NOTHING)
         return Work(plain, pairs, tuple(self.either), _joined(self.reads))
 
@@ -83,15 +84,15 @@ class Account:
     """What is shared by all applications of a model.
 
     `maps` are the linear maps of cached entries, `fixed` those that are computed as written.
-    `settled` says which products are counted, for which keys. `numbers` are for what has to be told
-    apart.
+    `settled` says where products are counted, and for how many keys. `numbers` are for what has to
+    be told apart.
     """
 
     model: Model
     maps: dict[int, Map]
     fixed: set[int]
     shapes: dict[tuple[int, TensorType], tuple[Dim, ...]]
-    settled: set[tuple[int, Seen | None]]
+    settled: dict[int, tuple[Tally, Seen | None]]
     numbers: Iterator[int]
 
     def shape(self, module: Module, t: TensorType) -> tuple[Dim, ...]:
@@ -128,18 +129,26 @@ class Account:
     def settle(self, tally: Tally, known: Known, seen: Seen | None) -> None:
         """Counts the products behind a value, for so many keys of each query."""
         for waiting in known.waiting:
-            if (waiting.number, seen) in self.settled:
-                continue
-            self.settled.add((waiting.number, seen))
-            for part in waiting.parts:
-                if part.map is None or part.map not in self.maps:
-                    _count(tally, part.written, waiting.keys, seen)
-                else:
-                    ways = self.maps[part.map]
-                    _count(ways.written, part.written, waiting.keys, seen)
-                    _count(ways.absorbed, part.absorbed, waiting.keys, seen)
             for kept in waiting.kept:
                 tally.here.setdefault(kept, {})[seen] = None
+            if waiting.number in self.settled:
+                place, before = self.settled[waiting.number]
+                if not more(seen, before):
+                    continue
+                if place is tally:  # what is used twice is computed once, for the most keys
+                    self.count(tally, waiting, before, -1)
+            self.settled[waiting.number] = tally, seen
+            self.count(tally, waiting, seen)
+
+    def count(self, tally: Tally, waiting: Waiting, seen: Seen | None, times: int = 1) -> None:
+        """Adds a product, in both orders where a linear map is behind it."""
+        for part in waiting.parts:
+            if part.map is None or part.map not in self.maps:
+                _count(tally, part.written * times, waiting.keys, seen)
+            else:
+                ways = self.maps[part.map]
+                _count(ways.written, part.written * times, waiting.keys, seen)
+                _count(ways.absorbed, part.absorbed * times, waiting.keys, seen)
 
     def fix(self, known: Known) -> None:
         """The linear maps of which a value is the result are computed as written."""

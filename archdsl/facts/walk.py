@@ -64,7 +64,7 @@ def work(model: Model, levels: Flow) -> Work:
 
 def work_of(model: Model, levels: Flow, module: Module) -> Work:
     """The work of a part of a model, such as one of its layers, whatever it is given."""
-    account = Account(model, {}, set(), {}, set(), numbers())
+    account = Account(model, {}, set(), {}, {}, numbers())
     walk = _Walk(account, levels, {})
     outputs, met = walk.module(module, [PLAIN] * len(module.inputs))
     for known in outputs:
