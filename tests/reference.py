@@ -189,7 +189,13 @@ def build(kind: str, seed: int = 3, layers: int | None = None) -> Reference:
 
 
 _DEPTHS = ("num_hidden_layers", "n_layer", "num_layers", "num_decoder_layers", "num_blocks")
-_SCHEDULES = ("layer_types", "layers_block_type")
+_SCHEDULES = (
+    "layer_types",
+    "layers_block_type",
+    "mlp_layer_types",
+    "no_rope_layers",
+    "num_attention_heads_per_layer",
+)
 
 
 def _of_depth(fields: dict[str, Any], layers: int) -> dict[str, Any]:
