@@ -126,7 +126,7 @@ def leaders(
 ) -> tuple[Leader, ...]:
     """From the right edges of nodes to the left edges of frames, along no wire and through no box:
     level where that is possible, else with two corners between the tower and the column of frames
-    at `column`. None goes from one tower through another.
+    at `column`. None goes from one tower through another, or where a box is in every way.
     """
     ground = _Ground(spots, tuple(levels(tower)), tuple(tips(tower)), tuple(labels(tower, sizes)))
     ways: list[tuple[End, tuple[Point, ...], Point]] = []
@@ -134,6 +134,8 @@ def leaders(
     for end in ends:
         if end.source in spots and not _is_behind(spots[end.source], tower):
             way = _way_out(ground, end, below)
+            if not way:
+                continue
             below += [point.y for point in way[1:2]]
             ways.append((end, way, Point(end.box.x, _tip(end, way[-1].y))))
     bent = [n for n, (_, way, tip) in enumerate(ways) if way[-1].y != tip.y]
@@ -159,7 +161,8 @@ def _is_behind(spot: Box, tower: Arranged) -> bool:
 
 
 def _way_out(ground: _Ground, end: End, used: list[float]) -> tuple[Point, ...]:
-    """The points of a leader up to where nothing of the tower is in its way: a place on a node's
+    """The points of a leader up to where nothing of the tower is in its way, none where all ways
+    are blocked: a place on a node's
     right edge, as near to the height of its frame as can be, away from wires that run there; or a
     way below what stands right of it, clear of arrows and labels, at none of the heights that are
     `used`.
@@ -194,7 +197,9 @@ def _way_out(ground: _Ground, end: End, used: list[float]) -> tuple[Point, ...]:
         return not down and not _is_blocked(corner, Point(far, below), end.source, spots)
 
     free = filter(clear, heights)
-    below = next((below for below in free if is_open(below)), near)
+    below = next((below for below in free if is_open(below)), None)
+    if below is None:
+        return ()
     frames = [spot.right for spot in spots.values() if spot.has(Point(x, below))]
     around_right = max(frames or [spot.right for spot in spots.values()])
     return (Point(x, start.bottom), Point(x, below), Point(around_right, below))
