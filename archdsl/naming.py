@@ -12,7 +12,8 @@ from collections.abc import Container
 
 from archdsl.dims import Dim
 from archdsl.graph import BlockValue, Experts, Module, Setting, Value
-from archdsl.nodes import Mixture
+from archdsl.nodes import Mixture, every_node
+from archdsl.ops import OPS
 from archdsl.roles import COMPUTING, slots
 
 _WIDTHS = {"d_ff": "hidden width", "d": "width"}
@@ -52,6 +53,7 @@ def settings(module: Module) -> list[str]:
         mentioned.add((counts, value))
         words.append(counted(setting.name, value))
     known = {setting.name for setting in module.settings if setting.in_title}
+    applied = {OPS[node.op].label for node in every_node(module.nodes) if node.op in OPS}
     for child in module.children:
         for _, inner in child.modules if child.name not in known else ():
             if inner.role == "plumbing" and not _is_idle(inner) and not child.inline:
@@ -59,7 +61,7 @@ def settings(module: Module) -> list[str]:
     for setting in module.settings:
         value = setting.value
         if isinstance(value, BlockValue) and value.operation and not setting.in_title:
-            words.append(value.title)
+            words += [value.title] if value.title in applied else []  # a switch may leave it out
     return words
 
 

@@ -17,7 +17,7 @@ from archdsl.syntax import Local
 from emitted import fill
 
 NOT_THE_MODEL = configuration.BOOKKEEPING - set(configuration.NETWORK_IF_SET)
-MUTATIONS = 200 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 30
+MUTATIONS = 200 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 10
 """How many changes to a configuration are tried, besides the contradictions."""
 
 Config = dict[str, Any]

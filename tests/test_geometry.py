@@ -303,18 +303,18 @@ def small(items: list[Item]) -> list[Item]:
     return items
 
 
-def pictured(items: list[Item]) -> tuple[int, Cells]:
+def with_cells(items: list[Item]) -> tuple[int, Cells]:
     return next((n, s) for n, s in enumerate(items) if isinstance(s, Cells))
 
 
 def a_picture_outside(items: list[Item]) -> list[Item]:
-    number, found = pictured(items)
+    number, found = with_cells(items)
     items[number] = replace(found, boxes=tuple(box.moved(-30, 0) for box in found.boxes))
     return items
 
 
 def a_picture_under_words(items: list[Item]) -> list[Item]:
-    number, found = pictured(items)
+    number, found = with_cells(items)
     words = next(s for s in items if isinstance(s, Text) and s.inside == found.inside)
     items[number] = replace(found, boxes=(words.box.grown(-2),))
     return items

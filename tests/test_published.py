@@ -98,6 +98,10 @@ BESIDE = {
     "deepseek_v3": ["model.layers.61.eh_proj.weight", "model.layers.61.shared_head.head.weight"],
     "qwen3_next": ["mtp.fc.weight", "mtp.layers.0.mlp.experts.5.up_proj.weight"],
     "nemotron_h": ["mtp.layers.0.eh_proj.weight"],
+    "glm4_moe": ["model.layers.46.eh_proj.weight", "model.layers.92.shared_head.head.weight"],
+    "hy_v3": ["model.layers.80.eh_proj.weight"],
+    "mellum": ["mtp.layers.0.mlp.experts.5.up_proj.weight"],
+    "mimo_v2_flash": ["model.mtp.layers.0.eh_proj.weight"],
     "gemma3_text": ["vision_tower.vision_model.post_layernorm.weight",
                     "model.multi_modal_projector.mm_input_projection_weight"],
 }  # fmt: skip
@@ -159,7 +163,7 @@ def test_any_name_of_a_tied_tensor_is_enough(kind: str, tmp_path: Path) -> None:
         assert same(model.state_dict(), expected), there
         assert model.head.weight is model.embed.weight
         module.save(model, tmp_path)
-        assert len(tensors_of(tmp_path)) == len(rest) + 1
+        assert len(tensors_of(tmp_path).keys() & names) == 1
     with pytest.raises(ValueError, match=r"no tensor for embed\.weight, head\.weight"):
         module.parameters_from(rest, module.Model(module.Config()))
 

@@ -161,11 +161,10 @@ def _is_behind(spot: Box, tower: Arranged) -> bool:
 
 
 def _way_out(ground: _Ground, end: End, used: list[float]) -> tuple[Point, ...]:
-    """The points of a leader up to where nothing of the tower is in its way, none where all ways
-    are blocked: a place on a node's
+    """The points of a leader up to where nothing of the tower is in its way: a place on a node's
     right edge, as near to the height of its frame as can be, away from wires that run there; or a
     way below what stands right of it, clear of arrows and labels, at none of the heights that are
-    `used`.
+    `used`. None where every way is blocked.
     """
     spots = ground.spots
     start = spots[end.source]
@@ -189,7 +188,7 @@ def _way_out(ground: _Ground, end: End, used: list[float]) -> tuple[Point, ...]:
         a, b = Point(x, below), Point(x + _FAR, below)
         apart = all(abs(below - other) >= _APART for other in used)
         words = any(crosses(a, b, label) for label in ground.labels)
-        return apart and not words and not _runs_along(a, b, ground)
+        return apart and not words and _is_even(end, below) and not _runs_along(a, b, ground)
 
     def is_open(below: float) -> bool:
         corner = Point(x, below)
@@ -203,6 +202,12 @@ def _way_out(ground: _Ground, end: End, used: list[float]) -> tuple[Point, ...]:
     frames = [spot.right for spot in spots.values() if spot.has(Point(x, below))]
     around_right = max(frames or [spot.right for spot in spots.values()])
     return (Point(x, start.bottom), Point(x, below), Point(around_right, below))
+
+
+def _is_even(end: End, high: float) -> bool:
+    """Whether a leader at this height arrives there, or with a step that is seen."""
+    step = abs(_tip(end, high) - high)
+    return step <= _SAME or step >= LEAST_JOG
 
 
 def _runs_along(a: Point, b: Point, ground: _Ground) -> bool:

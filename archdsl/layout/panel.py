@@ -94,12 +94,14 @@ def fact_lines(
 
 def source_lines(source: str, sizes: Sizes, width: float = FACTS_WIDTH) -> tuple[text.Line, ...]:
     """The lines of a source, at the foot of the panel; an address that is too long for one goes on
-    behind a slash.
+    behind a slash or a hyphen.
     """
     lines: list[text.Line] = []
     for whole in text.wrap(text.line(source, "quiet"), sizes.small, width):
         words = text.plain(whole)
-        pieces = [words] if text.width(words, sizes.small) <= width else re.split("(?<=/)", words)
+        pieces = (
+            [words] if text.width(words, sizes.small) <= width else re.split("(?<=[/-])", words)
+        )
         shown = ""
         for piece in pieces:
             if shown and text.width(shown + piece, sizes.small) > width:

@@ -33,6 +33,7 @@ def cost_widths(strip: Strip, sizes: Sizes) -> list[float]:
         max(
             COST_COLUMN * len(cost.columns) if len(cost.columns) > 1 else 1.6 * COST_COLUMN,
             *(text.width(words, sizes.small) for words in (cost.name, cost.most)),
+            sum(text.width(c.label, sizes.small) + 7.0 for c in cost.columns),
         )
         for cost in strip.costs
     ]

@@ -92,7 +92,10 @@ def applied(place: Place, value: Value, name: str) -> Node | Splice | None:
     if module.role in _OPENED and module.children and not child.inline:
         inside = replace(place, module=module, path=name, level=place.level + 1)
         if place.choice.opens(place.model, name, module, place.level):
-            return opened(inside, module.title, described)
+            shown = opened(inside, module.title, described)
+            empty = shown.inner is None or all(n.form == "port" for n in shown.inner.nodes)
+            if not empty:  # what positions alone decide has nothing to draw
+                return shown
     match module.role:
         case "linear":
             if len(module.children) > 1 and not child.inline:

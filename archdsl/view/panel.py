@@ -80,7 +80,9 @@ def strip(counts: Facts) -> Strip | None:
     return Strip(legend, tuple(cells))
 
 
-_COST_CONTEXTS = (8 << 10, 128 << 10, 1 << 20)
+_COST_CONTEXTS = (8 << 10, 128 << 10)
+_DIFFERS = 0.05
+"""Layers that differ less in everything have no costs beside them."""
 
 
 def with_costs(strip: Strip | None, counts: Facts) -> Strip | None:
@@ -90,13 +92,14 @@ def with_costs(strip: Strip | None, counts: Facts) -> Strip | None:
     if strip is None or strip.towers:
         return strip
     context = counts.model.about.get("context")
-    most = context if isinstance(context, int) else 0
-    contexts = tuple(at for at in _COST_CONTEXTS if at <= most) or _COST_CONTEXTS[:1]
+    most = context if isinstance(context, int) else _COST_CONTEXTS[0]
+    contexts = (*(at for at in _COST_CONTEXTS if at < most), most)
     layers = [cost for count, cost in layer_costs(counts, contexts) for _ in range(count)]
     if len(set(layers)) < 2:
         return strip
     params = [(layer.active, layer.params) for layer in layers]
-    costs = [_cost("parameters", words.short, "quiet", {"": params})]
+    idle = any(layer.active != layer.params for layer in layers)
+    costs = [_cost("parameters", words.short, "quiet", {"dark: active" if idle else "": params})]
     kept = {
         words.tokens(at): [(layer.kept[n], layer.kept[n]) for layer in layers]
         for n, at in enumerate(contexts)
@@ -107,6 +110,9 @@ def with_costs(strip: Strip | None, counts: Facts) -> Strip | None:
     if sum(flops) <= counts.work.flops(contexts[-1], prefill=False):  # else a layer alone is more
         column = {f"at {words.tokens(contexts[-1])}": [(each, each) for each in flops]}
         costs.append(_cost("FLOPs", words.flops, "neutral", column))
+    shares = [[whole for _, whole in c.shares] for cost in costs for c in cost.columns]
+    if all(max(column) - min(column) < _DIFFERS for column in shares):
+        return strip
     return replace(strip, costs=tuple(costs))
 
 
@@ -122,7 +128,7 @@ def _cost(
         CostColumn(label, tuple((part / most, whole / most) for part, whole in column))
         for label, column in columns.items()
     )
-    return Cost(name, f"≤ {written(most)}", tone, tuple(shares))
+    return Cost(name, f"full: {written(most)}", tone, tuple(shares))
 
 
 def _kind_tones(layers: list[Module], sizes: list[int]) -> list[tuple[str, bool]]:
