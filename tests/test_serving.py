@@ -340,7 +340,10 @@ def test_the_context_of_a_model_is_not_overwritten() -> None:
 
 
 def test_json_has_heads_and_experts() -> None:
-    words = ("specs/gpt_oss.arch", "specs/deepseek.arch", "specs/nemotron.arch", "--json")
+    words = (
+        "specs/gpt_oss.arch:GptOss_20B", "specs/deepseek.arch:DeepSeekV3_671B",
+        "specs/nemotron.arch:Nemotron3_Nano_30B", "--json",
+    )  # fmt: skip
     oss, deepseek, nemotron = json.loads(printed(*words)[0])
     assert (oss["heads"], oss["kv_heads"], oss["experts"], oss["top_k"]) == (64, 8, 32, 4)
     assert (deepseek["heads"], deepseek["experts"], deepseek["top_k"]) == (128, 256, 8)

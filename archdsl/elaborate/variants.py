@@ -368,22 +368,58 @@ def tiny(unit: Unit, model: Model, diagnostics: Diagnostics) -> Model | None:
     order = [x.name.name for x in block.decl.settings]
     fixed = {name: numbers[name] for name in order if name in unrolled}
     fixed |= {name: 0 for name in order if numbers.get(name) == 0 and name in counts}
-    kept = (instance.given.keys() & lists) | fixed.keys()
+    switches = {x.name.name for x in block.decl.settings if _is_switch(x)}
     at = sizes.model.span
-    entries = tuple(
-        s.Arg(e.value, e.span, name=e.name) for e in sizes.entries if e.name.name not in kept
+
+    def sized(fixed: dict[str, int | float]) -> Model | None:
+        kept = (instance.given.keys() & lists) | fixed.keys() | switches
+        entries = tuple(
+            s.Arg(e.value, e.span, name=e.name) for e in sizes.entries if e.name.name not in kept
+        )
+        small = arguments(scope_of(home, diagnostics, {}), block, entries)
+        if small is None:
+            return None
+        given = {name: Given(value, home) for name, value in small.items()}
+        for name, number in fixed.items():
+            given[name] = Given(s.Number(number, str(number), at), home)
+        for name, setting in instance.given.items():
+            if name not in given and not _is_size(block, name):
+                given[name] = setting
+        plain = replace(decl, facts=(), doc="")
+        return _checked(unit, Instance(block, given), plain, at, diagnostics)
+
+    small = sized(fixed)
+    if small is None or _build(small.root, {}) == _build(model.root, {}):
+        return small
+    for entry in sizes.entries:  # the number that decides what a layer is made of stays as it is
+        name = entry.name.name
+        if name in numbers and name not in fixed and float(numbers[name]).is_integer():
+            other = sized(fixed | {name: numbers[name]})
+            if other is not None and _build(other.root, {}) == _build(model.root, {}):
+                return other
+    return small
+
+
+def _build(module: Module, known: dict[int, object]) -> object:
+    """What a module is made of, whatever its sizes."""
+    if module.id not in known:
+        parts = tuple(
+            (child.name, tuple(_build(inner, known) for _, inner in child.modules))
+            for child in module.children
+        )
+        params = tuple(param.name for param in module.params)
+        steps = tuple((type(node.form), node.op) for node in module.nodes)
+        known[module.id] = (module.block, params, steps, parts)
+    return known[module.id]
+
+
+def _is_switch(decl: s.SettingDecl) -> bool:
+    """Whether a setting has a default and is true or false, which a variant decides."""
+    return (
+        isinstance(decl.kind, s.SimpleKind)
+        and decl.kind.name == "bool"
+        and decl.default is not None
     )
-    small = arguments(scope_of(home, diagnostics, {}), block, entries)
-    if small is None:
-        return None
-    given = {name: Given(value, home) for name, value in small.items()}
-    for name, number in fixed.items():
-        given[name] = Given(s.Number(number, str(number), at), home)
-    for name, setting in instance.given.items():
-        if name not in given and not _is_size(block, name):
-            given[name] = setting
-    plain = replace(decl, facts=(), doc="")
-    return _checked(unit, Instance(block, given), plain, at, diagnostics)
 
 
 def _is_size(block: Block, name: str) -> bool:
