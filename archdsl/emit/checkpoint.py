@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from archdsl.axes import Plan as AxesPlan
 from archdsl.emit.lines import Line, definition, line, plain
 from archdsl.emit.loading import BESIDE, LOADING, ROW, WITHOUT
-from archdsl.emit.names import safe
+from archdsl.emit.names import docstring, safe
 from archdsl.emit.rearrange import rearrange, split_call
 from archdsl.emit.spell import Text, listed, of_config, spelt
 from archdsl.emit.uses import Import, OfModel, StoredConfig, Use, of_kind
@@ -116,7 +116,7 @@ def _functions(number: int, pair: _Pair, sized: bool) -> Iterator[Line]:
             inputs = ["*tensors: Tensor"]
             rows = [line("x = torch.stack(tensors)"), *rows]
         inputs += ["config: Config"] * sized
-        block = [line('"""{}"""', doc), *rows]
+        block = [*plain("\n".join(docstring(doc, ""))), *rows]
         yield from definition(f"def {name}_{number}(", inputs, ") -> tuple[Tensor, ...]:", block)
         yield from plain("\n")
 

@@ -171,8 +171,8 @@ def mixture(draft: Draft, number: int, value: Value) -> None:
     assert isinstance(bank, Experts)
     tokens, *chosen = (draft.ends.get(arg, ()) for arg in value.args)
     sources = dict.fromkeys(name for wires in chosen for name in wires) or dict.fromkeys(tokens)
-    inputs = {end for at in draft.place.module.inputs for end in draft.ends.get(at, ())}
-    sources |= dict.fromkeys(end for end in tokens if end not in inputs)  # not what comes in
+    known = upstream(draft, tuple(sources))
+    sources |= dict.fromkeys(end for end in tokens if end not in known)  # what the router reads too
     total = Node(draft.named("sum"), "operator", mark="+", tooltip="sum of the chosen, weighted")
     counts = sorted({1, 2, bank.count} & set(range(1, bank.count + 1)))
     names = [draft.named(name) for _ in counts][::-1]  # the last, at the right, by its path
