@@ -116,7 +116,10 @@ def _functions(number: int, pair: _Pair, sized: bool) -> Iterator[Line]:
             inputs = ["*tensors: Tensor"]
             rows = [line("x = torch.stack(tensors)"), *rows]
         inputs += ["config: Config"] * sized
-        block = [*plain("\n".join(docstring(doc, ""))), *rows]
+        block = [
+            *plain("\n".join(row.removeprefix("    ") for row in docstring(doc, "    "))),
+            *rows,
+        ]
         yield from definition(f"def {name}_{number}(", inputs, ") -> tuple[Tensor, ...]:", block)
         yield from plain("\n")
 
