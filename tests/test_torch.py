@@ -339,31 +339,49 @@ def saved(kind: str, folder, **changes: torch.Tensor | None) -> ModuleType:
     return module_of(kind)
 
 
-ROUNDED = (
-    "its class keeps the weights of experts and their sum in single precision, our block rounds"
-)
+def with_experts(
+    module: ModuleType, model: torch.nn.Module, ref: reference.Reference, monkeypatch
+) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """Logits, and the experts of each token [B T, top_k] in each layer that has some, in order."""
+    experts = []
+
+    def mixture(bank, x, weights, indices, *sizes, **named) -> torch.Tensor:
+        experts.append(indices.sort(-1).values.flatten(0, -2))
+        return inner(bank, x, weights, indices, *sizes, **named)
+
+    inner = getattr(module, "mixture", None)
+    with monkeypatch.context() as patched, torch.no_grad():
+        if inner:
+            patched.setattr(module, "mixture", mixture)
+        return model(*ref.others, ref.tokens).float(), experts
 
 
 @pytest.mark.parametrize("kind", TYPES)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-def test_load(kind: str, dtype: torch.dtype, tmp_path) -> None:
-    """`load` reads safetensors in the published layout, into the dtype that is asked for."""
-    if kind == "hy_v3" and dtype == torch.bfloat16:
-        pytest.xfail(ROUNDED)
-    model = saved(kind, tmp_path).load(tmp_path, dtype=dtype)
-    ref = reference_of(kind, 3)
-    assert {p.dtype for p in model.parameters()} == {dtype}
-    assert {b.dtype for b in model.buffers()} <= {torch.float32}
-    with torch.no_grad():
-        found = model(*ref.others, ref.tokens).float()
+def test_load(kind: str, tmp_path, monkeypatch) -> None:
+    """`load` reads safetensors in the published layout, into the dtype that is asked for.
+
+    In eight bits of precision, where two experts are as good as equal, a token may get another
+    one: what it says is another number then, not a rounded one. Few tokens may, and the others
+    are as near as the class itself is.
+    """
+    module, ref = saved(kind, tmp_path), reference_of(kind, 3)
     wanted = ref.logits(torch.float32)
-    if dtype == torch.float32:
-        assert distance(found, wanted) <= FLOAT32
-    else:  # eight bits of precision, and where two experts are as good as equal, another one
-        own = torch.zeros(())
-        if reference.runs_in_bfloat16(kind):
-            own = (ref.logits(torch.bfloat16).float() - wanted).square().mean().sqrt()
-        assert (found - wanted).square().mean().sqrt() <= max(0.05 * wanted.std(), 1.5 * own)
+    logits, experts = {}, {}
+    for dtype in (torch.float32, torch.bfloat16):
+        model = module.load(tmp_path, dtype=dtype)
+        assert {p.dtype for p in model.parameters()} == {dtype}
+        assert {b.dtype for b in model.buffers()} <= {torch.float32}
+        logits[dtype], experts[dtype] = with_experts(module, model, ref, monkeypatch)
+    assert distance(logits[torch.float32], wanted) <= FLOAT32
+    same = torch.ones(wanted.shape[:2].numel(), dtype=torch.bool)
+    for single, half in zip(experts[torch.float32], experts[torch.bfloat16], strict=True):
+        same &= (single == half).all(-1)
+    assert (~same).float().mean() <= 1 / 7
+    off = (logits[torch.bfloat16] - wanted).flatten(0, 1)[same].square().mean().sqrt()
+    own = torch.zeros(())
+    if reference.runs_in_bfloat16(kind):
+        own = (ref.logits(torch.bfloat16).float() - wanted).square().mean().sqrt()
+    assert off <= max(0.05 * wanted.std(), 1.5 * own)
 
 
 def test_load_refuses(tmp_path) -> None:
