@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from archdsl.axes import RestFactor, size
-from archdsl.dims import Dim, Opaque, substitute
+from archdsl.dims import Dim, substitute
 from archdsl.graph import Model, Module, Single
 from archdsl.nodes import (
     Along,
@@ -33,12 +33,10 @@ from archdsl.nodes import (
     Rearrange,
     Repeat,
 )
-from archdsl.ops import OPS
+from archdsl.ops import HIDDEN, Known, evaluated
 from archdsl.record import record
-from archdsl.symbols import SEEN, STREAM
+from archdsl.symbols import SEEN, STREAM, entry_tokens
 
-Known = float | bool | None
-"""A number, a truth, or None: not known."""
 At = Callable[[int, int], Known]
 """From the positions of a query and a key to what a value is there."""
 
@@ -51,8 +49,7 @@ band, not a triangle.
 _MOST_TOKENS = 1 << 20
 _MOST_VALUES = 2000
 _SAMPLE = 200
-HIDDEN_SCORE = -float("inf")
-HIDDEN, ENTRY, TOKEN = " ", ".", "#"
+UNSEEN, ENTRY, TOKEN = " ", ".", "#"
 """A cell: not seen, seen in an entry that stands for several tokens, seen itself."""
 
 
@@ -190,7 +187,7 @@ def _is_hiding(frame: _Frame, node: Node) -> bool:
     other = frame.module.nodes[node.args[2]].form
     if not isinstance(other, Number) or isinstance(other.value, Dim):
         return False
-    return frame.model.real(frame.module, other.value) == HIDDEN_SCORE
+    return frame.model.real(frame.module, other.value) == HIDDEN
 
 
 def _condition(frame: _Frame, softmax: int) -> list[tuple[_Frame, int]] | None:
@@ -220,16 +217,8 @@ def _parts(frame: _Frame, number: int) -> list[_Part]:
     if isinstance(node.form, Rearrange) and len(node.args) > 1:
         return [part for arg in node.args for part in _parts(frame, arg)]
     keys = [axis for axis in frame.axes(number) if frame.is_key(axis)]
-    every = _entries(frame.model.number(frame.module, keys[-1])) if keys else 0
+    every = entry_tokens(frame.model.number(frame.module, keys[-1])) if keys else 0
     return [_Part(_function(frame, number), every or 1)]
-
-
-def _entries(axis: Dim) -> int:
-    """The tokens that an entry stands for, where S // m is the axis; else 0."""
-    match axis.terms:
-        case (((((Opaque() as quotient, 1),), 1)),) if quotient.op == "//":
-            return quotient.b.value or 0
-    return 0
 
 
 def _function(frame: _Frame, number: int) -> At | None:
@@ -279,36 +268,10 @@ def _length(d: Dim) -> At | None:
 
 
 def _elementwise(op: str, args: list[At | None]) -> At | None:
-    """An operation at a pair. A truth may be known though one of its operands is not: what is
-    before a window is hidden, whatever an indexer chooses.
-    """
-    compute = OPS[op].value
-    if op == "select":
-        condition, then, other = args
-        if condition is None:
-            return None
-        return lambda q, k: _at(then if condition(q, k) else other, q, k)
-    if op in ("and", "or") and any(args):
-        decides = op == "or"
-
-        def joined(q: int, k: int) -> Known:
-            values = [_at(arg, q, k) for arg in args]
-            if decides in values:
-                return decides
-            return None if None in values else not decides
-
-        return joined
-    if compute is None or not all(args):
+    """An operation at a pair, where anything is known of its operands."""
+    if not any(args):
         return None
-
-    def at(q: int, k: int) -> Known:
-        values = [_at(arg, q, k) for arg in args]
-        try:
-            return None if None in values else compute(*values)
-        except (ArithmeticError, ValueError):
-            return None
-
-    return at
+    return lambda q, k: evaluated(op, [_at(arg, q, k) for arg in args])
 
 
 def _at(function: At | None, q: int, k: int) -> Known:
@@ -332,11 +295,11 @@ def _choice(frame: _Frame, scores: int, count: int | None) -> At | None:
     if count is None:
         return None
     keys = [axis for axis in frame.axes(scores) if frame.is_key(axis)]
-    every = (_entries(frame.model.number(frame.module, keys[-1])) if keys else 0) or 1
+    every = (entry_tokens(frame.model.number(frame.module, keys[-1])) if keys else 0) or 1
     score = _function(frame, scores)
 
     def hidden(q: int, k: int) -> bool:
-        return _at(score, q, k) == HIDDEN_SCORE
+        return _at(score, q, k) == HIDDEN
 
     @cache
     def candidates(q: int) -> float:
@@ -373,7 +336,7 @@ def _picture(parts: list[_Part]) -> Seen | None:
             marks = [_mark(part, q, k) for part in parts]
             if None in marks:
                 return None
-            row += TOKEN if TOKEN in marks else ENTRY if ENTRY in marks else HIDDEN
+            row += TOKEN if TOKEN in marks else ENTRY if ENTRY in marks else UNSEEN
         rows.append(row)
     return Seen(tuple(rows), tokens)
 
@@ -382,7 +345,7 @@ def _mark(part: _Part, q: int, k: int) -> str | None:
     truth = _at(part.at, q, k // part.every)
     if truth is None:
         return None
-    return (TOKEN if part.every == 1 else ENTRY) if truth else HIDDEN
+    return (TOKEN if part.every == 1 else ENTRY) if truth else UNSEEN
 
 
 def _tokens(part: _Part) -> int:
@@ -391,7 +354,7 @@ def _tokens(part: _Part) -> int:
     while tokens <= _MOST_TOKENS:
         last = tokens - 1
         places = [(2 * i + 1) * tokens // (2 * CELLS) for i in range(CELLS)]
-        shown = sum(_mark(part, last, k) not in (HIDDEN, None) for k in places)
+        shown = sum(_mark(part, last, k) not in (UNSEEN, None) for k in places)
         if 0 < shown <= _SHOWN * CELLS:
             return tokens
         tokens *= 2

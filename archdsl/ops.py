@@ -243,3 +243,38 @@ ROLES = (
     "expert", "feed_forward", "residual", "layer", "head", "plumbing",
 )  # fmt: skip
 """The closed list of roles; facts, colours and folding go by them."""
+
+
+Known = float | bool | None
+"""A number, a truth, or None: not known."""
+HIDDEN = -float("inf")
+"""A score that a mask hides."""
+LARGEST = 2**62
+"""Integers above this are not followed: tensors have 64 bits."""
+
+
+def evaluated(op: str, values: list[Known]) -> Known:
+    """An operation on numbers some of which may not be known. A result may be known though an
+    operand is not: what a window hides is hidden, whatever an indexer chooses.
+    """
+    match op, values:
+        case "and", [a, b]:
+            return False if False in (a, b) else None if None in (a, b) else True
+        case "or", [a, b]:
+            return True if True in (a, b) else None if None in (a, b) else False
+        case "select", [condition, yes, no]:
+            if condition is None:
+                return yes if yes == no else None
+            return yes if condition else no
+        case "multiply", _ if 0 in values:
+            return 0.0
+        case "add", _ if HIDDEN in values:
+            return HIDDEN
+    evaluate = OPS[op].value
+    if evaluate is None or None in values:
+        return None
+    try:
+        result = evaluate(*values)
+    except (ArithmeticError, ValueError):
+        return None
+    return None if isinstance(result, int) and abs(result) > LARGEST else result

@@ -121,6 +121,20 @@ def counts_entries(axis: Dim) -> bool:
     )
 
 
+def only_atom(axis: Dim) -> Opaque | None:
+    """The quotient or the bound that an axis is; None for others."""
+    match axis.terms:
+        case (((((Opaque() as atom, 1),), 1)),):
+            return atom
+    return None
+
+
+def entry_tokens(axis: Dim) -> int:
+    """The tokens that an entry stands for, where S // m is the axis; else 0."""
+    atom = only_atom(axis)
+    return (atom.b.value or 0) if atom is not None and atom.op == "//" else 0
+
+
 _OPEN = frozenset(map(ModelSymbol, AXES))
 
 

@@ -25,7 +25,7 @@ from typing import TypeVar
 
 from archdsl.axes import Cut, Factor, Item, Merge, Plan, RestFactor, cuts, factors, size
 from archdsl.diagnostic import Diagnostics
-from archdsl.dims import Dim, Opaque, product
+from archdsl.dims import Dim, product
 from archdsl.graph import Layers, Model, Module, Segment
 from archdsl.nodes import (
     Along,
@@ -54,20 +54,17 @@ from archdsl.nodes import (
     Zero,
 )
 from archdsl.nodes import Item as Result
-from archdsl.ops import OPS
+from archdsl.ops import HIDDEN, Known, evaluated
 from archdsl.record import record
 from archdsl.source import Span
-from archdsl.symbols import SEEN, STREAM
+from archdsl.symbols import SEEN, STREAM, entry_tokens, only_atom
 from archdsl.types import TensorType
 
-Known = float | bool | None
-"""A number, a truth, or None: not known."""
 At = Callable[[int, int], Known]
 """From the positions of a query and a key to what a value is there."""
 
 T = TypeVar("T")
 
-HIDDEN = -float("inf")
 _LEAST = (0, 1, 2, 3, 5, 8)
 _MOST = 40
 """Positions that are tried: these, those around numbers of the mask, not more than so many."""
@@ -317,7 +314,7 @@ class _Step:
 
             @cache  # what is used twice is evaluated once: a chain would double at each step
             def at(q: int, k: int) -> Known:
-                return _evaluated(op, [None if a is None else a(q, k) for a in ats])
+                return evaluated(op, [None if a is None else a(q, k) for a in ats])
 
         return Flow(
             any(flow.content for flow in args),
@@ -405,7 +402,7 @@ class _Step:
                         f"{self.module.block} looks at all tokens, later ones too, without a mask"
                     )
                     self.walk.report(self.node.span, message, _MASK_HELP, "future-mask")
-                elif k > q or _entries(axis):
+                elif k > q or entry_tokens(axis):
                     message = f"{flow.mask.title} sees the future: position {q} sees position {k}"
                     self.walk.report(flow.mask.span, message, _MASK_HELP, "future-mask")
                 else:
@@ -581,23 +578,9 @@ def _is_multiple(axis: Dim) -> bool:
     return False
 
 
-def _opaque(axis: Dim) -> Opaque | None:
-    """The quotient or the bound that an axis is."""
-    match axis.terms:
-        case (((((Opaque() as atom, 1),), 1)),):
-            return atom
-    return None
-
-
-def _entries(axis: Dim) -> int:
-    """The tokens that an entry stands for, where S // m is the axis; else 0."""
-    atom = _opaque(axis)
-    return (atom.b.value or 0) if atom is not None and atom.op == "//" else 0
-
-
 def _window(axis: Dim) -> int:
     """The tokens that a cache keeps, where min(S, w) is the axis; else 0."""
-    atom = _opaque(axis)
+    atom = only_atom(axis)
     if atom is None or atom.op != "min":
         return 0
     return atom.a.value or atom.b.value or 0
@@ -610,7 +593,7 @@ def _places(numbers: frozenset[int]) -> list[int]:
 
 def _outside(axis: Dim, numbers: frozenset[int]) -> Iterator[tuple[int, int]]:
     """Pairs of a query and a key that have to be hidden."""
-    last, every = _window(axis), _entries(axis)
+    last, every = _window(axis), entry_tokens(axis)
     places = _places(numbers | {last, every} - {0})
     for q in places:
         for k in dict.fromkeys((q + 1, *places)):
@@ -620,35 +603,6 @@ def _outside(axis: Dim, numbers: frozenset[int]) -> Iterator[tuple[int, int]]:
         if last and q >= last:
             yield q, q - last
             yield q, 0
-
-
-LARGEST = 2**62
-"""Integers above this are not followed: tensors have 64 bits."""
-
-
-def _evaluated(op: str, values: list[Known]) -> Known:
-    """An operation on numbers some of which may not be known."""
-    match op, values:
-        case "and", [a, b]:
-            return False if False in (a, b) else None if None in (a, b) else True
-        case "or", [a, b]:
-            return True if True in (a, b) else None if None in (a, b) else False
-        case "select", [condition, yes, no]:
-            if condition is None:
-                return yes if yes == no else None
-            return yes if condition else no
-        case "multiply", _ if 0 in values:
-            return 0.0
-        case "add", _ if HIDDEN in values:
-            return HIDDEN
-    evaluate = OPS[op].value
-    if evaluate is None or None in values:
-        return None
-    try:
-        result = evaluate(*values)
-    except (ArithmeticError, ValueError):
-        return None
-    return None if isinstance(result, int) and abs(result) > LARGEST else result
 
 
 def _first(values: Iterable[T | None]) -> T | None:
