@@ -14,7 +14,8 @@ import torch
 import archdsl
 from archdsl.elaborate.variants import ABOUT
 from archdsl.facts import FACTS
-from archdsl.parts import ByPath, Parameter
+from archdsl.graph import Model
+from archdsl.parts import ByPath, Parameter, parameters, submodules
 from archdsl.pipeline import Variant
 from archdsl.record import fields
 from emitted import code_of, on_meta, run
@@ -145,6 +146,49 @@ def test_layers_have_the_kinds_that_facts_name() -> None:
 
 
 # --- other settings -------------------------------------------------------------------------------
+
+
+NUMBER = re.compile(r"\b\d+\b")
+
+
+def made_of(model: Model) -> tuple[set[tuple[str, str]], set[str]]:
+    """Blocks and parameters by path, of the layers of a stack one."""
+    blocks = {(NUMBER.sub("i", path), x.block) for path, x in submodules(model).items()}
+    return blocks, {NUMBER.sub("i", path) for path in parameters(model)}
+
+
+@pytest.mark.parametrize("variant", [pytest.param(v, id=v.id) for v in variants().values()])
+def test_a_tiny_model_has_the_blocks_and_the_parameters_of_its_variant(variant: Variant) -> None:
+    assert variant.tiny is not None
+    assert made_of(variant.tiny) == made_of(variant.model)
+
+
+DECIDING = """use std.core: Linear, Embedding, RMSNorm, Identity
+model M(d, rank, wide, flag: bool = false, vocab = 50)(stream tokens: int[B, T]) -> [B, T, vocab]
+where rank % 3 == 0 {
+  embed = Embedding(vocab, d)
+  norm  = RMSNorm(d) if flag else Identity
+  mid   = Linear(d, d) if rank > 20 and wide > 20 else Identity
+  head  = Linear(d, vocab)
+  return tokens |> embed |> norm |> mid |> head
+}
+tiny M { d: 8  rank: 6  wide: 4  flag: false }
+variant Both = M(d: 64, rank: 24, wide: 48, flag: true) { context: 8 }
+variant None = M(d: 64, rank: 12, wide: 48) { context: 8 }
+"""
+
+
+def test_switches_and_deciding_numbers_of_a_tiny_model_are_the_variants() -> None:
+    """`tiny` says `flag: false`, and 6 and 4, where the layer asks for more than 20 of both."""
+    specs = archdsl.loads(DECIDING, "m.arch")
+    sizes = {"Both": (8, 24, 48), "None": (8, 6, 4)}
+    for name, numbers in sizes.items():
+        tiny = specs[name].tiny
+        assert tiny is not None
+        settings = {s.name: s.value for s in tiny.root.settings}
+        assert tuple(settings[x] for x in ("d", "rank", "wide")) == numbers
+        assert made_of(tiny) == made_of(specs[name].model)
+    assert made_of(specs["Both"].model) != made_of(specs["None"].model)
 
 
 def test_settings_are_values_by_name() -> None:

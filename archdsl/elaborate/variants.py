@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from itertools import chain, combinations, islice
 
 from archdsl import syntax as s
 from archdsl.check import apply, expressions, interface
@@ -345,12 +346,16 @@ def _unit(text: str) -> int:
     return 1
 
 
+_MOST_ATTEMPTS = 100
+"""Choices of numbers that are tried before a small model of the same structure is given up."""
+
+
 def tiny(unit: Unit, model: Model, diagnostics: Diagnostics) -> Model | None:
     """A model of the same structure at the size that `tiny` gives, or None where nothing does.
 
-    Integers come from `tiny`, or from defaults; everything else is as in the model: schedules, the
-    length of a `for i in n`, whose layers are written out, and counts of 0, of which the file has
-    nothing.
+    Integers come from `tiny`, or from defaults; everything else is as in the model: schedules,
+    switches, the length of a `for i in n`, whose layers are written out, counts of 0, of which the
+    file has nothing, and one or two numbers that decide what a block is made of.
     """
     decl = unit.variants.get(model.id)
     instance = None if decl is None else instance_of(unit, decl, Diagnostics())
@@ -371,7 +376,7 @@ def tiny(unit: Unit, model: Model, diagnostics: Diagnostics) -> Model | None:
     switches = {x.name.name for x in block.decl.settings if _is_switch(x)}
     at = sizes.model.span
 
-    def sized(fixed: dict[str, int | float]) -> Model | None:
+    def sized(fixed: dict[str, int | float], diagnostics: Diagnostics) -> Model | None:
         kept = (instance.given.keys() & lists) | fixed.keys() | switches
         entries = tuple(
             s.Arg(e.value, e.span, name=e.name) for e in sizes.entries if e.name.name not in kept
@@ -388,16 +393,18 @@ def tiny(unit: Unit, model: Model, diagnostics: Diagnostics) -> Model | None:
         plain = replace(decl, facts=(), doc="")
         return _checked(unit, Instance(block, given), plain, at, diagnostics)
 
-    small = sized(fixed)
-    if small is None or _build(small.root, {}) == _build(model.root, {}):
+    small, whole = sized(fixed, diagnostics), _build(model.root, {})
+    if small is None or _build(small.root, {}) == whole:
         return small
-    for entry in sizes.entries:  # the number that decides what a layer is made of stays as it is
-        name = entry.name.name
-        if name in numbers and name not in fixed and float(numbers[name]).is_integer():
-            other = sized(fixed | {name: numbers[name]})
-            if other is not None and _build(other.root, {}) == _build(model.root, {}):
-                return other
-    return small
+    names = [e.name.name for e in sizes.entries if e.name.name in numbers.keys() - fixed.keys()]
+    integers = [name for name in names if float(numbers[name]).is_integer()]
+    choices = chain(combinations(integers, 1), combinations(integers, 2))
+    for some in islice(choices, _MOST_ATTEMPTS):
+        attempt = Diagnostics()  # numbers that do not go together say nothing of the spec
+        other = sized(fixed | {name: numbers[name] for name in some}, attempt)
+        if other is not None and not attempt.items and _build(other.root, {}) == whole:
+            return other
+    return None
 
 
 def _build(module: Module, known: dict[int, object]) -> object:
