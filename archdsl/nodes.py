@@ -263,6 +263,11 @@ Form = (
     Input | Read | Number | Zero | Fill | Apply | Mixture | Item | Residual | Cache | Scan | Loop
     | Operation
 )  # fmt: skip
+_VALUES = (
+    Number, Zero, Fill, Item, Elementwise, Reduce, Along, Einsum, Rearrange, Repeat, Choose,
+    Positions, Arange,
+)  # fmt: skip
+"""Forms that compute a value and do nothing else."""
 Kept = Cache | Window | Scan
 """Forms for which decoding keeps something of the tokens."""
 
@@ -334,11 +339,24 @@ def every_node(nodes: Iterable[Node]) -> Iterator[Node]:
 
 
 def reordered(nodes: tuple[Node, ...], order: list[int]) -> tuple[Node, ...]:
-    """Nodes in another order, `order[i]` coming at place i."""
+    """Nodes in another order, `order[i]` coming at place i; those that `order` lacks fall away."""
     place = {old: new for new, old in enumerate(order)}
     return tuple(
         replace(nodes[old], args=tuple(place[a] for a in nodes[old].args)) for old in order
     )
+
+
+def used(nodes: tuple[Node, ...], outputs: tuple[int, ...]) -> set[int]:
+    """Nodes that an output depends on, and all that do more than compute a value: inputs, calls,
+    reads, caches, draws. A node that gives several results keeps all of them.
+    """
+    kept = {i for i, node in enumerate(nodes) if not isinstance(node.form, _VALUES)} | {*outputs}
+    for i in reversed(range(len(nodes))):  # operands stand before what uses them
+        if i in kept:
+            kept.update(nodes[i].args)
+    return kept | {
+        i for i, node in enumerate(nodes) if isinstance(node.form, Item) and kept & {*node.args}
+    }
 
 
 def items_of(nodes: tuple[Node, ...], i: int) -> dict[int, int]:

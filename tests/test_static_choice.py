@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from archdsl import pipeline
 from archdsl.source import Source
+from emitted import code_of
 
 WORDS = ("near", "far", "none")
 NAMES = {"int": ("a", "b", "c"), "float": ("r",), "bool": ("p", "q"), "word": ("w",)}
@@ -137,3 +138,23 @@ variant V = M({a}, {b}, {c}, {r}, {said[p]}, {said[q]}, {w}, {xs}) {{ }}
     checked = pipeline.check_source(Source("choice.arch", spec))
     assert not checked.diagnostics, "\n".join(d.text() for d in checked.diagnostics)
     assert checked.variants[0].facts.params == 3 * sum(widths), spec
+
+
+ONE_SIDE = """model M(d = 4, doubled: bool = true)(stream x: [B, T, d]) -> [B, T, d] {{
+  twice = 2 * exp(x)
+  half = exp(x) / 2
+  return twice if doubled else half
+}}
+variant V = M(doubled: {}) {{ context: 8 }}
+"""
+
+
+def test_what_only_the_side_not_taken_uses_is_not_computed() -> None:
+    for doubled, (kept, lost) in (("true", ("twice", "half")), ("false", ("half", "twice"))):
+        checked = pipeline.check_source(Source("m.arch", ONE_SIDE.format(doubled)))
+        assert not checked.diagnostics
+        [variant] = checked.variants
+        code = code_of(variant)
+        assert code.count("exp(") == 1 and lost not in code
+        names = {node.name for node in variant.model.root.nodes}
+        assert kept in names and lost not in names

@@ -22,7 +22,7 @@ from archdsl.check.scope import Scope
 from archdsl.check.values import Error, Float, Int, Recipe, Tensor, Value, describe, with_numbers
 from archdsl.diagnostic import Label
 from archdsl.dims import EQUAL, Dim, substitute
-from archdsl.nodes import Input, Node, reordered
+from archdsl.nodes import Input, Node, reordered, used
 from archdsl.reals import Ref, names, replace
 from archdsl.source import Span
 from archdsl.symbols import unmarked
@@ -142,8 +142,11 @@ def _symbol(symbols: dict[str, Dim], name: str) -> Dim:
 def inputs_first(
     nodes: tuple[Node, ...], outputs: tuple[int, ...]
 ) -> tuple[tuple[Node, ...], tuple[int, ...]]:
-    """Nodes with inputs that were made on the way moved behind the others; outputs follow."""
-    order = sorted(range(len(nodes)), key=lambda i: (not isinstance(nodes[i].form, Input), i))
+    """Nodes with inputs that were made on the way moved behind the others, without values that
+    only the side of a choice that was not taken would have used; outputs follow.
+    """
+    kept = used(nodes, outputs)
+    order = sorted(kept, key=lambda i: (not isinstance(nodes[i].form, Input), i))
     if order == list(range(len(nodes))):
         return nodes, outputs
     return reordered(nodes, order), tuple(order.index(o) for o in outputs)
