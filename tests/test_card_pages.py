@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import scenes
+from archdsl.graph import Layers, Segment
 from archdsl.nodes import Apply
 from archdsl.record import replace
 from archdsl.render.svg import to_svg
@@ -201,6 +202,11 @@ def test_the_frame_says_how_many_parameters_the_model_has(name: str) -> None:
     assert sum(float(found[2]) for found in pieces) == pytest.approx(200, abs=1)
 
 
+def layers_of(segments: tuple[Segment, ...]) -> int:
+    inner = (layers_of(x.item) if isinstance(x.item, tuple) else 1 for x in segments)
+    return sum(x.count * each for x, each in zip(segments, inner, strict=True))
+
+
 @pytest.mark.parametrize("name", pictured())
 def test_cells_say_which_layers_they_are(name: str) -> None:
     [strip] = [g for g in tree(name).iter(f"{SVG}g") if g.get("class") == "archdsl-strip"]
@@ -208,8 +214,11 @@ def test_cells_say_which_layers_they_are(name: str) -> None:
     told: list[int] = []
     for first, last, one in re.findall(r"layers ([\d,]+) to ([\d,]+)|layer ([\d,]+)\b", said):
         told += range(int(first or one), int(last or one) + 1)
-    towers = scenes.shown(name, "card").strip.towers  # each counts its own
-    counts = [count for _, count in towers] or [variants()[name].facts.layers]
+    variant = variants()[name]
+    root, counts = variant.model.root, [variant.facts.layers]
+    if len(root.inputs) > 1:  # towers side by side, each counts its own
+        stacks = [child.part for child in root.children if isinstance(child.part, Layers)]
+        counts = [layers_of(stack.segments) for stack in stacks]
     assert sorted(told) == sorted(layer for n in counts for layer in range(1, n + 1))
 
 

@@ -52,12 +52,22 @@ def test_experts_that_idle_are_paler() -> None:
     params = next(cost for cost in strip.costs if cost.name == "parameters")
     (column,) = params.columns
     assert all(part == whole for part, whole in column.shares[:3])
-    attention = 11_413_547_008 / 61
-    expert = 3 * 7168 * 2048
+    read = json.loads((CONFIGS / "deepseek-v3.json").read_text())
+    d, heads = read["hidden_size"], read["num_attention_heads"]
+    nope, rope, v = (read[f"{x}_head_dim"] for x in ("qk_nope", "qk_rope", "v"))
+    q_rank, kv_rank = read["q_lora_rank"], read["kv_lora_rank"]
+    queries = d * q_rank + q_rank + q_rank * heads * (nope + rope)
+    keys = d * (kv_rank + rope) + kv_rank + kv_rank * heads * (nope + v)
+    attention = queries + keys + heads * v * d
+    router = d * read["n_routed_experts"]  # the bias that balances is a buffer
+    expert = 3 * d * read["moe_intermediate_size"]
+    outside = 2 * d + attention + router + read["n_shared_experts"] * expert
+    active = outside + read["num_experts_per_tok"] * expert
+    every = outside + read["n_routed_experts"] * expert
+    assert len(column.shares) == read["num_hidden_layers"]
     for part, whole in column.shares[3:]:
         assert whole == 1.0
-        active = attention + 9 * expert + 7168 * 256
-        assert part == pytest.approx(active / (attention + 257 * expert + 7168 * 256), rel=1e-4)
+        assert part == pytest.approx(active / every, rel=1e-9)
 
 
 def test_bars_are_as_long_as_shares() -> None:
