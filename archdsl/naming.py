@@ -7,6 +7,7 @@ A plural counts (`kv_heads = 8` is "8 kv heads"), a `d_` is a width (`d_head = 1
 128"). Kinds of layers are told apart by what differs between them: "window 1,024", "no window".
 """
 
+import math
 import re
 from collections.abc import Container
 
@@ -195,8 +196,11 @@ def kind_name(module: Module, others: list[Module], most: int = 2) -> str:
 
 
 def _speaks(setting: Setting) -> bool:
-    """Whether a real setting changes something: a factor of 1 and an offset of 0 do not."""
-    return isinstance(setting.value, float) and setting.value not in (0, 1)
+    """Whether a real setting changes something: a factor of 1, an offset of 0 and a bound that is
+    infinite do not.
+    """
+    value = setting.value
+    return isinstance(value, float) and value not in (0, 1) and math.isfinite(value)
 
 
 def counted(name: str, value: int) -> str:

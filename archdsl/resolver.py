@@ -290,8 +290,17 @@ class Library:
         for name in (file.lost | self.meant | wrong) - names.keys():
             names[name] = Error()  # its declaration has been told to be wrong
         known = blocks.keys() | file.lost | wrong
+        of_models: set[tuple[type, str]] = set()
         for item in file.items:
-            if isinstance(item, s.TinyDecl | s.HubDecl) and item.model.name not in known:
+            if not isinstance(item, s.TinyDecl | s.HubDecl):
+                continue
+            word = "tiny" if isinstance(item, s.TinyDecl) else "hub"
+            if (type(item), item.model.name) in of_models:
+                message = f"{item.model.name} has a `{word}` already"
+                hint = "keep one" if word == "tiny" else "name all model types in one hub"
+                self.diagnostics.add("duplicate-name", message, item.model.span, help=hint)
+            of_models.add((type(item), item.model.name))
+            if item.model.name not in known:
                 hint = nearest(item.model.name, blocks)
                 message = f"there is no model {item.model.name} in this file"
                 self.diagnostics.add("unknown-name", message, item.model.span, help=hint)

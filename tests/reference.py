@@ -102,6 +102,24 @@ class Reference:
             tokens = torch.cat((tokens, fresh), 1)
         return tokens
 
+    @torch.no_grad()
+    def experts(self, dtype: torch.dtype) -> list[torch.Tensor]:
+        """The experts of each token [B T, top_k] in each layer that has some, in order: the
+        integers that modules of this name are called with.
+        """
+        model, seen = self._in(dtype), list[torch.Tensor]()
+
+        def called(_: torch.nn.Module, args: Any, named: Any) -> None:
+            given = [x for x in (*args, *named.values()) if isinstance(x, torch.Tensor)]
+            seen.extend(x for x in given if x.dtype in (torch.int64, torch.int32) and x.ndim > 1)
+
+        banks = [m for name, m in model.named_modules() if name.endswith(".experts")]
+        hooks = [m.register_forward_pre_hook(called, with_kwargs=True) for m in banks]
+        model(**self.fed(self.tokens), use_cache=False)
+        for hook in hooks:
+            hook.remove()
+        return [x.sort(-1).values.flatten(0, -2) for x in seen]
+
     def _in(self, dtype: torch.dtype) -> torch.nn.Module:
         if dtype == torch.float64 and is_wide(self.type):
             return self._wide

@@ -90,16 +90,22 @@ def test_hubs_know_what_the_class_reads(kind: str) -> None:
     config_class = CONFIG_MAPPING[kind]
     own = set(config_class().to_dict()) - set(PretrainedConfig().to_dict())
     own |= set(config_class.attribute_map)  # a file may use either name
-    around = {
+    for name in classes & set(dir(transformers)):
+        used = getattr(transformers, name)
+        read = {a or b for a, b in READ_BY_CLASSES.findall(source_of(used))}
+        around = fields_around(used.config_class)
+        own |= {key for key in read - around if is_key(used.config_class, key)}
+    assert own - known - configuration.BOOKKEEPING == set()
+
+
+def fields_around(config_class: type) -> set[str]:
+    """The fields of other configurations of its module: of what a class is a part of."""
+    return {
         key
         for other in vars(inspect.getmodule(config_class)).values()
         if inspect.isclass(other) and issubclass(other, PretrainedConfig) and other != config_class
         for key in reference.config_fields(other) - reference.config_fields(config_class)
-    }  # of what the class is a part of
-    for name in classes & set(dir(transformers)):
-        read = {a or b for a, b in READ_BY_CLASSES.findall(source_of(getattr(transformers, name)))}
-        own |= {key for key in read - around if is_key(config_class, key)}
-    assert own - known - configuration.BOOKKEEPING == set()
+    }
 
 
 def source_of(used: type) -> str:

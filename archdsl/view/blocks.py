@@ -233,7 +233,7 @@ def _head(root: Module, value: Value, module: Module) -> tuple[Line, ...]:
 
 def _badges(place: Place, module: Module, name: str) -> tuple[Badge, ...]:
     """What acts inside a block and is known by a name of its own: positions, norms. Attention that
-    has no positions, in a model in which the same block has them elsewhere, says so.
+    has no positions says so, where the same block has them elsewhere or nothing else has any.
     """
     if module.role not in ("attention", "recurrence"):
         return ()
@@ -245,7 +245,9 @@ def _badges(place: Place, module: Module, name: str) -> tuple[Badge, ...]:
             positions.setdefault(inner.title, badge)
         elif inner.role == "norm":
             norms.setdefault(_normed(path), badge)
-    if not positions and _has_positions(place.model.root, module.block, set()):
+    root = place.model.root
+    bare = module.role == "attention" and not _tells_positions(root, set())
+    if not positions and (bare or _has_positions(root, module.block, set())):
         about = "no position embedding: the order of tokens is in the mask alone"
         positions["NoPE"] = Badge(f"{name}.position", line("NoPE", "ink", 600), about)
     return (*positions.values(), *_norm_badges(norms))
@@ -304,3 +306,34 @@ def _has_positions(module: Module, block: str, seen: set[int]) -> bool:
         for child in module.children
         for _, inner in child.modules
     )
+
+
+def _tells_positions(module: Module, seen: set[int]) -> bool:
+    """Whether something in a module but masks tells where tokens stand: a block for positions, or
+    one that reads them.
+    """
+    if module.id in seen or _is_mask(module):
+        return False
+    seen.add(module.id)
+    reads = any(_reads(module, node) for node in module.nodes)
+    return (
+        module.role == "position"
+        or reads
+        or any(
+            _tells_positions(inner, seen) for child in module.children for _, inner in child.modules
+        )
+    )
+
+
+def _reads(module: Module, value: Value) -> bool:
+    """Whether a value comes from positions, but not through a mask."""
+    if not any(isinstance(module.nodes[arg].form, Positions) for arg in value.args):
+        return False
+    if not isinstance(value.form, Apply):
+        return True
+    return not all(_is_mask(m) for _, m in module.child(value.form.child).modules)
+
+
+def _is_mask(module: Module) -> bool:
+    """Whether a block says which keys are seen."""
+    return all(module.nodes[at].type.dtype == "bool" for at in module.outputs)

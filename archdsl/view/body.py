@@ -189,6 +189,8 @@ def _draw(
             mixture(draft, number, value)
         case Elementwise("multiply", experts) if experts:
             idle(draft, number, value)
+        case Item(index) if value.args[0] in draft.results:
+            draft.ends[number] = draft.results[value.args[0]][index]
         case Item():
             contract(draft, number, sources)
         case Loop(repeated, rounds) if _works(repeated) and not draft.place.bare:
@@ -266,8 +268,12 @@ def _splice(draft: Draft, number: int, value: Value, splice: Splice) -> None:
     for edge in splice.diagram.edges:
         for source in given.get(edge.source, (edge.source,)):
             draft.edges.append(replace(edge, source=source))
-    ends = (name for out in splice.outputs for end in out for name in given.get(end, (end,)))
-    draft.ends[number] = tuple(dict.fromkeys(ends))
+    results = tuple(
+        tuple(dict.fromkeys(name for end in out for name in given.get(end, (end,))))
+        for out in splice.outputs
+    )
+    draft.results[number] = results
+    draft.ends[number] = tuple(dict.fromkeys(name for out in results for name in out))
 
 
 def _positional(draft: Draft, value: Value) -> bool:

@@ -4,6 +4,8 @@ x [T, 4096] ── q · 4,096 ── RoPE ──┐
             ── k · 1,024 ── RoPE ── cached k ── Scaled dot-product attention ── o · 4,096
 """
 
+import math
+
 from archdsl import naming
 from archdsl.graph import BlockValue, Child, Experts, Model, Module, ModuleList
 from archdsl.nodes import Apply, Window
@@ -197,7 +199,9 @@ def _heart(model: Model, module: Module) -> tuple[Line, ...]:
 
 
 def _is_usual(model: Model, module: Module, number: float) -> bool:
-    """Whether a number changes nothing, guards a division, or is 1 by the root of a width."""
+    """Whether a number changes nothing, guards a division, bounds nothing, or is 1 by the root of a
+    width.
+    """
     widths = {
         axis.value
         for at in module.inputs
@@ -205,7 +209,7 @@ def _is_usual(model: Model, module: Module, number: float) -> bool:
         if axis.value
     }
     roots = any(abs(number * width**0.5 - 1) < 1e-6 for width in widths)
-    return number in (0, 1) or abs(number) <= 1e-4 or roots
+    return number in (0, 1) or abs(number) <= 1e-4 or math.isinf(number) or roots
 
 
 def computes(module: Module) -> bool:

@@ -84,18 +84,19 @@ Labelled = Callable[[Place, Value, str], Line]
 
 @dataclass(slots=True)
 class Draft:
-    """A diagram in the making. `ends[i]`: the drawn nodes that value i comes from. `carried`: which
-    value a wire from node to node brings. `passing`: wires of what is given to blocks inside a
-    node, which are drawn where nothing else tells where that comes from. `sinks`: nodes that stay
-    though no output comes from them. `steps`: of the pills of steps the value that
-    they give, and what they say. `given`: the nodes of inputs that only layers of another kind
-    have. `sums`: the nodes of sums of two computed values.
+    """A diagram in the making. `ends[i]`: the drawn nodes that value i comes from; `results[i]`:
+    the same for each of several results. `carried`: which value a wire from node to node brings.
+    `passing`: wires of what is given to blocks inside a node, which are drawn where nothing else
+    tells where that comes from. `sinks`: nodes that stay though no output comes from them. `steps`:
+    of the pills of steps the value that they give, and what they say. `given`: the nodes of inputs
+    that only layers of another kind have. `sums`: the nodes of sums of two computed values.
     """
 
     place: Place
     nodes: list[Node] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
     ends: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    results: dict[int, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
     carried: dict[tuple[str, str, str], int] = field(default_factory=dict)
     passing: list[Edge] = field(default_factory=list)
     sinks: list[str] = field(default_factory=list)
