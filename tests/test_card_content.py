@@ -143,7 +143,7 @@ def test_terms_of_a_sum_meet_in_one_plus(views: dict[str, View]) -> None:
 
 
 def test_a_loop_has_a_wire_back() -> None:
-    """From the wire of its result to what its input enters, inside its frame (Ouro)."""
+    """From the wire of its result on to the wire of what enters, below all that reads it (Ouro)."""
     (model,) = (
         p for p in arrange(scenes.shown("Ouro_2_6B", "card").tower, Sizes()).placed if p.inner
     )
@@ -152,17 +152,18 @@ def test_a_loop_has_a_wire_back() -> None:
     assert loop.inner is not None
     (back,) = (wire for wire in loop.inner.wires if wire.edge.form == "back")
     assert back.arrow and back.points[0] in loop.inner.dots
-    assert back.points[0].x == loop.inner.exit
+    assert back.points[0].x == loop.inner.exit and back.points[-1].x == loop.inner.entry
+    entering = [w for w in loop.inner.wires if w.edge.source == back.edge.target]
+    assert entering and all(w.points[1].y < back.points[-1].y < w.points[0].y for w in entering)
     (layers,) = (p for p in loop.inner.placed if p.node.id == "layers")
-    assert back.points[-1].y == layers.box.bottom
-    assert layers.box.x < back.points[-1].x < loop.inner.entry
     assert loop.box.x < min(point.x for point in back.points) < layers.box.x
 
 
 def test_positions_are_badges(views: dict[str, View]) -> None:
     badges = nodes(views["A"].tower)["layers.mix"].badges
     assert [plain(badge.label) for badge in badges] == ["RoPE"]
-    assert nodes(views["B"].tower)["layers.1.mix"].badges == ()
+    none = nodes(views["B"].tower)["layers.1.mix"].badges
+    assert [plain(badge.label) for badge in none] == ["NoPE"], "nothing tells where tokens stand"
 
 
 def test_second_lines_come_from_settings(views: dict[str, View]) -> None:

@@ -18,7 +18,7 @@ from archdsl.shown import asked
 from archdsl.theme import THEMES
 from archdsl.view import view
 from archdsl.view.words import short
-from models import pictured
+from models import MEANING, pictured
 
 PICTURES = Path(__file__).parent / "data" / "pictures"
 BOXES = ("85mm 100mm", "171mm 90mm", "140mm 180mm", "16:9")
@@ -41,6 +41,14 @@ def test_a_figure_keeps_every_rule_in_every_box(name: str) -> None:
         assert faults(scene) == [], box
         for theme in THEMES.values():
             assert illegible(text_colours(scene), theme(ALL[name].id).colours) == []
+
+
+@pytest.mark.parametrize("path", MEANING, ids=lambda path: path.stem)
+def test_cards_of_every_form_keep_every_rule(path: Path) -> None:
+    """A small spec for each thing that the language says."""
+    for variant in pipeline.check_path(path, path.name).variants:
+        for name in ("card", "compact"):
+            assert faults(drawn(variant, asked(view=name)).scene) == [], name
 
 
 @pytest.mark.parametrize("name", ["Llama3_8B", "Qwen3Next_80B_A3B", "DeepSeekV3_671B"])

@@ -24,9 +24,9 @@ from archdsl.view.types import Badge, Diagram, Edge, Node
 _LANE_SHARE = 0.85
 _BACK = 20.0
 """Room for the wire of a loop that goes back, at the left of all in its frame."""
-_BACK_BELOW, _BACK_ABOVE, _BACK_BESIDE, _BACK_ROOM = 27.0, 9.0, 24.0, 24.0
-"""How far below the upper border it begins, under the title, how far above the lower one it turns,
-how far beside what enters it ends, and the room there.
+_BACK_BELOW, _BACK_ABOVE = 27.0, 9.0
+"""How far below the upper border it begins, under the title, and how far above the lower one it
+ends.
 """
 _CHANNEL = 26.0
 """The least white between two towers, where the wire from one to the other runs."""
@@ -164,7 +164,7 @@ def arrange(
     if title and gaps:
         gaps[-1] = max(gaps[-1], _HEAD + max(0, plan.tracks[-1] - 1) * sizes.track)
     if diagram.loops and gaps:
-        gaps[0], gaps[-1] = max(gaps[0], _BACK_ROOM), max(gaps[-1], _HEAD)
+        gaps[-1] = max(gaps[-1], _HEAD)
     rows = _row_tops(heights, gaps)
     tops, bottoms = _levels(layers, rows, heights)
     placed = tuple(_place(cell, tops, inner) for cell in layers.cells.values())
@@ -180,33 +180,34 @@ def arrange(
 
 
 def _returning(loop: Arranged, diagram: Diagram) -> Arranged:
-    """A loop with the wire that brings what leaves it back to where values enter."""
-    first = next(node.id for node in diagram.nodes if node.form == "port")
-    begin = next((edge.target for edge in diagram.edges if edge.source == first), first)
-    box = next(item.box for item in loop.placed if item.node.id == begin)
-    last = next(
-        wire
-        for wire in loop.wires
-        if wire.points[-1].x == loop.exit and wire.points[-1].y == loop.frame.y
-    )
-    if last.edge.source == first:
+    """A loop with the wire that brings its result back, on to the wire of the value that enters:
+    below all that reads it.
+    """
+    first, last = diagram.nodes[0].id, diagram.nodes[-1].id
+    entering = [wire for wire in loop.wires if wire.edge.source == first]
+    ending = [wire for wire in loop.wires if wire.edge.target == last]
+    if not entering or len(ending) != 1 or ending[0].edge.source == first:
         return loop
-    frame = replace(loop.frame, x=loop.frame.x - _BACK, width=loop.frame.width + _BACK)
-    high, low = frame.y + _BACK_BELOW, frame.bottom - _BACK_ABOVE
-    lane = frame.x + _BACK * 0.75
+    bottom, room = loop.frame.bottom, 2 * _BACK_ABOVE
+    left = min(loop.frame.x, loop.reach.x) - _BACK  # the frame goes round what hangs at its left
+    frame = Box(left, loop.frame.y, loop.frame.right - left, loop.frame.height + room)
+    placed = tuple(
+        replace(item, box=item.box.moved(0.0, room)) if item.node.id == first else item
+        for item in loop.placed
+    )
+    wires = tuple(
+        replace(wire, points=(Point(wire.points[0].x, frame.bottom), *wire.points[1:]))
+        if wire in entering and wire.points[0].y > bottom - 0.5
+        else wire
+        for wire in loop.wires
+    )
+    lane, high, low = frame.x + _BACK * 0.75, frame.y + _BACK_BELOW, frame.bottom - _BACK_ABOVE
     start = Point(loop.exit, high)
-    if box.width > 2 * _BACK_BESIDE + 8.0:
-        beside = loop.entry - _BACK_BESIDE
-        end = [Point(lane, low), Point(beside, low), Point(beside, box.bottom)]
-    else:
-        end = [Point(lane, box.middle.y), Point(box.x, box.middle.y)]
-    points = (start, Point(lane, high), *end)
-    levels = (pair for pair in itertools.pairwise(points) if pair[0].y == pair[1].y)
-    hops = tuple(hop for a, b in levels for hop in over(loop.wires, a, b))
-    back = Wire(Edge(last.edge.source, begin, "back"), points, True, hops=hops)
-    reach = around([loop.reach, frame])
-    wires = (*loop.wires, back)
-    return replace(loop, wires=wires, frame=frame, reach=reach, dots=(*loop.dots, start))
+    points = (start, Point(lane, high), Point(lane, low), Point(loop.entry, low))
+    hops = tuple(over(wires, *points[:2]))
+    back = Wire(Edge(ending[0].edge.source, first, "back"), points, True, hops=hops)
+    reach, dots = around([loop.reach, frame]), (*loop.dots, start)
+    return replace(loop, placed=placed, wires=(*wires, back), frame=frame, reach=reach, dots=dots)
 
 
 def _gates(group: Arranged) -> Gates:

@@ -488,11 +488,12 @@ def _grow(view: View, plan: _Plan, frame: Frame) -> float:
     """How much larger a figure can be drawn; its header needs more lines then."""
     margin = plan.sizes.margin
     grow = frame.grow
+    least = max([plan.width, *(kind.box.right for kind in plan.legend)])
     while grow > 1.0:
         across = frame.width / grow - 2 * margin
         high = _header(view, plan.sizes, across)[1]
         down = (frame.height or _MOST_HEIGHT) / grow - 2 * margin - high
-        if across >= plan.width and down >= plan.height:
+        if across >= least and down >= plan.height:
             return grow
         grow -= 0.02
     return 1.0

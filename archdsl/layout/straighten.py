@@ -304,8 +304,9 @@ def _is_entry(route: Route, others: list[Route], _: _Move) -> bool:
     """Whether the end of a wire is on a group's lower border, with room for its name."""
     target = route.course[-1]
     ends = sorted((other.port, entry_width(other.edge)) for other in others)
-    border = target.x + (target.body or target.extent).right
-    return route.port <= border - BORDER_ROOM and all(
+    left = target.gates.left if target.gates else -(target.body or target.extent).left
+    right = target.x + (target.body or target.extent).right
+    return target.x + left + BORDER_ROOM <= route.port <= right - BORDER_ROOM and all(
         low + width <= high for (low, width), (high, _) in itertools.pairwise(ends)
     )
 

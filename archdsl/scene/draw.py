@@ -94,7 +94,7 @@ def wire(placed: Wire, sizes: Sizes) -> list[Item]:
             stroke="ink",
             width=sizes.line,
             source="" if forks else placed.edge.source,
-            target=placed.edge.target,
+            target="" if placed.edge.form == "back" else placed.edge.target,
         )
     ]
     if placed.arrow and len(placed.points) > 1:

@@ -251,7 +251,11 @@ def _boxes_free_of_lines(picture: _Picture) -> Iterator[str]:
 
 
 def _holds_end(shape: Rect | Circle | Text, line: Path, picture: _Picture) -> bool:
-    """Whether the line belongs inside the shape: what it joins on one side lies within."""
+    """Whether the line belongs inside the shape: what it joins on one side lies within, or all of
+    it where it begins and ends on other wires.
+    """
+    if not line.source and not line.target:
+        return all(shape.box.holds(Box(p.x, p.y, 0.0, 0.0)) for p in line.points)
     ends = (picture.named.get(line.source), picture.named.get(line.target))
     return any(end is not None and end is not shape and shape.box.holds(end.box) for end in ends)
 
@@ -313,7 +317,7 @@ def _beside(picture: _Picture, most: float) -> Iterator[tuple[_Piece, _Piece, fl
 
 def _crossings_hop(picture: _Picture) -> Iterator[str]:
     """Where wires of two nets meet, one makes an arc over the other. Only on a frame's border does
-    one wire end where another one starts.
+    one wire end where another one starts, and only one without a target ends on another one.
     """
     columns = [piece.at for piece in picture.upright]
     for level in picture.level:
@@ -323,7 +327,12 @@ def _crossings_hop(picture: _Picture) -> Iterator[str]:
                 continue
             spot = Point(upright.at, level.at)
             met = upright.low - _SLACK <= spot.y <= upright.high + _SLACK
-            if met and not (_is_end(spot, level.line) and _is_end(spot, upright.line)):
+            joins = not level.line.target and _is_near(spot, level.line.points[-1])
+            if (
+                met
+                and not joins
+                and not (_is_end(spot, level.line) and _is_end(spot, upright.line))
+            ):
                 yield (
                     f"the wires to {level.line.target!r} and {upright.line.target!r} meet at "
                     f"{_spot(spot)} without a hop"

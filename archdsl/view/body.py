@@ -318,7 +318,7 @@ def _loop(
             ends += [Edge(end, yields[-1].id) for end in out]
     nodes = (below, *(node for node in inner.nodes if node is not below), *yields, above)
     rounds = place.model.number(place.module, turns).value
-    loops = bool(repeated.states) and rounds != 1
+    loops = repeated.states == 1 and rounds != 1  # of several, a wire would not say which it is
     shown = Diagram(nodes, (*inner.edges, *dict.fromkeys(ends)), roomy=True, loops=loops)
     title = (line("loop", "quiet"),)
     node = Node(name, "group", title, "frame", inner=shown, count=rounds or 1)

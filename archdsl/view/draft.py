@@ -108,7 +108,13 @@ class Draft:
     def named(self, name: str) -> str:
         """An id that nothing in the diagram has."""
         base = f"{self.place.path}.{name}" if self.place.path else name
-        number = self.names[base] = self.names.get(base, 0) + 1
+        number = self.names.get(base, 0) + 1
+        if number > 1:  # parts of a stack have numbers too
+            parts = [node.inner.nodes for node in self.nodes if node.id == base and node.inner]
+            taken = {node.id for nodes in parts for node in nodes}
+            while f"{base}.{number}" in taken:
+                number += 1
+        self.names[base] = number
         return base if number == 1 else f"{base}.{number}"
 
     def add(self, node: Node, value: int, sources: tuple[tuple[str, ...], ...]) -> None:
