@@ -300,16 +300,28 @@ def _tensors(kept: object) -> Iterator[torch.Tensor]:
             yield from _tensors(part)
 
 
-@pytest.mark.parametrize("name", sorted(variants()))
-def test_smoke_run(name: str, tmp_path) -> None:
-    """`python model.py` runs the smallest size, anywhere, without archdsl."""
-    path = tmp_path / "model.py"
-    path.write_text(code_of(variants()[name]))
-    done = subprocess.run(
-        [sys.executable, "-I", path.name], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "with a cache the same" in done.stdout
+RUN_ALL = """
+import runpy, sys
+for path in sys.argv[1:]:
+    print(path)
+    runpy.run_path(path, run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize(
+    "spec", sorted({str(v.unit.file.source.name) for v in variants().values()})
+)
+def test_smoke_run(spec: str, tmp_path) -> None:
+    """`python model.py` runs the smallest size, anywhere, without archdsl: every variant of a file,
+    one after another.
+    """
+    names = [name for name, v in variants().items() if v.unit.file.source.name == spec]
+    for name in names:
+        (tmp_path / f"{name}.py").write_text(code_of(variants()[name]))
+    command = [sys.executable, "-I", "-c", RUN_ALL, *(f"{name}.py" for name in names)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("with a cache the same") == len(names)
 
 
 @pytest.mark.parametrize("name", sorted(variants()))
