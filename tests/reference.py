@@ -211,6 +211,7 @@ _SCHEDULES = (
     "layer_types",
     "layers_block_type",
     "mlp_layer_types",
+    "indexer_types",
     "no_rope_layers",
     "num_attention_heads_per_layer",
 )

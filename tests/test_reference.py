@@ -51,8 +51,14 @@ def test_every_parameter_reaches_the_logits(kind: str) -> None:
     direction = torch.randn(logits.shape, generator=torch.Generator().manual_seed(0))
     (logits * direction).sum().backward()
     learnt = [(n, p) for n, p in ref.model.named_parameters() if p.requires_grad]  # a router's bias
-    silent = [n for n, p in learnt if p.grad is None or not p.grad.any()]  # only chooses
-    assert not silent
+    silent = [(n, p) for n, p in learnt if p.grad is None or not p.grad.any()]  # only chooses
+    for name, parameter in silent:  # so do indexers, which the logits follow in steps
+        before = parameter.detach().clone()
+        with torch.no_grad():
+            parameter.neg_().add_(1)
+        assert not torch.equal(ref.logits(torch.float32), logits.detach()), name
+        with torch.no_grad():
+            parameter.copy_(before)
 
 
 @pytest.mark.parametrize("kind", reference.types())
