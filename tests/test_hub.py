@@ -79,7 +79,7 @@ def test_unknown_keys(name: str) -> None:
         assert re.search(message, str(error.value)), str(error.value)
 
 
-READ_BY_CLASSES = re.compile(r"\bconfig\.([a-z_][a-z_0-9]*)|getattr\((?:self\.)?config, \"(\w+)\"")
+READ_BY_CLASSES = re.compile(r"\bconfig\.([a-z_]\w*)|getattr\((?:self\.)?config, \"(\w+)\"")
 
 
 @pytest.mark.parametrize("kind", sorted({kind.partition("+")[0] for kind in reference.types()}))
