@@ -264,8 +264,8 @@ Form = (
     | Operation
 )  # fmt: skip
 _VALUES = (
-    Number, Zero, Fill, Item, Elementwise, Reduce, Along, Einsum, Rearrange, Repeat, Choose,
-    Positions, Arange,
+    Number, Zero, Fill, Item, Elementwise, Reduce, Along, Einsum, Rearrange, Repeat, Gather,
+    Choose, Positions, Arange,
 )  # fmt: skip
 """Forms that compute a value and do nothing else."""
 Kept = Cache | Window | Scan

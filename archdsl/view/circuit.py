@@ -115,8 +115,10 @@ def applied(place: Place, value: Value, name: str) -> Node | Splice | None:
             under = (line(parts, "quiet"),) if parts else ()
             title = line(module.title, "ink", SEMIBOLD if parts else REGULAR)
             return Node(name, "box", (title, *under), tooltip=described)
-        case "plumbing":
-            return Node(name, "pill", (line(module.title),)) if computes(module) else None
+        case "plumbing" if computes(module):
+            return Node(name, "pill", (line(module.title),))
+        case "plumbing":  # of several results each comes from what it is made of
+            return _spliced(place, value, module, name) if len(module.outputs) > 1 else None
         case role if role in _SHARED and _beside_a_bank(place.module, child):
             lines = (line("shared expert"), line(module.title, "quiet"))
             return Node(name, "box", lines, "shared", tooltip=described)
