@@ -109,6 +109,7 @@ BESIDE = {
     "qwen3_next": ["mtp.fc.weight", "mtp.layers.0.mlp.experts.5.up_proj.weight"],
     "qwen3_5_text": ["mtp.fc.weight", "model.visual.blocks.0.norm1.weight"],
     "qwen3_5_moe_text": ["mtp.fc.weight", "model.visual.blocks.0.norm1.weight"],
+    "hy_v4": ["model.mtp_layers.0.eh_proj.weight"],
     "deepseek_v32": ["model.layers.61.eh_proj.weight"],
     "glm_moe_dsa": ["model.layers.78.eh_proj.weight"],
     "bailing_hybrid": ["model.layers.42.eh_proj.weight"],
