@@ -291,6 +291,11 @@ def _lanes(layers: Layers, residual: list[Edge], sizes: Sizes) -> list[Route]:
         levels[level].append((low, high))
         route.lane = base + level * 12.0
         _enter_from_lane(route, layers)
+    for target in {id(route.course[-1]): route.course[-1] for route in routes}.values():
+        beside = [route for route in routes if route.course[-1] is target and route.side]
+        beside.sort(key=lambda route: route.lane or 0.0)  # the outer ones pass over the inner ones
+        for number, route in enumerate(beside, 1):
+            route.height = number / (len(beside) + 1)
     return routes
 
 
@@ -414,10 +419,11 @@ def _drawn(
             start = points[-1].x
         points += [Point(start, height), Point(piece.end, height)]
     if route.side:
-        middle = (tops[id(target)] + bottoms[id(target)]) / 2
+        low, high = bottoms[id(target)], tops[id(target)]
+        entry = low + (high - low) * route.height
         points += [
-            Point(points[-1].x, middle),
-            Point(_flank(target, route.side), middle),
+            Point(points[-1].x, entry),
+            Point(_flank(target, route.side), entry),
         ]
     else:
         straight = abs(points[-1].x - route.port) <= STRAIGHT

@@ -36,8 +36,9 @@ class Route:
     """A wire before heights are known: the gaps' pieces it takes, and how it enters its target.
 
     `side` is -1 or 1 when it enters an operator from the left or right, 0 from below. `hooked`: it
-    comes up close beside the operator, to enter it from that side. `room`: how far right of its end
-    the next one may be, with the label between.
+    comes up close beside the operator, to enter it from that side. `height`: how far up its target
+    it enters from a side, of 1. `room`: how far right of its end the next one may be, with the
+    label between.
     """
 
     edge: Edge
@@ -47,6 +48,7 @@ class Route:
     side: int = 0
     lane: float | None = None
     hooked: bool = False
+    height: float = 0.5
     room: float = 0.0
 
     @property
