@@ -1,18 +1,29 @@
 """Models of several inputs: towers side by side, each in a frame with its input below."""
 
+from pathlib import Path
+
 import pytest
 
-from archdsl import theme
+from archdsl import pipeline, theme
 from archdsl.layout.arrange import Arranged, Placed, arrange
 from archdsl.layout.narrow import Limits, narrowed
 from archdsl.scene.shapes import written
+from archdsl.shown import asked
 from archdsl.text import plain
 from archdsl.theme import Sizes
+from archdsl.view import View, view
 from archdsl.view.types import Diagram
 from models import variants
 from scenes import scene, shown
 
+PICTURES = Path(__file__).parent / "data" / "pictures"
 PAIRS = ["T5_Small", "Transformer_Base"]
+
+
+def mine(name: str) -> View:
+    """The card of a spec in data/pictures/."""
+    (variant,) = pipeline.check_path(PICTURES / f"{name}.arch", name).variants
+    return view(variant.model, variant.facts, asked("card"))
 
 
 def frames(arranged: Arranged) -> dict[str, Placed]:
@@ -42,6 +53,16 @@ def test_what_the_encoder_gives_goes_into_the_decoder(name: str) -> None:
     assert decoder.inner is not None
     starts = [w.points[0] for w in decoder.inner.wires if w.edge.entry == "memory"]
     assert [(start.x, start.y) for start in starts] == [(end.x, end.y)]
+
+
+def test_a_tensor_under_two_names_comes_in_once_and_goes_to_both() -> None:
+    tower = mine("memory_under_two_names").tower
+    arranged = arrange(tower, Sizes())
+    (wire,) = (wire for wire in arranged.wires if wire.edge.form == "across")
+    inner = frames(arranged)["Readers"].inner
+    assert inner is not None
+    starts = {w.edge.entry: w.points[0] for w in inner.wires if w.edge.entry}
+    assert starts == {"memory": wire.points[-1], "pages": wire.points[-1]}
 
 
 @pytest.mark.parametrize("name", PAIRS)

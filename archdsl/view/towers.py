@@ -118,7 +118,8 @@ def _inputs_behind(diagram: Diagram, inputs: list[str]) -> dict[str, frozenset[s
 
 
 def _port(tower: _Tower, edge: Edge) -> str:
-    return f"{tower.id}.{edge.entry or 'given'}"
+    """Where a tensor comes into a tower: in one place, under however many names it is read."""
+    return f"{tower.id}.{edge.source}"
 
 
 def _frame(tower: _Tower, diagram: Diagram, across: list[Edge]) -> Node:
