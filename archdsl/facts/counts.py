@@ -419,12 +419,22 @@ class Counts:
         """Runs of equal layers in order, as (count, module). A layer that is made of layers counts
         as these.
         """
-        return _joined(
-            run
+        return _joined(run for _, layers in self.layers_of_parts for run in layers)
+
+    @cached_property
+    def layers_of_parts(self) -> tuple[tuple[str, tuple[tuple[int, Module], ...]], ...]:
+        """As `schedule`, those of each part of the model by its name."""
+        return tuple(
+            (
+                child.name,
+                _joined(
+                    run
+                    for count, module in in_order(child)
+                    if module.role != "embedding"
+                    for run in _times(count, _layers_inside(module))
+                ),
+            )
             for child in self.model.root.children
-            for count, module in in_order(child)
-            if module.role != "embedding"
-            for run in _times(count, _layers_inside(module))
         )
 
     @cached_property

@@ -103,14 +103,12 @@ def with_costs(strip: Strip | None, counts: Facts) -> Strip | None:
         words.tokens(at): [(layer.kept[n], layer.kept[n]) for layer in layers]
         for n, at in enumerate(contexts)
     }
-    flops = [layer.flops[-1] for layer in layers]
+    flops = [(layer.flops[-1], layer.flops[-1]) for layer in layers]
     costs = [
         *_cost("parameters", words.short, "quiet", {"dark: active" if idle else "": params}),
         *_cost("cache", words.size, "cached", kept),
+        *_cost("FLOPs", words.flops, "neutral", {f"at {words.tokens(contexts[-1])}": flops}),
     ]
-    if sum(flops) <= counts.work.flops(contexts[-1], prefill=False):  # else a layer alone is more
-        column = {f"at {words.tokens(contexts[-1])}": [(each, each) for each in flops]}
-        costs += _cost("FLOPs", words.flops, "neutral", column)
     shares = [[whole for _, whole in c.shares] for cost in costs for c in cost.columns]
     if all(max(column) - min(column) < _DIFFERS for column in shares):
         return strip
