@@ -31,8 +31,11 @@ from archdsl.nodes import (
     Einsum,
     Elementwise,
     Input,
+    Item,
     Mixture,
     Node,
+    Rearrange,
+    Repeat,
 )
 from archdsl.record import record
 from archdsl.roles import COMPUTING, at_work, slots, wraps
@@ -191,16 +194,19 @@ class Counts:
 
     @cached_property
     def _heads(self) -> frozenset[str]:
-        """Children of the root whose result the model returns, perhaps scaled or capped."""
-        nodes = self.model.root.nodes
+        """Children of the root whose result the model returns, perhaps scaled, capped or moved.
+        Layers are none: of a model without a head their result comes out.
+        """
+        root = self.model.root
         heads: set[str] = set()
-        waiting = list(self.model.root.outputs)
+        waiting = list(root.outputs)
         while waiting:
-            node = nodes[waiting.pop()]
+            node = root.nodes[waiting.pop()]
             match node.form:
-                case Apply(child):
-                    heads.add(child)
-                case Elementwise():
+                case Apply(name):
+                    if not _holds_layers(root.child(name)):
+                        heads.add(name)
+                case Elementwise() | Rearrange() | Repeat() | Item():
                     waiting += node.args
         return frozenset(heads)
 
@@ -516,6 +522,14 @@ def _per_token(kept: Iterable[Cached]) -> int:
     for cached in kept:
         totals[cached.every] = totals.get(cached.every, 0) + cached.bytes
     return sum(total // every for every, total in totals.items())
+
+
+def _holds_layers(child: Child) -> bool:
+    """Whether a part of the model is a stack or a layer, or has one inside."""
+    return isinstance(child.part, Layers) or any(
+        module.role == "layer" or any(map(_holds_layers, module.children))
+        for _, module in child.modules
+    )
 
 
 def in_order(child: Child) -> Iterator[tuple[int, Module]]:
