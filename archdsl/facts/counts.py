@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING
 from archdsl.axes import Plan, factors
 from archdsl.dims import Dim, product, substitute
 from archdsl.facts.caches import Cached, Held, caches, keeps, once, states
-from archdsl.facts.sizes import BYTES
 from archdsl.facts.steps import number, steps
 from archdsl.graph import Child, Experts, Layers, Model, Module, ModuleList, Single, runs
 from archdsl.nodes import (
@@ -276,24 +275,24 @@ class Counts:
     @cached_property
     def state_bytes(self) -> int:
         """Bytes of what recurrences and windows of tokens keep, however long the context."""
-        return sum(held.bytes for held in self.states) + BYTES["float"] * self.once_numbers
+        return sum(held.bytes for held in (*self.states, *self.once))
 
     @cached_property
-    def once_numbers(self) -> int:
-        """Numbers kept of the whole of an input that does not stream."""
-        return 0 if self.flow.plain else once(self.model, self.flow, self.model.root, False)
+    def once(self) -> tuple[Held, ...]:
+        """What is kept of the whole of an input that does not stream, those alike as one."""
+        return once(self.model, self.flow, of_positions=False)
 
     @cached_property
-    def source_numbers_per_token(self) -> int:
-        """Numbers kept of each position of an input that does not stream."""
-        return 0 if self.flow.plain else once(self.model, self.flow, self.model.root, True)
+    def source(self) -> tuple[Held, ...]:
+        """What is kept of each position of an input that does not stream, those alike as one."""
+        return once(self.model, self.flow, of_positions=True)
 
     @cached_property
     def source_bytes_per_token(self) -> int:
         """Bytes kept of each position of an input that does not stream, beside the cache: keys and
         values of cross-attention, and what they are made of.
         """
-        return BYTES["float"] * self.source_numbers_per_token
+        return sum(held.bytes for held in self.source)
 
     def kv_bytes(self, context: int) -> int:
         """Bytes of the whole cache at a context of so many tokens, for one sequence, states and
