@@ -53,3 +53,56 @@ def test_a_new_row_is_on_the_cards_that_ask_for_it(monkeypatch: pytest.MonkeyPat
     assert panels.panel(model, Facts(model), ()).rows == before
     asked = panels.panel(model, Facts(model), ("tied",)).rows
     assert [row.name for row in asked] == ["tied embeddings", "depth"]
+
+
+RESULTS = {
+    "layers(x)": ("d", 0),
+    "norm(layers(x))": ("d", 0),
+    "backbone(x)": ("d", 0),
+    "head(layers(x))": ("vocab", 1),
+    "30 * tanh(head(layers(x)) / 30)": ("vocab", 1),
+    "rearrange[B T vocab -> B T vocab 1](head(layers(x)))": ("vocab, 1", 1),
+    "repeat[B T vocab -> B T 2 vocab](head(layers(x)))": ("2, vocab", 1),
+    "first * second": ("vocab", 2),
+}
+"""What a model returns, its last axes, and how many times `vocab` numbers a head makes for it."""
+
+FEED = "MLP(d, 2 * d)"
+LAYERS = (
+    f"stack(TransformerLayer(RMSNorm(d), GQA(d, 2), {FEED}), 2 * SingleLayer(RMSNorm(d), {FEED}))"
+)
+PARTS = {
+    "norm": "RMSNorm(d)",
+    "layers": LAYERS,
+    "backbone": "Backbone(d)",
+    "head": "Linear(d, vocab)",
+    "wide": "Linear(d, 2 * vocab)",
+}
+HALVES = "first, second = rearrange[B T (vocab + vocab) -> B T vocab, B T vocab](wide(layers(x)))"
+
+
+@pytest.mark.parametrize("result", RESULTS)
+def test_what_makes_the_result_is_the_head_and_layers_are_not(result: str) -> None:
+    d, vocab = 6, 10
+    axes, times = RESULTS[result]
+    body = [HALVES, f"return {result}"] if "first" in result else [f"return {result}"]
+    parts = [f"{name} = {part}" for name, part in PARTS.items() if f"{name}(" in " ".join(body)]
+    lines = "\n".join(["embed = Embedding(vocab, d)", *parts, "x = embed(tokens)", *body])
+    text = f"""
+use std.core: Embedding, Linear, MLP, RMSNorm, SingleLayer, TransformerLayer
+use std.attention: GQA
+block Backbone(d)(x: [B, T, d]) -> [B, T, d] {{
+layers = {LAYERS}
+return layers(x)
+}}
+model M(d, vocab)(stream tokens: int[B, T]) -> [B, T, {axes}] {{
+{lines}
+}}
+variant V = M(d: {d}, vocab: {vocab}) {{}}
+"""
+    checked = pipeline.check_source(Source("head.arch", text), tiny=False)
+    assert not checked.diagnostics, checked.diagnostics[0].text()
+    facts = checked.variants[0].facts
+    assert facts.head_flops == 2 * d * times * vocab
+    if not times:
+        assert dict(facts.parts).get("head", 0) <= d, "layers count as what they are made of"

@@ -5,15 +5,21 @@ from pathlib import Path
 
 import pytest
 
+from archdsl import pipeline
 from archdsl.facts.layers import costs
 from archdsl.scene.shapes import Cells, Group, shapes, written
 from models import variants
 from scenes import scene, shown
 
-CONFIGS = Path(__file__).parent / "data" / "configs"
+DATA = Path(__file__).parent / "data"
+CONFIGS, MEANING = DATA / "configs", DATA / "meaning"
 CONTEXTS = (8192, 131_072)
 OUTSIDE = ("LongCat_Flash_Lite", "Qwen3_8_Flash_Next")
 """Models whose tables of n-grams keep the last tokens, outside of their layers."""
+MULTIPLIED_OUTSIDE = ("DeepSeekV4_Flash", "DeepSeekV4_Pro", "Gemma4_E2B", *OUTSIDE)
+"""Models that multiply more than the head outside of their layers: streams, tables of n-grams and
+of layers.
+"""
 ONE_INPUT = [name for name, v in variants().items() if len(v.model.root.inputs) == 1]
 
 
@@ -26,13 +32,45 @@ def test_layers_together_cost_what_the_model_does(name: str) -> None:
     idle = sum(count * (cost.params - cost.active) for count, cost in runs)
     assert params <= facts.params
     assert idle == facts.params - facts.active, "only layers have experts that idle"
-    rounds = 4 if name == "Ouro_2_6B" else 1  # its stack is applied so often, and keeps each time
     outside = {
-        facts.kv_bytes(context) - rounds * sum(count * cost.kept[at] for count, cost in runs)
+        facts.kv_bytes(context) - sum(count * cost.kept[at] for count, cost in runs)
         for at, context in enumerate(CONTEXTS)
     }
     assert len(outside) == 1, "no cache that grows stands outside of layers"
     assert 0 <= outside.pop() <= (facts.state_bytes if name in OUTSIDE else 0)
+    if not facts.streams:
+        return
+    others = {
+        facts.work.flops(context, prefill=False) - sum(n * cost.flops[at] for n, cost in runs)
+        for at, context in enumerate(CONTEXTS)
+    }
+    assert len(others) == 1, "no work that grows stands outside of layers"
+    rest = others.pop() - facts.head_flops
+    assert 0 < rest <= 2 * (facts.params - params) if name in MULTIPLIED_OUTSIDE else rest == 0
+
+
+def test_a_layer_costs_what_it_does_in_all_rounds() -> None:
+    """Of `layers` in a loop, of `last` in the loop and once more."""
+    checked = pipeline.check_path(MEANING / "loop_of_layers.arch", "loop_of_layers.arch")
+    once, four = (costs(variant.facts, CONTEXTS) for variant in checked.variants)
+    for (_, one), (_, all_rounds), rounds in zip(once, four, (4, 4, 2.5), strict=True):
+        assert all_rounds.params == one.params
+        assert all_rounds.kept == tuple(rounds * kept for kept in one.kept)
+        assert all_rounds.flops == tuple(rounds * flops for flops in one.flops)
+    for variant, runs in zip(checked.variants, (once, four), strict=True):
+        for at, context in enumerate(CONTEXTS):
+            kept = sum(count * cost.kept[at] for count, cost in runs)
+            assert kept == variant.facts.kv_bytes(context)
+            whole = variant.facts.work.flops(context, prefill=False)
+            layers = sum(count * cost.flops[at] for count, cost in runs)
+            assert whole - layers == variant.facts.head_flops
+
+
+def test_layers_that_are_told_which_keys_to_see_have_flops_beside_them() -> None:
+    """GLM-5.2: an indexer chooses keys for layers after its own."""
+    strip = shown("GLM5_2", "card").strip
+    assert strip is not None
+    assert [cost.name for cost in strip.costs] == ["parameters", "cache", "FLOPs"]
 
 
 def test_windows_stop_where_the_configuration_says() -> None:

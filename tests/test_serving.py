@@ -161,6 +161,8 @@ def test_heads_are_split_and_stand_on_several_devices_where_they_are_few(
     facts = variants()[row["variant"]].facts
     kept = sum(size(cached, 64, row["devices"]) for cached in facts.caches)
     assert kept // sizes.PART == row["kv_bytes_per_token"]
+    of_source = serving(facts, Load(100, 3, devices=row["devices"])).source_bytes
+    assert of_source == 3 * 100 * row.get("source_bytes_per_token", 0)
 
 
 @pytest.mark.parametrize("devices", [2, 4, 8, 16, 64])

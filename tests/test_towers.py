@@ -1,18 +1,29 @@
 """Models of several inputs: towers side by side, each in a frame with its input below."""
 
+from pathlib import Path
+
 import pytest
 
-from archdsl import theme
+from archdsl import pipeline, theme
 from archdsl.layout.arrange import Arranged, Placed, arrange
 from archdsl.layout.narrow import Limits, narrowed
 from archdsl.scene.shapes import written
+from archdsl.shown import asked
 from archdsl.text import plain
 from archdsl.theme import Sizes
+from archdsl.view import View, view
 from archdsl.view.types import Diagram
 from models import variants
 from scenes import scene, shown
 
+PICTURES = Path(__file__).parent / "data" / "pictures"
 PAIRS = ["T5_Small", "Transformer_Base"]
+
+
+def mine(name: str) -> View:
+    """The card of a spec in data/pictures/."""
+    (variant,) = pipeline.check_path(PICTURES / f"{name}.arch", name).variants
+    return view(variant.model, variant.facts, asked("card"))
 
 
 def frames(arranged: Arranged) -> dict[str, Placed]:
@@ -44,6 +55,16 @@ def test_what_the_encoder_gives_goes_into_the_decoder(name: str) -> None:
     assert [(start.x, start.y) for start in starts] == [(end.x, end.y)]
 
 
+def test_a_tensor_under_two_names_comes_in_once_and_goes_to_both() -> None:
+    tower = mine("memory_under_two_names").tower
+    arranged = arrange(tower, Sizes())
+    (wire,) = (wire for wire in arranged.wires if wire.edge.form == "across")
+    inner = frames(arranged)["Decoder"].inner
+    assert inner is not None
+    starts = {w.edge.entry: w.points[0] for w in inner.wires if w.edge.entry}
+    assert starts == {"memory": wire.points[-1], "pages": wire.points[-1]}
+
+
 @pytest.mark.parametrize("name", PAIRS)
 def test_each_tower_has_a_strip_that_begins_at_one(name: str) -> None:
     strip = shown(name, "card").strip
@@ -52,6 +73,16 @@ def test_each_tower_has_a_strip_that_begins_at_one(name: str) -> None:
     words = written(scene(name, "card"))
     assert words.count("1") == words.count("6") == 2
     assert "12" not in words
+
+
+def test_stacks_of_one_frame_have_one_part_of_the_strip() -> None:
+    """It is called as the frame: after the longest stack in it."""
+    seen = mine("memory_under_two_names")
+    assert seen.strip is not None
+    assert seen.strip.towers == (("Encoder", 2), ("Decoder", 7))
+    assert {"Encoder", "Decoder"} == frames(arrange(seen.tower, Sizes())).keys()
+    kinds = [seen.strip.kinds[cell].name for cell in seen.strip.cells]
+    assert kinds == ["Transformer block"] * 2 + ["Decoder block"] * 4 + ["Reader"] * 3
 
 
 def test_one_table_of_two_texts_is_marked_in_both_towers() -> None:

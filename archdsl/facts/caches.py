@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from archdsl.dims import Dim, product
 from archdsl.facts.sizes import BYTES, PART
@@ -89,16 +90,24 @@ def keeps(model: Model, module: Module) -> bool:
 
 def kept_in(model: Model, module: Module) -> list[Kept]:
     """What all applications in a module keep of one sequence."""
-    met: dict[Kept, int] = {}
     parts = (
         replace(kept, times=kept.times * times)
         for times, inner in keeping_parts(model, module)
         for kept in kept_in(model, inner)
     )
-    for kept in (*_own(model, module), *parts):
+    return list(_together((*_own(model, module), *parts)))
+
+
+AnyKept = TypeVar("AnyKept", Cached, Held, Kept)
+
+
+def _together(all_kept: Iterable[AnyKept]) -> tuple[AnyKept, ...]:
+    """Those alike as one."""
+    met: dict[AnyKept, int] = {}
+    for kept in all_kept:
         alone = replace(kept, times=1)
         met[alone] = met.get(alone, 0) + kept.times
-    return [replace(kept, times=times) for kept, times in met.items()]
+    return tuple(replace(kept, times=times) for kept, times in met.items())
 
 
 def _own(model: Model, module: Module) -> Iterator[Kept]:
@@ -144,15 +153,24 @@ def one_sequence(model: Model, module: Module, t: TensorType) -> list[Dim]:
     return [a for a in model.shape(module, t) if a.name != BATCH]
 
 
-def once(model: Model, levels: Flow, module: Module, of_positions: bool) -> int:
-    """Numbers that are computed with the first token and kept, of each position of an input that
-    does not stream, or of the whole input.
+def once(model: Model, levels: Flow, of_positions: bool) -> tuple[Held, ...]:
+    """What is computed with the first token and kept, of each position of an input that does not
+    stream, or of the whole input. Those alike as one.
     """
-    total = 0
+    if levels.plain:
+        return ()
+    return _together(_once(model, levels, model.root, of_positions))
+
+
+def _once(model: Model, levels: Flow, module: Module, of_positions: bool) -> Iterator[Held]:
     for i in levels.kept(module):
-        axes = one_sequence(model, module, module.nodes[i].type)
-        if of_positions == any(a.symbols() for a in axes):
-            total += _fixed(axes)
+        kept = module.nodes[i].type
+        axes = one_sequence(model, module, kept)
+        of_input = [n for n, axis in enumerate(axes) if axis.symbols()]
+        if of_positions == bool(of_input):
+            # Heads stand before the positions; of a whole input, before two axes of an entry.
+            heads = of_input[0] if of_input else int(len(axes) > 2)
+            yield Held(_fixed(axes[:heads]), _fixed(axes[heads:]), kept.dtype)
     for times, inner in keeping_parts(model, module):
-        total += times * once(model, levels, inner, of_positions)
-    return total
+        for held in _once(model, levels, inner, of_positions):
+            yield replace(held, times=held.times * times)

@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING
 from archdsl.axes import Plan, factors
 from archdsl.dims import Dim, product, substitute
 from archdsl.facts.caches import Cached, Held, caches, keeps, once, states
-from archdsl.facts.sizes import BYTES
 from archdsl.facts.steps import number, steps
 from archdsl.graph import Child, Experts, Layers, Model, Module, ModuleList, Single, runs
 from archdsl.nodes import (
@@ -31,8 +30,11 @@ from archdsl.nodes import (
     Einsum,
     Elementwise,
     Input,
+    Item,
     Mixture,
     Node,
+    Rearrange,
+    Repeat,
 )
 from archdsl.record import record
 from archdsl.roles import COMPUTING, at_work, slots, wraps
@@ -191,16 +193,19 @@ class Counts:
 
     @cached_property
     def _heads(self) -> frozenset[str]:
-        """Children of the root whose result the model returns, perhaps scaled or capped."""
-        nodes = self.model.root.nodes
+        """Children of the root whose result the model returns, perhaps scaled, capped or moved.
+        Layers are none: of a model without a head their result comes out.
+        """
+        root = self.model.root
         heads: set[str] = set()
-        waiting = list(self.model.root.outputs)
+        waiting = list(root.outputs)
         while waiting:
-            node = nodes[waiting.pop()]
+            node = root.nodes[waiting.pop()]
             match node.form:
-                case Apply(child):
-                    heads.add(child)
-                case Elementwise():
+                case Apply(name):
+                    if not _holds_layers(root.child(name)):
+                        heads.add(name)
+                case Elementwise() | Rearrange() | Repeat() | Item():
                     waiting += node.args
         return frozenset(heads)
 
@@ -270,24 +275,24 @@ class Counts:
     @cached_property
     def state_bytes(self) -> int:
         """Bytes of what recurrences and windows of tokens keep, however long the context."""
-        return sum(held.bytes for held in self.states) + BYTES["float"] * self.once_numbers
+        return sum(held.bytes for held in (*self.states, *self.once))
 
     @cached_property
-    def once_numbers(self) -> int:
-        """Numbers kept of the whole of an input that does not stream."""
-        return 0 if self.flow.plain else once(self.model, self.flow, self.model.root, False)
+    def once(self) -> tuple[Held, ...]:
+        """What is kept of the whole of an input that does not stream, those alike as one."""
+        return once(self.model, self.flow, of_positions=False)
 
     @cached_property
-    def source_numbers_per_token(self) -> int:
-        """Numbers kept of each position of an input that does not stream."""
-        return 0 if self.flow.plain else once(self.model, self.flow, self.model.root, True)
+    def source(self) -> tuple[Held, ...]:
+        """What is kept of each position of an input that does not stream, those alike as one."""
+        return once(self.model, self.flow, of_positions=True)
 
     @cached_property
     def source_bytes_per_token(self) -> int:
         """Bytes kept of each position of an input that does not stream, beside the cache: keys and
         values of cross-attention, and what they are made of.
         """
-        return BYTES["float"] * self.source_numbers_per_token
+        return sum(held.bytes for held in self.source)
 
     def kv_bytes(self, context: int) -> int:
         """Bytes of the whole cache at a context of so many tokens, for one sequence, states and
@@ -419,12 +424,22 @@ class Counts:
         """Runs of equal layers in order, as (count, module). A layer that is made of layers counts
         as these.
         """
-        return _joined(
-            run
+        return _joined(run for _, layers in self.layers_of_parts for run in layers)
+
+    @cached_property
+    def layers_of_parts(self) -> tuple[tuple[str, tuple[tuple[int, Module], ...]], ...]:
+        """As `schedule`, those of each part of the model by its name."""
+        return tuple(
+            (
+                child.name,
+                _joined(
+                    run
+                    for count, module in in_order(child)
+                    if module.role != "embedding"
+                    for run in _times(count, _layers_inside(module))
+                ),
+            )
             for child in self.model.root.children
-            for count, module in in_order(child)
-            if module.role != "embedding"
-            for run in _times(count, _layers_inside(module))
         )
 
     @cached_property
@@ -506,6 +521,14 @@ def _per_token(kept: Iterable[Cached]) -> int:
     for cached in kept:
         totals[cached.every] = totals.get(cached.every, 0) + cached.bytes
     return sum(total // every for every, total in totals.items())
+
+
+def _holds_layers(child: Child) -> bool:
+    """Whether a part of the model is a stack or a layer, or has one inside."""
+    return isinstance(child.part, Layers) or any(
+        module.role == "layer" or any(map(_holds_layers, module.children))
+        for _, module in child.modules
+    )
 
 
 def in_order(child: Child) -> Iterator[tuple[int, Module]]:

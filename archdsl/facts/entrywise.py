@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from archdsl.dims import Dim
 from archdsl.facts import seen as masks
 from archdsl.facts.known import HIDDEN, LONG, PLAIN, Known, Piece, computed
@@ -27,9 +29,10 @@ def constant(step: Step, value: Real | Dim) -> Known:
     real = step.account.model.real(step.module, value)
     if real is None:
         return PLAIN
-    if real == -float("inf"):
+    if real == -math.inf:
         return HIDDEN
-    return Known(line=Line(int(real))) if real == int(real) else PLAIN
+    whole = math.isfinite(real) and real == int(real)
+    return Known(line=Line(int(real))) if whole else PLAIN
 
 
 def elementwise(step: Step, op: str, args: list[Known]) -> Known:

@@ -179,9 +179,9 @@ def serving(facts: Counts, load: Load) -> Serving:
     """What it takes to serve a model under a load. Raises ValueError for a load that is none."""
     load = _sound(load)
     held = weights.whole if load.devices == 1 else share(facts.model, load.devices)
-    source = load.batch * load.context * facts.source_numbers_per_token * load.kv_width
-    once = facts.once_numbers * load.computed
-    state = load.batch * (sum(size(h, load.computed, load.devices) for h in facts.states) + once)
+    source = load.context * _source(facts, load)
+    kept = (*facts.states, *facts.once)
+    state = load.batch * sum(size(held, load.computed, load.devices) for held in kept)
     read = weights.read(facts.model, facts.flow, load.batch, held)
     cached = facts.work.read(load.context, load.kv_width, load.devices)
     result = Serving(
@@ -226,10 +226,15 @@ def cache(facts: Counts, load: Load, reserved: bool = False) -> int:
     return load.batch * total
 
 
+def _source(facts: Counts, load: Load) -> int:
+    """What is kept of a position of an input that does not stream, as `cache`."""
+    return load.batch * sum(size(held, load.kv_width, load.devices) for held in facts.source)
+
+
 def _fit(facts: Counts, load: Load, result: Serving, reserved: bool) -> int | None:
     """The longest context that fits, 0 where none does; None where any does."""
     assert load.memory is not None
-    each = load.batch * facts.source_numbers_per_token * load.kv_width
+    each = _source(facts, load)
     room = (load.memory - result.weights_bytes - result.state_bytes) * PART
 
     def fits(context: int) -> bool:

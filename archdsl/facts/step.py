@@ -8,7 +8,7 @@ from archdsl.dims import Dim
 from archdsl.facts.known import PLAIN, Known
 from archdsl.facts.tally import Account, Tally
 from archdsl.graph import Module
-from archdsl.nodes import Node
+from archdsl.nodes import Apply, Node
 from archdsl.record import record
 
 
@@ -26,6 +26,13 @@ class Step:
     def node(self) -> Node:
         """The node itself."""
         return self.nodes[self.place]
+
+    @property
+    def part(self) -> str:
+        """The part of the model that it applies, "" inside of one."""
+        form = self.node.form
+        here = self.module is self.account.model.root
+        return form.child if here and isinstance(form, Apply) else ""
 
     @property
     def shape(self) -> tuple[Dim, ...]:

@@ -20,7 +20,8 @@ ONE = Dim.number(1)
 class Tally:
     """Work as it is met in one application: FLOPs for each pair of a query and a key that it sees,
     under None those without pairs. `open` are the linear maps of which it is not decided how they
-    are computed, `here` the caches that are read.
+    are computed, `here` the caches that are read. `layers` has what of it the layers do, those that
+    are asked for, by the part of the model and the module.
     """
 
     pairs: dict[Seen | None, Dim]
@@ -28,17 +29,27 @@ class Tally:
     reads: list[tuple[Dim, Read]]
     open: set[int]
     here: dict[Kept, dict[Seen | None, None]]
+    layers: dict[tuple[str, int], Tally]
 
     def count(self, cost: Dim, seen: Seen | None = None) -> None:
         """Adds FLOPs."""
         self.pairs[seen] = self.pairs.get(seen, NOTHING) + cost
 
-    def add(self, other: Tally, times: Dim) -> None:
-        """What another application does, so often."""
+    def add(self, other: Tally, times: Dim, part: str = "") -> None:
+        """What another application does, so often, in a part of the model."""
         for seen, cost in other.pairs.items():
             self.count(cost * times, seen)
         self.either.extend((times * often, choice) for often, choice in other.either)
         self.reads.extend((times * often, read) for often, read in other.reads)
+        for (inside, module), own in other.layers.items():
+            self.layers.setdefault((inside or part, module), fresh()).add(own, times)
+
+    def as_layer(self, module: int) -> None:
+        """All of it is what one layer does."""
+        own = fresh()
+        self.layers.clear()
+        own.add(self, ONE)
+        self.layers["", module] = own
 
     def work(self) -> Work:
         """As a value."""
@@ -50,7 +61,7 @@ class Tally:
 
 def fresh() -> Tally:
     """A tally of nothing yet."""
-    return Tally({}, [], [], set(), {})
+    return Tally({}, [], [], set(), {}, {})
 
 
 def _joined(reads: Iterable[tuple[Dim, Read]]) -> tuple[tuple[Dim, Read], ...]:

@@ -59,27 +59,40 @@ ONE = Dim.number(1)
 
 def work(model: Model, levels: Flow) -> Work:
     """The work of a model."""
-    return work_of(model, levels, model.root)
+    return _tally(model, levels, frozenset()).work()
 
 
-def work_of(model: Model, levels: Flow, module: Module) -> Work:
-    """The work of a part of a model, such as one of its layers, whatever it is given."""
+def work_of_layers(
+    model: Model, levels: Flow, layers: frozenset[int]
+) -> dict[tuple[str, int], Work]:
+    """What of the work of a model its layers do, of all applications together, by the part of the
+    model that applies them and the number of their module. A layer is told what the model tells it:
+    which keys a layer before it chose.
+    """
+    return {key: own.work() for key, own in _tally(model, levels, layers).layers.items()}
+
+
+def _tally(model: Model, levels: Flow, layers: frozenset[int]) -> Tally:
     account = Account(model, {}, set(), {}, {}, numbers())
-    walk = _Walk(account, levels, {})
-    outputs, met = walk.module(module, [PLAIN] * len(module.inputs))
+    walk = _Walk(account, levels, {}, layers)
+    outputs, met = walk.module(model.root, [PLAIN] * len(model.root.inputs))
     for known in outputs:
         account.end(met, known)
     account.close(met, ())
-    return met.work()
+    return met
 
 
 @entity
 class _Walk:
-    """The walk through all applications of a model, those that are told the same things once."""
+    """The walk through all applications of a model, those that are told the same things once.
+
+    `layers` are the modules whose work is told apart.
+    """
 
     account: Account
     levels: Flow
     done: dict[object, tuple[list[Known], Tally]]
+    layers: frozenset[int]
 
     def module(self, module: Module, inputs: Sequence[Known]) -> tuple[list[Known], Tally]:
         """What is known of a module's results, and its work."""
@@ -93,6 +106,8 @@ class _Walk:
         values = self.nodes(tally, module, module.nodes, given, once)
         outputs = [values[i][0] for i in module.outputs]
         self.account.close(tally, outputs)
+        if module.id in self.layers:
+            tally.as_layer(module.id)
         if alone and not any(known.numbered for known in outputs):
             self.done[key] = outputs, tally
         return outputs, tally
@@ -168,7 +183,7 @@ class _Walk:
         if isinstance(child.part, Single):
             ((_, inner),) = child.at(form)
             outputs, tally = self.module(inner, [*plain, *_given(inner, context)])
-            step.tally.add(tally, ONE)
+            step.tally.add(tally, ONE, step.part)
             step.tally.open.update(tally.open)
             return outputs
         plain = [step.account.end(step.tally, known) for known in plain]
@@ -177,7 +192,7 @@ class _Walk:
         if isinstance(child.part, ModuleList):
             for count, inner in child.at(form):
                 outputs, tally = self.module(inner, [*plain, *_given(inner, context)])
-                step.tally.add(tally, Dim.number(count))
+                step.tally.add(tally, Dim.number(count), step.part)
                 outputs = [step.account.end(step.tally, known) for known in outputs]
             return [PLAIN] * len(step.node.types)
         return self.stack(step, child, form, plain, context)
@@ -196,7 +211,7 @@ class _Walk:
                 outputs, tally = self.module(layer, inputs)
                 after = [step.account.end(step.tally, known) for known in outputs]
                 often = left if after == list(carried) else 1
-                step.tally.add(tally, Dim.number(often))
+                step.tally.add(tally, Dim.number(often), step.part)
                 carried, left = after, left - often
         return list(carried)
 

@@ -99,17 +99,16 @@ def with_costs(strip: Strip | None, counts: Facts) -> Strip | None:
         return strip
     params = [(layer.active, layer.params) for layer in layers]
     idle = any(layer.active != layer.params for layer in layers)
-    costs = [_cost("parameters", words.short, "quiet", {"dark: active" if idle else "": params})]
     kept = {
         words.tokens(at): [(layer.kept[n], layer.kept[n]) for layer in layers]
         for n, at in enumerate(contexts)
     }
-    if any(size for column in kept.values() for size, _ in column):
-        costs.append(_cost("cache", words.size, "cached", kept))
-    flops = [layer.flops[-1] for layer in layers]
-    if sum(flops) <= counts.work.flops(contexts[-1], prefill=False):  # else a layer alone is more
-        column = {f"at {words.tokens(contexts[-1])}": [(each, each) for each in flops]}
-        costs.append(_cost("FLOPs", words.flops, "neutral", column))
+    flops = [(layer.flops[-1], layer.flops[-1]) for layer in layers]
+    costs = [
+        *_cost("parameters", words.short, "quiet", {"dark: active" if idle else "": params}),
+        *_cost("cache", words.size, "cached", kept),
+        *_cost("FLOPs", words.flops, "neutral", {f"at {words.tokens(contexts[-1])}": flops}),
+    ]
     shares = [[whole for _, whole in c.shares] for cost in costs for c in cost.columns]
     if all(max(column) - min(column) < _DIFFERS for column in shares):
         return strip
@@ -121,14 +120,18 @@ def _cost(
     written: Callable[[int], str],
     tone: str,
     columns: dict[str, list[tuple[int, int]]],
-) -> Cost:
-    """Columns of one scale: the most that a layer has, what idles included."""
+) -> Iterator[Cost]:
+    """Columns of one scale: the most that a layer has, what idles included. None where no layer has
+    any.
+    """
     most = max(whole for column in columns.values() for _, whole in column)
+    if not most:
+        return
     shares = (
         CostColumn(label, tuple((part / most, whole / most) for part, whole in column))
         for label, column in columns.items()
     )
-    return Cost(name, f"full: {written(most)}", tone, tuple(shares))
+    yield Cost(name, f"full: {written(most)}", tone, tuple(shares))
 
 
 def _kind_tones(layers: list[Module], sizes: list[int]) -> list[tuple[str, bool]]:

@@ -317,18 +317,25 @@ def spot(diagram: Diagram, path: str, title: str = "") -> str:
 
 
 def parted(strip: Strip | None, model: Model, diagram: Diagram) -> Strip | None:
-    """A strip of layers in parts, where its layers are those of towers side by side."""
+    """A strip of layers in parts, one for each frame, where its layers are those of towers side by
+    side.
+    """
     if strip is None or diagram.stacked is None:
         return strip
-    parts = [
-        (plain(frame.lines[0]), child.length)
-        for child in model.root.children
-        for frame in diagram.nodes
-        if frame.inner is not None and isinstance(child.part, Layers)
-        if any(node.id == child.name for node in frame.inner.nodes)
-    ]
-    whole = sum(count for _, count in parts) == len(strip.cells)
-    return replace(strip, towers=tuple(parts)) if whole and len(parts) > 1 else strip
+    frames = {node.id: node for node in diagram.nodes if node.inner is not None}
+    holder = {
+        inner.id: id for id, frame in frames.items() if frame.inner for inner in frame.inner.nodes
+    }
+    cells: dict[str, tuple[int, ...]] = dict.fromkeys(frames, ())
+    seen = 0
+    for child in model.root.children:
+        if isinstance(child.part, Layers) and child.name in holder:
+            cells[holder[child.name]] += strip.cells[seen : seen + child.length]
+            seen += child.length
+    if seen != len(strip.cells):
+        return strip
+    towers = tuple((plain(frames[id].lines[0]), len(own)) for id, own in cells.items())
+    return replace(strip, cells=tuple(itertools.chain(*cells.values())), towers=towers)
 
 
 def swatched(diagram: Diagram, strip: Strip | None) -> Diagram:

@@ -17,7 +17,7 @@ from archdsl.view.types import Diagram, Edge, Node
 
 @record
 class _Tower:
-    """A tower in the making: the name of its stack, the input below it, its nodes."""
+    """A tower in the making: the name of its longest stack, the input below it, its nodes."""
 
     name: str
     below: str
@@ -34,7 +34,8 @@ def framed(model: Model, diagram: Diagram, inputs: list[str], above: str) -> Dia
     stack, and what depends on several with the input that streams. It stays as it is where these
     are fewer than two, or where more goes from one to another than one tensor.
     """
-    stacks = [child.name for child in model.root.children if isinstance(child.part, Layers)]
+    children = model.root.children
+    stacks = {child.name: child.length for child in children if isinstance(child.part, Layers)}
     towers = _towers(diagram, inputs, above, stacks)
     inside = {name: tower for tower in towers for name in tower.inside}
     owner = inside | {tower.below: tower for tower in towers}
@@ -73,8 +74,12 @@ def framed(model: Model, diagram: Diagram, inputs: list[str], above: str) -> Dia
     return Diagram(nodes, tuple(edges), roomy=True, stacked=diagram)
 
 
-def _towers(diagram: Diagram, inputs: list[str], above: str, stacks: list[str]) -> list[_Tower]:
-    """The towers of a diagram; the last is that of the last input, which streams."""
+def _towers(
+    diagram: Diagram, inputs: list[str], above: str, stacks: dict[str, int]
+) -> list[_Tower]:
+    """The towers of a diagram, from the layers of each stack; the last is that of the last input,
+    which streams.
+    """
     behind = _inputs_behind(diagram, inputs)
     groups: dict[frozenset[str], set[str]] = defaultdict(set)
     for node in diagram.nodes:
@@ -84,11 +89,11 @@ def _towers(diagram: Diagram, inputs: list[str], above: str, stacks: list[str]) 
     towers: list[_Tower] = []
     for name in inputs:
         own = groups.get(frozenset((name,)), set())
-        if name == inputs[-1] and several & set(stacks):
+        if name == inputs[-1] and several & stacks.keys():
             own = own | several
         held = [stack for stack in stacks if stack in own]
         if held:
-            towers.append(_Tower(held[-1], name, frozenset(own)))
+            towers.append(_Tower(max(held, key=lambda s: stacks[s]), name, frozenset(own)))
     return towers
 
 
@@ -118,7 +123,8 @@ def _inputs_behind(diagram: Diagram, inputs: list[str]) -> dict[str, frozenset[s
 
 
 def _port(tower: _Tower, edge: Edge) -> str:
-    return f"{tower.id}.{edge.entry or 'given'}"
+    """Where a tensor comes into a tower: in one place, under however many names it is read."""
+    return f"{tower.id}.{edge.source}"
 
 
 def _frame(tower: _Tower, diagram: Diagram, across: list[Edge]) -> Node:
