@@ -202,6 +202,8 @@ class Counts:
         while waiting:
             node = root.nodes[waiting.pop()]
             match node.form:
+                case Apply(name) if all(_only_computes(m) for _, m in root.child(name).modules):
+                    waiting += node.args
                 case Apply(name):
                     if not _holds_layers(root.child(name)):
                         heads.add(name)
@@ -521,6 +523,11 @@ def _per_token(kept: Iterable[Cached]) -> int:
     for cached in kept:
         totals[cached.every] = totals.get(cached.every, 0) + cached.bytes
     return sum(total // every for every, total in totals.items())
+
+
+def _only_computes(module: Module) -> bool:
+    """Whether a block is a function of its inputs: a scale, a cap."""
+    return module.role == "plumbing" and not module.params and not module.children
 
 
 def _holds_layers(child: Child) -> bool:

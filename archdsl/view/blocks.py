@@ -11,7 +11,15 @@ from archdsl.roles import COMPUTING, at_work, chooses
 from archdsl.shown import USUAL_DEPTH
 from archdsl.text import Line, line
 from archdsl.view import words
-from archdsl.view.circuit import branches, circuit, computes, opened, tooltip, width_label
+from archdsl.view.circuit import (
+    branches,
+    circuit,
+    computes,
+    function_label,
+    opened,
+    tooltip,
+    width_label,
+)
 from archdsl.view.draft import Kind, Place, child_of
 from archdsl.view.types import Badge, Case, Node, Sketch, Tone
 
@@ -44,7 +52,7 @@ def block(place: Place, value: Value, module: Module, name: str) -> Node | None:
     if place.bare and (module.role in ("linear", "plumbing") or not _owns(module)):
         return None
     if module.role == "plumbing" and not module.params:
-        return Node(name, "pill", (line(module.title),)) if computes(module) else None
+        return Node(name, "pill", (function_label(module),)) if computes(module) else None
     return replace(titled(place, value, module, name), tooltip=described)
 
 
@@ -214,8 +222,10 @@ def _table(parent: Module, value: Value, module: Module) -> str:
 
 
 def _is_head(root: Module, value: Value) -> bool:
-    last = [node for node in root.nodes if isinstance(node.form, Apply)][-1:]
-    return value in last and root.child(child_of(value)).modules[0][1].role == "linear"
+    applied = [node for node in root.nodes if isinstance(node.form, Apply)]
+    made_by = [(node, root.child(child_of(node)).modules[0][1]) for node in applied]
+    last = [(node, module) for node, module in made_by if module.role != "plumbing"][-1:]
+    return any(node is value and module.role == "linear" for node, module in last)
 
 
 def _head(root: Module, value: Value, module: Module) -> tuple[Line, ...]:

@@ -116,7 +116,7 @@ def applied(place: Place, value: Value, name: str) -> Node | Splice | None:
             title = line(module.title, "ink", SEMIBOLD if parts else REGULAR)
             return Node(name, "box", (title, *under), tooltip=described)
         case "plumbing" if computes(module):
-            return Node(name, "pill", (line(module.title),))
+            return Node(name, "pill", (function_label(module),))
         case "plumbing":  # of several results each comes from what it is made of
             return _spliced(place, value, module, name) if len(module.outputs) > 1 else None
         case role if role in _SHARED and _beside_a_bank(place.module, child):
@@ -212,6 +212,13 @@ def _is_usual(model: Model, module: Module, number: float) -> bool:
     }
     roots = any(abs(number * width**0.5 - 1) < 1e-6 for width in widths)
     return number in (0, 1) or abs(number) <= 1e-4 or math.isinf(number) or roots
+
+
+def function_label(module: Module) -> Line:
+    """A block that is a function, with its numbers: "Softcap 30"."""
+    numbers = [s.value for s in module.settings if isinstance(s.value, float)]
+    said = [steps.written(n) for n in numbers if n not in (0, 1) and abs(n) > 1e-4]
+    return line(" ".join([module.title, ", ".join(said)]).strip())
 
 
 def computes(module: Module) -> bool:
