@@ -288,7 +288,7 @@ def test_a_recurrence_is_drawn_as_what_it_does_to_one_token() -> None:
         kept = [node.lines for node in circuit.nodes if node.tone == "cached"]
         assert ["".join(run.text for run in lines[0]) for lines in kept] == ["state M", "next M"]
         sizes = {"".join(run.text for run in lines[1]) for lines in kept}
-        assert sizes == {"48 × 128 × 128" if "3.8" in variant.model.name else "32 × 128 × 128"}
+        assert sizes == {" × ".join(str(variant.settings[x]) for x in ("v_heads", "d_k", "d_v"))}
         told = [
             "".join(run.text for run in node.lines[0])
             for node in circuit.nodes

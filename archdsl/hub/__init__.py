@@ -85,7 +85,8 @@ def imported(
     try:
         own = _own(specs, folder or Path.cwd(), file, diagnostics)
         if not diagnostics.items:
-            outcome = _imported(config, name, file, ignore, own, diagnostics)
+            read = configuration.decoded(dict(config))
+            outcome = _imported(read, name, file, ignore, own, diagnostics)
     except (RecursionError, TooLarge):
         diagnostics.add("too-large", "this configuration is too deep or too large", None, name=file)
     if outcome is None or diagnostics.items:

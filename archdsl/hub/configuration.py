@@ -55,6 +55,18 @@ CLOSE = 0.85
 Path = tuple[str, ...]
 
 
+def decoded(value: Any) -> Any:
+    """JSON with the numbers that transformers 5 writes as objects, `{"__float__": "Infinity"}`."""
+    match value:
+        case {"__float__": "Infinity" | "-Infinity" | "NaN" as number} if len(value) == 1:
+            return float(number)
+        case dict():
+            return {key: decoded(inner) for key, inner in value.items()}
+        case list():
+            return [decoded(inner) for inner in value]
+    return value
+
+
 def record(
     config: Mapping[str, Any], file: str, diagnostics: Diagnostics, path: Path = ()
 ) -> Record | None:
