@@ -3,6 +3,7 @@
 import copy
 import inspect
 import json
+import math
 import re
 from pathlib import Path
 
@@ -393,3 +394,14 @@ def test_a_configuration_inside_another_one_has_the_keys_of_the_format(tmp_path:
     ):
         with pytest.raises(SpecError, match=re.escape(key)):
             imported(changed)
+
+
+def test_infinite_numbers_as_transformers_writes_them() -> None:
+    config = reference.tiny_config("granitemoehybrid")
+    texts = [
+        hub.imported({**config, "time_step_limit": [0.0, number]}, name="tiny").text
+        for number in (math.inf, {"__float__": "Infinity"})
+    ]
+    assert texts[0] == texts[1]
+    with pytest.raises(SpecError, match="does not meet a requirement"):
+        hub.imported({**config, "time_step_limit": [0.0, {"__float__": "-Infinity"}]})
