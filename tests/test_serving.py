@@ -4,6 +4,7 @@ import csv
 import io
 import itertools
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -302,6 +303,38 @@ def test_sizes_are_read_as_people_write_them(read: Any, word: str, value: object
 def test_wrong_sizes_are_told_with_a_right_one(read: Any, word: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         read(word)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"context": 8192.0}, "context is a whole number, and not 8192.0"),
+        ({"context": True}, "context is a whole number, and not True"),
+        ({"context": 0}, "context is at least 1, and not 0"),
+        ({"batch": 1.5}, "batch is a whole number, and not 1.5"),
+        ({"batch": -1}, "batch is at least 1, and not -1"),
+        ({"devices": 0}, "devices is at least 1, and not 0"),
+        ({"devices": "two"}, "devices is a whole number, and not 'two'"),
+        ({"memory": 0.5}, "memory is a whole number, and not 0.5"),
+        ({"memory": math.inf}, "memory is a whole number, and not inf"),
+        ({"bandwidth": 0}, "bandwidth is at least 1, and not 0"),
+    ],
+)
+def test_numbers_that_are_none_are_told(said: dict[str, Any], message: str) -> None:
+    variant = variants()["Llama3_8B"]
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        variant.serving(**said)
+    if said.keys() <= {"context", "batch"}:
+        with pytest.raises(ValueError, match=f"^{message}$"):
+            variant.facts_at(**said)
+    if said.keys() == {"devices"}:
+        with pytest.raises(ValueError, match=f"^{message}$"):
+            variant.facts.weights_bytes("bf16", **said)
+
+
+def test_a_bandwidth_may_be_written_with_an_exponent() -> None:
+    variant = variants()["Llama3_8B"]
+    assert variant.serving(100, bandwidth=3.35e12).load.bandwidth == 3_350_000_000_000  # type: ignore[arg-type]
 
 
 # --- Python and the command line ------------------------------------------------------------------
