@@ -161,5 +161,6 @@ def test_entries_are_told_from_tokens() -> None:
 
 
 def test_what_looks_both_ways_is_full() -> None:
-    for seen, _ in of("T5_Small", "Cross-attention"):
-        assert set(seen.rows) == {"#" * masks.CELLS}
+    ((seen, heads),) = of("T5_Small", "Cross-attention")
+    assert set(seen.rows) == {"#" * masks.CELLS}
+    assert heads == masks.Heads(8, 8)
