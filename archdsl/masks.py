@@ -22,6 +22,7 @@ from archdsl.nodes import (
     Apply,
     Cache,
     Choose,
+    Einsum,
     Elementwise,
     Fill,
     Gather,
@@ -30,6 +31,7 @@ from archdsl.nodes import (
     Node,
     Number,
     Positions,
+    Read,
     Rearrange,
     Repeat,
 )
@@ -65,10 +67,13 @@ class Seen:
 
 @record
 class Heads:
-    """Heads of an attention: of its queries, and those of what is kept; a latent is one."""
+    """Heads of an attention: of its queries, and those of what is kept. A `latent`, of which a
+    matrix makes keys and values, is one.
+    """
 
     queries: int
     kept: int
+    latent: bool = False
 
 
 def seen(model: Model, module: Module) -> Seen | None:
@@ -95,7 +100,8 @@ def heads(model: Model, module: Module) -> Heads | None:
         queries, keys = scores
         kept = _kept(frame)
         if queries >= 1:
-            return Heads(queries, min(queries, kept or keys))
+            most = max((count for count, _ in kept), default=keys)
+            return Heads(queries, min(queries, most), any(latent for _, latent in kept))
     return None
 
 
@@ -377,16 +383,41 @@ def _scores(frame: _Frame, softmax: int) -> tuple[int, int] | None:
     return None
 
 
-def _kept(frame: _Frame) -> int:
-    """How many heads what a block keeps of a token has: one where it keeps a latent, 0 where it
-    keeps nothing.
+def _kept(frame: _Frame) -> list[tuple[int, bool]]:
+    """How many heads each has that a block keeps of a token, and whether it is a latent. Where it
+    keeps nothing itself, of the first block inside it that does.
     """
-    counts: list[int] = []
+    kept: list[tuple[int, bool]] = []
     for number, node in enumerate(frame.module.nodes):
         if isinstance(node.form, Cache):
             axes = [frame.model.number(frame.module, axis).value for axis in frame.axes(number)]
             numbers = [axis for axis in axes if axis is not None]
-            counts.append(numbers[0] if len(numbers) > 1 else 1)
-        elif (inner := frame.inside(number)) is not None and not counts:
-            counts += [count for count in [_kept(inner)] if count]
-    return max(counts, default=0)
+            heads = numbers[0] if len(numbers) > 1 else 0
+            kept.append((heads or 1, not heads and _multiplied(frame, number)))
+        elif (inner := frame.inside(number)) is not None and not kept:
+            kept += _kept(inner)
+    return kept
+
+
+def _multiplied(frame: _Frame, number: int) -> bool:
+    """Whether a matrix is applied to a value, however its numbers are moved before."""
+    reached = {number}
+    for reader, node in enumerate(frame.module.nodes):
+        if reached.isdisjoint(node.args):
+            continue
+        inner = frame.inside(reader)
+        if _matrix(frame.module, node) or (inner and _has_matrix(inner.module)):
+            return True
+        if isinstance(node.form, Rearrange | Repeat | Elementwise | Item):
+            reached.add(reader)
+    return False
+
+
+def _has_matrix(module: Module) -> bool:
+    return any(_matrix(module, node) for node in module.nodes)
+
+
+def _matrix(module: Module, node: Node) -> bool:
+    """Whether a node multiplies by a parameter."""
+    reads = (isinstance(module.nodes[arg].form, Read) for arg in node.args)
+    return isinstance(node.form, Einsum) and any(reads)

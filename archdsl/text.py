@@ -104,14 +104,21 @@ def is_shipped(text: str) -> bool:
 
 @contextmanager
 def lent(advances: Mapping[str, float]) -> Iterator[None]:
-    """Inside, characters that the shipped font lacks have the widths of another."""
-    _lent.update(advances)
-    _forget()
+    """Inside, characters that the shipped font lacks have the widths of another, and of no font
+    that is lent around it.
+    """
+    around = dict(_lent)
+    _lend(advances)
     try:
         yield
     finally:
-        _lent.clear()
-        _forget()
+        _lend(around)
+
+
+def _lend(advances: Mapping[str, float]) -> None:
+    _lent.clear()
+    _lent.update(advances)
+    _forget()
 
 
 def _forget() -> None:

@@ -4,6 +4,7 @@ and a font that is lent has it.
 
 import base64
 import io
+import logging
 import re
 import shutil
 import subprocess
@@ -113,6 +114,27 @@ def test_a_lent_font_travels_in_the_svg(font: Path) -> None:
     carried = TTFont(io.BytesIO(base64.b64decode(data)))
     assert set(carried.getBestCmap()) == {ord("漢")}
     assert "textLength" not in svg
+
+
+def test_a_font_lent_inside_another_gives_that_back() -> None:
+    lacking = text.width("漢", 10.0)
+    with text.lent({"漢": 500.0}):
+        outer = text.width("漢", 10.0)
+        with text.lent({"字": 700.0}):
+            assert text.width("漢", 10.0) == lacking
+        assert text.width("漢", 10.0) == outer != lacking
+    assert text.width("漢", 10.0) == lacking
+
+
+def test_a_lent_font_leaves_the_level_of_its_log(font: Path) -> None:
+    logger = logging.getLogger("fontTools")
+    before = logger.level
+    try:
+        logger.setLevel(logging.INFO)
+        variant("漢").svg(font=str(font))
+        assert logger.level == logging.INFO
+    finally:
+        logger.setLevel(before)
 
 
 def test_a_lent_font_is_in_pictures_and_outlines(font: Path) -> None:

@@ -4,6 +4,8 @@ import csv
 import io
 import itertools
 import json
+import math
+import re
 import shutil
 import subprocess
 import sys
@@ -66,12 +68,13 @@ def test_weights_are_as_many_bytes(slug: str, dtype: str, bits: int) -> None:
 
 
 def test_a_looped_stack_is_read_in_each_round() -> None:
-    """Ouro: 48 layers four times, the last norm and the gate too; the head and one row once."""
+    """Ouro: 48 layers and the last norm four times, the head and one row of the table once. The
+    gate is not read: nothing uses what it says.
+    """
     facts, d, ff = variants()["Ouro_2_6B"].facts, 2048, 5632
     layer = 4 * d * d + 3 * d * ff + 4 * d
-    passes = 4 * (48 * layer + d) + 3 * 0
-    gate = 0  # what it says is not used for the last pass
-    assert read(facts.model, facts.flow, 1).bytes(32) == passes + gate + 49_152 * d + d
+    rounds = 4 * (48 * layer + d)
+    assert read(facts.model, facts.flow, 1).bytes(32) == rounds + 49_152 * d + d
 
 
 @pytest.mark.parametrize(("experts", "top_k", "tokens"), [(4, 2, 1), (4, 2, 2), (5, 1, 3)])
@@ -80,12 +83,12 @@ def test_experts_are_read_as_often_as_they_are_met(experts: int, top_k: int, tok
     text = f"""
 use std.core: Linear, GatedMLP
 use std.moe: MoE, TopRouter
-model M(d, vocab, experts, top_k)(stream x: [B, T, d]) -> [B, T, d] {{
+model M(d, experts, top_k)(stream x: [B, T, d]) -> [B, T, d] {{
   moe = MoE(d, TopRouter(d, experts, top_k), GatedMLP(d, 7), experts, top_k)
   return moe(x)
 }}
-variant V = M(d: 1, vocab: 3, experts: {experts}, top_k: {top_k}) {{}}
-""".replace("vocab, ", "").replace("vocab: 3, ", "")
+variant V = M(d: 1, experts: {experts}, top_k: {top_k}) {{}}
+"""
     (variant,) = pipeline.check_source(Source("m.arch", text), tiny=False).variants
     ways = list(itertools.combinations(range(experts), top_k))
     met = [len(set().union(*chosen)) for chosen in itertools.product(ways, repeat=tokens)]
@@ -304,6 +307,38 @@ def test_wrong_sizes_are_told_with_a_right_one(read: Any, word: str, message: st
         read(word)
 
 
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"context": 8192.0}, "context is a whole number, and not 8192.0"),
+        ({"context": True}, "context is a whole number, and not True"),
+        ({"context": 0}, "context is at least 1, and not 0"),
+        ({"batch": 1.5}, "batch is a whole number, and not 1.5"),
+        ({"batch": -1}, "batch is at least 1, and not -1"),
+        ({"devices": 0}, "devices is at least 1, and not 0"),
+        ({"devices": "two"}, "devices is a whole number, and not 'two'"),
+        ({"memory": 0.5}, "memory is a whole number, and not 0.5"),
+        ({"memory": math.inf}, "memory is a whole number, and not inf"),
+        ({"bandwidth": 0}, "bandwidth is at least 1, and not 0"),
+    ],
+)
+def test_numbers_that_are_none_are_told(said: dict[str, Any], message: str) -> None:
+    variant = variants()["Llama3_8B"]
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        variant.serving(**said)
+    if said.keys() <= {"context", "batch"}:
+        with pytest.raises(ValueError, match=f"^{message}$"):
+            variant.facts_at(**said)
+    if said.keys() == {"devices"}:
+        with pytest.raises(ValueError, match=f"^{message}$"):
+            variant.facts.weights_bytes("bf16", **said)
+
+
+def test_a_bandwidth_may_be_written_with_an_exponent() -> None:
+    variant = variants()["Llama3_8B"]
+    assert variant.serving(100, bandwidth=3.35e12).load.bandwidth == 3_350_000_000_000  # type: ignore[arg-type]
+
+
 # --- Python and the command line ------------------------------------------------------------------
 
 
@@ -407,7 +442,8 @@ def test_several_models_are_a_table() -> None:
     table = printed("specs/gemma3.arch", "specs/xlstm.arch", *ALL)[0].splitlines()
     rows = [line for line in table if line.startswith(("Gemma 3 27B", "Gemma 3 270M", "xLSTM"))]
     assert len(rows) == 6
-    assert len({len(row.split("  ")[0]) for row in rows}) <= 3
+    ends = [[cell.end() for cell in re.finditer(r"\S+(?: \S+)*", row)] for row in (table[0], *rows)]
+    assert all(row[1:] == ends[0][1:] for row in ends), "cells end where the head of a column does"
     assert "batch 4" in table[-1].lower() and "one of 2 devices" in table[-1]
 
 

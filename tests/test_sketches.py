@@ -12,9 +12,11 @@ from transformers import masking_utils
 from archdsl import masks
 from archdsl.graph import Model, Module
 from archdsl.pipeline import check_source
+from archdsl.scene.shapes import Group
 from archdsl.source import Source
 from archdsl.stream import modules
 from models import variants
+from scenes import scene
 
 CONFIGS = Path(__file__).parent / "data" / "configs"
 HEAD = """use std.attention: Attend, Causal, GQA
@@ -106,7 +108,29 @@ def test_a_mask_of_its_own_is_drawn_as_it_is(mask: str, function: object) -> Non
 
 def test_a_latent_is_one_head() -> None:
     ((_, heads),) = of("DeepSeekV3_671B", "latent")
-    assert heads == masks.Heads(128, 1)
+    assert heads == masks.Heads(128, 1, latent=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("Llama3_8B", {"32 query heads, 8 key/value heads"}),
+        ("Gemma3_270M", {"4 query heads, 1 key/value head"}),
+        ("T5_Small", {"8 query heads, 8 key/value heads"}),
+        ("DeepSeekV3_671B", {"128 query heads, one latent"}),
+        ("GLM5_2", {"64 query heads, one latent"}),
+        ("DeepSeekV4_Flash", {"64 query heads, 1 key/value head"}),
+    ],
+)
+def test_heads_in_words(name: str, words: set[str]) -> None:
+    """The title of the picture of heads, of heads of the published configurations."""
+    waiting, titles = list(scene(name, "card").items), set()
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, Group):
+            waiting += item.items
+            titles |= {item.title} if item.kind == "heads" else set()
+    assert titles == words
 
 
 def test_a_choice_takes_its_share() -> None:
@@ -137,5 +161,6 @@ def test_entries_are_told_from_tokens() -> None:
 
 
 def test_what_looks_both_ways_is_full() -> None:
-    for seen, _ in of("T5_Small", "Cross-attention"):
-        assert set(seen.rows) == {"#" * masks.CELLS}
+    ((seen, heads),) = of("T5_Small", "Cross-attention")
+    assert set(seen.rows) == {"#" * masks.CELLS}
+    assert heads == masks.Heads(8, 8)

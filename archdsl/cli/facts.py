@@ -36,8 +36,8 @@ class Asked:
         """What it takes to serve a model at each context; nothing where no context is known."""
         if not variant.facts.streams:
             return []
-        stated = variant.model.about.get("context")
-        contexts = self.contexts or ((stated,) if isinstance(stated, int) else ())
+        stated = variant.facts.stated_context
+        contexts = self.contexts or (() if stated is None else (stated,))
         return [
             variant.facts.serving(
                 context,
@@ -333,8 +333,8 @@ def _sentences(variant: Variant, servings: Sequence[Serving], ask: Asked) -> lis
         lines.append(
             f"Where windows are kept at full length, {first.fit_reserved_context:,} tokens fit."
         )
-    stated = variant.model.about.get("context")
-    if isinstance(stated, int) and first.fit_context > stated:
+    stated = variant.facts.stated_context
+    if stated is not None and first.fit_context > stated:
         lines.append(f"The model states a context of {stated:,}.")
     return lines
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from archdsl.axes import Plan, factors
 from archdsl.dims import Dim, product, substitute
 from archdsl.facts.caches import Cached, Held, caches, keeps, once, states
+from archdsl.facts.sizes import whole
 from archdsl.facts.steps import number, steps
 from archdsl.graph import Child, Experts, Layers, Model, Module, ModuleList, Single, runs
 from archdsl.nodes import (
@@ -396,14 +397,13 @@ class Counts:
 
     def at(self, context: int | None = None, batch: int = 1) -> Costs:
         """What it takes to run the model at `context` tokens, where none are given those that the
-        variant states, for `batch` sequences. Raises ValueError where either is below 1, and where
-        no context is given or stated.
+        variant states, for `batch` sequences. Raises ValueError where either is not a whole
+        number of at least 1, and where no context is given or stated.
         """
-        tokens = self.model.about.get("context") if context is None else context
-        if not isinstance(tokens, int):
+        tokens = self.stated_context if context is None else whole("context", context)
+        if tokens is None:
             raise ValueError(f"{self.model.id} states no context: say at how many tokens")
-        if tokens < 1 or batch < 1:
-            raise ValueError("a context and a batch are at least 1")
+        batch = whole("batch", batch)
         return Costs(
             context=tokens,
             batch=batch,
@@ -411,6 +411,12 @@ class Counts:
             flops_per_token=self.flops_per_token(tokens),
             prefill_flops=batch * self._flops_of(tokens, tokens),
         )
+
+    @property
+    def stated_context(self) -> int | None:
+        """The context that the variant states."""
+        stated = self.model.about.get("context")
+        return stated if isinstance(stated, int) else None
 
     # --- layers -----------------------------------------------------------------------------------
 

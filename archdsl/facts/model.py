@@ -24,8 +24,7 @@ class Facts(Counts):
         """The counts as plain data, as `archdsl facts --json` prints them, those at `context`
         tokens too, which the model's own context is where nothing is said; `at_context` says which.
         """
-        stated = self.model.about.get("context")
-        tokens = context or (stated if isinstance(stated, int) else None)
+        tokens = context or self.stated_context
         record: dict[str, object] = {
             "variant": self.model.id,
             "name": self.model.name,
@@ -51,14 +50,15 @@ class Facts(Counts):
     ) -> Serving:
         """What it takes to serve the model: memory, bytes that are moved, FLOPs, what fits.
 
-        `context` is what the variant states where nothing is said. Sizes are numbers, or words:
-        `context="128Ki"`, `memory="80GiB"`, `bandwidth="3.35TB/s"`. Raises ValueError for a word
-        that is none, where no context is known, and for a model that decodes nothing.
+        `context` is what the variant states where nothing is said. Sizes are whole numbers, or
+        words: `context="128Ki"`, `memory="80GiB"`, `bandwidth="3.35TB/s"`. Raises ValueError for a
+        number or a word that is none, where no context is known, and for a model that decodes
+        nothing.
         """
         from archdsl.facts.serving import Load, serving
 
-        asked = self.model.about.get("context") if context is None else context
-        if not isinstance(asked, int | str):
+        asked = self.stated_context if context is None else context
+        if asked is None:
             raise ValueError(f"{self.model.id} states no context: say at how many tokens")
         if not self.streams:
             raise ValueError(f"no input of {self.model.id} streams: it decodes nothing")
@@ -75,8 +75,9 @@ class Facts(Counts):
 
     def weights_bytes(self, dtype: str = "bf16", devices: int = 1) -> int:
         """Bytes of all parameters on one of so many devices. Raises ValueError for a dtype that
-        there is not.
+        there is not, and for a number of devices that is none.
         """
         from archdsl.facts.serving import weights_bytes
 
-        return weights_bytes(self, sizes.DTYPES[sizes.dtype(dtype)], devices)
+        width = sizes.DTYPES[sizes.dtype(dtype)]
+        return weights_bytes(self, width, sizes.whole("devices", devices))

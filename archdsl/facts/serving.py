@@ -13,7 +13,7 @@ from archdsl.facts import weights
 from archdsl.facts.caches import size
 from archdsl.facts.counts import Counts
 from archdsl.facts.devices import share
-from archdsl.facts.sizes import DTYPES, LONGEST, PART, dtype
+from archdsl.facts.sizes import DTYPES, LONGEST, PART, amount, dtype, whole
 from archdsl.record import record, replace
 
 
@@ -251,15 +251,20 @@ def _fit(facts: Counts, load: Load, result: Serving, reserved: bool) -> int | No
 
 
 def _sound(load: Load) -> Load:
-    """A load with the names of its dtypes as they are listed. Raises ValueError."""
-    for name in ("context", "batch", "devices", "memory", "bandwidth"):
-        value = getattr(load, name)
-        if value is not None and value < 1:
-            raise ValueError(f"{name} is at least 1, and not {value}")
+    """A load with the names of its dtypes as they are listed, numbers whole. Raises ValueError."""
+    load = replace(
+        load,
+        context=whole("context", load.context),
+        batch=whole("batch", load.batch),
+        dtype=dtype(load.dtype),
+        kv_dtype=dtype(load.kv_dtype) if load.kv_dtype else "",
+        memory=None if load.memory is None else amount("memory", load.memory),
+        bandwidth=None if load.bandwidth is None else amount("bandwidth", load.bandwidth),
+        devices=whole("devices", load.devices),
+    )
     if load.context > LONGEST:
         raise ValueError(f"a context has at most {LONGEST:,} tokens")
-    kv = dtype(load.kv_dtype) if load.kv_dtype else ""
-    return replace(load, dtype=dtype(load.dtype), kv_dtype=kv)
+    return load
 
 
 def _up(parts: int) -> int:

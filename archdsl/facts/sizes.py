@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from operator import index
+from typing import SupportsIndex
 
 BYTES = {"float": 2, "float32": 4, "int": 8, "bool": 1}
 """Bytes of a number by its dtype in a spec; `float` is the model's own, counted as bf16."""
@@ -41,6 +43,25 @@ def dtype(word: str) -> str:
     if name not in DTYPES:
         raise ValueError(f"{word!r} is no dtype: write one of {', '.join(DTYPES)}")
     return name
+
+
+def whole(name: str, number: object) -> int:
+    """A number that a program gives: of tokens, sequences, devices, bytes. Raises ValueError for
+    one that is not whole or below 1.
+    """
+    if not isinstance(number, SupportsIndex) or isinstance(number, bool):
+        raise ValueError(f"{name} is a whole number, and not {number!r}")
+    value = index(number)
+    if value < 1:
+        raise ValueError(f"{name} is at least 1, and not {value}")
+    return value
+
+
+def amount(name: str, number: object) -> int:
+    """As `whole`, of bytes, which people write as 3.35e12 too."""
+    if isinstance(number, float) and number.is_integer():
+        number = int(number)
+    return whole(name, number)
 
 
 def memory(word: str) -> int:

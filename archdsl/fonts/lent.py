@@ -3,7 +3,8 @@
 fontTools reads it, and only here. Widths are in the units of the shipped font.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,6 @@ def _font(path: str) -> Any:
     except ValueError:
         raise
     except Exception as error:  # fontTools lets errors of all kinds out of files that are no fonts
-        usable = False
         raise ValueError(_no_font(path)) from error
     if not usable:
         raise ValueError(_no_font(path))
@@ -69,21 +69,34 @@ def family(path: str) -> str:
 def subset(path: str, characters: Iterable[str]) -> bytes:
     """A WOFF file of these characters alone."""
     import io
-    import logging
 
     from fontTools.subset import Options, Subsetter
     from fontTools.ttLib import TTFont
 
     font = TTFont(path, fontNumber=0, recalcTimestamp=False)
-    logging.getLogger("fontTools").setLevel(logging.ERROR)  # tables that it drops are no news
     options = Options(notdef_outline=True, layout_features=[], hinting=False, name_IDs=[])
     part = Subsetter(options)
     part.populate(unicodes=sorted(map(ord, characters)))
-    part.subset(font)
+    with _quiet():
+        part.subset(font)
     font.flavor = "woff"
     data = io.BytesIO()
     font.save(data)
     return data.getvalue()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Inside, fontTools says nothing of tables that it drops, which is no news."""
+    import logging
+
+    logger = logging.getLogger("fontTools")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 @cache

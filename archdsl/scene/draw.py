@@ -212,9 +212,16 @@ def _sketch(node: Node, box: Box, sizes: Sizes) -> list[Item]:
         words = _words(node, box, sizes)
         under = words.middle.y + label_height(len(node.lines), sizes, node.titles) / 2
         comb = Box(words.x, under + _COMB_GAP, words.width, COMB)
-        title = f"{sketch.queries:,} heads of queries, {sketch.kept:,} of what is kept of a token"
+        title = _head_words(sketch)
         items.append(Group(tuple(_comb(sketch, comb, node.id)), kind="heads", title=title))
     return items
+
+
+def _head_words(sketch: Sketch) -> str:
+    queries = f"{sketch.queries:,} query head{'s' * (sketch.queries != 1)}"
+    if sketch.latent:
+        return f"{queries}, one latent"
+    return f"{queries}, {sketch.kept:,} key/value head{'s' * (sketch.kept != 1)}"
 
 
 def _mask_words(sketch: Sketch) -> str:

@@ -205,6 +205,7 @@ def _sketch(model: Model, module: Module) -> Sketch | None:
         seen.tokens if seen else 0,
         shown.queries if shown else 0,
         shown.kept if shown else 0,
+        shown.latent if shown else False,
     )
 
 

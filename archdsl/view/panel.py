@@ -91,8 +91,7 @@ def with_costs(strip: Strip | None, counts: Facts) -> Strip | None:
     """
     if strip is None or strip.towers:
         return strip
-    context = counts.model.about.get("context")
-    most = context if isinstance(context, int) else _COST_CONTEXTS[0]
+    most = counts.stated_context or _COST_CONTEXTS[0]
     contexts = (*(at for at in _COST_CONTEXTS if at < most), most)
     layers = [cost for count, cost in layer_costs(counts, contexts) for _ in range(count)]
     if len(set(layers)) < 2:

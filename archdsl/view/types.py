@@ -59,13 +59,14 @@ class Sketch:
     """What an attention sees, drawn small in its box. `rows`: for every query, from the first, the
     keys: "#" seen, "." seen in an entry of several tokens, " " hidden; () where that is not known.
     `tokens`: how many these are spread over. `queries`, `kept`: heads that ask, heads that are kept
-    of a token; 0 where they are not known.
+    of a token, 0 where they are not known. `latent`: what is kept is one, of all heads.
     """
 
     rows: tuple[str, ...] = ()
     tokens: int = 0
     queries: int = 0
     kept: int = 0
+    latent: bool = False
 
 
 @record
