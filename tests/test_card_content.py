@@ -1,6 +1,8 @@
 """The view: what a card shows follows from the graph, for models of any build."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import scenes
 from archdsl import naming, theme
@@ -239,6 +241,15 @@ def test_the_card_says_what_the_facts_count(variants: dict[str, Variant]) -> Non
         (words.tokens, 131_072, "128K"),
         (words.tokens, 1_048_576, "1M"),
         (words.tokens, 10_000, "10,000"),
+        (words.tokens, 40_960, "40K"),
+        (words.tokens, 202_752, "198K"),
+        (words.tokens, 10_485_760, "10M"),
+        (words.tokens, 1000, "1,000"),
+        (words.tokens, 128_000, "128,000"),
+        (words.tokens, 256_000, "256,000"),
+        (words.tokens, 1_024_000, "1,024,000"),
+        (words.tokens, 1_536 * 1024, "1,572,864"),
+        (words.tokens, 0, "0"),
         (words.date, "2024-12-26", "26 Dec 2024"),
         (words.date, "soon", "soon"),
         (naming.phrase, "kv_heads", "kv heads"),
@@ -301,3 +312,12 @@ def choices(diagram: Diagram) -> dict[str, Node]:
     for node in diagram.nodes:
         found |= choices(node.inner) if node.inner is not None else {}
     return found
+
+
+@given(st.integers(1, 1 << 30))
+def test_a_number_of_tokens_with_a_letter_is_that_many(count: int) -> None:
+    """`K` is 1,024 where it stands, and a whole number of thousands never has it."""
+    written = words.tokens(count)
+    letters = {"K": 1 << 10, "M": 1 << 20}
+    assert int(written.rstrip("KM").replace(",", "")) * letters.get(written[-1], 1) == count
+    assert count % 1000 or written == f"{count:,}"

@@ -14,6 +14,8 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _LAST = re.compile(r"min\((?:(\d+), S|S, (\d+))\)")
 """How a window of the last tokens is written as an axis."""
 _MOST_LETTERS, _LONGEST = 60, 30
+_SMALL = 100
+"""Of an odd factor so large nobody thinks when reading K for 1,024."""
 _NUMBER = re.compile(r"(\d[\d,.]*(?:[KMBT]i?\b)?)")
 
 
@@ -96,10 +98,13 @@ def size(count: int) -> str:
 
 
 def tokens(count: int) -> str:
-    """A number of tokens as people say it: "128K" for 131,072."""
-    if count >= 1024 and count % 1024 == 0:
-        kilo = count // 1024
-        return f"{kilo // 1024}M" if kilo >= 1024 and kilo % 1024 == 0 else f"{kilo:,}K"
+    """A number of tokens as people say it: "128K" for 131,072. In full where that would not say
+    which number it is: 128,000 is called 128K too, and is no power of two times a small factor.
+    """
+    odd = count // max(1, count & -count)
+    for unit, letter in ((1 << 20, "M"), (1 << 10, "K")):
+        if odd < _SMALL and count % unit == 0 and 1 <= count // unit < 1000:
+            return f"{count // unit}{letter}"
     return f"{count:,}"
 
 
