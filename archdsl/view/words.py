@@ -4,6 +4,7 @@ import datetime
 import re
 
 from archdsl import naming
+from archdsl.amounts import BYTES, COUNTS, FLOPS, scaled
 from archdsl.graph import Model, Module
 from archdsl.roles import COMPUTING, at_work
 from archdsl.symbols import BATCH
@@ -75,26 +76,26 @@ def emphasised(shown: str, tone: str = "ink") -> Line:
 
 def short(count: float) -> str:
     """A count in thousands, millions, billions or trillions: "8.03B"."""
-    for unit, letter in ((1e15, "P"), (1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
-        if count >= unit:
-            value = count / unit
-            return f"{value:.2f}{letter}" if value < 10 else f"{value:.1f}{letter}"
-    return f"{count:,.0f}"
+    return "".join(scaled(count, 1000, COUNTS, _three))
 
 
 def flops(count: int) -> str:
     """A count of FLOPs, where 1e9 is a G: "19.3G"."""
-    return short(count).replace("B", "G")
+    return "".join(scaled(count, 1000, FLOPS, _three))
+
+
+def _three(value: float, unit: str) -> str:
+    return f"{value:,.{0 if not unit else 2 if value < 9.995 else 1}f}"
 
 
 def size(count: int) -> str:
     """Bytes in binary units: "128 KiB"."""
-    value = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024:
-            return f"{value:.4g} {unit}"
-        value /= 1024
-    return f"{value:.4g} TiB"
+    number, unit = scaled(count, 1024, BYTES, _four)
+    return f"{number} {'B' if unit == BYTES[0] else unit}"
+
+
+def _four(value: float, _: str) -> str:
+    return f"{value:.4g}" if value < 9999.5 else f"{value:,.0f}"
 
 
 def tokens(count: int) -> str:
