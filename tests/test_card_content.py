@@ -1,9 +1,15 @@
 """The view: what a card shows follows from the graph, for models of any build."""
 
+import re
+from collections.abc import Callable, Sequence
+
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 import scenes
-from archdsl import naming, theme
+from archdsl import amounts, naming, theme
+from archdsl.cli import facts as commands
 from archdsl.layout.arrange import arrange
 from archdsl.pipeline import Variant, check_source
 from archdsl.scene.card import card
@@ -234,11 +240,27 @@ def test_the_card_says_what_the_facts_count(variants: dict[str, Variant]) -> Non
         (words.short, 8_030_261_248, "8.03B"),
         (words.short, 671_026_404_352, "671.0B"),
         (words.short, 999, "999"),
+        (words.short, 999_960_000, "1.00B"),
+        (words.short, 9_996_000, "10.0M"),
+        (words.short, 3 * 10**18, "3.00E"),
+        (words.flops, 3 * 10**18, "3.00E"),
+        (words.flops, 999_960_000, "1.00G"),
+        (words.size, 2**20 - 1, "1 MiB"),
+        (words.size, 1500 * 2**40, "1.465 PiB"),
         (words.size, 70_272, "68.62 KiB"),
         (words.size, 2**30, "1 GiB"),
         (words.tokens, 131_072, "128K"),
         (words.tokens, 1_048_576, "1M"),
         (words.tokens, 10_000, "10,000"),
+        (words.tokens, 40_960, "40K"),
+        (words.tokens, 202_752, "198K"),
+        (words.tokens, 10_485_760, "10M"),
+        (words.tokens, 1000, "1,000"),
+        (words.tokens, 128_000, "128,000"),
+        (words.tokens, 256_000, "256,000"),
+        (words.tokens, 1_024_000, "1,024,000"),
+        (words.tokens, 1_536 * 1024, "1,572,864"),
+        (words.tokens, 0, "0"),
         (words.date, "2024-12-26", "26 Dec 2024"),
         (words.date, "soon", "soon"),
         (naming.phrase, "kv_heads", "kv heads"),
@@ -301,3 +323,37 @@ def choices(diagram: Diagram) -> dict[str, Node]:
     for node in diagram.nodes:
         found |= choices(node.inner) if node.inner is not None else {}
     return found
+
+
+@given(st.integers(1, 1 << 30))
+def test_a_number_of_tokens_with_a_letter_is_that_many(count: int) -> None:
+    """`K` is 1,024 where it stands, and a whole number of thousands never has it."""
+    written = words.tokens(count)
+    letters = {"K": 1 << 10, "M": 1 << 20}
+    assert int(written.rstrip("KM").replace(",", "")) * letters.get(written[-1], 1) == count
+    assert count % 1000 or written == f"{count:,}"
+
+
+@pytest.mark.parametrize(
+    ("write", "units", "base"),
+    [
+        (words.short, amounts.COUNTS, 1000),
+        (words.flops, amounts.FLOPS, 1000),
+        (words.size, ("B", *amounts.BYTES[1:]), 1024),
+        (commands.count, amounts.COUNTS, 1000),
+        (commands.flops, amounts.FLOPS, 1000),
+        (commands.size, amounts.BYTES, 1024),
+    ],
+)
+@given(st.integers(1, 10**24))
+@example(999_960_000)
+@example(2**20 - 1)
+def test_an_amount_is_never_one_of_the_next_unit(
+    write: Callable[[int], str], units: Sequence[str], base: int, amount: int
+) -> None:
+    """On cards and of commands: no 1000.0M, no 1024 KiB."""
+    found = re.fullmatch(r"([\d,.]+) ?(\D*)", write(amount))
+    assert found is not None
+    number, unit = float(found[1].replace(",", "")), found[2]
+    assert 1 <= number < base or unit == units[-1]
+    assert number * base ** units.index(unit) == pytest.approx(amount, rel=5e-3)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from archdsl import naming
+from archdsl.amounts import BYTES, COUNTS, FLOPS, scaled
 from archdsl.cli.output import usage
 from archdsl.diagnostic import printable
 from archdsl.facts import Facts, sizes
-from archdsl.facts.serving import Serving
+from archdsl.facts.serving import Load, Serving
 from archdsl.pipeline import Variant
 from archdsl.record import record
 
@@ -54,9 +55,9 @@ class Asked:
     @property
     def words(self) -> str:
         """The settings that all numbers are for."""
-        kv = self.kv_dtype or ("bf16" if sizes.DTYPES[self.dtype] < sizes.DTYPES["bf16"] else "")
+        load = Load(1, dtype=self.dtype, kv_dtype=self.kv_dtype)
         words = [f"batch {self.batch:,}", f"weights in {self.dtype}"]
-        words.append(f"KV cache in {kv or self.dtype}")
+        words.append(f"KV cache in {load.cache_dtype}")
         if self.devices > 1:
             words.append(f"bytes of one of {self.devices:,} devices (tensor parallel)")
         if self.fit:
@@ -248,29 +249,24 @@ def _line(label: str, cells: Sequence[str], wide: Sequence[int]) -> str:
 
 def size(count: float) -> str:
     """Bytes for people: "1.22 TiB"."""
-    return _scaled(count, 1024, ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB"))
+    return " ".join(scaled(count, 1024, BYTES, _three))
 
 
 def count(number: float) -> str:
     """A number of parameters for people: "671B"."""
-    return _scaled(number, 1000, ("", "K", "M", "B", "T")).replace(" ", "")
+    return "".join(scaled(number, 1000, COUNTS, _three))
 
 
 def flops(count: float) -> str:
     """FLOPs for people: "2.3 T"."""
-    return _scaled(count, 1000, ("", "K", "M", "G", "T", "P", "E", "Z"))
+    return " ".join(scaled(count, 1000, FLOPS, _three)).rstrip()
 
 
-def _scaled(count: float, base: int, units: Sequence[str]) -> str:
-    """A number in the largest unit of which there is one, to three digits."""
-    unit = 0
-    while count >= base * 0.9995 and unit + 1 < len(units):
-        count, unit = count / base, unit + 1
-    digits = 0 if count >= 99.95 or not unit else 1 if count >= 9.995 else 2
-    number = f"{count:,.{digits}f}"
-    if "." in number:
-        number = number.rstrip("0").rstrip(".")
-    return f"{number} {units[unit]}".rstrip()
+def _three(value: float, unit: str) -> str:
+    """Three digits, without zeros at the end."""
+    whole = unit in ("", BYTES[0]) or value >= 99.95
+    written = f"{value:,.{0 if whole else 1 if value >= 9.995 else 2}f}"
+    return written.rstrip("0").rstrip(".") if "." in written else written
 
 
 def _ratio(value: float) -> str:

@@ -4,6 +4,7 @@ import datetime
 import re
 
 from archdsl import naming
+from archdsl.amounts import BYTES, COUNTS, FLOPS, scaled
 from archdsl.graph import Model, Module
 from archdsl.roles import COMPUTING, at_work
 from archdsl.symbols import BATCH
@@ -14,6 +15,8 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _LAST = re.compile(r"min\((?:(\d+), S|S, (\d+))\)")
 """How a window of the last tokens is written as an axis."""
 _MOST_LETTERS, _LONGEST = 60, 30
+_SMALL = 100
+"""Of an odd factor so large nobody thinks when reading K for 1,024."""
 _NUMBER = re.compile(r"(\d[\d,.]*(?:[KMBT]i?\b)?)")
 
 
@@ -73,33 +76,36 @@ def emphasised(shown: str, tone: str = "ink") -> Line:
 
 def short(count: float) -> str:
     """A count in thousands, millions, billions or trillions: "8.03B"."""
-    for unit, letter in ((1e15, "P"), (1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
-        if count >= unit:
-            value = count / unit
-            return f"{value:.2f}{letter}" if value < 10 else f"{value:.1f}{letter}"
-    return f"{count:,.0f}"
+    return "".join(scaled(count, 1000, COUNTS, _three))
 
 
 def flops(count: int) -> str:
     """A count of FLOPs, where 1e9 is a G: "19.3G"."""
-    return short(count).replace("B", "G")
+    return "".join(scaled(count, 1000, FLOPS, _three))
+
+
+def _three(value: float, unit: str) -> str:
+    return f"{value:,.{0 if not unit else 2 if value < 9.995 else 1}f}"
 
 
 def size(count: int) -> str:
     """Bytes in binary units: "128 KiB"."""
-    value = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024:
-            return f"{value:.4g} {unit}"
-        value /= 1024
-    return f"{value:.4g} TiB"
+    number, unit = scaled(count, 1024, BYTES, _four)
+    return f"{number} {'B' if unit == BYTES[0] else unit}"
+
+
+def _four(value: float, _: str) -> str:
+    return f"{value:.4g}" if value < 9999.5 else f"{value:,.0f}"
 
 
 def tokens(count: int) -> str:
-    """A number of tokens as people say it: "128K" for 131,072."""
-    if count >= 1024 and count % 1024 == 0:
-        kilo = count // 1024
-        return f"{kilo // 1024}M" if kilo >= 1024 and kilo % 1024 == 0 else f"{kilo:,}K"
+    """A number of tokens as people say it: "128K" for 131,072. In full where that would not say
+    which number it is: 128,000 is called 128K too, and is no power of two times a small factor.
+    """
+    odd = count // max(1, count & -count)
+    for unit, letter in ((1 << 20, "M"), (1 << 10, "K")):
+        if odd < _SMALL and count % unit == 0 and 1 <= count // unit < 1000:
+            return f"{count // unit}{letter}"
     return f"{count:,}"
 
 
