@@ -35,6 +35,7 @@ from archdsl.shown import Shown, Words, asked
 from archdsl.source import Source, Span
 
 if TYPE_CHECKING:
+    from archdsl.facts.model import Served
     from archdsl.facts.serving import Serving
     from archdsl.parts import ByPath, Layer, Parameter, Submodule
     from archdsl.render.svg import Fonts
@@ -113,31 +114,10 @@ class Variant:
         return self.facts.at(context, batch)
 
     def serving(
-        self,
-        context: int | str | None = None,
-        batch: int = 1,
-        *,
-        dtype: str = "bf16",
-        kv_dtype: str = "",
-        memory: int | str | None = None,
-        bandwidth: int | str | None = None,
-        devices: int = 1,
+        self, context: int | str | None = None, batch: int = 1, **how: Unpack[Served]
     ) -> Serving:
-        """What it takes to serve the model: memory, bytes that are moved, FLOPs, what fits.
-
-        Sizes are numbers, or words: `context="128Ki"`, `memory="80GiB"`, `bandwidth="3.35TB/s"`.
-        Raises ValueError for a word that is none, where no context is known, and for a model that
-        decodes nothing.
-        """
-        return self.facts.serving(
-            context,
-            batch,
-            dtype=dtype,
-            kv_dtype=kv_dtype,
-            memory=memory,
-            bandwidth=bandwidth,
-            devices=devices,
-        )
+        """What it takes to serve the model: see `facts.serving`."""
+        return self.facts.serving(context, batch, **how)
 
     def with_(self, id: str = "", /, **settings: object) -> Variant:
         """Another variant, with other values of some settings, as `variant ID = THIS with (...)`.

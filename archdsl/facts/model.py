@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from archdsl.facts import sizes
 from archdsl.facts.counts import Counts
@@ -11,6 +11,18 @@ from archdsl.facts.table import FACTS
 
 if TYPE_CHECKING:
     from archdsl.facts.serving import Serving
+
+
+class Served(TypedDict, total=False):
+    """How a model is served: dtypes of weights and cache, of each of `devices` bytes of memory and
+    bytes that it moves in a second. What is not said is as in `serving.Load`.
+    """
+
+    dtype: str
+    kv_dtype: str
+    memory: int | str | None
+    bandwidth: int | str | None
+    devices: int
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,22 +50,14 @@ class Facts(Counts):
         return record
 
     def serving(
-        self,
-        context: int | str | None = None,
-        batch: int = 1,
-        *,
-        dtype: str = "bf16",
-        kv_dtype: str = "",
-        memory: int | str | None = None,
-        bandwidth: int | str | None = None,
-        devices: int = 1,
+        self, context: int | str | None = None, batch: int = 1, **how: Unpack[Served]
     ) -> Serving:
         """What it takes to serve the model: memory, bytes that are moved, FLOPs, what fits.
 
-        `context` is what the variant states where nothing is said. Sizes are whole numbers, or
-        words: `context="128Ki"`, `memory="80GiB"`, `bandwidth="3.35TB/s"`. Raises ValueError for a
-        number or a word that is none, where no context is known, and for a model that decodes
-        nothing.
+        `context` is what the variant states where nothing is said, and `how` as in `Served`. Sizes
+        are whole numbers, or words: `context="128Ki"`, `memory="80GiB"`, `bandwidth="3.35TB/s"`.
+        Raises ValueError for a number or a word that is none, where no context is known, and for a
+        model that decodes nothing.
         """
         from archdsl.facts.serving import Load, serving
 
@@ -62,16 +66,12 @@ class Facts(Counts):
             raise ValueError(f"{self.model.id} states no context: say at how many tokens")
         if not self.streams:
             raise ValueError(f"no input of {self.model.id} streams: it decodes nothing")
-        load = Load(
-            sizes.tokens(asked) if isinstance(asked, str) else asked,
-            batch,
-            dtype,
-            kv_dtype,
-            sizes.memory(memory) if isinstance(memory, str) else memory,
-            sizes.bandwidth(bandwidth) if isinstance(bandwidth, str) else bandwidth,
-            devices,
-        )
-        return serving(self, load)
+        tokens = sizes.tokens(asked) if isinstance(asked, str) else asked
+        words: dict[str, Any] = {**how}
+        for name, read in (("memory", sizes.memory), ("bandwidth", sizes.bandwidth)):
+            if isinstance(words.get(name), str):
+                words[name] = read(words[name])
+        return serving(self, Load(tokens, batch, **words))
 
     def weights_bytes(self, dtype: str = "bf16", devices: int = 1) -> int:
         """Bytes of all parameters on one of so many devices. Raises ValueError for a dtype that
