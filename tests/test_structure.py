@@ -16,7 +16,7 @@ from archdsl.syntax import BlockDecl, KeysDecl
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "archdsl"
-MOST_SETTINGS = {"GQA": 19}  # the one attention, whose parts are slots
+MOST_SETTINGS = {"GQA": 19, "MLA": 11, "SparseMLA": 13}  # attentions, whose parts are slots
 """Settings of a block of the standard library."""
 
 PAGE = ROOT / "docs" / "architecture.md"
