@@ -220,10 +220,11 @@ _SCHEDULES = (
 def _of_depth(fields: dict[str, Any], layers: int) -> dict[str, Any]:
     """The fields of a configuration with another number of layers, schedules gone through again."""
     deep = {k: layers for k in _DEPTHS if k in fields}
-    lists = {
-        k: [fields[k][i % len(fields[k])] for i in range(layers)] for k in _SCHEDULES if k in fields
-    }
-    return fields | deep | lists
+    long = {k: fields[k] for k in _SCHEDULES if k in fields}
+    lists = {k: [x[i % len(x)] for i in range(layers)] for k, x in long.items()}
+    # Layers that read what earlier ones keep need the earlier ones.
+    sharing = {"num_kv_shared_layers": 0} if any(layers < len(x) for x in long.values()) else {}
+    return fields | deep | lists | {k: v for k, v in sharing.items() if k in fields}
 
 
 def tiny_config(kind: str, layers: int | None = None) -> dict[str, Any]:
@@ -235,7 +236,11 @@ def tiny_config(kind: str, layers: int | None = None) -> dict[str, Any]:
     fields = {k: None if v == "null" else v for k, v in fields.items()}  # TOML has no null
     fields = fields if layers is None else _of_depth(fields, layers)
     config = config_class(**copy.deepcopy(fields), architectures=[row["class"]])
-    return json.loads(json.dumps(config.to_dict()))
+    written = config.to_dict()
+    for made, stated in row.get("published", {}).items():
+        written.pop(made)
+        written |= {key: fields[key] for key in stated if key in fields}
+    return json.loads(json.dumps(written))
 
 
 def from_config(config: dict[str, Any], cls: Any = None) -> torch.nn.Module:
@@ -246,10 +251,11 @@ def from_config(config: dict[str, Any], cls: Any = None) -> torch.nn.Module:
     cls = getattr(transformers, cls) if isinstance(cls, str) else cls
     parsed = CONFIG_MAPPING[config["model_type"]].from_dict(copy.deepcopy(config))
     # Grouped kernels for experts have no float64; the plain loop has.
-    experts = "eager" if getattr(parsed, "num_experts_per_tok", None) else None
-    chosen = {"experts_implementation": experts} if experts else {}
+    chosen = ("num_experts_per_tok", "top_k_experts")
+    experts = "eager" if any(getattr(parsed, key, None) for key in chosen) else None
+    how = {"experts_implementation": experts} if experts else {}
     attention = "sdpa" if cls._supports_sdpa else "eager"
-    return cls._from_config(parsed, attn_implementation=attention, **chosen).eval()
+    return cls._from_config(parsed, attn_implementation=attention, **how).eval()
 
 
 def official(slug: str) -> tuple[dict[str, Any], dict[str, Any]]:

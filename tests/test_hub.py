@@ -149,6 +149,7 @@ def test_defaults_are_those_of_the_class(kind: str) -> None:
     unit, decl = match[0].unit, match[0].hub
     lines = hubs.config_lines(unit.blocks[decl.model.name], decl, unit.keys, Diagnostics())
     config = CONFIG_MAPPING[kind]()
+    config.allow_global_per_layer_attribute_access = True  # of a key that layers may differ in
     seen = set()
     keys = configuration.record(config.to_dict(), "x", Diagnostics())
     for line in sorted(lines, key=lambda x: x.depth):

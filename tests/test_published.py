@@ -120,6 +120,10 @@ BESIDE = {
     "mimo_v2_flash": ["model.mtp.layers.0.eh_proj.weight"],
     "gemma3_text": ["vision_tower.vision_model.post_layernorm.weight",
                     "model.multi_modal_projector.mm_input_projection_weight"],
+    "gemma4_text": ["model.vision_tower.std_bias", "model.embed_audio.embedding_projection.weight",
+                    *(f"model.layers.{i}.self_attn.{name}.weight" for i in (3, 4, 5)
+                      for name in ("k_proj", "v_proj", "k_norm", "v_norm"))],
+    "gemma4_unified_text": ["model.vision_embedder.pos_norm.weight"],
 }  # fmt: skip
 """Tensors that published files have and the model has not."""
 ROTARY = ["model.layers.0.self_attn.rotary_emb.inv_freq", "model.rotary_emb.inv_freq"]
@@ -198,6 +202,7 @@ RENAMED = {
         ("model.", "language_model.model."), ("model.", "model.language_model."),
         ("lm_head.", "language_model.lm_head."),
     ],
+    "gemma4_text": [("model.", "model.language_model.")],
 }  # fmt: skip
 """Beginnings of names by the class, and as published files have them."""
 
