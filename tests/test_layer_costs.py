@@ -16,7 +16,14 @@ CONFIGS, MEANING = DATA / "configs", DATA / "meaning"
 CONTEXTS = (8192, 131_072)
 OUTSIDE = ("LongCat_Flash_Lite", "Qwen3_8_Flash_Next")
 """Models whose tables of n-grams keep the last tokens, outside of their layers."""
-MULTIPLIED_OUTSIDE = ("Hy4_Preview", "DeepSeekV4_Flash", "DeepSeekV4_Pro", "Gemma4_E2B", "Gemma4_E4B", *OUTSIDE)
+MULTIPLIED_OUTSIDE = (
+    "Hy4_Preview",
+    "DeepSeekV4_Flash",
+    "DeepSeekV4_Pro",
+    "Gemma4_E2B",
+    "Gemma4_E4B",
+    *OUTSIDE,
+)
 """Models that multiply more than the head outside of their layers: streams, tables of n-grams and
 of layers.
 """
