@@ -196,11 +196,11 @@ def kind_name(module: Module, others: list[Module], most: int = 2) -> str:
 
 
 def _speaks(setting: Setting) -> bool:
-    """Whether a real setting changes something: a factor of 1, an offset of 0 and a bound that is
-    infinite do not.
+    """Whether a real setting changes something: a factor of 1, an offset of 0, a bound that is
+    infinite and what guards a division do not.
     """
     value = setting.value
-    return isinstance(value, float) and value not in (0, 1) and math.isfinite(value)
+    return isinstance(value, float) and value != 1 and 1e-4 < abs(value) < math.inf
 
 
 def counted(name: str, value: int) -> str:
@@ -258,6 +258,12 @@ def real(setting: Setting) -> str:
     value = setting.value
     number = f"{value:,.0f}" if isinstance(value, float) and value == int(value) else f"{value:,}"
     return f"{phrase(setting.name)} {number}"
+
+
+def kind(count: int, name: str) -> str:
+    """A kind of layer with how many it has: "36 Gated DeltaNet", "25 with 8 kv heads"."""
+    between = " with " if name[:1].isdigit() else " "
+    return f"{count:,}{between}{name}".strip()
 
 
 def layers(count: int) -> str:

@@ -90,7 +90,7 @@ def _mix(facts: Counts) -> object:
     counts: dict[str, int] = {}
     for count, module in facts.schedule:
         counts[names[module.id]] = counts.get(names[module.id], 0) + count
-    kinds = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    kinds = ", ".join(naming.kind(count, name) for name, count in counts.items())
     if len(counts) == 1 or len(kinds) > _MOST_KINDS:
         return f"{facts.layers:,}"
     return f"{facts.layers:,}: {kinds}"

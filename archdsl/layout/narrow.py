@@ -80,7 +80,7 @@ def legend_rows(
     x, y = left, top
     for number, kind in enumerate(kinds):
         room = inner - SWATCH
-        label = text.line(f"{kind.count:,} {kind.name}".strip(), "ink", text.SEMIBOLD)
+        label = text.line(kind.label, "ink", text.SEMIBOLD)
         lines = text.balanced(label, sizes.small, room)
         wide = SWATCH + max(text.line_width(line, sizes.small) for line in lines)
         if x > left and x + wide > left + inner:

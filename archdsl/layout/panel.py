@@ -128,7 +128,7 @@ def legend(
     """The kinds of layers below each other, no wider than `width`."""
     placed: list[PlacedKind] = []
     for number, kind in enumerate(kinds):
-        label = text.line(f"{kind.count:,} {kind.name}".strip(), "ink", text.SEMIBOLD)
+        label = text.line(kind.label, "ink", text.SEMIBOLD)
         lines = text.wrap(label, sizes.small, width - SWATCH)
         box = Box(left, top, width, LEGEND_LINE * len(lines))
         placed.append(PlacedKind(kind, number, box, lines))

@@ -70,7 +70,7 @@ def strip_box(view: View, tower: Arranged, sizes: Sizes) -> Box | None:
     top = min(frame.bottom - height, max(frame.y + head, middle - height / 2))
     box = Box(sizes.margin + 12.0, top, STRIP_WIDTH, height)
     low = replace(box, y=frame.bottom - height)
-    names = (f"{kind.count:,} {kind.name}" for kind in view.strip.kinds)
+    names = (kind.label for kind in view.strip.kinds)
     widest = SWATCH + max(text.width(name, sizes.small, text.SEMIBOLD) for name in names)
     room = legend_width(tower, box, sizes)
     if height > _NEARLY * frame.height or room < min(widest, _LEAST_LEGEND):

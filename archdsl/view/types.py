@@ -11,6 +11,7 @@ Strings come from specs and are not trusted: renderers write them as text, never
 
 from typing import Literal
 
+from archdsl import naming
 from archdsl.record import record
 from archdsl.text import Line
 
@@ -164,6 +165,11 @@ class LayerKind:
     hatched: bool
     count: int
     layers: frozenset[int] = frozenset()
+
+    @property
+    def label(self) -> str:
+        """What a legend says: "36 Gated DeltaNet"."""
+        return naming.kind(self.count, self.name)
 
 
 @record
