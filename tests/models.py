@@ -36,6 +36,23 @@ def pictured() -> dict[str, Variant]:
     return {name: variants()[name] for name in first.values()}
 
 
+def shortened(variant: Variant) -> Variant:
+    """The variant with one layer of each kind that its lists tell: lists of one length are read
+    side by side, and of layers that are alike in all of them the first stays.
+    """
+    lists = {k: v for k, v in variant.settings.items() if isinstance(v, tuple | list)}
+    lengths = {len(values) for values in lists.values()} - {0, 1}
+    shorter: dict[str, object] = {}
+    for length in lengths:
+        beside = {k: v for k, v in lists.items() if len(v) == length}
+        rows = list(zip(*beside.values(), strict=True))
+        kept = sorted({row: i for i, row in reversed(list(enumerate(rows)))}.values())
+        shorter |= (
+            {k: [v[i] for i in kept] for k, v in beside.items()} if len(kept) < length else {}
+        )
+    return variant.with_("Short", **shorter) if shorter else variant
+
+
 def _build(module: Module, known: dict[int, object]) -> object:
     """What a module is made of, without numbers."""
     if module.id not in known:
