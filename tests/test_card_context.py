@@ -121,4 +121,4 @@ def test_what_specs_say_that_a_block_is_given_has_a_wire() -> None:
             for names in given(node):
                 assert names <= read, (variant.model.id, node.id)
                 told += 1
-    assert told >= 3
+    assert told >= 2
