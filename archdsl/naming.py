@@ -154,7 +154,7 @@ def _apart(slot: str, block: BlockValue, others: list[Value | BlockValue]) -> li
     blocks = [other for other in others if isinstance(other, BlockValue)]
     if {block.title} != {other.title for other in blocks} or len(blocks) < len(others):
         return [block.title]
-    own = (s for s in block.settings if _speaks(s))
+    own = (s for s in block.settings if speaks(s))
     return [real(s) for s in own if any(s not in other.settings for other in blocks)][:1]
 
 
@@ -195,7 +195,7 @@ def kind_name(module: Module, others: list[Module], most: int = 2) -> str:
     return ", ".join(list(dict.fromkeys(words))[:most]) or module.title
 
 
-def _speaks(setting: Setting) -> bool:
+def speaks(setting: Setting) -> bool:
     """Whether a real setting changes something: a factor of 1, an offset of 0, a bound that is
     infinite and what guards a division do not.
     """
@@ -250,7 +250,7 @@ def reals(module: Module) -> list[str]:
     """The real settings of a module that change something, then those of blocks in its slots."""
     blocks = [s.value for s in module.settings if isinstance(s.value, BlockValue)]
     settings = (*module.settings, *(s for block in blocks for s in block.settings))
-    return [real(setting) for setting in settings if _speaks(setting)]
+    return [real(setting) for setting in settings if speaks(setting)]
 
 
 def real(setting: Setting) -> str:

@@ -11,6 +11,7 @@ from archdsl.pipeline import Checked, Variant, check_path
 
 ROOT = Path(__file__).parent.parent
 MEANING = sorted((ROOT / "tests" / "data" / "meaning").glob("*.arch"))
+PICTURES = sorted((ROOT / "tests" / "data" / "pictures").glob("*.arch"))
 BLOCK = re.compile(r"^block (\w+)", re.MULTILINE)
 
 
@@ -37,19 +38,20 @@ def pictured() -> dict[str, Variant]:
 
 
 def shortened(variant: Variant) -> Variant:
-    """The variant with one layer of each kind that its lists tell: lists of one length are read
-    side by side, and of layers that are alike in all of them the first stays.
+    """The variant with fewer layers, where its lists tell what these are: every kind stays,
+    and every kind that follows another. Lists of one length are read side by side.
     """
     lists = {k: v for k, v in variant.settings.items() if isinstance(v, tuple | list)}
-    lengths = {len(values) for values in lists.values()} - {0, 1}
     shorter: dict[str, object] = {}
-    for length in lengths:
+    for length in {len(values) for values in lists.values()} - {0, 1}:
         beside = {k: v for k, v in lists.items() if len(v) == length}
         rows = list(zip(*beside.values(), strict=True))
-        kept = sorted({row: i for i, row in reversed(list(enumerate(rows)))}.values())
-        shorter |= (
-            {k: [v[i] for i in kept] for k, v in beside.items()} if len(kept) < length else {}
-        )
+        kept, pairs = [0], set[tuple[object, object]]()
+        for i in range(1, length):
+            pair = (rows[kept[-1]], rows[i])
+            kept += [] if pair in pairs else [i]
+            pairs.add(pair)
+        shorter |= {name: [values[i] for i in kept] for name, values in beside.items()}
     return variant.with_("Short", **shorter) if shorter else variant
 
 

@@ -1,17 +1,18 @@
 """The view: what a card shows follows from the graph, for models of any build."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-import scenes
+import models
 from archdsl import amounts, naming, theme
 from archdsl.cli import facts as commands
-from archdsl.layout.arrange import arrange
-from archdsl.pipeline import Variant, check_source
+from archdsl.layout.arrange import Arranged, arrange
+from archdsl.nodes import Apply, Loop
+from archdsl.pipeline import Variant, check_path, check_source
 from archdsl.scene.card import card
 from archdsl.scene.shapes import written
 from archdsl.scene.verify import faults
@@ -21,6 +22,7 @@ from archdsl.theme import Sizes
 from archdsl.view import View, view, words
 from archdsl.view.tower import ids
 from archdsl.view.types import Diagram, Node
+from models import MEANING, PICTURES
 
 SPEC = """
 use std.core: Linear, Embedding, RMSNorm, GatedMLP, TransformerLayer, MLP
@@ -148,21 +150,45 @@ def test_terms_of_a_sum_meet_in_one_plus(views: dict[str, View]) -> None:
     assert len([node for node in other.nodes if node.mark == "+"]) == 2
 
 
-def test_a_loop_has_a_wire_back() -> None:
-    """From the wire of its result on to the wire of what enters, below all that reads it (Ouro)."""
-    (model,) = (
-        p for p in arrange(scenes.shown("Ouro_2_6B", "card").tower, Sizes()).placed if p.inner
-    )
-    assert model.inner is not None
-    (loop,) = (p for p in model.inner.placed if p.node.count == 4)
-    assert loop.inner is not None
-    (back,) = (wire for wire in loop.inner.wires if wire.edge.form == "back")
-    assert back.arrow and back.points[0] in loop.inner.dots
-    assert back.points[0].x == loop.inner.exit and back.points[-1].x == loop.inner.entry
-    entering = [w for w in loop.inner.wires if w.edge.source == back.edge.target]
-    assert entering and all(w.points[1].y < back.points[-1].y < w.points[0].y for w in entering)
-    (layers,) = (p for p in loop.inner.placed if p.node.id == "layers")
-    assert loop.box.x < min(point.x for point in back.points) < layers.box.x
+def loops(arranged: Arranged) -> Iterator[Arranged]:
+    for placed in arranged.placed:
+        if placed.inner is not None:
+            yield from [placed.inner] if placed.node.id.rpartition(".")[2] == "loop" else []
+            yield from loops(placed.inner)
+
+
+LOOPED = {
+    name: variant
+    for path in (*MEANING, *PICTURES)
+    for variant in check_path(path, path.name).variants
+    for name in [f"{path.stem}:{variant.id}"]
+    if any(isinstance(node.form, Loop) for node in variant.model.root.nodes)
+} | {name: models.variants()[name] for name in ("Ouro_2_6B", "Nanbeige4_2_3B")}
+
+
+@pytest.mark.parametrize("name", LOOPED)
+def test_a_loop_of_one_state_has_a_wire_back(name: str) -> None:
+    """From the wire of its result on to the wire of what enters, below all that reads it; one of
+    several states has none, for it would not say which they are.
+    """
+    model = LOOPED[name].model
+    found = list(loops(arrange(view(model, LOOPED[name].facts).tower, Sizes())))
+    forms = [node.form for node in model.root.nodes if isinstance(node.form, Loop)]
+    drawn = [form for form in forms if any(isinstance(n.form, Apply) for n in form.body.nodes)]
+    assert len(found) == len(drawn)
+    for loop, form in zip(found, drawn, strict=True):
+        wires_back = [wire for wire in loop.wires if wire.edge.form == "back"]
+        rounds = model.number(model.root, form.rounds).value
+        assert len(wires_back) == (form.body.states == 1 and rounds != 1)
+        for back in wires_back:
+            assert back.arrow and back.points[0] in loop.dots
+            assert back.points[0].x == loop.exit and back.points[-1].x == loop.entry
+            entering = [w for w in loop.wires if w.edge.source == back.edge.target]
+            below = [w for w in entering if w.points[0].y > back.points[-1].y]
+            assert below and all(w.points[1].y < back.points[-1].y for w in below)
+            assert all(w in below or w.points[0].y < back.points[-1].y for w in entering)
+            parts = [p.box for p in loop.placed if p.node.form not in ("port", "terminal")]
+            assert max(p.x for p in back.points[1:3]) < min(box.x for box in parts)
 
 
 def test_positions_are_badges(views: dict[str, View]) -> None:

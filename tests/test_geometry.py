@@ -360,6 +360,32 @@ def test_a_dot_where_no_wire_parts_is_found() -> None:
     assert {fault.rule for fault in faults(broken)} == {"wires that part have a dot"}
 
 
+def test_a_wire_between_wires_passes_no_box() -> None:
+    """As the wire back of a loop, one without a source and a target of its own."""
+    sound = card(drawn.view(), theme.light("Made"))
+    items = flat(sound)
+    _, label = labelled(items)
+    box = next(s.box for s in items if isinstance(s, Rect) and s.id == label.inside)
+    _, wire = wired(items, "wire")
+    y, left = box.y + 3, box.x + 3
+    inside = replace(wire, points=(Point(left, y), Point(left + 9, y)), source="", target="")
+    broken = replace(sound, items=(*items, inside))
+    assert "no wire or leader through a box" in {fault.rule for fault in faults(broken)}
+
+
+def test_only_the_end_of_a_wire_without_a_target_joins_another() -> None:
+    sound = card(drawn.view(), theme.light("Made"))
+    items = flat(sound)
+    _, wire = wired(items, "wire")
+    a, b = wire.points[:2]
+    high = (a.y + b.y) / 2
+    for reach, rules in ((0, set()), (40, {"wires that cross hop"})):
+        points = (Point(a.x - 40, high), Point(a.x + reach, high))
+        drawn_too = replace(wire, points=points, source="embed", target="")
+        broken = {f.rule for f in faults(replace(sound, items=(*items, drawn_too)))}
+        assert broken & {"wires that cross hop"} == rules
+
+
 def test_text_that_fades_at_night_is_found() -> None:
     sound = card(drawn.view(), theme.THEMES["auto"]("Made"))
     assert faults(sound) == []

@@ -251,11 +251,13 @@ def _boxes_free_of_lines(picture: _Picture) -> Iterator[str]:
 
 
 def _holds_end(shape: Rect | Circle | Text, line: Path, picture: _Picture) -> bool:
-    """Whether the line belongs inside the shape: what it joins on one side lies within, or all of
-    it where it begins and ends on other wires.
+    """Whether the line belongs inside the shape: what it joins on one side lies within, or, where
+    it begins and ends on other wires, all of it, in a frame that others lie in too.
     """
     if not line.source and not line.target:
-        return all(shape.box.holds(Box(p.x, p.y, 0.0, 0.0)) for p in line.points)
+        others = (other for other in picture.named.values() if other is not shape)
+        whole = all(shape.box.holds(Box(p.x, p.y, 0.0, 0.0)) for p in line.points)
+        return whole and any(shape.box.holds(other.box) for other in others)
     ends = (picture.named.get(line.source), picture.named.get(line.target))
     return any(end is not None and end is not shape and shape.box.holds(end.box) for end in ends)
 

@@ -4,8 +4,6 @@ x [T, 4096] ── q · 4,096 ── RoPE ──┐
             ── k · 1,024 ── RoPE ── cached k ── Scaled dot-product attention ── o · 4,096
 """
 
-import math
-
 from archdsl import naming
 from archdsl.graph import BlockValue, Child, Experts, Model, Module, ModuleList
 from archdsl.nodes import Apply, Window
@@ -195,29 +193,27 @@ def _heart(model: Model, module: Module) -> tuple[Line, ...]:
     numbers = [
         f"{naming.phrase(setting.name)} {steps.written(setting.value)}"
         for setting in module.settings
-        if isinstance(setting.value, float) and not _is_usual(model, module, setting.value)
+        if isinstance(setting.value, float)
+        if naming.speaks(setting) and not _is_root_of_width(model, module, setting.value)
     ]
     return (line(", ".join([module.title, *masks, *numbers]), "ink", SEMIBOLD),)
 
 
-def _is_usual(model: Model, module: Module, number: float) -> bool:
-    """Whether a number changes nothing, guards a division, bounds nothing, or is 1 by the root of a
-    width.
-    """
+def _is_root_of_width(model: Model, module: Module, number: float) -> bool:
+    """Whether a number is 1 by the root of a width of an input, as scores are scaled."""
     widths = {
         axis.value
         for at in module.inputs
         for axis in model.shape(module, module.nodes[at].type)
         if axis.value
     }
-    roots = any(abs(number * width**0.5 - 1) < 1e-6 for width in widths)
-    return number in (0, 1) or abs(number) <= 1e-4 or math.isinf(number) or roots
+    return any(abs(number * width**0.5 - 1) < 1e-6 for width in widths)
 
 
 def function_label(module: Module) -> Line:
     """A block that is a function, with its numbers: "Softcap 30"."""
-    numbers = [s.value for s in module.settings if isinstance(s.value, float)]
-    said = [steps.written(n) for n in numbers if n not in (0, 1) and abs(n) > 1e-4]
+    numbers = [s.value for s in module.settings if naming.speaks(s)]
+    said = [steps.written(number) for number in numbers if isinstance(number, float)]
     return line(" ".join([module.title, ", ".join(said)]).strip())
 
 
