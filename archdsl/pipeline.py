@@ -374,8 +374,8 @@ class Checked:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The variants that the spec declares, those with errors included."""
-        return tuple(self.unit.variants) if self.unit else ()
+        """The variants that the spec has, those with errors included."""
+        return tuple(self.unit.declared) if self.unit else ()
 
 
 def specs_below(folder: Path) -> list[Path]:
@@ -450,11 +450,12 @@ def check_source(source: Source, only: str | None = None, tiny: bool = True) -> 
             for declared in part.hubs:
                 if declared.model.name in part.blocks:
                     check_hub(part.blocks[declared.model.name], declared, part.keys, generic)
+        homes = {name: there.unit for name, there in unit.declared.items()}
         for model in elaborate.elaborate_all(unit, concrete, only):
             facts = Facts(model)
             if not library.has_gaps:
                 check_expectations(facts, concrete)  # of a text with gaps nothing is counted
-            variants.append(Variant(model, facts, unit))
+            variants.append(Variant(model, facts, homes[model.id]))
         if tiny:
             _check_tiny(variants, concrete)
         if library.has_gaps:

@@ -63,6 +63,13 @@ class Unit:
         """The text of the file."""
         return self.file.source
 
+    @property
+    def declared(self) -> dict[str, Declared]:
+        """The variants that the file has: its own, and imported ones that it has a `card` for."""
+        own = {name: Declared(self, decl) for name, decl in self.variants.items()}
+        carded = {card.variant.name for card in self.cards}
+        return own | {name: there for name, there in self.others.items() if name in carded}
+
     def base(self, decl: s.VariantDecl) -> Declared | None:
         """The variant that one of this file is made from; None for one made of a model, and where
         there is no such variant.
@@ -370,21 +377,14 @@ class Library:
     def _no_base(self, unit: Unit, base: s.Name) -> None:
         lost = unit.file.lost
         there = unit.names.get(base.name)
-        if base.name in lost or s.ANY in lost or isinstance(there, Error):
-            return  # it has been told what is wrong with it
+        if s.ANY in lost:
+            return  # it may be among what could not be read
         if there is not None:
             message = f"`with` changes a variant, and {base.name} is a block"
             help = f"give it its settings: {base.name}(...)"
             self.diagnostics.add("kind-mismatch", message, base.span, help=help)
             return
-        use = _shipped(base.name)
-        near = nearest(base.name, [*unit.variants, *unit.others])
-        if use and (not near or use.endswith(f" {base.name}")):
-            near = f"write {use}"
-        help = near or "name a variant of this file, or an imported one"
-        self.diagnostics.add(
-            "unknown-name", f"there is no variant {base.name}", base.span, help=help
-        )
+        no_variant(unit, base, self.diagnostics)
 
     def _twice(self, name: s.Name) -> None:
         message = f"{name.name} is defined twice"
@@ -440,6 +440,18 @@ def _in_the_library(use: s.Use) -> str:
     if "" in homes or use.path.startswith("./"):
         return ""
     return ", ".join(f"use {home}: {', '.join(names)}" for home, names in homes.items())
+
+
+def no_variant(unit: Unit, name: s.Name, diagnostics: Diagnostics) -> None:
+    """Reports the name of a variant that a file neither declares nor imports."""
+    if name.name in unit.file.lost or isinstance(unit.names.get(name.name), Error):
+        return  # it has been told what is wrong with it
+    use = _shipped(name.name)
+    help = nearest(name.name, [*unit.variants, *unit.others])
+    if use and (not help or use.endswith(f" {name.name}")):
+        help = f"write {use}"
+    help = help or "name a variant of this file, or an imported one"
+    diagnostics.add("unknown-name", f"there is no variant {name.name}", name.span, help=help)
 
 
 def _shipped(name: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 import scenes
 from archdsl import theme
 from archdsl.cli.commands import render, run
-from archdsl.pipeline import Variant, check_source
+from archdsl.pipeline import Variant, check_path, check_source
 from archdsl.record import replace
 from archdsl.render.svg import to_svg
 from archdsl.scene.shapes import Scene, smallest, written
@@ -59,6 +59,24 @@ def drawn(directives: str) -> Variant:
     found = check_source(Source("made.arch", text), tiny=False)
     assert not found.diagnostics, found.diagnostics
     return found.variants[0]
+
+
+def test_a_file_may_declare_the_card_of_a_variant_that_it_imports(tmp_path: Path) -> None:
+    """The card is the file's; what the variant's own file says of its card is not."""
+    (tmp_path / "made.arch").write_text(
+        f'{small().unit.source.text}\ncard A {{ title: "Theirs" fold(layers) }}\n'
+    )
+    mine = tmp_path / "mine.arch"
+    mine.write_text('use ./made: A\ncard A { title: "Ours, {heads} heads" }\n')
+    (variant,) = check_path(mine, mine.name).variants
+    assert "Ours, 4 heads" in written(variant.scene())
+    assert nodes(variant) == nodes(small())
+    assert variant.facts.params == small().facts.params and variant.tiny is None
+    assert variant.with_(n=4).facts.layers == 4
+    assert run(["render", f"{mine}:A", "-o", str(tmp_path / "a.svg")]) == 0
+    assert "Ours" in (tmp_path / "a.svg").read_text()
+    mine.write_text("use ./made: A\n")
+    assert not check_path(mine, mine.name).variants
 
 
 def nodes(variant: Variant, **shown: object) -> set[str]:

@@ -42,10 +42,8 @@ MAX_DIRECTIVES = 200
 _BRACES = re.compile(r"\{([^{}]*)\}")
 
 
-def directives(
-    model: Model, unit: Unit, home: Unit, diagnostics: Diagnostics
-) -> tuple[CardDirective, ...]:
-    """The directives of a model's card, checked."""
+def directives(model: Model, unit: Unit, diagnostics: Diagnostics) -> tuple[CardDirective, ...]:
+    """The directives of the card that a file declares for a model, checked."""
     checked: list[CardDirective] = []
     count = 0
     for card in unit.cards:
@@ -56,14 +54,14 @@ def directives(
                     message = f"a card with more than {MAX_DIRECTIVES} directives and paths"
                     diagnostics.add("too-large", message, directive.span, help="say less on it")
                     return ()
-                card_directive = _directive(model, home, directive, diagnostics)
+                card_directive = _directive(model, unit, directive, diagnostics)
                 if card_directive is not None:
                     checked.append(card_directive)
     return tuple(checked)
 
 
 def _directive(
-    model: Model, home: Unit, d: s.Directive, diagnostics: Diagnostics
+    model: Model, unit: Unit, d: s.Directive, diagnostics: Diagnostics
 ) -> CardDirective | None:
     word = d.name.name
     kind = WORDS.get(word)
@@ -78,11 +76,11 @@ def _directive(
             directive = CardDirective(word, paths, span=d.span) if paths else None
         case "path and text", args, s.String(value, span) if args:
             paths = _paths(model, d, diagnostics)
-            text = interpolate(model, home, value, span, diagnostics)
+            text = interpolate(model, unit, value, span, diagnostics)
             if paths and text is not None:
                 directive = CardDirective(word, paths, text=text, span=d.span)
         case "text", None, s.String(value, span):
-            text = interpolate(model, home, value, span, diagnostics)
+            text = interpolate(model, unit, value, span, diagnostics)
             directive = CardDirective(word, text=text, span=d.span) if text is not None else None
         case "number", None, s.Number(value) if value in range(1, MOST_DEPTH + 1):
             directive = CardDirective(word, number=int(value), span=d.span)
@@ -163,14 +161,14 @@ def _path(expr: s.Expr) -> tuple[str, ...] | None:
 
 
 def interpolate(
-    model: Model, home: Unit, text: str, span: Span, diagnostics: Diagnostics
+    model: Model, unit: Unit, text: str, span: Span, diagnostics: Diagnostics
 ) -> str | None:
     """A text with `{expression}` replaced by numbers of the model; None after a report."""
     wrong = False
 
     def number(match: re.Match[str]) -> str:
         nonlocal wrong
-        value = _value(model, home, match.group(1), span, diagnostics)
+        value = _value(model, unit, match.group(1), span, diagnostics)
         wrong |= value is None
         return value or ""
 
@@ -178,13 +176,13 @@ def interpolate(
     return None if wrong else filled
 
 
-def _value(model: Model, home: Unit, text: str, span: Span, diagnostics: Diagnostics) -> str | None:
+def _value(model: Model, unit: Unit, text: str, span: Span, diagnostics: Diagnostics) -> str | None:
     inner = Diagnostics()
     file = parse(Source(span.source.name, f"card X {{ depth: {text} }}"), inner)
     match file.items:
         case (s.CardDecl(directives=(s.Directive(value=expr),)),) if expr and not inner.items:
             scope = Scope(
-                inner, _names(model), home.names, numbers=Numbers({}, {}, {}, model.numbers)
+                inner, _names(model), unit.names, numbers=Numbers({}, {}, {}, model.numbers)
             )
             value = expressions.evaluate(scope, expr)
             if not isinstance(value, Error):

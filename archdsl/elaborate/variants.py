@@ -43,7 +43,7 @@ from archdsl.facts import FACTS
 from archdsl.graph import Expectation, Model, Module
 from archdsl.reals import Lit, Ref, evaluate
 from archdsl.record import replace
-from archdsl.resolver import Unit, lineage
+from archdsl.resolver import Unit, lineage, no_variant
 from archdsl.source import Span
 from archdsl.symbols import STREAM, ModelSymbol, of_model
 from archdsl.types import Axis, TensorType
@@ -59,38 +59,44 @@ EXPECTED = tuple(fact.name for fact in FACTS if fact.expected)
 
 
 def elaborate_all(unit: Unit, diagnostics: Diagnostics, only: str | None = None) -> list[Model]:
-    """Every variant of a file that checks, in order; `only` picks one by name.
+    """Every variant that a file has and that checks, in order; `only` picks one by name.
 
     A variant that is made from one with a mistake is not looked at: the mistake would be told
     again.
     """
     models: dict[str, Model] = {}
     wrong: set[s.VariantDecl] = set()
-    chosen = [d for name, d in unit.variants.items() if only is None or name == only]
-    ways = {decl: [base.decl for base in lineage(unit, decl)][1:] for decl in chosen}
-    for decl in sorted(chosen, key=lambda d: len(ways[d])):
+    known = unit.declared
+    chosen = [there for name, there in known.items() if only is None or name == only]
+    ways = {d.decl: [base.decl for base in lineage(d.unit, d.decl)][1:] for d in chosen}
+    for declared in sorted(chosen, key=lambda d: len(ways[d.decl])):
+        decl = declared.decl
         if not wrong.isdisjoint(ways[decl]):
             continue
         try:
-            model = elaborate(unit, decl, diagnostics)
+            model = elaborate(declared.unit, decl, diagnostics)
         except TooMuch as error:
             home = error.span.source is decl.span.source
             raise TooMuch(error.span if home else decl.name.span) from error
         if model is None:
             wrong.add(decl)
-        else:
-            models[model.id] = model
-    known = unit.variants.keys() | unit.file.lost
+        elif (carded := _with_card(model, unit, diagnostics)) is not None:
+            models[model.id] = carded
     for card in unit.cards:
         if card.variant.name not in known:
-            hint = nearest(card.variant.name, known)
-            message = f"there is no variant {card.variant.name}"
-            diagnostics.add("unknown-name", message, card.variant.span, help=hint)
-    return [models[name] for name in unit.variants if name in models]
+            no_variant(unit, card.variant, diagnostics)
+    return [models[name] for name in known if name in models]
+
+
+def _with_card(model: Model, unit: Unit, diagnostics: Diagnostics) -> Model | None:
+    """A model with the card that a file declares for it; None after a report."""
+    before = len(diagnostics)
+    model = replace(model, card=cards.directives(model, unit, diagnostics))
+    return model if len(diagnostics) == before else None
 
 
 def elaborate(unit: Unit, decl: s.VariantDecl, diagnostics: Diagnostics) -> Model | None:
-    """The model of a variant; None after a report."""
+    """The model of a variant, without a card; None after a report."""
     inner = Diagnostics()
     try:
         instance = instance_of(unit, decl, inner)
@@ -131,7 +137,6 @@ def _checked(
     check_streaming(model, diagnostics)
     model = _facts(model, inherited(unit, decl), decl, diagnostics)
     home = _home(unit, block)
-    model = replace(model, card=cards.directives(model, unit, home, diagnostics))
     model = replace(model, hub=weights.hub(model, home, diagnostics))
     if len(diagnostics) > before:
         return None
