@@ -19,6 +19,8 @@ from archdsl.roles import COMPUTING, slots
 
 _WIDTHS = {"d_ff": "hidden width", "d": "width"}
 _MOST_PERIOD = 16
+AXES = {"T": "tokens", "S": "tokens seen", "H": "heads"}
+"""What axes of one letter are."""
 
 
 def phrase(name: str) -> str:
@@ -32,7 +34,7 @@ def phrase(name: str) -> str:
 
 def axis(name: str) -> str:
     """An axis as a word: `T` is "tokens", `d_head` "head width"."""
-    return {"T": "tokens", "S": "tokens seen"}.get(name) or phrase(name)
+    return AXES.get(name) or phrase(name)
 
 
 def settings(module: Module) -> list[str]:
@@ -46,6 +48,8 @@ def settings(module: Module) -> list[str]:
         value = setting.value
         if setting.kind not in ("dim", "count") or not isinstance(value, int):
             continue
+        if len(setting.name) == 1 and setting.name not in _WIDTHS:
+            continue  # a letter says nothing to a reader
         if setting.name in outside or module.symbols.get(setting.name) in same:
             continue
         counts = is_count(setting.name)

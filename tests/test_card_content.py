@@ -106,8 +106,8 @@ def test_layers_that_differ_in_a_slot_share_a_skeleton(views: dict[str, View]) -
     slot = found["layers.feed"]
     assert slot.form == "choice"
     assert [(plain(c.node.lines[0]), plain(c.label)) for c in slot.cases] == [
-        ("Feed-forward network", "3 layers"),
-        ("SwiGLU", "20 layers"),
+        ("Feed-forward network", "in 3 layers"),
+        ("SwiGLU", "or, in 20 layers"),
     ]
 
 
@@ -340,7 +340,9 @@ def test_a_choice_counts_all_layers_that_have_a_block(
         counts = {row[column]: 0 for row in schedule}
         for row in schedule:
             counts[row[column]] += row[0]
-        assert shown == {word: f"{n} layer{'s' * (n != 1)}" for word, n in counts.items()}
+        said = {word: label.removeprefix("or, ") for word, label in shown.items()}
+        assert said == {word: f"in {n} layer{'s' * (n != 1)}" for word, n in counts.items()}
+        assert sum(label.startswith("or, ") for label in shown.values()) == len(shown) - 1
 
 
 def choices(diagram: Diagram) -> dict[str, Node]:

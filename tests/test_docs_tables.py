@@ -14,29 +14,23 @@ from typing import Any
 import pytest
 
 import archdsl
+import model_tables
 from archdsl import library
 from archdsl.diagnostic import CODES
 from archdsl.dtypes import TAKES_AND_GIVES
 from archdsl.elaborate.cards import WORDS
 from archdsl.elaborate.variants import ABOUT, EXPECTED
-from archdsl.facts.counts import Mixer
 from archdsl.ops import INITIALISERS, INTRINSICS, OPS, ROLES
 from archdsl.view.words import short, size
 from golden import accepted
 from markdown_cases import Block
+from model_tables import GALLERY, is_rounded, of_models, pictured, table
 from models import variants
 from pages import BLOCKS, PAGES, ROOT
 
+PICTURES = ROOT / "docs" / "pictures" / "blocks"
 PUBLISHED = tomllib.loads((ROOT / "tests" / "data" / "published.toml").read_text())["card"]
-DATA = ROOT / "tests" / "data"
-GALLERY = tomllib.loads((DATA / "gallery.toml").read_text(encoding="utf-8"))
-PUBLIC = tomllib.loads((DATA / "public_counts.toml").read_text(encoding="utf-8"))
 CODE = [block for block in BLOCKS if block.language == "python" and not block.file]
-
-
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def words(names: list[str]) -> str:
@@ -73,19 +67,6 @@ def codes() -> str:
     return table(("code", "meaning"), [(f"`{code}`", said) for code, said in CODES.items()])
 
 
-def coverage() -> str:
-    def row(model: str, told: dict[str, str]) -> tuple[str, ...]:
-        spec, how, missing = (told.get(key, "") for key in ("spec", "how", "missing"))
-        file, _, variant = spec.partition(":")
-        link = f"[{variant}](../specs/{file}.arch)" if spec else ""
-        return model, link, how, missing
-
-    return table(
-        ("model", "variant", "how", "what is not public"),
-        [row(model, told) for model, told in GALLERY.items()],
-    )
-
-
 def published() -> str:
     """What a gallery's cards say of a model, and what its spec gives."""
     rows = []
@@ -109,100 +90,11 @@ def published() -> str:
     return table(head, rows)
 
 
-def known_from(name: str) -> str:
-    """What the parameters of a variant are compared with, beside the two ways in which the program
-    counts them.
-    """
-    for path in sorted((DATA / "counts").glob("*.json")):
-        counted = json.loads(path.read_text())
-        if counted.get("spec", "").endswith(f":{name}"):
-            return f"`{counted['class']}`"
-    if name in PUBLIC:
-        return "a public count"
-    shown = [told["how"] for told in GALLERY.values() if told.get("spec", "").endswith(f":{name}")]
-    return "a class of the same sizes" if "stand-in" in shown else ""
-
-
-def named(mixer: Mixer) -> str:
-    """What mixes tokens in a kind of layer, and its window."""
-    window = dict(mixer.settings).get("window")
-    return f"{mixer.title}, window {window:,}" if window else mixer.title
-
-
-def of_models() -> list[dict[str, Any]]:
-    """The facts of every shipped variant, in order of date."""
-    rows = []
-    for name, variant in variants().items():
-        facts, about = variant.facts, variant.model.about
-        context = facts.stated_context
-        rows.append({
-            "released": str(about.get("released", "")), "name": facts.model.name, "variant": name,
-            "file": variant.unit.file.source.name, "by": str(about.get("by", "")),
-            "params": facts.params, "active": facts.active,
-            "active_without_tables": facts.active_without_tables, "layers": facts.layers,
-            "mixers": [[mixer.layers, named(mixer)] for mixer in facts.mixers],
-            "kv_bytes_per_token": facts.kv_bytes_per_token,
-            "kv_growing_bytes_per_token": facts.kv_growing_bytes_per_token,
-            "state_bytes": facts.state_bytes, "context": context,
-            "kv_bytes_at_context": facts.kv_bytes(context) if context else None,
-            "compared_with": known_from(name).strip("`"),
-            "source": str(about.get("source", "")),
-        })  # fmt: skip
-    return sorted(rows, key=lambda row: (row["released"], row["name"]))
-
-
-def models() -> str:
-    rows = []
-    for row in of_models():
-        mixers = "; ".join(f"{layers} {title}" for layers, title in row["mixers"])
-        active = short(row["active"]) if row["active"] != row["params"] else ""
-        at_context = size(row["kv_bytes_at_context"]) if row["context"] else ""
-        rows.append((
-            row["released"], f"[{row['name']}](../{row['file']})", row["by"], short(row["params"]),
-            active, mixers or str(row["layers"]), size(row["kv_growing_bytes_per_token"]),
-            f"{row['context']:,}" if row["context"] else "", at_context,
-            size(row["state_bytes"]) if row["state_bytes"] else "", known_from(row["variant"]),
-        ))  # fmt: skip
-    head = ("released", "model", "by", "parameters", "active", "layers", "cache a token",
-            "context", "cache at it", "state", "parameters compared with")  # fmt: skip
-    return table(head, rows)
-
-
-def is_rounded(published: float, counted: float) -> bool:
-    """Whether a published figure is a count in its digits: 8 or 8.03 for 8.03, and not 7."""
-    digits = f"{published:.12g}".rstrip("0").partition(".")
-    whole = f"{published:.0f}"
-    unit = 10.0 ** (len(whole) - len(whole.rstrip("0"))) if not digits[2] else 0.1 ** len(digits[2])
-    return abs(published - counted) <= unit / 2 * (1 + 1e-9)
-
-
-def drift() -> str:
-    """Figures of the gallery that are not those of the spec in their own digits."""
-    rows = []
-    for model, told in GALLERY.items():
-        if "spec" not in told:
-            continue
-        name = told["spec"].partition(":")[2]
-        facts, published = variants()[name].facts, told["published"]
-        compared = [
-            ("parameters", published.get("params"), [facts.params], short),
-            ("active", published.get("active"),
-             [facts.active, facts.active_without_embedding, facts.active_without_tables], short),
-            ("cache a token, KiB", published.get("kv_kib"),
-             [facts.kv_bytes_per_token / 1024, facts.kv_growing_bytes_per_token / 1024],
-             lambda kib: f"{kib:g}"),
-        ]  # fmt: skip
-        for figure, said, counted, words_of in compared:
-            if said and not any(is_rounded(said, number) for number in counted):
-                found = ", ".join(dict.fromkeys(words_of(number) for number in counted))
-                rows.append((model, figure, words_of(said), found, known_from(name)))
-    return table(("model", "figure", "published", "counted", "parameters compared with"), rows)
-
-
 TABLES: dict[str, Callable[[], str]] = {
-    "coverage": coverage,
-    "models": models,
-    "drift": drift,
+    "coverage": model_tables.coverage,
+    "models": model_tables.models,
+    "drift": model_tables.drift,
+    "blocks": model_tables.blocks,
     "primitives": primitives,
     "library": lambda: library.markdown("std"),
     "dtypes": dtypes,
@@ -267,6 +159,14 @@ def test_a_published_figure_is_rounded_to_its_digits() -> None:
     assert is_rounded(30.5e9, 30.53e9) and not is_rounded(30.5e9, 30.57e9)
     assert is_rounded(68.6, 68.625) and not is_rounded(68.6, 68.7)
     assert is_rounded(128, 128.0) and not is_rounded(128, 130.0)
+
+
+def test_pictures_of_blocks_are_as_drawn_now() -> None:
+    """One for each block of the page, and no other."""
+    drawn = pictured()
+    for name, variant in drawn.items():
+        accepted(PICTURES / f"{name}.svg", variant.svg(view=f"detail:{name}"))
+    assert {path.stem for path in PICTURES.iterdir()} == drawn.keys()
 
 
 @pytest.mark.parametrize("block", CODE, ids=lambda b: b.label)

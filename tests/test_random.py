@@ -22,7 +22,7 @@ from random_specs import Spec, specs
 
 BATCH, TIME = 2, 5
 DRAWN = settings.default.max_examples if settings.default else 100
-EXAMPLES = max(500, DRAWN // 4)
+EXAMPLES = max(300, DRAWN // 4)
 """Specs to run; `make fuzz` raises the number, as that of all other tests."""
 
 
@@ -136,7 +136,7 @@ def test_what_is_checked_runs_as_predicted(drawn: Spec) -> None:
     assert torch.allclose(*results, rtol=1e-5, atol=1e-7)
 
 
-@settings(max_examples=max(4000, DRAWN))
+@settings(max_examples=max(1500, DRAWN))
 @given(specs(), st.data())
 def test_what_is_broken_is_found_in_its_place(drawn: Spec, data: st.DataObject) -> None:
     """One dimension is wrong: one message, within the lines of the step that is wrong."""
@@ -148,7 +148,7 @@ def test_what_is_broken_is_found_in_its_place(drawn: Spec, data: st.DataObject) 
     assert {d.span.line for d in found if d.span} <= set(lines), f"{told(found)}\n\n{text}"
 
 
-@settings(max_examples=max(1000, DRAWN))
+@settings(max_examples=max(300, DRAWN))
 @given(specs())
 def test_the_form_is_stable_and_means_the_same(drawn: Spec) -> None:
     text = drawn.text()

@@ -51,7 +51,7 @@ _MOST_RUNS = 10_000
 
 
 MUCH = 0.25
-"""The part of what is active from which tables are told apart."""
+"""The part of what is active from which tables are told apart in a dense model."""
 
 
 @record
@@ -141,11 +141,26 @@ class Counts:
 
     @cached_property
     def active_as_quoted(self) -> int:
-        """`active` as people quote it: without tables of which a token reads rows, where these are
-        much of it.
+        """`active` as people quote it: of a model with parts that idle, without the tables of which
+        a token reads rows. They are told apart in a dense model too where they are much of it.
         """
         tables = self.active - self.active_without_tables
-        return self.active_without_tables if tables > MUCH * self.active else self.active
+        apart = self.active != self.params or tables > MUCH * self.active
+        return self.active_without_tables if apart else self.active
+
+    @cached_property
+    def tied_tables(self) -> int:
+        """Parameters of tables that something else of the model is tied to."""
+        root = self.model.root
+        total = 0
+        for path in {path for child in root.children for _, path in child.ties}:
+            module = root
+            for name in path[:-1]:
+                module = module.child(name).modules[0][1]
+            if module.role == "embedding":
+                params = (param for param in module.params if param.name == path[-1])
+                total += sum(self.size(module, param.type) for param in params)
+        return total
 
     @cached_property
     def active_without_embedding(self) -> int:
@@ -180,6 +195,7 @@ class Counts:
         own = self._own(module)
         if own:
             yield role or module.role, own
+        banked = any(isinstance(child.part, Experts) for child in module.children)
         for child in module.children:
             for count, inner in () if child.apart else child.stored:
                 shown = role or (
@@ -187,6 +203,8 @@ class Counts:
                 )
                 shown = "expert" if isinstance(child.part, Experts) else shown
                 shown = "router" if inner.role == "router" else shown
+                if banked and inner.role in ("feed_forward", "expert"):
+                    shown = "expert" if isinstance(child.part, Experts) else "shared_expert"
                 if child.name in self._heads and not role and module is self.model.root:
                     shown = "head"
                 for r, n in self._by_role(inner, shown):

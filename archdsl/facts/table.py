@@ -121,7 +121,7 @@ def _plain(mixer: Mixer) -> dict[str, object]:
 
 
 def _tables(facts: Counts, _: int | None) -> object:
-    """Parameters of tables that are read by rows, where they are much of what is active."""
+    """Parameters of tables that are read by rows, where they are not counted as active."""
     tables = facts.active - facts.active_without_tables
     return tables if facts.active_as_quoted != facts.active else None
 
@@ -141,19 +141,19 @@ FACTS: tuple[Fact, ...] = (
     Fact("params", "entries", lambda f, _: f.params, expected=True, card="params",
          label="parameters"),
     Fact("apart", "parameters", lambda f, _: f.apart, expected=True, card="apart",
-         label="beside the model", on_cards="always"),
+         label="apart, not counted", on_cards="always"),
     Fact("active", "parameters", lambda f, _: f.active, expected=True),
     Fact("active_share", "percent", _share, recorded=False, card="active",
          label="active per token", on_cards="always"),
     Fact("active_without_embedding", "parameters", lambda f, _: f.active_without_embedding,
          expected=True),
     Fact("tables", "parameters", _tables, recorded=False, card="tables",
-         label="in tables read by row", on_cards="always"),
+         label="tables, read by row", on_cards="always"),
     Fact("active_without_tables", "parameters", lambda f, _: f.active_without_tables,
          expected=True),
     Fact("kv_bytes_per_token", "bytes", lambda f, _: f.kv_bytes_per_token, expected=True),
     Fact("kv_growing_bytes_per_token", "bytes", lambda f, _: f.kv_growing_bytes_per_token,
-         expected=True, card="kv_bytes_per_token", label="KV cache growth / token",
+         expected=True, card="kv_bytes_per_token", label="cache growth / token, bf16",
          on_cards="always"),
     Fact("kv_capped_bytes", "bytes", lambda f, _: f.kv_capped_bytes, expected=True),
     Fact("state_bytes", "bytes", lambda f, _: f.state_bytes, expected=True, card="state",
@@ -176,7 +176,7 @@ FACTS: tuple[Fact, ...] = (
          on_cards="always"),
     Fact("at_context", "entries", lambda _, n: n),
     Fact("kv_bytes_at_context", "bytes", _at(lambda f, n: f.kv_bytes(n)), card="kv_bytes",
-         label="at {context} context", on_cards="always"),
+         label="cache in all at {context}", on_cards="always"),
     Fact("flops_per_token_at_context", "FLOPs", _at(lambda f, n: f.flops_per_token(n))),
     Fact("prefill_flops_per_token_at_context", "FLOPs",
          _at(lambda f, n: f.prefill_flops_per_token(n))),
@@ -194,7 +194,7 @@ FACTS: tuple[Fact, ...] = (
     Fact("license", "text", lambda f, _: f.model.about.get("license"), recorded=False,
          card="license", label="licence", on_cards="always"),
     Fact("after", "text", lambda f, _: f.model.about.get("after"), recorded=False, card="after",
-         label="after", on_cards="always"),
+         label="builds on", on_cards="always"),
 )  # fmt: skip
 """Every fact, in the order in which they are recorded."""
 

@@ -14,7 +14,7 @@ from archdsl.layout import labels as labels_at
 from archdsl.layout import route
 from archdsl.layout.cells import Cell, Gates
 from archdsl.layout.crossings import marked, over
-from archdsl.layout.layers import Layers, layered, ranks, trunk
+from archdsl.layout.layers import PARTED, Layers, layered, ranks, trunk
 from archdsl.layout.measure import BADGE_HEIGHT, Extent, badge_width, leaf, ported, signed
 from archdsl.layout.route import ENTERED_FROM_LANE, Wire
 from archdsl.record import record, replace
@@ -123,7 +123,7 @@ def arrange(
         return Arranged((), (), (), empty, empty, 0.0, 0.0, 0)
     if any(edge.form == "across" for edge in diagram.edges):
         return _side_by_side(diagram, sizes, gap)
-    diagram = _straight(diagram)
+    diagram = _straight(_of_one_exit(diagram))
     rank = ranks(diagram)
     if diagram.loops:
         rank[diagram.nodes[-1].id] += 1  # the wire back runs below the result, above all else
@@ -280,6 +280,15 @@ def _box_of(arranged: Arranged, name: str) -> Box:
     return next(item.box for item in arranged.placed if item.node.id == name)
 
 
+def _of_one_exit(diagram: Diagram) -> Diagram:
+    """A diagram in which all that leaves a node at one point, as out of a group, is one net."""
+    parted = {node.id for node in diagram.nodes if node.form in PARTED}
+    if not any(edge.result and edge.source not in parted for edge in diagram.edges):
+        return diagram
+    edges = (e if e.source in parted else replace(e, result="") for e in diagram.edges)
+    return replace(diagram, edges=tuple(edges))
+
+
 def _straight(diagram: Diagram) -> Diagram:
     """A residual wire that is the only one to leave its source goes nowhere round."""
     flowing = {edge.source for edge in diagram.edges if edge.form == "flow"}
@@ -300,7 +309,7 @@ def _round(diagram: Diagram, straight: list[Edge]) -> Diagram:
         edge
         for edge in diagram.edges
         if edge.form == "flow"
-        and not (edge.label or edge.entry or edge.port)
+        and not (edge.label or edge.entry or edge.port or edge.result)
         and edge.source in on
         and edge.target in on
         and forms.get(edge.target) in ENTERED_FROM_LANE

@@ -28,7 +28,8 @@ class Cell:
 
     `x` is where wires enter, its axis; they leave at `x + out`. `body`: the node's own extent,
     where a label beside its wire makes the cell larger. `gates`: those of a group.
-    `pinned`: on the trunk, which is straight.
+    `pinned`: on the trunk, which is straight. `outlets`: how far beside the wires of its first
+    result those of further ones leave.
     """
 
     node: Node | None
@@ -41,6 +42,7 @@ class Cell:
     body: Extent | None = None
     pinned: bool = False
     gates: Gates | None = None
+    outlets: dict[str, float] = field(default_factory=dict)
 
     @property
     def left(self) -> float:

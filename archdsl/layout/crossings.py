@@ -1,8 +1,8 @@
 """Where wires part and where they cross, so that no two lines that meet can be read in two ways.
 
-Wires from one source are one net. A point where a net goes on in three directions or more is a
-junction, and has a dot. Where wires of two nets cross, the level one hops over the upright one; it
-does so next to no end of its own piece, where a hop would be taken for a corner.
+Wires of one result of one node are one net. A point where a net goes on in three directions or more
+is a junction, and has a dot. Where wires of two nets cross, the level one hops over the upright
+one; it does so next to no end of its own piece, where a hop would be taken for a corner.
 """
 
 import itertools
@@ -19,11 +19,19 @@ HOP = 4.0
 _NEAR = 0.5
 
 
+_Net = tuple[str, str]
+"""A node, and which of its results: what wires of one net bring."""
+
+
+def _net(wire: Wire) -> _Net:
+    return wire.edge.source, wire.edge.result
+
+
 def marked(wires: Sequence[Wire]) -> tuple[tuple[Wire, ...], tuple[Point, ...]]:
     """The wires with their hops, and the dots of all junctions."""
-    nets: dict[str, list[Wire]] = defaultdict(list)
+    nets: dict[_Net, list[Wire]] = defaultdict(list)
     for wire in wires:
-        nets[wire.edge.source].append(wire)
+        nets[_net(wire)].append(wire)
     if len(nets) == len(wires) < 2:
         return tuple(wires), ()
     dots = [dot for net in nets.values() if len(net) > 1 for dot in _junctions(net)]
@@ -33,24 +41,24 @@ def marked(wires: Sequence[Wire]) -> tuple[tuple[Wire, ...], tuple[Point, ...]]:
         hops: list[Point] = []
         for a, b in itertools.pairwise(wire.points):
             if a.y == b.y:
-                hops += upright.met(a, b, wire.edge.source)
+                hops += upright.met(a, b, _net(wire))
         hopping.append(replace(wire, hops=tuple(hops)) if hops else wire)
     return tuple(hopping), tuple(dots)
 
 
 def over(wires: Sequence[Wire], start: Point, end: Point) -> tuple[Point, ...]:
     """Where a level line of its own hops over wires."""
-    return tuple(_uprights(wires).met(start, end, ""))
+    return tuple(_uprights(wires).met(start, end, ("", "")))
 
 
 @record
 class _Uprights:
     """The upright pieces of wires from left to right, each with its net, and their columns."""
 
-    pieces: list[tuple[float, float, float, str]]
+    pieces: list[tuple[float, float, float, _Net]]
     columns: list[float]
 
-    def met(self, a: Point, b: Point, net: str) -> list[Point]:
+    def met(self, a: Point, b: Point, net: _Net) -> list[Point]:
         """The points in which a level piece of a net crosses those of others."""
         low, high = (a.x, b.x) if a.x < b.x else (b.x, a.x)
         first = bisect_right(self.columns, low + 1.0)
@@ -67,7 +75,7 @@ class _Uprights:
 
 def _uprights(wires: Sequence[Wire]) -> _Uprights:
     pieces = sorted({
-        (a.x, a.y, b.y, wire.edge.source) if a.y < b.y else (a.x, b.y, a.y, wire.edge.source)
+        (a.x, a.y, b.y, _net(wire)) if a.y < b.y else (a.x, b.y, a.y, _net(wire))
         for wire in wires
         for a, b in itertools.pairwise(wire.points)
         if a.x == b.x

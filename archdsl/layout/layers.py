@@ -20,6 +20,12 @@ from archdsl.view.types import Diagram, Edge
 _WIRE = Extent(8.0, 8.0, 0.0)
 _ORDER_SWEEPS = 6
 _SIDE_WEIGHT = 1e-6
+PARTED = ("box", "pill", "choice")
+"""Forms of nodes whose results leave side by side."""
+_BESIDE, _CORNER = 26.0, 10.0
+"""How far beside another result one leaves at most, and from the corner of a box at least."""
+_NEAREST = 14.0
+"""How far beside another result one leaves at least, where a box is wide enough."""
 _GROUP_LENGTH = 100
 """For how many blocks a group counts where the trunk is looked for."""
 
@@ -121,7 +127,36 @@ def layered(
         course = by_edge[id(edge)]
         pinned += course[1:] if pinned else course
     columns(rows, spacing, pinned)
+    _part_results(courses)
     return Layers(rows, cells, courses)
+
+
+def _part_results(courses: list[tuple[Edge, list[Cell]]]) -> None:
+    """Let the wires of a node's results leave it side by side, in the order of where they lead, one
+    of them straight up.
+    """
+    leads: dict[int, dict[str, list[float]]] = defaultdict(dict)
+    cells: dict[int, Cell] = {}
+    for edge, course in courses:
+        if edge.result and course[0].node is not None and course[0].node.form in PARTED:
+            cells[id(course[0])] = course[0]
+        leads[id(course[0])].setdefault(edge.result, []).append(course[1].x)
+    for name, cell in cells.items():
+        columns = {result: sum(xs) / len(xs) - cell.x for result, xs in leads[name].items()}
+        body = cell.body or cell.extent
+        left, right = _CORNER - body.left, body.right - _CORNER
+        order = sorted(columns, key=lambda result: columns[result])
+        middle = min(range(len(order)), key=lambda number: abs(columns[order[number]]))
+        start = min(right, max(left, columns[order[middle]]))
+        before, behind = middle, len(order) - 1 - middle
+        steps = [_BESIDE]
+        steps += [(start - left) / before] if before else []
+        steps += [(right - start) / behind] if behind else []
+        if min(steps) < _NEAREST and len(order) > 1:
+            start = left + (right - left) * before / (len(order) - 1)
+            steps = [_BESIDE, (right - left) / (len(order) - 1)]
+        step = min(steps)
+        cell.outlets = {r: start + step * (n - middle) for n, r in enumerate(order)}
 
 
 def trunk(diagram: Diagram, rank: dict[str, int]) -> list[Edge]:
@@ -246,9 +281,11 @@ def _order(rows: list[list[Cell]], summed: set[str]) -> None:
 
 def _uncross(rows: list[list[Cell]], courses: list[tuple[Edge, list[Cell]]]) -> None:
     """Let wires of one source that pass a layer stand there in the order of what is above."""
-    source = {id(cell): id(course[0]) for _, course in courses for cell in course[1:-1]}
+    source = {
+        id(cell): (id(course[0]), edge.result) for edge, course in courses for cell in course[1:-1]
+    }
     for above, row in itertools.pairwise(reversed(rows)):
-        slots: dict[int, list[int]] = defaultdict(list)
+        slots: dict[tuple[int, str], list[int]] = defaultdict(list)
         for number, cell in enumerate(row):
             if cell.node is None:
                 slots[source[id(cell)]].append(number)

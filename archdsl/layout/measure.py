@@ -135,7 +135,7 @@ def sketched(node: Node, sizes: Sizes) -> tuple[float, float]:
 def case(block: Case, sizes: Sizes) -> tuple[float, float]:
     """Width and height of the box of one of a choice's blocks."""
     width = label_width(block.node, sizes) + 2 * min(12.0, sizes.inner)
-    over = text.line_width(block.label, sizes.small) + (CASE_SWATCH if block.swatch else 0.0)
+    over = text.line_width(block.label, sizes.small) + CASE_SWATCH * len(block.swatches)
     shown = replace(block.node, badges=())  # which stand beside the choice
     beside, _ = sketched(block.node, sizes)
     return max(76.0, width + beside, over + 8.0), box(shown, sizes, roomy=True)[1]

@@ -12,6 +12,7 @@ in the gap above, runs up a lane beside everything it passes and enters its oper
         ├───┘        the fork, in the lowest track of the gap
 """
 
+import itertools
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -35,6 +36,7 @@ from archdsl.layout.routes import (
     LEAST_JOG,
     SIDE_ROOM,
     STRAIGHT,
+    Net,
     Piece,
     Route,
     entry_width,
@@ -99,7 +101,7 @@ def plan(layers: Layers, residual: list[Edge], sizes: Sizes) -> Plan:
     rising: dict[int, list[float]] = defaultdict(list)
     for route in routes:
         if route.beside:
-            rising[route.course[-1].layer].append(leaves(route.course[-2]))
+            rising[route.course[-1].layer].append(route.rises)
     for arriving in entered.values():
         _hook(arriving, layers, doubled, rising)
     straighten(layers, routes)
@@ -153,10 +155,10 @@ def _enter(
     if node.form == "operator":
         sides = {1} if node.id in doubled else set()
         for route in routes:
-            away = leaves(route.course[-2]) - target.x
+            away = route.rises - target.x
             side = (away > 0) - (away < 0)
             free = abs(away) > SIDE_ROOM and side not in sides
-            if len(routes) + len(sides) > 1 and free and is_clear(route.course[-2], target, layers):
+            if len(routes) + len(sides) > 1 and free and is_clear(route, layers):
                 route.side = side
                 sides.add(side)
             route.port = target.x
@@ -165,10 +167,10 @@ def _enter(
         _enter_group([route for route in routes if route.edge.entry], target)
         _spread([route for route in routes if not route.edge.entry], target)
         return
-    order = sorted(routes, key=lambda route: leaves(route.course[-2]))
+    order = sorted(routes, key=lambda route: route.rises)
     body = target.body or target.extent
     low, high = target.x - body.left + SIGN_MARGIN, target.x + body.right - SIGN_MARGIN
-    wishes = [min(high, max(low, leaves(route.course[-2]))) for route in order]
+    wishes = [min(high, max(low, route.rises)) for route in order]
     step = min(LEAST_PORT_DISTANCE, (high - low) / max(1, len(order) - 1))
     steps = [max(step, labels.get(id(route), 0.0)) for route in order]
     if sum(steps) > high - low + steps[-1]:
@@ -182,8 +184,8 @@ def _enter(
 
 def _spread(routes: list[Route], target: Cell) -> None:
     """Wires of several sources arrive side by side at a border, the straightest at its port."""
-    order = sorted(routes, key=lambda route: leaves(route.course[-2]))
-    straight = min(range(len(order)), key=lambda n: abs(leaves(order[n].course[-2]) - target.x))
+    order = sorted(routes, key=lambda route: route.rises)
+    straight = min(range(len(order)), key=lambda n: abs(order[n].rises - target.x))
     for number, route in enumerate(order):
         route.port = target.x + (number - straight) * LEAST_JOG
 
@@ -206,8 +208,8 @@ def _hook(
     if number + 1 < len(row) and row[number + 1].left - target.x < HOOK_ROOM:
         sides.add(1)
     columns = rising[target.layer]
-    for route in sorted(below, key=lambda r: abs(leaves(r.course[-2]) - target.x))[1:]:
-        wish = 1 if leaves(route.course[-2]) >= target.x else -1
+    for route in sorted(below, key=lambda r: abs(r.rises - target.x))[1:]:
+        wish = 1 if route.rises >= target.x else -1
         for side in (wish, -wish):
             port = target.x + side * HOOK
             if side in sides or any(abs(port - column) < HOOK_APART for column in columns):
@@ -227,16 +229,16 @@ def _enter_group(routes: list[Route], target: Cell) -> None:
     for route in routes:
         route.port = target.x + ports.get(route.edge.entry, 0.0)
     routes = [route for route in routes if route.edge.entry not in ports]
-    left = [route for route in routes if leaves(route.course[-2]) < target.x - _FAR]
+    left = [route for route in routes if route.rises < target.x - _FAR]
     _enter_left(left, target)
     routes = [route for route in routes if route not in left]
     border = target.x + (target.body or target.extent).right
     apart = min(30.0, (border - BORDER_ROOM - target.x) / max(1, len(routes)))
     at = target.x
-    order = sorted(routes, key=lambda route: leaves(route.course[-2]))
+    order = sorted(routes, key=lambda route: route.rises)
     for number, route in enumerate(order, 1):
         wide = entry_width(route.edge)
-        wish = max(at + apart, min(border - 20.0 - wide, leaves(route.course[-2])))
+        wish = max(at + apart, min(border - 20.0 - wide, route.rises))
         route.port = min(wish, border - BORDER_ROOM - apart * (len(order) - number))
         at = route.port + wide
 
@@ -245,11 +247,11 @@ def _enter_left(routes: list[Route], target: Cell) -> None:
     """What comes from the left of a group enters it left of its port."""
     left = target.gates.left if target.gates else -(target.body or target.extent).left
     border = target.x + left
-    order = sorted(routes, key=lambda route: leaves(route.course[-2]))
+    order = sorted(routes, key=lambda route: route.rises)
     at = target.x
     for number, route in enumerate(reversed(order)):
         least = border + BORDER_ROOM + 30.0 * (len(order) - 1 - number)
-        route.port = max(least, min(at - entry_width(route.edge), leaves(route.course[-2])))
+        route.port = max(least, min(at - entry_width(route.edge), route.rises))
         at = route.port
 
 
@@ -259,11 +261,11 @@ def _jogs(route: Route) -> None:
     for number in range(len(course) - 1):
         low, high = course[number], course[number + 1]
         last = number == len(course) - 2
-        start = leaves(low)
+        start = leaves(low, route.edge)
         end = route.port if last else high.x
         if (last and route.beside) or abs(start - end) <= STRAIGHT:
             continue
-        route.pieces[low.layer] = Piece(start, end, ("from", id(low)))
+        route.pieces[low.layer] = Piece(start, end, ("from", id(low), route.edge.result))
 
 
 def _lanes(layers: Layers, residual: list[Edge], sizes: Sizes) -> list[Route]:
@@ -310,27 +312,28 @@ def _enter_from_lane(route: Route, layers: Layers) -> None:
     source, target = route.course
     assert route.lane is not None and target.node is not None
     route.port = target.x
-    route.pieces[source.layer] = Piece(leaves(source), route.lane, ("from", id(source)))
+    net = "from", id(source), ""
+    route.pieces[source.layer] = Piece(leaves(source, route.edge), route.lane, net)
     row = layers.rows[target.layer]
     right = row[row.index(target) + 1 :]
     if target.node.form in ENTERED_FROM_LANE and all(cell.node is None for cell in right):
         route.side = 1
     else:
-        route.pieces[target.layer - 1] = Piece(route.lane, route.port, ("into", id(target)))
+        route.pieces[target.layer - 1] = Piece(route.lane, route.port, ("into", id(target), ""))
 
 
 def _tracks(layers: Layers, routes: list[Route]) -> list[int]:
     """Give every piece a track; pieces of one net share it. Returns the number of tracks of each
     gap.
     """
-    gaps: dict[int, dict[tuple[str, int], list[Piece]]] = defaultdict(lambda: defaultdict(list))
+    gaps: dict[int, dict[Net, list[Piece]]] = defaultdict(lambda: defaultdict(list))
     for route in routes:
         for gap, piece in route.pieces.items():
             gaps[gap][piece.net].append(piece)
     counts = [0] * max(0, len(layers.rows) - 1)
     for gap, nets in gaps.items():
         used: list[list[tuple[float, float]]] = []
-        placed: dict[tuple[str, int], int] = {}
+        placed: dict[Net, int] = {}
         below = _below(nets)
         waiting = sorted(nets, key=lambda net: _reach(nets[net]))
         while waiting:  # in a circle of nets, each below the next, the first goes first
@@ -357,22 +360,37 @@ def _tracks(layers: Layers, routes: list[Route]) -> list[int]:
     return counts
 
 
-def _below(nets: dict[tuple[str, int], list[Piece]]) -> dict[tuple[str, int], set[tuple[str, int]]]:
+def _below(nets: dict[Net, list[Piece]]) -> dict[Net, set[Net]]:
     """For each net in a gap those that have to lie below it: where it goes up in the column in
-    which another comes from below, both would run on one line otherwise.
+    which another comes from below, both would run on one line otherwise. Of the results of one node
+    also those that would cross it otherwise.
     """
-    rising: dict[int, list[tuple[float, tuple[str, int]]]] = defaultdict(list)
+    rising: dict[int, list[tuple[float, Net]]] = defaultdict(list)
     for net, pieces in nets.items():
         for piece in pieces:
             rising[round(piece.start / COLUMN)].append((piece.start, net))
-    under: dict[tuple[str, int], set[tuple[str, int]]] = {net: set() for net in nets}
+    under: dict[Net, set[Net]] = {net: set() for net in nets}
     for net, pieces in nets.items():
         for piece in pieces:
             column = round(piece.end / COLUMN)
             for start, other in (pair for at in (-1, 0, 1) for pair in rising[column + at]):
                 if other != net and abs(start - piece.end) < COLUMN:
                     under[net].add(other)
+    results: dict[tuple[str, int], list[Net]] = defaultdict(list)
+    for net in nets:
+        results[net[:2]].append(net)
+    for parted in results.values():
+        for one, other in itertools.permutations(parted, 2):
+            if _crossed(nets[one], nets[other]) < _crossed(nets[other], nets[one]):
+                under[other].add(one)
     return under
+
+
+def _crossed(low: list[Piece], high: list[Piece]) -> int:
+    """How often two nets cross where the one runs below the other."""
+    (low_left, low_right), (high_left, high_right) = _reach(low), _reach(high)
+    rising = sum(high_left < piece.end < high_right for piece in low)
+    return rising + sum(low_left < start < low_right for start in {p.start for p in high})
 
 
 def _reach(pieces: list[Piece]) -> tuple[float, float]:
@@ -408,7 +426,7 @@ def _drawn(
     route: Route, tops: dict[int, float], bottoms: dict[int, float], rows: list[float], sizes: Sizes
 ) -> Wire:
     source, target = route.course[0], route.course[-1]
-    points = [Point(leaves(source), tops[id(source)])]
+    points = [Point(leaves(source, route.edge), tops[id(source)])]
     for gap in sorted(route.pieces):
         piece = route.pieces[gap]
         height = rows[gap] - _first_track(sizes) - piece.track * sizes.track

@@ -21,13 +21,17 @@ BORDER_ROOM = 8.0
 """How far from the corner of a group a wire enters it at least."""
 
 
+Net = tuple[str, int, str]
+"""Pieces that may run on one line: "from" or "into" a cell by its identity, and which result."""
+
+
 @dataclass(slots=True)
 class Piece:
     """A horizontal piece of a wire in a gap: from column `start` to column `end`, and its track."""
 
     start: float
     end: float
-    net: tuple[str, int]
+    net: Net
     track: int = 0
 
 
@@ -52,6 +56,11 @@ class Route:
     room: float = 0.0
 
     @property
+    def rises(self) -> float:
+        """The column in which the wire comes up to its target's layer."""
+        return leaves(self.course[-2], self.edge)
+
+    @property
     def beside(self) -> bool:
         """Whether the last piece is level, from the column of the cell below."""
         return bool(self.side) and not self.hooked
@@ -62,16 +71,17 @@ def entry_width(edge: Edge) -> float:
     return 7.0 + 10.0 * len(edge.entry) if edge.entry else LEAST_JOG
 
 
-def leaves(cell: Cell) -> float:
-    """The column in which wires leave a cell."""
-    return cell.x + cell.out
+def leaves(cell: Cell, edge: Edge) -> float:
+    """The column in which a wire leaves a cell that it passes or comes from."""
+    return cell.x + cell.out + cell.outlets.get(edge.result, 0.0)
 
 
-def is_clear(source: Cell, target: Cell, layers: Layers) -> bool:
-    """Whether a wire straight up from `source` and then sideways into `target` meets no
+def is_clear(route: Route, layers: Layers) -> bool:
+    """Whether the last piece of a wire, straight up and then sideways into its target, meets no
     other cell.
     """
-    low, high = sorted((leaves(source), target.x))
+    source, target = route.course[-2:]
+    low, high = sorted((leaves(source, route.edge), target.x))
     return not any(
         cell is not target and cell.left - 5.0 < high and cell.right + 5.0 > low
         for cell in layers.rows[target.layer]

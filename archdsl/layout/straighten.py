@@ -55,7 +55,7 @@ class _Step:
     @property
     def jog(self) -> float:
         """How far right the step goes."""
-        return self.end - leaves(self.low)
+        return self.end - leaves(self.low, self.of.edge)
 
 
 @record
@@ -147,7 +147,7 @@ def _swapped(turning: list[_Step]) -> list[tuple[_Step, _Step]]:
     """
     rising: dict[tuple[int, int], list[_Step]] = defaultdict(list)
     for step in turning:
-        rising[step.low.layer, round(leaves(step.low) / COLUMN)].append(step)
+        rising[step.low.layer, round(leaves(step.low, step.of.edge) / COLUMN)].append(step)
     pairs: list[tuple[_Step, _Step]] = []
     for step in turning:
         column, layer = round(step.end / COLUMN), step.low.layer
@@ -159,7 +159,10 @@ def _swapped(turning: list[_Step]) -> list[tuple[_Step, _Step]]:
 
 
 def _is_swapped(one: _Step, other: _Step) -> bool:
-    ends = abs(one.end - leaves(other.low)), abs(other.end - leaves(one.low))
+    ends = (
+        abs(one.end - leaves(other.low, other.of.edge)),
+        abs(other.end - leaves(one.low, one.of.edge)),
+    )
     return one.low is not other.low and max(ends) < COLUMN
 
 
@@ -275,12 +278,12 @@ def _is_possible(move: _Move, ground: _Ground) -> bool:
         check = _is_entry if move.ends[0].edge.entry else _is_port
         return all(check(route, others, move) for route in move.ends)
     if move.start is not None:
-        return _has_room(move.start, leaves(move.start))
+        at, beside = move.start.x + move.start.out, move.start.outlets.values()
+        return all(_has_room(move.start, at + by) for by in (0.0, *beside))
     for layer in {cell.layer for cell in move.cells} | {cell.layer + 1 for cell in move.cells}:
         for route in ground.beside[layer]:
-            source, target = route.course[-2:]
-            away = (leaves(source) - target.x) * route.side
-            if away < SIDE_ROOM + _ARROW_ROOM or not is_clear(source, target, ground.layers):
+            away = (route.rises - route.course[-1].x) * route.side
+            if away < SIDE_ROOM + _ARROW_ROOM or not is_clear(route, ground.layers):
                 return False
     return True
 

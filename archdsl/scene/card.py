@@ -10,7 +10,7 @@ from archdsl.layout.page import Page, PlacedCallout, PlacedInset
 from archdsl.layout.page import page as paged
 from archdsl.record import replace
 from archdsl.scene import draw, panel
-from archdsl.scene.shapes import Group, Item, Path, Rect, Scene, Text
+from archdsl.scene.shapes import Circle, Group, Item, Path, Rect, Scene, Text
 from archdsl.theme import Theme
 from archdsl.view.types import Offer, View
 
@@ -170,18 +170,27 @@ def _callout(placed: PlacedCallout) -> Group:
     return Group((Rect(placed.box, id=name), *texts), f"{name}.callout", "callout")
 
 
+_ORIGIN = 2.2
+"""The radius of the dot in which a leader begins."""
+
+
 def _leaders(page: Page) -> list[Item]:
     accented = {placed.inset.id for placed in page.insets if placed.inset.tone == "accent"}
     accented |= {placed.callout.id for placed in page.callouts}
-    return [
-        Path(
+    titles = {placed.inset.id: text.plain(placed.inset.title) for placed in page.insets}
+    items: list[Item] = []
+    for leader in page.leaders:
+        tone = "accent" if leader.target in accented else "quiet"
+        line = Path(
             leader.points,
             use="leader",
-            stroke="accent" if leader.target in accented else "quiet",
+            stroke=tone,
             width=1.3,
             dash=DOTTED,
             source=leader.source,
             target=leader.target,
         )
-        for leader in page.leaders
-    ]
+        origin = Circle(leader.points[0], _ORIGIN, tone)
+        title = f"opened: {titles[leader.target]}" if leader.target in titles else "a remark"
+        items.append(Group((line, origin), kind="leader", title=title))
+    return items

@@ -342,10 +342,11 @@ def _choice(placed: Placed, sizes: Sizes) -> list[Item]:
     for block, (name, box) in zip(placed.node.cases, case_boxes(placed, sizes), strict=True):
         spot = Point(box.middle.x, box.y - CHOICE_LABEL / 2 + 3.0)
         shapes = _labelled(block.node, box, 8.0, sizes)
-        if block.swatch is not None:
-            spot = Point(spot.x + CASE_SWATCH / 2, spot.y)
-            left = spot.x - text.line_width(block.label, sizes.small) / 2 - CASE_SWATCH
-            items += painted(Box(left, spot.y - 8.5, 9.0, 9.0), *block.swatch, radius=2.0)
+        spot = Point(spot.x + CASE_SWATCH * len(block.swatches) / 2, spot.y)
+        left = spot.x - text.line_width(block.label, sizes.small) / 2
+        for number, swatch in enumerate(reversed(block.swatches), 1):
+            at = Box(left - CASE_SWATCH * number, spot.y - 8.5, 9.0, 9.0)
+            items += painted(at, *swatch, radius=2.0)
         items.append(Text(spot, block.label, sizes.small, "middle", placed.node.id))
         items.append(Group(tuple(shapes), name, "box", _tooltip(block.node), block.node.link))
     return items

@@ -89,18 +89,19 @@ class _Picture:
 
     @cached_property
     def nets(self) -> dict[int, str]:
-        """The net of each line, by identity: its source, or that of the wire on which it starts. A
-        leader is a net of its own.
+        """The net of each line, by identity: its source and the column in which it leaves, for each
+        result of a block has one; or the net of the wire on which it starts. A leader is a net of
+        its own.
         """
         pieces = [
-            (line.source, a, b)
+            (_net(line), a, b)
             for line in self.lines
             for a, b in segments(line.points)
             if line.use == "wire" and line.source
         ]
         nets: dict[int, str] = {}
         for number, line in enumerate(self.lines):
-            name = line.source if line.use == "wire" else f"leader {number}"
+            name = _net(line) if line.use == "wire" else f"leader {number}"
             if not name:
                 start = line.points[0]
                 on = (net for net, a, b in pieces if distance_to_segment(start, a, b) <= _TOUCH)
@@ -315,6 +316,13 @@ def _beside(picture: _Picture, most: float) -> Iterator[tuple[_Piece, _Piece, fl
                 beside = min(one.high, other.high) - max(one.low, other.low)
                 if beside > 0.0 and one.net != other.net:
                     yield one, other, apart, beside
+
+
+def _net(line: Path) -> str:
+    """What a wire brings: from which shape, and from where on its outline. "" of one that starts on
+    another wire.
+    """
+    return f"{line.source} at {line.points[0].x:.0f}" if line.source else ""
 
 
 def _crossings_hop(picture: _Picture) -> Iterator[str]:

@@ -90,7 +90,7 @@ def choice_of(place: Place, value: Value, kinds: tuple[Kind, ...], name: str) ->
     given = _given(same)
     sparse = any(map(chooses, same))
     cases = tuple(
-        _case(place, kind, f"{name}.{number}", differences, given, sparse)
+        _case(place, kind, f"{name}.{number}", differences, given, sparse, number > 1)
         for number, (kind, differences) in enumerate(zip(kinds, differing, strict=True), 1)
     )
     box = _box(place, same[0], name)
@@ -161,10 +161,12 @@ def _case(
     differences: list[str],
     given: bool,
     sparse: bool,
+    another: bool,
 ) -> Case:
-    """A block of a choice, under the number of layers that have it. `said` tells it from the others
-    where its title does not. `given`: it says what it is given, for others are given something
-    else. `sparse`: beside experts a plain feed-forward is ordinary, and quiet.
+    """A block of a choice, under the number of layers that have it. `differences` tell it from the
+    others where its title does not. `given`: it says what it is given, for others are given
+    something else. `sparse`: beside experts a plain feed-forward is ordinary, and quiet. `another`:
+    it is not the first.
     """
     module = kind.module
     node = _box(place, module, name)
@@ -178,8 +180,8 @@ def _case(
     if given and module.context:
         lines = (*lines, line(f"given {', '.join(map(naming.phrase, module.context))}", "quiet"))
     tone = "accent" if node.tone in ("soft", "strong") else "quiet"
-    label = line(naming.layers(kind.count), tone, 600)
-    return Case(replace(node, lines=lines), label, kind.layers)
+    label = line(f"{'or, in' if another else 'in'} {naming.layers(kind.count)}", tone, 600)
+    return Case(replace(node, lines=lines), label, kind.layers, module.id)
 
 
 def _box(place: Place, module: Module, name: str) -> Node:
@@ -271,6 +273,10 @@ def _normed(path: str) -> str:
     return f"{around.rpartition('.')[2].removesuffix('_proj')}_norm" if of_map else name
 
 
+_QKV = "qkvxyz"
+"""The order in which norms of a letter each are said."""
+
+
 def _norm_badges(norms: dict[str, Badge]) -> list[Badge]:
     """Norms by what they norm, where the name of one ends in `_norm`: "QK-norm", "q-norm, kv-norm".
     Others have their titles.
@@ -283,7 +289,7 @@ def _norm_badges(norms: dict[str, Badge]) -> list[Badge]:
     }
     if acted_on:
         short = max(map(len, acted_on)) == 1
-        label = "".join(acted_on).upper() if short else ""
+        label = "".join(sorted(acted_on, key=_QKV.find)).upper() if short else ""
         label = f"{label}-norm" if label else ", ".join(f"{word}-norm" for word in acted_on)
         first = next(badge for name, badge in norms.items() if name.endswith("_norm"))
         badges[label] = replace(first, label=line(label, "ink", 600))

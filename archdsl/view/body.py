@@ -12,9 +12,8 @@ position embedding).
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from archdsl import naming
 from archdsl.dims import Dim
-from archdsl.graph import Layers, Module
+from archdsl.graph import Child, Layers, Module
 from archdsl.nodes import (
     Apply,
     Body,
@@ -32,6 +31,7 @@ from archdsl.nodes import Node as Value
 from archdsl.record import replace
 from archdsl.roles import WRAPPING
 from archdsl.text import SEMIBOLD, line
+from archdsl.view import words
 from archdsl.view.draft import (
     Applied,
     Draft,
@@ -43,6 +43,7 @@ from archdsl.view.draft import (
     idle,
     mixture,
     operation,
+    result,
     state,
     upstream,
 )
@@ -77,6 +78,12 @@ def body(
         needed = upstream(draft, ends)
     nodes = tuple(node for node in draft.nodes if node.id in needed)
     edges = tuple(edge for edge in draft.edges if edge.source in needed and edge.target in needed)
+    edges = tuple(
+        replace(edge, result=result(place.module, draft.carried[at], draft.ends))
+        if (at := (edge.source, edge.target, edge.port)) in draft.carried
+        else edge
+        for edge in edges
+    )
     nodes, edges = _summed(nodes, edges, draft.sums, set(ends))
     if labelled is not None:
         edges = _labelled(draft, nodes, edges, labelled, everywhere)
@@ -156,8 +163,12 @@ def _draw(
                 passing = zip(value.args[own:], child.given(form), strict=False)
                 value = replace(value, args=value.args[:own])
                 sources = tuple(draft.ends[arg] for arg in value.args if draft.ends.get(arg))
+            else:
+                read = _read(child, value)
+                sources = tuple(draft.ends[arg] for arg in read if draft.ends.get(arg))
             owns = any(module.params or module.children for _, module in child.modules)
-            if sources or (owns and not value.args) or (owns and _positional(draft, value)):
+            unread = not _read(child, value) or _positional(draft, value)
+            if sources or (owns and unread):
                 shown = applied(draft.place, value, draft.named(form.child))
                 if isinstance(shown, Node):
                     shown = _shared(draft.place.module, value, shown)
@@ -201,6 +212,17 @@ def _draw(
             operation(draft, number, value, sources)
 
 
+def _read(child: Child, value: Value) -> tuple[int, ...]:
+    """The arguments that a block uses; the others it calls `_x`."""
+    used = {
+        number
+        for _, module in child.modules
+        for number, at in enumerate(module.inputs)
+        if not module.nodes[at].name.startswith("_")
+    }
+    return tuple(arg for number, arg in enumerate(value.args) if number in used)
+
+
 def _entered(draft: Draft, number: int, value: Value, module: Module, node: Node) -> None:
     """A group, whose first operand enters at its port and the others beside it, by their names."""
     names = [module.nodes[at].name for at in module.inputs]
@@ -211,7 +233,11 @@ def _entered(draft: Draft, number: int, value: Value, module: Module, node: Node
         for source in draft.ends.get(arg, ()):
             entry = name if arg != value.args[0] else ""
             if source not in wired or entry:
-                shown = line(naming.phrase(entry), "quiet")
+                shown = (
+                    line(words.called(draft.place.module.nodes[arg], entry), "quiet")
+                    if entry
+                    else ()
+                )
                 draft.edges.append(Edge(source, node.id, label=shown, entry=entry))
             wired.add(source)
 
@@ -220,7 +246,7 @@ def _pass(draft: Draft, node: Node, passing: Iterable[tuple[int, str]]) -> None:
     """Keep the wires of what a node gets for the blocks inside it."""
     for arg, name in passing:
         for source in draft.ends.get(arg, ()):
-            shown = line(naming.phrase(name), "quiet")
+            shown = line(words.called(draft.place.module.nodes[arg], name), "quiet")
             draft.passing.append(Edge(source, node.id, label=shown, entry=name))
 
 
@@ -306,7 +332,7 @@ def _loop(
 
     def entry(given: Value, inside: str) -> Node:
         first = repeated.nodes[repeated.inputs[0]]
-        shown = line(naming.phrase(given.name), "quiet")
+        shown = line(words.called(given), "quiet")
         return below if given is first else Node(inside, "terminal", (shown,))
 
     inner, outputs = body(replace(place, module=module), entry, applied, None, names=draft.names)

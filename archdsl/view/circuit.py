@@ -10,11 +10,11 @@ from archdsl.nodes import Apply, Window
 from archdsl.nodes import Node as Value
 from archdsl.ops import OPS
 from archdsl.record import replace
-from archdsl.roles import working
+from archdsl.roles import COMPUTING, working, wraps
 from archdsl.text import REGULAR, SEMIBOLD, Line, line
 from archdsl.view import steps, words
 from archdsl.view.body import body
-from archdsl.view.draft import Place, Splice, child_item, child_of
+from archdsl.view.draft import Place, Splice, child_item, child_of, result
 from archdsl.view.types import Diagram, Edge, Node
 
 _OPENED = ("attention", "recurrence", "convolution", "router", "feed_forward", "expert", "layer")
@@ -25,22 +25,29 @@ _MOST_TITLES = 4
 
 
 def circuit(place: Place) -> Diagram:
-    """A block's body with the shapes of what enters and leaves."""
+    """A block's body with the shapes of what enters and leaves. What only passes through, beside
+    its first result, is not drawn.
+    """
     model, module, path = place.model, place.module, place.path
 
     def entry(value: Value, name: str) -> Node:
-        shown = f"{naming.phrase(value.name)} {words.shape(model, module, value.type)}"
+        shown = f"{words.called(value)} {words.shape(model, module, value.type)}"
         return Node(name, "terminal", (line(shown, "quiet"),))
 
     inner, outputs = body(place, entry, applied, wire_label, place.choice.shapes != "few")
     ends = list(inner.edges)
     nodes = list(inner.nodes)
     for number, out in enumerate(outputs):
+        if number > 0 and module.outputs[number] in module.inputs:
+            continue
         shape = words.shape(model, module, module.nodes[module.outputs[number]].type)
         above = Node(f"{path}.out-{number}", "terminal", (line(shape, "quiet"),))
         nodes.append(above)
-        ends += [Edge(source, above.id) for source in out]
-    return Diagram(tuple(nodes), tuple(ends))
+        which = result(module, module.outputs[number])
+        ends += [Edge(source, above.id, result=which) for source in out]
+    wired = {end for edge in ends for end in (edge.source, edge.target)}
+    kept = (n for n in nodes if n.form != "terminal" or n.id in wired or not wired)
+    return Diagram(tuple(kept), tuple(ends))
 
 
 def opened(place: Place, title: str, tooltip: str) -> Node:
@@ -50,7 +57,7 @@ def opened(place: Place, title: str, tooltip: str) -> Node:
     first = place.module.nodes[place.module.inputs[0]]
 
     def entry(value: Value, name: str) -> Node:
-        shown = line(naming.phrase(value.name), "quiet")
+        shown = line(words.called(value), "quiet")
         return below if value is first else Node(name, "terminal", (shown,))
 
     inner, outputs = body(place, entry, applied, wire_label, place.choice.shapes == "all")
@@ -64,8 +71,7 @@ def opened(place: Place, title: str, tooltip: str) -> Node:
 def wire_label(place: Place, value: Value, port: str) -> Line:
     """What a value is called where it arrives, or else where it comes from, and its shape."""
     shape = words.shape(place.model, place.module, value.type)
-    name = naming.phrase(port) if port else value.name
-    return line(f"{name} {shape}".strip(), "accent", SEMIBOLD)
+    return line(f"{words.called(value, port)} {shape}".strip(), "accent", SEMIBOLD)
 
 
 def shape_label(place: Place, value: Value, _: str) -> Line:
@@ -89,6 +95,9 @@ def applied(place: Place, value: Value, name: str) -> Node | Splice | None:
             box = Node(name, "box", (line(module.title),))
         return side_by_side(place, value, box)
     described = tooltip(place.model, module, place.module, value)
+    if place.module.role == "residual" and (module.role in COMPUTING or wraps(module)):
+        about = "what the connection goes round: attention, or experts"
+        return Node(name, "box", (line("sublayer"),), "soft", tooltip=about)
     if module.role in _OPENED and module.children and not child.inline:
         inside = replace(place, module=module, path=name, level=place.level + 1)
         if place.choice.opens(place.model, name, module, place.level):
@@ -100,14 +109,22 @@ def applied(place: Place, value: Value, name: str) -> Node | Splice | None:
         case "linear":
             if len(module.children) > 1 and not child.inline:
                 return _spliced(place, value, module, name)
-            return Node(name, "box", (width_label(place, value),), tooltip=described)
+            label: tuple[Line, ...] = (width_label(place, value),)
+            if any(len(param.type.axes) > 2 for param in module.params):
+                label = (*label, line(module.title, "quiet"))
+            return Node(name, "box", label, tooltip=described)
         case role if role in _HEARTS:
             wide = len(value.args) > 1
-            return Node(
-                name, "box", _heart(place.model, module), "strong", wide=wide, tooltip=described
-            )
+            caches = words.kept_inside(place.model, module)
+            label = _heart(place.model, module)
+            if caches:
+                label = (*label, line(f"caches {' and '.join(caches)}", "quiet"))
+            return Node(name, "box", label, "strong", wide=wide, tooltip=described)
         case "position" | "norm":
             return Node(name, "pill", (line(module.title),), tooltip=described)
+        case "embedding" if len(module.params) == 1:
+            rows = words.numbers(place.model, module, module.params[0].type)
+            return Node(name, "box", (line(module.title), line(rows, "quiet")), tooltip=described)
         case "layer":
             parts = " · ".join(dict.fromkeys(part.title for part in working(module)))
             under = (line(parts, "quiet"),) if parts else ()
@@ -230,6 +247,12 @@ def branches(diagram: Diagram) -> bool:
     """Whether a circuit is more than a row of steps, which a line of text says as well."""
     read = [edge.source for edge in diagram.edges]
     return len(read) > len(set(read)) or any(node.wide for node in diagram.nodes)
+
+
+def joins(diagram: Diagram) -> bool:
+    """Whether several inputs come together in a circuit."""
+    entered = [edge.target for edge in diagram.edges]
+    return len(entered) > len(set(entered))
 
 
 def tooltip(

@@ -4,14 +4,14 @@ An operation that computes is a pill or, where two computed values meet, an oper
 moves numbers contracts into the wires of what it comes from.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import inf
 
 from archdsl.axes import Plan, factors
 from archdsl.dims import Dim
 from archdsl.graph import Experts, Model, Module
-from archdsl.nodes import Apply, Cache, Einsum, Elementwise, Mixture, Number, Rearrange
+from archdsl.nodes import Apply, Einsum, Elementwise, Item, Mixture, Number, Rearrange
 from archdsl.nodes import Node as Value
 from archdsl.ops import OPS
 from archdsl.record import record, replace
@@ -82,6 +82,10 @@ Labelled = Callable[[Place, Value, str], Line]
 """What stands beside the wire that carries a value into a wide node, at an input of this name."""
 
 
+Ends = Mapping[int, tuple[str, ...]]
+"""The drawn nodes that each value comes from."""
+
+
 @dataclass(slots=True)
 class Draft:
     """A diagram in the making. `ends[i]`: the drawn nodes that value i comes from; `results[i]`:
@@ -124,6 +128,8 @@ class Draft:
         ports = self._ports(value) if node.wide else ()
         if ports:
             for arg, port in zip(args, ports, strict=False):
+                if port.startswith("_"):  # the block does not use it
+                    continue
                 for source in self.ends.get(arg, ()):
                     self.edges.append(Edge(source, node.id, port=port))
                     self.carried[source, node.id, port] = arg
@@ -148,6 +154,25 @@ class Draft:
             ends = self.ends.get(arg, ())
             if len(ends) == 1:
                 self.carried.setdefault((ends[0], target, ""), arg)
+
+
+def result(module: Module, number: int, ends: Ends | None = None) -> str:
+    """Which part of what a node gives a value is, by the places of the part, "" for the first. A
+    value is what it is computed from as long as nothing is drawn in between, by the `ends`; without
+    them as long as it is only moved.
+    """
+    places: list[int] = []
+    value = module.nodes[number]
+    while len(value.args) == 1 and not isinstance(value.form, Apply):
+        (arg,) = value.args
+        if isinstance(value.form, Item):
+            places.append(value.form.index)
+        elif ends is None and not isinstance(value.form, Rearrange):
+            break
+        if ends is not None and ends.get(arg) != ends.get(number):
+            break
+        number, value = arg, module.nodes[arg]
+    return ".".join(map(str, places)) if any(places) else ""
 
 
 def contract(draft: Draft, number: int, sources: tuple[tuple[str, ...], ...]) -> None:
@@ -180,7 +205,8 @@ def mixture(draft: Draft, number: int, value: Value) -> None:
     sources = dict.fromkeys(name for wires in chosen for name in wires) or dict.fromkeys(tokens)
     known = upstream(draft, tuple(sources))
     sources |= dict.fromkeys(end for end in tokens if end not in known)  # what the router reads too
-    total = Node(draft.named("sum"), "operator", mark="+", tooltip="sum of the chosen, weighted")
+    about = "sum of what the chosen experts give, by the weights of the router"
+    total = Node(draft.named("sum"), "pill", (line("weighted sum"),), tooltip=about)
     counts = sorted({1, 2, bank.count} & set(range(1, bank.count + 1)))
     names = [draft.named(name) for _ in counts][::-1]  # the last, at the right, by its path
     for count, name in zip(counts, names, strict=True):
@@ -212,11 +238,7 @@ def idle(draft: Draft, number: int, value: Value) -> None:
 
 def cache(draft: Draft, value: Value) -> Node:
     """What is kept of each token, or of every few, in a box."""
-    place = draft.place
-    kept = words.per_token(place.model, place.module, value.type)
-    if isinstance(value.form, Cache) and value.form.every is not None:
-        every = place.model.number(place.module, value.form.every)
-        kept = f"{kept.removesuffix(' a token')} every {every} tokens"
+    kept = words.kept(draft.place.model, draft.place.module, value)
     lines = (line(f"cached {value.name}", "ink", SEMIBOLD), line(kept, "quiet"))
     return Node(draft.named(f"{value.name}.cache"), "box", lines, "cached", late=True)
 

@@ -13,14 +13,16 @@ from archdsl.graph import Child, Experts, Layers, Model, Module
 from archdsl.record import replace
 from archdsl.roles import at_work, chooses, slots, wraps
 from archdsl.shown import Shown, plain_path, reached
-from archdsl.text import SEMIBOLD, Run, line, plain
+from archdsl.text import SEMIBOLD, Line, Run, line, plain
 from archdsl.view import words
-from archdsl.view.circuit import branches, circuit
+from archdsl.view.circuit import branches, circuit, joins
 from archdsl.view.draft import Place
-from archdsl.view.tower import ids, spot
-from archdsl.view.types import Diagram, Inset
+from archdsl.view.tower import choice_with, ids, spot
+from archdsl.view.types import Case, Diagram, Inset, Node
 
 _OPENED_ROLES = ("attention", "recurrence", "convolution", "feed_forward", "router")
+_BESIDE_LAYERS = ("embedding", "layer")
+"""Roles of blocks beside the layers of a model that are worth an inset where they are unusual."""
 _MIXING = ("attention", "recurrence", "convolution")
 _MOST = 4
 
@@ -84,6 +86,9 @@ def _open(draft: _Insets, path: tuple[str, ...], module: Module, wanted: bool = 
     """Add the inset of a block, if it is `wanted` or there is room and reason for one."""
     name = ".".join(plain_path(path))
     target = _target(draft.shown, name, module.title, draft.drawn)
+    chosen = choice_with(draft.shown, module.id)
+    if chosen is not None and chosen[0].node.id in draft.drawn:
+        target = chosen[0].node.id
     if draft.choice.folds(draft.model, name, module) or _is_open(target, draft.drawn):
         return
     if not wanted and plain_path(target.removesuffix(".merge")) != plain_path(path):
@@ -95,14 +100,26 @@ def _open(draft: _Insets, path: tuple[str, ...], module: Module, wanted: bool = 
         draft.model, at_work(module), f"inset.{key}.body", draft.choice, level=len(path) + 1
     )
     inset = _inset(place, target, draft.remarks.get(name, ""), not wanted)
-    inset = replace(inset, title=line(module.title, "ink", SEMIBOLD))
+    inset = replace(inset, title=(*line(module.title, "ink", SEMIBOLD), *_which(chosen)))
     built = _built(inset.diagram)
     if not wanted and built in draft.seen:
         return
     draft.seen.append(built)
-    if wanted or (len(draft.opened) < _MOST and branches(inset.diagram)):
+    told = branches(inset.diagram) or joins(inset.diagram)
+    if wanted or (len(draft.opened) < _MOST and told):
         draft.opened[key] = inset
         draft.inside.append((path, module))
+
+
+def _which(chosen: tuple[Case, Node] | None) -> Line:
+    """What tells an opened block of a choice from others of its title: " · window 128"."""
+    if chosen is None:
+        return ()
+    case, choice = chosen
+    same = [other for other in choice.cases if other.node.lines[:1] == case.node.lines[:1]]
+    if len(same) < 2 or len(case.node.lines) < 2:
+        return ()
+    return line(f" · {plain(case.node.lines[1])}", "quiet")
 
 
 def _open_inside(draft: _Insets) -> None:
@@ -188,13 +205,16 @@ _Found = tuple[tuple[tuple[str, ...], Module], ...]
 
 def _candidates(model: Model) -> tuple[_Found, _Found]:
     """The blocks that a card opens by itself, the most telling first: residual connections that
-    are more than a sum, then mixers, routers and mixtures of experts, feed-forwards; among them
-    those that the fewest families have, of each slot that of the most layers; and then the others.
-    Beside experts a plain feed-forward is ordinary. Of blocks of one title those with more inside
-    come first.
+    are more than a sum, then mixers, routers, mixtures of experts and what is unusual beside the
+    layers, feed-forwards; among them those that the fewest families have, of each slot that of the
+    most layers; and then the others. Beside experts a plain feed-forward is ordinary. Of blocks of
+    one title those with more inside come first.
     """
     blocks: dict[tuple[tuple[str, ...], int], tuple[int, int, Module]] = {}
     for child in model.root.children:
+        for count, inner in () if child.apart else child.modules:
+            if inner.role in _BESIDE_LAYERS and not wraps(inner) and not _rarity(inner):
+                blocks[(child.name,), inner.id] = 1, count, inner
         for count, layer in child.modules if isinstance(child.part, Layers) else ():
             for path, inner in slots(layer):
                 around = inner.role == "residual" and wraps(inner)

@@ -17,8 +17,8 @@ from archdsl.view.types import Cost, CostColumn, LayerKind, Panel, Part, Row, St
 
 TONES = {
     "feed_forward": "accent", "expert": "accent", "attention": "strong", "recurrence": "strong",
-    "embedding": "neutral", "head": "neutral", "router": "accent", "norm": "quiet",
-    "convolution": "quiet", "layer": "accent", "plain": "neutral",
+    "shared_expert": "shared", "embedding": "neutral", "head": "neutral", "router": "accent",
+    "norm": "quiet", "convolution": "quiet", "layer": "accent", "plain": "neutral",
 }  # fmt: skip
 _HATCHED = ("head", "router")
 _SPARE = (
@@ -31,7 +31,11 @@ SPARE_KINDS = (
     ("quiet", True),
 )  # fmt: skip
 """Tones for kinds of layers of which others have the tone of their role."""
-_MOST_PARTS = 5
+_MOST_PARTS = 6
+_ALWAYS = ("attention", "recurrence", "convolution", "feed_forward", "expert", "shared_expert")
+"""Roles whose parameters have a row of their own, however few."""
+NAMES = {"expert": "experts", "shared_expert": "shared experts"}
+"""What parts are called where it is not their role."""
 _MOST_CELLS = 400
 _ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})\Z")
 _SEPARATOR = "   ·   "
@@ -186,21 +190,37 @@ def page_of(source: str) -> str:
 
 
 def _parts(counts: Facts) -> tuple[Part, ...]:
-    """The largest parts by role, no two of them painted alike, the others in one."""
+    """The largest parts by role, those that compute before others, no two of them painted alike;
+    what is left in one.
+    """
+    found = list(_by_name(counts))
+    ranked = sorted(found, key=lambda part: (part[1] not in _ALWAYS, -part[2]))
+    chosen = {name for name, _, _ in ranked[:_MOST_PARTS]}
     parts: list[Part] = []
-    for role, count in counts.parts[:_MOST_PARTS]:
+    for name, role, count in found:
+        if name not in chosen:
+            continue
         tone, hatched = TONES.get(role, "quiet"), role in _HATCHED
         met = [(part.tone, part.hatched) for part in parts]
         ways = ((tone, hatched), (tone, not hatched), *_SPARE)
         tone, hatched = next(way for way in ways if way not in met)
-        parts.append(Part(_part_name(role, counts), tone, count, hatched))
-    rest = sum(count for _, count in counts.parts[_MOST_PARTS:])
+        parts.append(Part(name, tone, count, hatched))
+    rest = sum(count for name, _, count in found if name not in chosen)
     return (*parts, Part("other", "rule", rest)) if rest else tuple(parts)
 
 
-def _part_name(role: str, counts: Facts) -> str:
-    name = role.replace("_", "-")
-    return f"tied {name}" if role == "embedding" and counts.tied else name
+def _by_name(counts: Facts) -> Iterator[tuple[str, str, int]]:
+    """(name, role, parameters) of the parts of a model, the largest first; a table that the head is
+    tied to is told from other tables.
+    """
+    parts: list[tuple[str, str, int]] = []
+    for role, count in counts.parts:
+        tied = min(count, counts.tied_tables) if role == "embedding" else 0
+        if tied:
+            parts.append(("tied embedding", role, tied))
+        if count > tied:
+            parts.append((NAMES.get(role, role.replace("_", "-")), role, count - tied))
+    yield from sorted(parts, key=lambda part: -part[2])
 
 
 def _rows(model: Model, counts: Facts) -> Iterator[tuple[str, str, Row]]:

@@ -1,7 +1,7 @@
 """Operations on one computed value, as words: with the numbers and parameters that are their other
 operands. Steps one after the other are one pill.
 
-    softplus(x + dt_bias)        + dt bias, softplus
+    softplus(x + dt_bias)        + dt_bias, softplus
     30 * tanh(x / 30)            softcap 30
 """
 
@@ -11,11 +11,24 @@ from archdsl import naming
 from archdsl.axes import Factor, factors
 from archdsl.dims import Dim
 from archdsl.graph import Model, Module
-from archdsl.nodes import Apply, Choose, Elementwise, Gather, Number, Read, Reduce
+from archdsl.nodes import (
+    Apply,
+    Choose,
+    Elementwise,
+    Gather,
+    Number,
+    Read,
+    Reduce,
+    Repeat,
+    Window,
+)
 from archdsl.nodes import Node as Value
 from archdsl.ops import OPS
 
-_BEFORE = {"add": "+ {}", "multiply": "× {}", "subtract": "{} −", "divide": "{} ÷", "power": "{} ^"}
+_BEFORE = {
+    "add": "+ {}", "multiply": "× {}", "subtract": "{} −", "divide": "{} ÷", "power": "{} ^",
+    "maximum": "at least {}", "minimum": "at most {}",
+}  # fmt: skip
 _BEHIND = _BEFORE | {"subtract": "− {}", "divide": "÷ {}", "power": "^ {}"}
 """What an operation says of its constant operand, where this stands before or behind the other."""
 _LONGEST = 18
@@ -33,11 +46,21 @@ def step(model: Model, module: Module, value: Value, drawn: list[bool]) -> str |
         case Reduce(name, plan):
             kept = {str(factor) for factor in factors(plan.right[0])}
             reduced = [f for f in factors(plan.left[0]) if isinstance(f, Factor)]
+            source = module.nodes[value.args[0]]
+            if isinstance(source.form, Window):
+                length = model.number(module, source.form.size)
+                return f"{OPS[name].label} of the last {length} tokens"
             over = [_axis(model, module, f) for f in reduced if f.name not in kept]
             return f"{OPS[name].label} {' and '.join(filter(None, over))}".strip()
         case Choose(_, _, count):
             most = model.number(module, count).value
             return f"top {most:,}" if most is not None else "top k"
+        case Repeat(plan) if module is model.root:
+            before = {str(factor) for factor in factors(plan.left[0])}
+            new = [f for f in factors(plan.right[0]) if isinstance(f, Factor)]
+            sizes = [model.number(module, f.dim).value for f in new if f.name not in before]
+            copies = math.prod(size or 1 for size in sizes)
+            return f"{copies:,} copies" if copies > 1 else ""
         case Gather() if not drawn[0]:
             table = constant(model, module, value.args[0])
             return f"look up in {table}" if table else None
@@ -48,7 +71,7 @@ def step(model: Model, module: Module, value: Value, drawn: list[bool]) -> str |
         return op.label
     if value.op == "select":
         return _mask(model, module, value, drawn)
-    fixed = "a fixed mask" if value.op in ("and", "or") else "constants"
+    fixed = "by position" if value.op in ("and", "or") else "constants"
     words = [constant(model, module, arg) or fixed for arg in others]
     if len(words) != 1:
         return None
@@ -71,7 +94,7 @@ def constant(model: Model, module: Module, number: int) -> str | None:
             known = _number(model, module, given)
             words = None if known is None else written(known)
         case Read(param):
-            words = naming.phrase(param)
+            words = param  # as papers and published code write it: A_log, dt_bias
         case Apply(child):
             words = module.child(child).modules[0][1].title
         case Elementwise() if value.op in ("float32", "model_dtype"):
@@ -85,7 +108,7 @@ def constant(model: Model, module: Module, number: int) -> str | None:
 
 def _axis(model: Model, module: Module, factor: Factor) -> str:
     """What a reduction goes over: an axis by a word, or else by how long it is."""
-    if factor.name in ("T", "S") or len(factor.name) > 2:
+    if factor.name in naming.AXES or len(factor.name) > 2:
         return f"over {naming.axis(factor.name)}"
     length = model.number(module, factor.dim).value
     return f"of {length:,}" if length is not None and length > 1 else ""

@@ -28,9 +28,9 @@ from archdsl.view import words
 from archdsl.view.blocks import block, choice_of, titled
 from archdsl.view.body import body
 from archdsl.view.circuit import is_side_by_side, shape_label, side_by_side, tooltip
-from archdsl.view.draft import Kind, Place, Splice, child_of
+from archdsl.view.draft import Kind, Place, Splice, child_of, result
 from archdsl.view.towers import framed
-from archdsl.view.types import Diagram, Edge, Node, Strip
+from archdsl.view.types import Case, Diagram, Edge, Node, Strip
 
 FRAME = "model"
 _MOST_KINDS = 4
@@ -47,7 +47,7 @@ def tower(model: Model, choice: Shown) -> Diagram:
     if len(inputs) > 1:
 
         def entry(value: Value, name: str) -> Node:
-            return Node(name, "terminal", (line(naming.phrase(value.name), "quiet"),))
+            return Node(name, "terminal", (line(words.called(value), "quiet"),))
 
         inner, outputs = _drawn(place, entry)
         ends = dict.fromkeys(source for out in outputs for source in out)
@@ -123,7 +123,7 @@ def _ported(place: Place, path: str) -> Diagram:
         return (
             below
             if value is first
-            else Node(f"{name}{value.name}", "terminal", (line(naming.phrase(value.name)),))
+            else Node(f"{name}{value.name}", "terminal", (line(words.called(value)),))
         )
 
     inner, outputs = _drawn(place, entry)
@@ -146,9 +146,10 @@ def _carried(
         called = module.nodes[entry].name
         if number == entry or not out:
             continue
-        shown = Node(f"{name}{called}.next", "terminal", (line(naming.phrase(called)),))
+        shown = Node(f"{name}{called}.next", "terminal", (line(words.called(module.nodes[entry])),))
         handed_on.append(shown)
-        ends += [Edge(source, shown.id) for source in out]
+        which = result(module, number)
+        ends += [Edge(source, shown.id, result=which) for source in out]
     return handed_on, ends
 
 
@@ -237,7 +238,7 @@ def _wrapped(place: Place, value: Value, kinds: tuple[Kind, ...], name: str) -> 
 
 def _named(given: Value, name: str) -> Node:
     """What a block inside is given by the model around it, by its name."""
-    return Node(name, "terminal", (line(naming.phrase(given.name), "quiet"),))
+    return Node(name, "terminal", (line(words.called(given), "quiet"),))
 
 
 def _merged(place: Place, name: str) -> Splice:
@@ -338,16 +339,36 @@ def parted(strip: Strip | None, model: Model, diagram: Diagram) -> Strip | None:
     return replace(strip, cells=tuple(itertools.chain(*cells.values())), towers=towers)
 
 
+_MOST_SWATCHES = 3
+
+
+def choice_with(diagram: Diagram, block: int) -> tuple[Case, Node] | None:
+    """The block of a choice that is a module, and the choice; None where none is."""
+    for node in diagram.nodes:
+        for case in node.cases:
+            if case.block == block:
+                return case, node
+        found = choice_with(node.inner, block) if node.inner is not None else None
+        if found:
+            return found
+    return None
+
+
 def swatched(diagram: Diagram, strip: Strip | None) -> Diagram:
-    """A tower whose choices show which layers of the strip have each of their blocks, where one
-    kind of layer has it and no other kind does.
+    """A tower whose choices show which kinds of layers of the strip have each of their blocks,
+    where these are few and it is in all of their layers.
     """
     if strip is None:
         return diagram
-    kinds = {kind.layers: (kind.tone, kind.hatched) for kind in strip.kinds}
+
+    def of(case: Case) -> tuple[tuple[str, bool], ...]:
+        kinds = [kind for kind in strip.kinds if kind.layers & case.layers]
+        whole = frozenset[int]().union(*(kind.layers for kind in kinds)) == case.layers
+        some = whole and len(kinds) <= min(_MOST_SWATCHES, len(strip.kinds) - 1)
+        return tuple((kind.tone, kind.hatched) for kind in kinds) if some else ()
 
     def shown(node: Node) -> Node:
-        cases = tuple(replace(case, swatch=kinds.get(case.layers)) for case in node.cases)
+        cases = tuple(replace(case, swatches=of(case)) for case in node.cases)
         inner = swatched(node.inner, strip) if node.inner is not None else None
         return replace(node, cases=cases, inner=inner)
 

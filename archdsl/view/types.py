@@ -45,14 +45,16 @@ class Badge:
 class Case:
     """One of the blocks of a choice, below the number of layers that have it.
 
-    `layers`: the ids of their modules. `swatch`: the tone of these layers in the strip, and whether
-    they are hatched there, where they are all of one kind.
+    `block`: the id of its module; `layers`: the ids of those of the layers. `swatches`: the tones
+    of the kinds of these layers in the strip, and whether they are hatched there, where no other
+    layers are of these kinds.
     """
 
     node: "Node"
     label: Line
     layers: frozenset[int] = frozenset()
-    swatch: "tuple[str, bool] | None" = None
+    block: int = -1
+    swatches: tuple[tuple[str, bool], ...] = ()
 
 
 @record
@@ -105,7 +107,8 @@ class Edge:
 
     `label` stands beside the wire, where it arrives. `entry`: the input of a group that it enters
     at, where that is not the first. `port`: the input of a wide node that it brings, for two wires
-    may go from one node to another.
+    may go from one node to another. `result`: which result of its source it brings, where that is
+    not the first.
     """
 
     source: str
@@ -114,6 +117,7 @@ class Edge:
     label: Line = ()
     entry: str = ""
     port: str = ""
+    result: str = ""
 
 
 @record

@@ -6,6 +6,8 @@ import re
 from archdsl import naming
 from archdsl.amounts import BYTES, COUNTS, FLOPS, scaled
 from archdsl.graph import Model, Module
+from archdsl.nodes import Cache
+from archdsl.nodes import Node as Value
 from archdsl.roles import COMPUTING, at_work
 from archdsl.symbols import BATCH
 from archdsl.text import BOLD, REGULAR, SEMIBOLD, Line, Run, line
@@ -38,6 +40,14 @@ def label(module: Module) -> tuple[Line, ...]:
     return (title(module), line(" · ".join(words[:3]), "quiet")) if words else (title(module),)
 
 
+def called(value: Value, name: str = "") -> str:
+    """A value by its name, or by that which its reader has for it. Whatever the name, a truth for
+    each query and key is a mask.
+    """
+    is_mask = value.type.dtype == "bool" and len(value.type.axes) > 2
+    return "mask" if is_mask else naming.phrase(name or value.name)
+
+
 def shape(model: Model, module: Module, t: TensorType) -> str:
     """A value's shape in numbers, without the batch: "[T, 4096]"; a window is "≤1024"."""
     axes = [axis for axis in model.shape(module, t) if axis.name != BATCH]
@@ -48,6 +58,22 @@ def numbers(model: Model, module: Module, t: TensorType) -> str:
     """How many numbers a value has, axis by axis, without the batch: "32 × 128 × 128"."""
     axes = [axis for axis in model.shape(module, t) if axis.name != BATCH]
     return " × ".join(f"{axis.value:,}" if axis.value is not None else str(axis) for axis in axes)
+
+
+def kept(model: Model, module: Module, value: Value) -> str:
+    """What a cache keeps: "8 × 128 a token", "512 every 4 tokens"."""
+    words = per_token(model, module, value.type)
+    if isinstance(value.form, Cache) and value.form.every is not None:
+        every = model.number(module, value.form.every)
+        words = f"{words.removesuffix(' a token')} every {every} tokens"
+    return words
+
+
+def kept_inside(model: Model, module: Module) -> list[str]:
+    """What the caches of a block and of all that is inside keep."""
+    own = [kept(model, module, node) for node in module.nodes if isinstance(node.form, Cache)]
+    inner = (m for child in module.children for _, m in child.modules)
+    return [*own, *(words for other in inner for words in kept_inside(model, other))]
 
 
 def per_token(model: Model, module: Module, t: TensorType) -> str:
