@@ -115,6 +115,9 @@ BESIDE = {
                 "vit_large_projector.weight"],
     "minimax_m3_vl_text": ["mtp.layers.0.eh_proj.weight", "vision_tower.pre_layrnorm.weight",
                            "model.multi_modal_projector.linear_1.weight"],
+    "muse_glimmer_text": ["model.vision_tower.ln_pre.weight", "model.vision_projection.weight"],
+    "glm5_next_text": ["model.language_model.layers.45.shared_head.head.weight",
+                       "model.layers.45.eh_proj.weight", "model.visual.norm.weight"],
     "hy_v4": ["model.mtp_layers.0.eh_proj.weight"],
     "deepseek_v32": ["model.layers.61.eh_proj.weight"],
     "glm_moe_dsa": ["model.layers.78.eh_proj.weight"],
@@ -210,6 +213,7 @@ RENAMED = {
     ],
     "gemma4_text": [("model.", "model.language_model.")],
     "step3p5": [("model.language_model.", "model.")],
+    "glm5_next_text": [("model.language_model.", "model.")],
     "minimax_m3_vl_text": [
         ("model.", "language_model.model."), ("model.", "model.language_model."),
         ("lm_head.", "language_model.lm_head."),
