@@ -301,7 +301,8 @@ def _reduced_class(cls: Any, text: str) -> Any:
             for name, old in list(self.named_parameters()):
                 if name.endswith(ending):
                     owner, _, leaf = name.rpartition(".")
-                    setattr(self.get_submodule(owner), leaf, torch.nn.Parameter(old[:used].detach()))
+                    kept = torch.nn.Parameter(old[:used].detach())
+                    setattr(self.get_submodule(owner), leaf, kept)
 
     return type(cls.__name__, (cls,), {"__init__": init, "__module__": cls.__module__})
 
