@@ -152,7 +152,7 @@ def difference(config: Config, architecture: str, module: ModuleType) -> str | N
     except Exception:
         return None
     reference.randomise(model, 5)
-    tokens = torch.randint(3, model.config.vocab_size, (2, 24))
+    tokens = torch.randint(3, model.config.get_text_config().vocab_size, (2, 24))
     source = (tokens[:, 3:17].flip(1),) if model.config.is_encoder_decoder else ()
     mine = module.Model(module.Config()).eval()
     fed = {"input_ids": tokens}

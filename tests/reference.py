@@ -38,6 +38,7 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 import torch
 import transformers
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
 DATA = Path(__file__).parent / "data"
 BATCH, LENGTH, SOURCE = 2, 37, 23
@@ -184,7 +185,19 @@ def widened(module: str) -> dict[str, Any]:
     made.__file__ = original.__file__
     sys.modules[name] = made
     exec(compile(source, f"{name}.py", "exec"), made.__dict__)
+    if "AutoModel" in made.__dict__:  # the parts of a class are those of this module too
+        made.__dict__["AutoModel"] = _PartsOf(made.__dict__)
     return made.__dict__
+
+
+@dataclass(frozen=True)
+class _PartsOf:
+    """Makes the parts of a class from a module's own names."""
+
+    names: dict[str, Any]
+
+    def from_config(self, config: Any) -> torch.nn.Module:
+        return self.names[MODEL_MAPPING[type(config)].__name__]._from_config(config)
 
 
 ROPE = "transformers.modeling_rope_utils"
@@ -214,6 +227,9 @@ _SCHEDULES = (
     "indexer_types",
     "no_rope_layers",
     "num_attention_heads_per_layer",
+    "layer_rope_theta",
+    "swiglu_limits",
+    "swiglu_limits_shared",
 )
 
 
@@ -250,12 +266,52 @@ def from_config(config: dict[str, Any], cls: Any = None) -> torch.nn.Module:
     cls = cls or config["architectures"][0]
     cls = getattr(transformers, cls) if isinstance(cls, str) else cls
     parsed = CONFIG_MAPPING[config["model_type"]].from_dict(copy.deepcopy(config))
+    row = next((r for k, r in _table()["types"].items() if _is_of(k, config)), {})
+    if "around" in row:
+        tied = {"tie_word_embeddings": parsed.tie_word_embeddings}
+        inner, around = copy.deepcopy([config, row["around"]])
+        parsed = cls.config_class(text_config=inner, **around, **tied)
+    if row.keys() & {"around", "unused"}:
+        cls = _reduced(cls, row)
     # Grouped kernels for experts have no float64; the plain loop has.
     chosen = ("num_experts_per_tok", "top_k_experts")
-    experts = "eager" if any(getattr(parsed, key, None) for key in chosen) else None
+    text = parsed.get_text_config()
+    experts = "eager" if any(getattr(text, key, None) for key in chosen) else None
     how = {"experts_implementation": experts} if experts else {}
     attention = "sdpa" if cls._supports_sdpa else "eager"
     return cls._from_config(parsed, attn_implementation=attention, **how).eval()
+
+
+def _is_of(kind: str, config: dict[str, Any]) -> bool:
+    return kind.partition("+")[0] == config["model_type"]
+
+
+@functools.cache
+def _reduced_class(cls: Any, text: str) -> Any:
+    row = json.loads(text)
+
+    def init(self: Any, config: Any, *args: Any, **named: Any) -> None:
+        cls.__init__(self, config, *args, **named)
+        if "around" in row:
+            for name, _ in list(self.model.named_children()):
+                if name != "language_model":
+                    delattr(self.model, name)
+        for ending, key in row.get("unused", {}).items():
+            used = getattr(config.get_text_config(), key)
+            for name, old in list(self.named_parameters()):
+                if name.endswith(ending):
+                    owner, _, leaf = name.rpartition(".")
+                    kept = torch.nn.Parameter(old[:used].detach())
+                    setattr(self.get_submodule(owner), leaf, kept)
+
+    return type(cls.__name__, (cls,), {"__init__": init, "__module__": cls.__module__})
+
+
+def _reduced(cls: Any, row: dict[str, Any]) -> Any:
+    """The class without the parts that text does not pass, and without rows of tensors that it
+    never uses: what `around` and `unused` of a type say.
+    """
+    return _reduced_class(cls, json.dumps(row, sort_keys=True))
 
 
 def official(slug: str) -> tuple[dict[str, Any], dict[str, Any]]:

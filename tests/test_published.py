@@ -110,6 +110,14 @@ BESIDE = {
     "qwen3_next": ["mtp.fc.weight", "mtp.layers.0.mlp.experts.5.up_proj.weight"],
     "qwen3_5_text": ["mtp.fc.weight", "model.visual.blocks.0.norm1.weight"],
     "qwen3_5_moe_text": ["mtp.fc.weight", "model.visual.blocks.0.norm1.weight"],
+    "longcat_flash": ["model.mtp.layers.0.eh_proj.weight"],
+    "step3p5": ["model.layers.45.eh_proj.weight", "vision_model.conv1.weight",
+                "vit_large_projector.weight"],
+    "minimax_m3_vl_text": ["mtp.layers.0.eh_proj.weight", "vision_tower.pre_layrnorm.weight",
+                           "model.multi_modal_projector.linear_1.weight"],
+    "muse_glimmer_text": ["model.vision_tower.ln_pre.weight", "model.vision_projection.weight"],
+    "glm5_next_text": ["model.language_model.layers.45.shared_head.head.weight",
+                       "model.layers.45.eh_proj.weight", "model.visual.norm.weight"],
     "hy_v4": ["model.mtp_layers.0.eh_proj.weight"],
     "deepseek_v32": ["model.layers.61.eh_proj.weight"],
     "glm_moe_dsa": ["model.layers.78.eh_proj.weight"],
@@ -204,6 +212,12 @@ RENAMED = {
         ("lm_head.", "language_model.lm_head."),
     ],
     "gemma4_text": [("model.", "model.language_model.")],
+    "step3p5": [("model.language_model.", "model.")],
+    "glm5_next_text": [("model.language_model.", "model.")],
+    "minimax_m3_vl_text": [
+        ("model.", "language_model.model."), ("model.", "model.language_model."),
+        ("lm_head.", "language_model.lm_head."),
+    ],
 }  # fmt: skip
 """Beginnings of names by the class, and as published files have them."""
 

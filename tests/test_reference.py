@@ -27,7 +27,8 @@ def test_counts_are_those_of_the_reference_class(slug: str) -> None:
         ] += parameter.numel()
     assert by_module == counts["modules"]
     decoder = getattr(model.config, "num_decoder_layers", 0)
-    assert sum(counts["layers"].values()) == model.config.num_hidden_layers + decoder
+    text = model.config if decoder else model.config.get_text_config()
+    assert sum(counts["layers"].values()) == text.num_hidden_layers + decoder
 
 
 def test_every_configuration_has_counts_and_the_other_way_round() -> None:

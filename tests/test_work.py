@@ -267,7 +267,10 @@ def test_a_decoded_token_is_what_the_reference_computes(type: str) -> None:
     assert (facts.work.flops(n, prefill=False) < counted) is (type in LATENT)
 
 
-@pytest.mark.parametrize("name", ["GLM5_2", "Qwen3_8_Flash_Next", "DeepSeekV4_Flash"])
+CHOOSE = ["GLM5_2", "Qwen3_8_Flash_Next", "DeepSeekV4_Flash", "MiniMax_M3", "Glm5_3_Flash"]
+
+
+@pytest.mark.parametrize("name", CHOOSE)
 def test_chosen_keys_are_as_many_as_the_emitted_module_chooses(name: str) -> None:
     """Every mask that an indexer makes in a run of the tiny model has as many keys as counted."""
     variant = variants()[name]
@@ -278,8 +281,8 @@ def test_chosen_keys_are_as_many_as_the_emitted_module_chooses(name: str) -> Non
     masks: list[int] = []
 
     def keep(_module: object, _args: object, out: object) -> None:
-        if isinstance(out, torch.Tensor) and out.dtype == torch.bool and out.ndim == 3:
-            masks.append(int(out.sum()) // out.shape[0])
+        if isinstance(out, torch.Tensor) and out.dtype == torch.bool and out.ndim > 2:
+            masks.append(int(out.sum()) // out[..., 0, 0].numel())
 
     for part in model.modules():
         if any(word in type(part).__name__ for word in ("Index", "Choos")):
@@ -288,7 +291,9 @@ def test_chosen_keys_are_as_many_as_the_emitted_module_chooses(name: str) -> Non
     with torch.no_grad():
         model(torch.randint(0, 257, (2, length)))
     facts = type(variant.facts)(variant.tiny)
-    counted = {seen.total(length) for seen, _ in facts.work.pairs if seen != ALL_BEFORE}
+    parts = [facts.work, *(choice.written for _, choice in facts.work.either)]
+    pairs = [seen for part in parts for seen, _ in part.pairs]
+    counted = {seen.total(length) for seen in pairs if seen != ALL_BEFORE}
     assert masks
     near = min(8, length)
     windowed = sum(min(t + 1, near) for t in range(length))

@@ -273,7 +273,7 @@ def comprehension(
             whole if isinstance(whole, Error) else Items(None, whole.any, source.size * whole.size)
         )
     if not source.values:
-        return Items((), next((part.any for part in parts), None))
+        return Items((), next((part.any or part.sample for part in parts), None))
     return _concatenated(scope, parts, span)
 
 
@@ -547,10 +547,11 @@ def _layers(
         return None
     if items.values:
         return schedules.neighbours(list(items.values), Dim.number(1))
-    if items.any is None:
+    layer_of_any = items.any or items.sample  # of an empty list too: still a layer, for its type
+    if layer_of_any is None:
         scope.fail("kind-mismatch", "this runs over nothing, so no layer has a type", span)
         return None
-    return [Repeat(items.size, items.any)]
+    return [Repeat(items.size, layer_of_any)]
 
 
 def _one_for_each(scope: Scope, clause: s.For, layer: s.Expr) -> list[Repeat] | None:

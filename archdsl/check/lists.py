@@ -267,10 +267,12 @@ def _zip(scope: Scope, args: tuple[Value, ...], span: Span) -> Value | None:
             sizes = f"{lists[0].size} and {other.size}"
             return scope.fail("kind-mismatch", f"zip takes lists of one length, not {sizes}", span)
     rows = [x.values for x in lists if x.values is not None]
+    samples = tuple(x for x in (x.any or x.sample for x in lists) if x is not None)
     if len(rows) == len(lists):
-        return Items(tuple(Items(row) for row in zip(*rows, strict=True)))
-    samples = [x.any for x in lists]
-    return Items(None, Items(tuple(x for x in samples if x is not None)), lists[0].size)
+        # Of empty lists a row stays that says what their items are.
+        row_of_any = Items(samples) if not rows[0] and len(samples) == len(lists) else None
+        return Items(tuple(Items(row) for row in zip(*rows, strict=True)), row_of_any)
+    return Items(None, Items(samples), lists[0].size)
 
 
 def _enumerate(_: Scope, args: tuple[Value, ...], span: Span) -> Value | None:
@@ -278,7 +280,8 @@ def _enumerate(_: Scope, args: tuple[Value, ...], span: Span) -> Value | None:
         case (Items(values) as items,):
             if values is not None:
                 pairs = enumerate(values)
-                return Items(tuple(Items((Int(Dim.number(i)), x)) for i, x in pairs))
+                first = Items((Int(Dim()), items.sample)) if items.sample is not None else None
+                return Items(tuple(Items((Int(Dim.number(i)), x)) for i, x in pairs), first)
             index = Int(Dim.symbol(f"{_text(span)}[]"))
             return Items(None, Items((index, items.sample or Error())), items.size)
     return None

@@ -382,7 +382,7 @@ def tiny(unit: Unit, model: Model, diagnostics: Diagnostics) -> Model | None:
     at = sizes.model.span
 
     def sized(fixed: dict[str, int | float], diagnostics: Diagnostics) -> Model | None:
-        kept = (instance.given.keys() & lists) | fixed.keys() | switches
+        kept = lists | fixed.keys() | switches  # a list that is not given has its default
         entries = tuple(
             s.Arg(e.value, e.span, name=e.name) for e in sizes.entries if e.name.name not in kept
         )

@@ -128,6 +128,10 @@ def computed(op: str, args: Sequence[Known]) -> tuple[Line | None, Mask | None]:
             return masks.multiply(a, b), None
         case "remainder", [Line() as a, Line() as b]:
             return masks.remainder(a, b), None
+        case "divide", [Line() as a, Line() as b]:
+            return masks.quotient(a, b), None
+        case "floor", [Line() as a]:
+            return a, None
         case "minimum", [Line() as a, Line() as b]:
             return (a if b.start >= LENGTH // 2 else b if a.start >= LENGTH // 2 else None), None
         case _, [Line() as a, Line() as b]:

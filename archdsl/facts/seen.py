@@ -258,6 +258,21 @@ def remainder(a: Line, b: Line) -> Line | None:
     return None
 
 
+def quotient(a: Line, b: Line) -> Line | None:
+    """A line divided by a number, where nothing is left over."""
+    by = number(b)
+    parts = (a.start, a.query, a.key, *(x for *_, x in a.q_floors), *(x for _, x in a.k_floors))
+    if by is None or by < 1 or any(part % by for part in parts):
+        return None
+    return Line(
+        a.start // by,
+        a.query // by,
+        a.key // by,
+        tuple((size, shift, x // by) for size, shift, x in a.q_floors),
+        tuple((size, x // by) for size, x in a.k_floors),
+    )
+
+
 def compared(op: str, a: Line, b: Line) -> Mask | None:
     """The keys for which `a op b` holds."""
     match op:
