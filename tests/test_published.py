@@ -118,6 +118,7 @@ BESIDE = {
     "qwen3_next": ["mtp.fc.weight", "mtp.layers.0.mlp.experts.5.up_proj.weight"],
     "qwen3_5_text": ["mtp.fc.weight", "model.visual.blocks.0.norm1.weight"],
     "qwen3_5_moe_text": ["mtp.fc.weight", "model.visual.blocks.0.norm1.weight"],
+    "inkling_text": ["model.mtp.layers.0.input_proj.weight", "model.vision_tower.norm.weight"],
     "qwen4_exp_text": ["mtp.fc.weight", "model.visual.blocks.0.norm1.weight"],
     "hy_v4": ["model.mtp_layers.0.eh_proj.weight"],
     "deepseek_v32": ["model.layers.61.eh_proj.weight"],
