@@ -130,8 +130,8 @@ class Reference:
         """The same model with the class's single precision made double."""
         here = type(self.model)
         model = from_config(self.config, widened(here.__module__)[here.__name__]).double()
-        state = self.model.state_dict()
-        model.load_state_dict({k: t.double() if t.is_floating_point() else t for k, t in state.items()})
+        state = self.model.state_dict().items()
+        model.load_state_dict({k: t.double() if t.is_floating_point() else t for k, t in state})
         for part in model.modules():
             # Tables of angles are made outside the class, in single precision too.
             kinds = getattr(part, "rope_type", "default")

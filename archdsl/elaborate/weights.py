@@ -557,8 +557,8 @@ def _stacked_indices(module: Module, path: tuple[str, ...]) -> list[str]:
 
 
 def _find(module: Module, path: tuple[str, ...]) -> list[_Found]:
-    """The parameters that a path means, in every layer that has it, with the sizes of banks. An index
-    at its end counts along the first axis.
+    """The parameters that a path means, in every layer that has it, with the sizes of banks. An
+    index at its end counts along the first axis.
     """
     path = path[:-1] if path[-1:] and path[-1].startswith("[") else path
     here: list[tuple[Module, tuple[Dim, ...]]] = [(module, ())]
