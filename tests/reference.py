@@ -131,7 +131,8 @@ class Reference:
         """The same model with the class's single precision made double."""
         here = type(self.model)
         model = from_config(self.config, widened(here.__module__)[here.__name__]).double()
-        model.load_state_dict({k: t.double() for k, t in self.model.state_dict().items()})
+        state = self.model.state_dict().items()
+        model.load_state_dict({k: t.double() if t.is_floating_point() else t for k, t in state})
         for part in model.modules():
             # Tables of angles are made outside the class, in single precision too.
             kinds = getattr(part, "rope_type", "default")
@@ -232,6 +233,8 @@ _SCHEDULES = (
     "swiglu_limits_shared",
 )
 
+_NUMBERED = ("ple_layer_ids",)  # lists of layers, counted from 1
+
 
 def _of_depth(fields: dict[str, Any], layers: int) -> dict[str, Any]:
     """The fields of a configuration with another number of layers, schedules gone through again."""
@@ -240,7 +243,8 @@ def _of_depth(fields: dict[str, Any], layers: int) -> dict[str, Any]:
     lists = {k: [x[i % len(x)] for i in range(layers)] for k, x in long.items()}
     # Layers that read what earlier ones keep need the earlier ones.
     sharing = {"num_kv_shared_layers": 0} if any(layers < len(x) for x in long.values()) else {}
-    return fields | deep | lists | {k: v for k, v in sharing.items() if k in fields}
+    numbers = {k: [n for n in fields[k] if n <= layers] for k in _NUMBERED if k in fields}
+    return fields | deep | lists | numbers | {k: v for k, v in sharing.items() if k in fields}
 
 
 def tiny_config(kind: str, layers: int | None = None) -> dict[str, Any]:

@@ -43,7 +43,8 @@ def test_tiny_models_are_random_in_every_parameter(kind: str) -> None:
     assert all(t.unique().numel() > 1 for t in state.values() if t.numel() > 1)
     again, other = reference.build(kind, seed=3).state, reference.build(kind, seed=4).state
     assert all(torch.equal(t, again[name]) for name, t in state.items())
-    assert not any(torch.equal(t, other[name]) for name, t in state.items())
+    drawn = {n: t for n, t in state.items() if t.is_floating_point() or "tid2eid" in n}
+    assert not any(torch.equal(t, other[name]) for name, t in drawn.items())
 
 
 @pytest.mark.parametrize("kind", reference.types())

@@ -54,7 +54,7 @@ def reference_of(kind: str, seed: int) -> reference.Reference:
 def loaded(module: ModuleType, ref: reference.Reference, dtype: torch.dtype) -> torch.nn.Module:
     """The emitted model with the reference's weights."""
     model = module.Model(module.Config()).to(dtype).eval()
-    published = {k: v.to(dtype) for k, v in ref.state.items()}
+    published = {k: v.to(dtype) if v.is_floating_point() else v for k, v in ref.state.items()}
     fill(module, model, published)
     return model
 
@@ -118,8 +118,9 @@ def test_every_weight_matters(kind: str) -> None:
     for name, parameter in model.named_parameters():
         kept = parameter.detach().clone()
         with torch.no_grad():
-            # Uniform shifts of keys and of what softmax sees cancel, so the change is not uniform.
-            parameter += 0.1 * torch.linspace(-1, 1, parameter.numel()).view_as(parameter)
+            # Uniform shifts of keys and of what softmax sees cancel, so the change is not uniform;
+            # of three numbers the one in the middle may be all that matters, so it changes too.
+            parameter += 0.1 * torch.linspace(-1, 0.7, parameter.numel()).view_as(parameter)
             moved = distance(model(*ref.others, ref.tokens), wanted)
             if name.endswith(CANCELS.get(kind, "nothing")):
                 assert moved <= tolerance, name
@@ -162,7 +163,7 @@ def moved_by(
     """How far another value of a setting moves the logits; without bounds if it fits no weights."""
     try:
         model = module.Model(dataclasses.replace(module.Config(), **{name: new})).double().eval()
-        published = {k: v.double() for k, v in ref.state.items()}
+        published = {k: v.double() if v.is_floating_point() else v for k, v in ref.state.items()}
         fill(module, model, published)
         return distance(model(*ref.others, ref.tokens).detach(), wanted)
     except (ArithmeticError, ValueError, RuntimeError):  # it fits no weights, or nothing is left
@@ -384,7 +385,8 @@ def test_load(kind: str, tmp_path, monkeypatch) -> None:
         model = module.load(tmp_path, dtype=dtype)
         assert {p.dtype for p in model.parameters()} == {dtype}
         # what holds no number is there for its dtype
-        assert {b.dtype for b in model.buffers() if b.numel()} <= {torch.float32}
+        held = {b.dtype for b in model.buffers() if b.numel()}
+        assert held <= {torch.float32, torch.int64}  # biases and tables of indices
         logits[dtype], experts[dtype] = with_experts(module, model, ref, monkeypatch)
     assert distance(logits[torch.float32], wanted) <= FLOAT32
     same = keep_experts(experts[torch.float32], experts[torch.bfloat16], wanted)

@@ -35,6 +35,7 @@ _LIST = re.compile(r"\{([^{}]*,[^{}]*)\}")
 """Alternatives in braces; braces without a comma hold an index."""
 
 _Path = tuple[str, ...]
+_Found = tuple[Module, Param, tuple[Dim, ...]]
 """The steps to a parameter; `[i]` is an index."""
 
 
@@ -387,8 +388,10 @@ def _rule(model: Model, line: _Line, diagnostics: Diagnostics) -> WeightRule | N
         help = "`when` names what else the same layer has"
         diagnostics.add("hub-weights", message, line.span, help=help)
         return None
-    if line.when and not _together(model.root, line.targets[0], line.when):
-        return None
+    if line.when:
+        targets = [_find_beside(model.root, p, line.when) for p in line.targets]
+        if not all(targets):
+            return None
     if any(_whole_lists(model.root, path) for path in line.targets):
         return _of_a_list(model, line, diagnostics)
     types = [_rooted(place[0]) for place in targets if place]
@@ -438,12 +441,13 @@ def _of_a_list(model: Model, line: _Line, diagnostics: Diagnostics) -> WeightRul
     return WeightRule(targets, line.sources, plan, line.when, stacked=True)
 
 
-def _together(root: Module, target: _Path, when: _Path) -> bool:
-    """Whether a layer that has the target has the other part too."""
+def _find_beside(root: Module, target: _Path, when: _Path) -> list[_Found]:
+    """The parameters that a target means in the layers that have the other part too."""
     start = len(_names(_layer(target)))
     path, part = _names(target), _names(when)
-    layers = (m for m in _modules(root, path[:start]) if _find(m, path[start:]))
-    return any(_find(m, part[start:]) or _modules(m, part[start:]) for m in layers)
+    layers = _modules(root, path[:start])
+    having = (m for m in layers if _find(m, part[start:]) or _modules(m, part[start:]))
+    return [place for m in having for place in _find(m, path[start:])]
 
 
 def _fits_without_pattern(line: _Line, types: list[TensorType], diagnostics: Diagnostics) -> bool:
@@ -552,11 +556,11 @@ def _stacked_indices(module: Module, path: tuple[str, ...]) -> list[str]:
     return indices
 
 
-_Found = tuple[Module, Param, tuple[Dim, ...]]
-
-
 def _find(module: Module, path: tuple[str, ...]) -> list[_Found]:
-    """The parameters that a path means, in every layer that has it, with the sizes of banks."""
+    """The parameters that a path means, in every layer that has it, with the sizes of banks. An
+    index at its end counts along the first axis.
+    """
+    path = path[:-1] if path[-1:] and path[-1].startswith("[") else path
     here: list[tuple[Module, tuple[Dim, ...]]] = [(module, ())]
     for step in path[:-1]:
         if not step.startswith("["):
