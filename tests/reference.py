@@ -318,6 +318,16 @@ def _reduced(cls: Any, row: dict[str, Any]) -> Any:
     return _reduced_class(cls, json.dumps(row, sort_keys=True))
 
 
+def cache(counts: dict[str, Any]) -> tuple[int, int]:
+    """Bytes of the cache for each token, and those that grow, from counts: with the indexers, which
+    the class counts apart.
+    """
+    indexers = counts["kv_indexer_bytes_per_token"] // counts.get("tokens_an_indexer_entry", 1)
+    windows = counts.get("kv_window_bytes_per_token", 0)
+    kept, growing = counts["kv_bytes_per_token"], counts["kv_growing_bytes_per_token"]
+    return kept + indexers + windows, growing + indexers
+
+
 def official(slug: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The published configuration of a model and the counts measured on its reference class."""
     config, counts = (DATA / kind / f"{slug}.json" for kind in ("configs", "counts"))

@@ -223,9 +223,8 @@ def test_full_size(name: str) -> None:
     assert facts.active == counts["active"]
     assert facts.active_without_embedding == counts["active_without_embedding"]
     assert dict(facts.parts).get("expert", 0) == counts["routed_experts"]
-    indexers = counts["kv_indexer_bytes_per_token"]  # counted apart on the class
-    assert facts.kv_bytes_per_token == counts["kv_bytes_per_token"] + indexers
-    assert facts.kv_growing_bytes_per_token == counts["kv_growing_bytes_per_token"] + indexers
+    kept = facts.kv_bytes_per_token, facts.kv_growing_bytes_per_token
+    assert kept == reference.cache(counts)
     assert facts.input_embedding == counts["input_embedding"]
     assert facts.layers == sum(counts["layers"].values())
     model = on_meta(run(code_of(variant)))

@@ -17,7 +17,17 @@ from collections.abc import Callable, Sequence
 from archdsl.dims import Dim, product, substitute
 from archdsl.facts.sizes import BYTES, PART
 from archdsl.graph import Experts, Model, Module, Param
-from archdsl.nodes import Apply, Elementwise, Gather, Loop, Mixture, Node, Read, every_node
+from archdsl.nodes import (
+    Apply,
+    Elementwise,
+    Gather,
+    Loop,
+    Mixture,
+    Node,
+    Read,
+    Rearrange,
+    every_node,
+)
 from archdsl.record import record
 from archdsl.stream import Flow, needed_inside, results_read
 from archdsl.symbols import BATCH, STREAM
@@ -81,7 +91,7 @@ def read(model: Model, levels: Flow, batch: int, share: Share = whole) -> Weight
 
 def tables(model: Model) -> int:
     """Parameters of tables of which only rows are read: no product has them. A table that a head is
-    tied to is none.
+    tied to is none, and neither is a list of single numbers.
     """
     return _tables(model, model.root, frozenset())
 
@@ -91,7 +101,7 @@ def _tables(model: Model, module: Module, multiplied: frozenset[tuple[str, ...]]
     total = 0
     for param in module.params:
         own = param.kind == "param" and not param.tied and (param.name,) not in multiplied
-        if own and _by_row(module, param.name):
+        if own and len(param.type.axes) > 1 and _by_row(module, param.name):
             total += _numbers(model, module, param)
     elsewhere = {
         path
@@ -177,12 +187,22 @@ class _Reading:
 
 
 def _gathers(beside: Sequence[Node], node: Node) -> list[Node] | None:
-    """The look-ups that use a parameter; None where something else does."""
+    """The look-ups that use a parameter, also one whose axes are merged before; None where
+    something else does.
+    """
     place = next(i for i, other in enumerate(beside) if other is node)
-    users = [other for other in beside if place in other.args]
-    if users and all(isinstance(u.form, Gather) and place not in u.args[1:] for u in users):
-        return users
-    return None
+    found: list[Node] = []
+    for user in (other for other in beside if place in other.args):
+        if isinstance(user.form, Gather) and place not in user.args[1:]:
+            found.append(user)
+        elif isinstance(user.form, Rearrange) and len(user.args) == len(user.types) == 1:
+            inner = _gathers(beside, user)
+            if inner is None:
+                return None
+            found += inner
+        else:
+            return None
+    return found or None
 
 
 def _met(bank: Experts, among: int, tokens: int) -> float:
