@@ -76,8 +76,12 @@ def _owns(module: Module) -> bool:
     return bool(module.params or module.children)
 
 
-def choice_of(place: Place, value: Value, kinds: tuple[Kind, ...], name: str) -> Node | None:
-    """A slot that holds different blocks in different layers: its blocks side by side."""
+def choice_of(
+    place: Place, value: Value, kinds: tuple[Kind, ...], name: str, lacking: bool
+) -> Node | None:
+    """A slot that holds different blocks in different layers: its blocks side by side. `lacking`:
+    other layers have none.
+    """
     same = [kind.module for kind in kinds]
     titles = [module.title for module in same]
     alike = len(set(titles)) == 1
@@ -94,7 +98,7 @@ def choice_of(place: Place, value: Value, kinds: tuple[Kind, ...], name: str) ->
         for number, (kind, differences) in enumerate(zip(kinds, differing, strict=True), 1)
     )
     box = _box(place, same[0], name)
-    if alike and not given and not any(differing):
+    if alike and not given and not any(differing) and not lacking:
         return box  # they differ by numbers that no card tells
     if len(cases) > _MOST_CASES and alike:
         total = sum(kind.count for kind in kinds)

@@ -252,10 +252,9 @@ def _pass(draft: Draft, node: Node, passing: Iterable[tuple[int, str]]) -> None:
 
 def _given(draft: Draft, number: int, node: Node, entry: Callable[[Value, str], Node]) -> None:
     """The wires of what the other blocks of a choice read and the first does not. Layers of other
-    kinds apply the same blocks in the same order to what they are given.
+    kinds apply the same blocks in the same order to what they are given; some lack one.
     """
     place = draft.place
-    steps = [at for at, value in enumerate(place.module.nodes) if isinstance(value.form, Apply)]
     own = {place.module.nodes[at].name: at for at in place.module.inputs}
     wired = {edge.source for edge in draft.edges if edge.target == node.id}
 
@@ -270,18 +269,34 @@ def _given(draft: Draft, number: int, node: Node, entry: Callable[[Value, str], 
                 draft.given[value.name],
             )  # fmt: skip
         if isinstance(value.form, Apply):
-            which = sum(isinstance(step.form, Apply) for step in module.nodes[:at])
-            return draft.ends.get(steps[which], ())
+            drawn = _same_step(module, at, place.module)
+            return () if drawn is None else draft.ends.get(drawn, ())
         return tuple(name for arg in value.args for name in ends(module, arg))
 
     for kind in place.kinds:
         module = kind.module
-        applied = [v for v in module.nodes if isinstance(v.form, Apply)][steps.index(number)]
-        for arg in applied.args:
+        at = _same_step(place.module, number, module)
+        for arg in () if at is None else module.nodes[at].args:
             for source in ends(module, arg):
                 if source not in wired:
                     draft.edges.append(Edge(source, node.id))
                     wired.add(source)
+
+
+def _same_step(module: Module, number: int, other: Module) -> int | None:
+    """The application in another layer that is the same step as one of a layer: of the same child,
+    for the same time. None where it has none.
+    """
+
+    def steps(of: Module, child: str) -> list[int]:
+        nodes = enumerate(of.nodes)
+        return [at for at, v in nodes if isinstance(v.form, Apply) and v.form.child == child]
+
+    form = module.nodes[number].form
+    assert isinstance(form, Apply)
+    time = steps(module, form.child).index(number)
+    there = steps(other, form.child)
+    return there[time] if time < len(there) else None
 
 
 def _splice(draft: Draft, number: int, value: Value, splice: Splice) -> None:

@@ -218,7 +218,8 @@ def _candidates(model: Model) -> tuple[_Found, _Found]:
         for count, layer in child.modules if isinstance(child.part, Layers) else ():
             for path, inner in slots(layer):
                 around = inner.role == "residual" and wraps(inner)
-                if around or inner.role in _OPENED_ROLES:
+                unusual = inner.role == "embedding" and not _rarity(inner)
+                if around or unusual or inner.role in _OPENED_ROLES:
                     where = (child.name, *path), inner.id
                     before = blocks.get(where, (0, 0, inner))[1]
                     first = 0 if around else 2 if inner.role == "feed_forward" else 1

@@ -176,8 +176,9 @@ def applied(place: Place, value: Value, name: str) -> Node | Splice | None:
     open_here = all(map(wraps, modules)) and _alike(modules)
     if open_here and not place.choice.folds(place.model, name, modules[0]):
         return _wrapped(place, value, kinds, name)
-    if len(kinds) > 1:
-        return choice_of(place, value, kinds, name)
+    lacking = sum(kind.count for kind in kinds) < sum(kind.count for kind in place.kinds)
+    if len(kinds) > 1 or lacking:
+        return choice_of(place, value, kinds, name, lacking)
     return block(place, value, modules[0], name)
 
 
@@ -207,7 +208,7 @@ def _wrapped(place: Place, value: Value, kinds: tuple[Kind, ...], name: str) -> 
     """A block that stands around others: as these, in their place, or in a frame if it is a part
     of the model.
     """
-    module = kinds[0].module
+    module = _fullest([kind.module for kind in kinds])
     if place.module is place.model.root and child_of(value) in place.shut:
         return _closed(place, module, name)
     inside = replace(
@@ -454,13 +455,28 @@ def _layers_tooltip(place: Place, kinds: tuple[tuple[int, Module], ...]) -> str:
 
 
 def _alike(modules: list[Module]) -> bool:
-    """Whether layers differ only in the blocks of their slots, and in what these are given."""
-    first = modules[0]
-    skeleton = _applied(first), _lists(first)
+    """Whether layers differ only in the blocks of their slots, in what these are given, and in one
+    block that some of them lack.
+    """
+    full = _fullest(modules)
+    skeleton = _applied(full)
     return all(
-        module.block == first.block and (_applied(module), _lists(module)) == skeleton
-        for module in modules[1:]
+        module.block == full.block
+        and _lists(module) == _lists(full)
+        and _lacks(_applied(module), skeleton)
+        for module in modules
     )
+
+
+def _fullest(modules: list[Module]) -> Module:
+    """The layer that applies the most blocks: those of the others stand in it too."""
+    return max(modules, key=lambda module: len(_applied(module)))
+
+
+def _lacks(applied: list[str], skeleton: list[str]) -> bool:
+    """Whether a body applies what another one does, or all of it but one."""
+    less_one = (skeleton[:at] + skeleton[at + 1 :] for at in range(len(skeleton)))
+    return applied == skeleton or (bool(applied) and applied in less_one)
 
 
 def _lists(module: Module) -> list[list[str]]:
@@ -490,7 +506,7 @@ def _group(place: Place, modules: list[Module], counts: list[int], name: str) ->
     kinds = tuple(zip(counts, modules, strict=True))
     inside = replace(
         place,
-        module=modules[0],
+        module=_fullest(modules),
         path=name,
         level=place.level + 1,
         kinds=tuple(Kind(n, m, frozenset((m.id,))) for n, m in kinds) if len(kinds) > 1 else (),
