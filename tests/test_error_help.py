@@ -217,7 +217,7 @@ def test_an_operand_that_does_not_fit_is_shown_where_it_was_made() -> None:
 
 def test_the_files_of_the_library_are_listed() -> None:
     (one,) = told(SPEC.replace("std.attention", "std.nn"))
-    assert one.note.startswith("the library has std.attention, std.core, ")
+    assert one.note.startswith("the library has std.attention, std.convolved, ")
 
 
 @pytest.mark.parametrize("block", ["B", "T", "S"])

@@ -70,48 +70,53 @@ def elaborate_all(unit: Unit, diagnostics: Diagnostics, only: str | None = None)
     chosen = [there for name, there in known.items() if only is None or name == only]
     ways = {d.decl: [base.decl for base in lineage(d.unit, d.decl)][1:] for d in chosen}
     for declared in sorted(chosen, key=lambda d: len(ways[d.decl])):
-        decl = declared.decl
+        decl, of_card = declared.decl, Diagnostics()
         if not wrong.isdisjoint(ways[decl]):
             continue
         try:
-            model = elaborate(declared.unit, decl, diagnostics)
+            model = elaborate(declared.unit, decl, diagnostics, (unit, of_card))
         except TooMuch as error:
             home = error.span.source is decl.span.source
             raise TooMuch(error.span if home else decl.name.span) from error
+        for diagnostic in of_card.items:  # told where it stands, also of a changed variant
+            diagnostics.put(diagnostic)
         if model is None:
             wrong.add(decl)
-        elif (carded := _with_card(model, unit, diagnostics)) is not None:
-            models[model.id] = carded
+        elif not of_card.items:
+            models[model.id] = model
     for card in unit.cards:
         if card.variant.name not in known:
             no_variant(unit, card.variant, diagnostics)
     return [models[name] for name in known if name in models]
 
 
-def _with_card(model: Model, unit: Unit, diagnostics: Diagnostics) -> Model | None:
-    """A model with the card that a file declares for it; None after a report."""
-    before = len(diagnostics)
-    model = replace(model, card=cards.directives(model, unit, diagnostics))
-    return model if len(diagnostics) == before else None
-
-
-def elaborate(unit: Unit, decl: s.VariantDecl, diagnostics: Diagnostics) -> Model | None:
-    """The model of a variant, without a card; None after a report."""
+def elaborate(
+    unit: Unit, decl: s.VariantDecl, diagnostics: Diagnostics, card: tuple[Unit, Diagnostics]
+) -> Model | None:
+    """The model of a variant; None after a report. `card`: the file that may declare one for it,
+    and where to report what is wrong with that.
+    """
     inner = Diagnostics()
     try:
         instance = instance_of(unit, decl, inner)
         if instance is None:
             return None
-        return _checked(unit, instance, decl, decl.value.span, inner)
+        return _checked(unit, instance, decl, decl.value.span, inner, card)
     finally:
         report_at_change(unit, decl, inner, diagnostics)
 
 
 def _checked(
-    unit: Unit, instance: Instance, decl: s.VariantDecl, at: Span, diagnostics: Diagnostics
+    unit: Unit,
+    instance: Instance,
+    decl: s.VariantDecl,
+    at: Span,
+    diagnostics: Diagnostics,
+    card: tuple[Unit, Diagnostics] | None = None,
 ) -> Model | None:
     """A model with its settings and what its variant says of it; None after a report. What is
-    wrong with all of it is told `at` a place.
+    wrong with all of it is told `at` a place. `card`: the file that may declare one, and where
+    to report what is wrong with that.
     """
     before = len(diagnostics)
     block = instance.block
@@ -137,6 +142,8 @@ def _checked(
     check_streaming(model, diagnostics)
     model = _facts(model, inherited(unit, decl), decl, diagnostics)
     home = _home(unit, block)
+    if card is not None:
+        model = replace(model, card=cards.directives(model, *card))
     model = replace(model, hub=weights.hub(model, home, diagnostics))
     if len(diagnostics) > before:
         return None

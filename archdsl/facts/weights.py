@@ -12,6 +12,7 @@ are read.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from archdsl.dims import Dim, product, substitute
@@ -46,7 +47,7 @@ class Weights:
 
     def bytes(self, width: int) -> int:
         """In all, the numbers of the model's dtype `width` 32nds of a byte each."""
-        return round((self.numbers * width + self.others * PART) / PART)
+        return math.ceil((self.numbers * width + self.others * PART) / PART)
 
 
 Share = Callable[[Module, Param], float]

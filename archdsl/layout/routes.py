@@ -82,7 +82,8 @@ def is_clear(route: Route, layers: Layers) -> bool:
     """
     source, target = route.course[-2:]
     low, high = sorted((leaves(source, route.edge), target.x))
-    return not any(
-        cell is not target and cell.left - 5.0 < high and cell.right + 5.0 > low
-        for cell in layers.rows[target.layer]
-    )
+    for cell in layers.rows[target.layer]:
+        left, right = (cell.left, cell.right) if cell.node is not None else (cell.x, cell.x)
+        if cell is not target and left - COLUMN < high and right + COLUMN > low:
+            return False
+    return True
