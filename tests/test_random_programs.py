@@ -23,7 +23,7 @@ from random_programs import (
 
 DRAWN = settings.default.max_examples if settings.default else 100
 EXAMPLES = 2 * DRAWN if DRAWN <= 100 else DRAWN
-SEEDS, TOGETHER = 1800, 100
+SEEDS, TOGETHER = 1000, 100
 """Programs that `make test` runs by their seeds, and how many make one test."""
 MISTAKEN = 10 * len(MISTAKES)
 """Programs with a mistake in them."""
