@@ -90,7 +90,8 @@ def models() -> str:
     rows = []
     for row in of_models():
         mixers = "; ".join(f"{layers} {title}" for layers, title in row["mixers"])
-        active = short(row["active"]) if row["active"] != row["params"] else ""
+        quoted = variants()[row["variant"]].facts.active_as_quoted
+        active = short(quoted) if quoted != row["params"] else ""
         at_context = size(row["kv_bytes_at_context"]) if row["context"] else ""
         rows.append((
             row["released"], f"[{row['name']}](../{row['file']})", row["by"], short(row["params"]),

@@ -18,7 +18,8 @@ from archdsl.view.types import Case, Diagram, Node
 
 SPEC = """use std.core: Linear, Embedding, RMSNorm, GatedMLP
 use std.attention: GQA
-use std.moe: Zero
+use std.moe: MoE, SoftmaxRouter, Zero
+use std.residual: StreamLayer, MeanRead
 
 block Layer(d, first: [B, T, d] -> [B, T, d], mixer: [B, T, d] -> [B, T, d])
            (x: [B, T, d]) -> [B, T, d]
@@ -58,6 +59,22 @@ model M(d)(stream tokens: int[B, T]) -> [B, T, 100] {
   return tokens |> embed |> layers |> head
 }
 variant A = M(d: 64) { name: "A" }
+
+block Remembering(d)(x: [B, T, d]) -> [B, T, d]
+as attention "Remembering" {
+  memory = GQA(d, 4, 1)
+  other  = Linear(d, d)
+  return memory(x) * maximum(other(x), 0.25)
+}
+
+model N(d)(stream tokens: int[B, T]) -> [B, T, 100] {
+  embed  = Embedding(100, d)
+  moe    = MoE(d, SoftmaxRouter(d, 8, 2), GatedMLP(d, d), 8, 2)
+  layers = stack(3 * StreamLayer(d, 4, 2, Remembering(d), moe))
+  head   = Linear(d, 100)
+  return embed(tokens) |> repeat[B T d -> B T 4 d] |> layers |> MeanRead(4) |> head
+}
+variant S = N(d: 64) { name: "S" }
 """
 
 
@@ -66,6 +83,16 @@ def variant() -> Variant:
     found = check_source(Source("made.arch", SPEC), tiny=False)
     assert not found.diagnostics, found.diagnostics[0].text()
     return found.variants[0]
+
+
+@pytest.fixture(scope="module")
+def streams() -> Variant:
+    return check_source(Source("made.arch", SPEC), tiny=False).variants[1]
+
+
+def said(diagram: Diagram) -> list[str]:
+    """All lines of a diagram's nodes."""
+    return [plain(runs) for node in inside(diagram) for runs in node.lines]
 
 
 def inside(diagram: Diagram) -> Iterator[Node]:
@@ -108,6 +135,30 @@ def test_results_of_a_block_leave_it_side_by_side(variant: Variant) -> None:
     wires = [w for w in arrange(inset.diagram, Sizes()).wires if w.edge.source == halves.id]
     assert sorted(w.edge.result for w in wires) == ["", "1"]
     assert len({w.points[0].x for w in wires}) == 2
+
+
+def test_words_of_streams_experts_and_caches(streams: Variant) -> None:
+    """One stream becomes four; what hyper-connections go round is drawn once; the sum of experts is
+    weighted; a closed block says what it keeps; a bound says which way it goes.
+    """
+    shown = view(streams.model, streams.facts)
+    assert "4 copies" in said(shown.tower)
+    circuits = {plain(inset.title): said(inset.diagram) for inset in shown.insets}
+    around = circuits["Hyper-connection (mHC)"]
+    assert "sublayer" in around and not {"Remembering", "Mixture of experts"} & set(around)
+    assert "weighted sum" in circuits["Mixture of experts"]
+    assert "caches 1 × 16 a token and 1 × 16 a token" in circuits["Remembering"]
+    assert "at least 0.25" in circuits["Remembering"]
+
+
+def test_a_sum_whose_weights_are_fixed_is_a_plus() -> None:
+    """Llama 4 scales what its experts get, and adds what they give."""
+    model = models.variants()["Llama4_Maverick"]
+    [inset] = [i for i in view(model.model, model.facts).insets if "expert 1" in said(i.diagram)]
+    assert "weighted sum" not in said(inset.diagram)
+    experts = {n.id for n in inset.diagram.nodes if "expert" in "".join(map(plain, n.lines))}
+    joined = {e.target for e in inset.diagram.edges if e.source in experts}
+    assert any(n.mark == "+" for n in inset.diagram.nodes if n.id in joined)
 
 
 @pytest.mark.parametrize("name", models.pictured())

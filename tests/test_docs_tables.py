@@ -79,7 +79,7 @@ def published() -> str:
                 short(told["params"]),
                 f"{facts.params:,}",
                 active,
-                f"{facts.active:,}" if facts.active != facts.params else "",
+                f"{facts.active_as_quoted:,}" if facts.active_as_quoted != facts.params else "",
                 f"{told['kv_kib']:g} KiB",
                 size(facts.kv_bytes_per_token),
                 size(facts.kv_growing_bytes_per_token),

@@ -35,8 +35,9 @@ _LIST = re.compile(r"\{([^{}]*,[^{}]*)\}")
 """Alternatives in braces; braces without a comma hold an index."""
 
 _Path = tuple[str, ...]
-_Found = tuple[Module, Param, tuple[Dim, ...]]
 """The steps to a parameter; `[i]` is an index."""
+_Found = tuple[Module, Param, tuple[Dim, ...]]
+"""A parameter, the module that has it, the sizes of the banks around it."""
 
 
 def hub(model: Model, home: Unit, diagnostics: Diagnostics) -> Hub | None:

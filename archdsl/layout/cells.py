@@ -28,8 +28,8 @@ class Cell:
 
     `x` is where wires enter, its axis; they leave at `x + out`. `body`: the node's own extent,
     where a label beside its wire makes the cell larger. `gates`: those of a group.
-    `pinned`: on the trunk, which is straight. `outlets`: how far beside the wires of its first
-    result those of further ones leave.
+    `pinned`: on the trunk, which is straight. `outlets`: how far beside this point the
+    wires of each result leave, where there are several.
     """
 
     node: Node | None

@@ -162,13 +162,10 @@ def _draw(
                 own = len(value.args) - form.context
                 passing = zip(value.args[own:], child.given(form), strict=False)
                 value = replace(value, args=value.args[:own])
-                sources = tuple(draft.ends[arg] for arg in value.args if draft.ends.get(arg))
-            else:
-                read = _read(child, value)
-                sources = tuple(draft.ends[arg] for arg in read if draft.ends.get(arg))
+            read = _read(child, value)
+            sources = tuple(draft.ends[arg] for arg in read if draft.ends.get(arg))
             owns = any(module.params or module.children for _, module in child.modules)
-            unread = not _read(child, value) or _positional(draft, value)
-            if sources or (owns and unread):
+            if sources or (owns and (not read or _positional(draft, value))):
                 shown = applied(draft.place, value, draft.named(form.child))
                 if isinstance(shown, Node):
                     shown = _shared(draft.place.module, value, shown)

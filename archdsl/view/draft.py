@@ -205,8 +205,10 @@ def mixture(draft: Draft, number: int, value: Value) -> None:
     sources = dict.fromkeys(name for wires in chosen for name in wires) or dict.fromkeys(tokens)
     known = upstream(draft, tuple(sources))
     sources |= dict.fromkeys(end for end in tokens if end not in known)  # what the router reads too
-    about = "sum of what the chosen experts give, by the weights of the router"
-    total = Node(draft.named("sum"), "pill", (line("weighted sum"),), tooltip=about)
+    total = Node(draft.named("sum"), "operator", mark="+", tooltip="sum of the chosen")
+    if draft.ends.get(value.args[1]):  # else the weights are fixed numbers
+        about = "sum of what the chosen experts give, by the weights of the router"
+        total = Node(total.id, "pill", (line("weighted sum"),), tooltip=about)
     counts = sorted({1, 2, bank.count} & set(range(1, bank.count + 1)))
     names = [draft.named(name) for _ in counts][::-1]  # the last, at the right, by its path
     for count, name in zip(counts, names, strict=True):
